@@ -1,0 +1,477 @@
+//! Signals by name, and one queue.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+
+use crate::core::bus::Bus as Core;
+use crate::core::handlers::hook;
+use crate::core::home::{Panics, Settings};
+use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::registry::Registry;
+use crate::core::signal::Signal as SignalCore;
+use crate::core::sync::Lock;
+use crate::core::thread::MAX_DEPTH;
+use crate::core::{emission, mode};
+use crate::emission::Emission;
+use crate::error::{DeferError, HandlerError, WrongType};
+use crate::outcome::Outcome;
+use crate::queue::{Drained, Queue};
+use crate::signal::Signal;
+use crate::subscribe::Subscribe;
+use crate::subscription::{Subscription, SubscriptionId};
+use crate::topic::Topic;
+
+/// Signals by name, and one queue for what is deferred.
+///
+/// A handle is cheap to clone, and all clones are the same bus. When the last one goes, its queue
+/// is closed and its topics are left to whoever holds a [`Signal`] of theirs; the handlers of all
+/// others are dropped. A handler that captures its own bus keeps it for ever: capture a
+/// [`downgrade`](Self::downgrade).
+///
+/// Everything that takes a topic does what the topic's [`Signal`] does, after looking up the name.
+/// For a hot path, resolve once with [`signal`](Self::signal).
+///
+/// # Panics
+///
+/// Whatever takes a topic panics at the caller's line if the name is in use with another payload
+/// type; [`try_signal`](Self::try_signal) returns that as an error, for names from outside.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// struct Order { id: u64, total: f64 }
+/// const PLACED: Topic<Order> = Topic::new("order.placed");
+///
+/// let bus = Bus::new();
+/// let _log = bus.on(&PLACED, |o| println!("order {}: {}", o.id, o.total));
+/// bus.once(&PLACED, |o| println!("the first is {}", o.id)).detach();
+///
+/// assert_eq!(bus.emit(&PLACED, &Order { id: 1, total: 9.5 }).ran(), 2);
+/// bus.defer(&PLACED, Order { id: 2, total: 3.0 })?;
+/// assert_eq!(bus.drain().delivered(), 1);
+/// # Ok::<(), slotcast::DeferError<Order>>(())
+/// ```
+pub struct Bus<M: Mode, C: 'static = ()> {
+    core: M::Ptr<Core<M, C>>,
+}
+
+/// A handle that does not keep its bus. Made by [`Bus::downgrade`].
+pub struct WeakBus<M: Mode, C: 'static = ()> {
+    core: M::Weak<Core<M, C>>,
+}
+
+/// Decides what a bus does with panics and with endless recursion. Made by `Bus::builder`.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Panics, Topic};
+///
+/// const TICK: Topic<u32> = Topic::new("tick");
+/// let bus = Bus::builder().panics(Panics::Contain).max_depth(16).build();
+/// let _sub = bus.on(&TICK, |_| panic!("out of coffee"));
+/// let done = bus.emit(&TICK, &1);
+/// assert!(done.errors()[0].to_string().ends_with("panicked: out of coffee"));
+/// ```
+#[must_use = "nothing is made until `build`"]
+pub struct BusBuilder<M: Mode, C: 'static = ()> {
+    panics: Panics,
+    max_depth: usize,
+    types: PhantomData<fn(M, C)>,
+}
+
+impl<M: Mode, C: 'static> BusBuilder<M, C> {
+    /// Whether the first panic of an emission goes on to the emitter, as it does by default, or
+    /// ends there.
+    pub fn panics(mut self, panics: Panics) -> Self {
+        self.panics = panics;
+        self
+    }
+
+    /// How deep emissions may be nested in each other on one thread, over all signals; 128 by
+    /// default, and 1 refuses any nesting. With 0 every emission that has a handler is refused.
+    ///
+    /// An emission beyond it is refused, with an error. By default the limit is met before the
+    /// stack ends if a level takes less than 12 KiB of the 2 MiB that threads have.
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.max_depth = levels;
+        self
+    }
+
+    /// Makes the bus.
+    #[must_use]
+    #[track_caller]
+    pub fn build(self) -> Bus<M, C> {
+        let settings = Settings::<M>::new(self.panics, self.max_depth);
+        Bus { core: M::ptr(Core::new(settings, Location::caller())) }
+    }
+}
+
+impl<M: Mode, C: 'static> fmt::Debug for BusBuilder<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BusBuilder")
+            .field("panics", &self.panics)
+            .field("max_depth", &self.max_depth)
+            .finish()
+    }
+}
+
+impl<M: Mode> Bus<M> {
+    /// A bus without a context.
+    #[must_use]
+    #[track_caller]
+    #[allow(clippy::new_without_default, reason = "there is a `Default`, for every context")]
+    pub fn new() -> Self {
+        Self::with_context()
+    }
+
+    /// Calls the handlers of a topic, here and now, and tells how that went; see [`Signal::emit`].
+    ///
+    /// A topic that does not exist is not created.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after the others have run; and if the topic has another payload type.
+    #[inline]
+    #[track_caller]
+    pub fn emit<E: 'static>(&self, topic: &Topic<E>, event: &E) -> Emission {
+        self.emit_with(&mut (), topic, event)
+    }
+
+    /// Like [`emit`](Self::emit), with an event that is made only if there is a handler.
+    ///
+    /// # Panics
+    ///
+    /// As `emit` does, and if `event` does.
+    #[inline]
+    #[track_caller]
+    pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
+        self.run(topic, |signal| emission::run_lazy(signal, event, &mut ()))
+    }
+
+    /// Delivers what waits in the queue; see [`Queue::drain`].
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after all has been delivered.
+    #[track_caller]
+    pub fn drain(&self) -> Drained {
+        self.drain_with(&mut ())
+    }
+}
+
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// A bus whose emitters and drains lend a `&mut C` to the handlers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// struct App { orders: u32 }
+    /// const PLACED: Topic<f64> = Topic::new("order.placed");
+    ///
+    /// let bus = Bus::<App>::with_context();
+    /// let _sub = bus.on_with(&PLACED, |app, _| app.orders += 1);
+    /// let mut app = App { orders: 0 };
+    /// bus.emit_with(&mut app, &PLACED, &9.5);
+    /// assert_eq!(app.orders, 1);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_context() -> Self {
+        Self::builder().build()
+    }
+
+    /// Begins a bus with other settings.
+    pub fn builder() -> BusBuilder<M, C> {
+        BusBuilder { panics: Panics::default(), max_depth: MAX_DEPTH, types: PhantomData }
+    }
+
+    /// The signal of a topic: a handle that skips the look-up of the name from then on. The topic
+    /// exists as long as the handle does.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[must_use]
+    #[track_caller]
+    pub fn signal<E: 'static>(&self, topic: &Topic<E>) -> Signal<M, E, C> {
+        match self.try_signal(topic) {
+            Ok(signal) => signal,
+            Err(wrong) => panic!("{wrong}"),
+        }
+    }
+
+    /// The signal of a topic, for names from outside.
+    ///
+    /// # Errors
+    ///
+    /// If the topic has another payload type; the error names both, and where the first was used.
+    #[track_caller]
+    pub fn try_signal<E: 'static>(&self, topic: &Topic<E>) -> Result<Signal<M, E, C>, WrongType> {
+        let core = Registry::<M, C>::signal(&self.core.registry, &topic.name, Location::caller())?;
+        Ok(Signal { core, queue: Some(self.core.queue.clone()) })
+    }
+
+    /// Subscribes a handler; see [`Signal::on`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: Fn(&E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.signal(topic).on(handler)
+    }
+
+    /// Subscribes a handler that gets the context; see [`Signal::on_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: Fn(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.signal(topic).on_with(handler)
+    }
+
+    /// Subscribes a handler that is called once at most; see [`Signal::once`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn once<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnOnce(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).once(handler)
+    }
+
+    /// Subscribes a handler that gets the context and is called once at most; see
+    /// [`Signal::once_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn once_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnOnce(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).once_with(handler)
+    }
+
+    /// Begins to subscribe a handler with a priority, a label, a limit or a filter.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn subscribe<E: 'static>(&self, topic: &Topic<E>) -> Subscribe<M, E, C> {
+        self.signal(topic).subscribe()
+    }
+
+    /// Calls the handlers of a topic, here and now, and lends them the context; see
+    /// [`Signal::emit_with`].
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after the others have run; and if the topic has another payload type.
+    #[inline]
+    #[track_caller]
+    pub fn emit_with<E: 'static>(&self, context: &mut C, topic: &Topic<E>, event: &E) -> Emission {
+        self.run(topic, |signal| emission::run(signal, event, context))
+    }
+
+    #[inline]
+    #[track_caller]
+    fn run<E: 'static>(
+        &self,
+        topic: &Topic<E>,
+        run: impl FnOnce(&SignalCore<M, E, C>) -> emission::Tally,
+    ) -> Emission {
+        let tally = match self.core.registry.find(topic.name()) {
+            Ok(Some(signal)) => run(&signal),
+            Ok(None) if self.is_closed() => emission::Tally { closed: true, ..emission::Tally::NOTHING },
+            Ok(None) => emission::Tally::NOTHING,
+            Err(wrong) => panic!("{wrong}"),
+        };
+        Emission::finish(tally, || self.core.registry.settings.panics)
+    }
+
+    /// Puts an event into the queue, for whoever is subscribed when it is delivered; see
+    /// [`Signal::defer`].
+    ///
+    /// # Errors
+    ///
+    /// The event comes back if the topic or the bus was closed.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.signal(topic).defer(event)
+    }
+
+    /// Delivers what waits in the queue, and lends the context to the handlers; see
+    /// [`Queue::drain_with`].
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after all has been delivered.
+    #[track_caller]
+    pub fn drain_with(&self, context: &mut C) -> Drained {
+        self.queue().drain_with(context)
+    }
+
+    /// The queue of the bus.
+    #[must_use]
+    pub fn queue(&self) -> Queue<M, C> {
+        Queue { core: self.core.queue.clone() }
+    }
+
+    /// Cancels the handler with this id; whether it was connected to a topic of this bus.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Bus, Topic};
+    /// # const TICK: Topic<u32> = Topic::new("tick");
+    /// let bus = Bus::new();
+    /// let sub = bus.on(&TICK, |_| ());
+    /// let id = sub.id();
+    /// sub.detach();
+    /// assert!(bus.cancel(id));
+    /// assert!(!bus.cancel(id));
+    /// ```
+    pub fn cancel(&self, id: SubscriptionId) -> bool {
+        self.core.registry.cancel(id.topic, id.key, id.sequence)
+    }
+
+    /// The names of the topics that exist, in alphabetical order. A snapshot; O(n log n).
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.core.registry.names()
+    }
+
+    /// Sets what is told of failures, in place of what was set before.
+    ///
+    /// Each failure of a handler is told once, on the thread it happened on, when the emission or
+    /// the drain has called all handlers. The hook observes: it changes nothing about what becomes
+    /// of the failure. What fails while a hook runs on the thread is logged, and a panic in the
+    /// hook too. It runs outside of all locks and may use the bus.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    /// use std::sync::mpsc;
+    ///
+    /// const SAVED: Topic<u64> = Topic::new("file.saved");
+    /// let bus = Bus::new();
+    /// let (sender, told) = mpsc::channel();
+    /// bus.set_error_hook(move |error| _ = sender.send(error.topic().to_owned()));
+    /// let _sub = bus.on(&SAVED, |_| Err::<(), _>("disk full"));
+    /// bus.emit(&SAVED, &512);
+    /// assert_eq!(told.recv()?, "file.saved");
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    #[track_caller]
+    pub fn set_error_hook<F>(&self, tell: F)
+    where
+        F: Fn(&HandlerError) + 'static,
+        M: Shares<F>,
+    {
+        let new = hook(tell, Location::caller());
+        let old = self.core.registry.settings.error_hook.with(|slot| slot.replace(new));
+        // Outside of the lock: dropping it runs user code.
+        if let Some(old) = old {
+            old.release();
+        }
+    }
+
+    /// Closes all signals and the queue, also those that are asked for later. What waits in the
+    /// queue stays to be drained, but no handler is left to get it.
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// Whether the bus was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.registry.is_closed()
+    }
+
+    /// A handle that does not keep the bus, for its own handlers to capture.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakBus<M, C> {
+        WeakBus { core: M::downgrade(&self.core) }
+    }
+}
+
+impl<M: Mode, C: 'static> WeakBus<M, C> {
+    /// The bus, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Bus<M, C>> {
+        M::upgrade(&self.core).map(|core| Bus { core })
+    }
+}
+
+impl<M: Mode, C: 'static> Default for Bus<M, C> {
+    fn default() -> Self {
+        Self::with_context()
+    }
+}
+
+impl<M: Mode, C: 'static> Clone for Bus<M, C> {
+    fn clone(&self) -> Self {
+        Bus { core: self.core.clone() }
+    }
+}
+
+impl<M: Mode, C: 'static> Clone for WeakBus<M, C> {
+    fn clone(&self) -> Self {
+        WeakBus { core: self.core.clone() }
+    }
+}
+
+impl<M: Mode, C: 'static> fmt::Debug for Bus<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus")
+            .field("topics", &self.topics())
+            .field("queue", &self.queue())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+impl<M: mode::Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakBus").field("exists", &M::exists(&self.core)).finish()
+    }
+}

@@ -1,0 +1,192 @@
+//! Runs one emission: the only place that calls the handlers of a signal.
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::slice::Iter;
+
+use super::entry::Code;
+use super::faults::{self, Payload, Report};
+use super::home::Place;
+use super::mode::Mode;
+use super::readers::Pin;
+use super::signal::Signal;
+use super::snapshot::{Handler, Look, Reading};
+use super::thread::{self, Level};
+use crate::error::{Cause, HandlerError};
+
+/// What an emission came to.
+pub(crate) struct Tally {
+    pub(crate) ran: u32,
+    pub(crate) stopped: bool,
+    pub(crate) closed: bool,
+    pub(crate) report: Option<Box<Report>>,
+}
+
+impl Tally {
+    pub(crate) const NOTHING: Tally = Tally { ran: 0, stopped: false, closed: false, report: None };
+}
+
+/// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers end up in
+/// the report and go no further.
+#[inline]
+#[track_caller]
+pub(crate) fn run<M: Mode, E, C>(signal: &Signal<M, E, C>, event: &E, context: &mut C) -> Tally {
+    run_made(signal, || event, context)
+}
+
+/// Like [`run`], with an event that is made once it is known that there are handlers.
+#[inline]
+#[track_caller]
+pub(crate) fn run_lazy<M: Mode, E, C>(
+    signal: &Signal<M, E, C>,
+    event: impl FnOnce() -> E,
+    context: &mut C,
+) -> Tally {
+    let mut made = None;
+    run_made(signal, || &*made.insert(event()), context)
+}
+
+#[inline(always)]
+#[track_caller]
+fn run_made<'e, M: Mode, E, C>(
+    signal: &Signal<M, E, C>,
+    event: impl FnOnce() -> &'e E,
+    context: &mut C,
+) -> Tally {
+    if signal.is_silent() {
+        return Tally::NOTHING;
+    }
+    let Some(level) = thread::descend(signal.max_depth) else {
+        return too_deep(signal, Location::caller());
+    };
+    match signal.enter(level.above()) {
+        Some(reading) => read(signal, reading, level, event(), context),
+        None => look(signal, level, event, context),
+    }
+}
+
+/// Runs what is not published, or cannot be pinned.
+#[cold]
+#[inline(never)]
+fn look<'e, M: Mode, E, C>(
+    signal: &Signal<M, E, C>,
+    level: Level,
+    event: impl FnOnce() -> &'e E,
+    context: &mut C,
+) -> Tally {
+    match signal.look() {
+        Look::Found(reading) => {
+            let level = level.enter(reading.header.frame);
+            read(signal, reading, level, event(), context)
+        }
+        Look::Closed => Tally { closed: true, ..Tally::NOTHING },
+        Look::Empty => Tally::NOTHING,
+    }
+}
+
+#[inline(always)]
+fn read<M: Mode, E, C, P: Pin<M>, L>(
+    signal: &Signal<M, E, C>,
+    reading: Reading<M, E, C, P>,
+    level: L,
+    event: &E,
+    context: &mut C,
+) -> Tally {
+    let mut tally = call_all(&reading.handlers, event, context);
+    // Lets go of the snapshot before the failures are collected: captures may panic.
+    drop(reading);
+    if thread::failures() != 0 {
+        tally.report = faults::collect(thread::depth(), 0, &signal.home.settings);
+    }
+    drop(level);
+    tally
+}
+
+#[cold]
+#[inline(never)]
+fn too_deep<M: Mode, E, C>(signal: &Signal<M, E, C>, place: Place) -> Tally {
+    let topic = signal.home.name.to_cow();
+    let cause = Cause::TooDeep(signal.max_depth);
+    let mut report = Report::new(vec![HandlerError { topic, label: None, place, cause }]);
+    report.tell(&signal.home.settings);
+    Tally { report: Some(report), ..Tally::NOTHING }
+}
+
+/// Where the loop is. Lives in registers: it is written to memory by unwinding alone.
+struct Cursor<'h, 'l, H> {
+    rest: Iter<'h, H>,
+    left: &'l mut Iter<'h, H>,
+}
+
+impl<H> Drop for Cursor<'_, '_, H> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.left = self.rest.clone();
+    }
+}
+
+#[inline(always)]
+fn call_all<M: Mode, E, C>(handlers: &[Handler<M, E, C>], event: &E, context: &mut C) -> Tally {
+    let mut next = handlers.iter();
+    let mut skipped = 0;
+    loop {
+        let mut left = [].iter();
+        // One catch around the whole loop, entered again after a panic.
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            let mut cursor = Cursor { rest: next.clone(), left: &mut left };
+            let last = loop {
+                match call_plain(&mut cursor.rest, event, context) {
+                    // The compiler keeps what is in here out of the inner loop.
+                    Code::Skipped => skipped += 1,
+                    last => break last,
+                }
+            };
+            let left = cursor.rest.len();
+            std::mem::forget(cursor);
+            (last, left)
+        }));
+        let (last, left) = match end {
+            Ok(end) => end,
+            Err(payload) => {
+                next = panicked(left, payload);
+                continue;
+            }
+        };
+        let closed = last == Code::Closed;
+        #[expect(clippy::cast_possible_truncation, reason = "four billion handlers do not fit")]
+        let ran = (handlers.len() - left - skipped - usize::from(closed)) as u32;
+        return Tally { ran, stopped: last == Code::Stopped, closed, report: None };
+    }
+}
+
+/// Calls handlers as long as they run and go on. Returns at the end of the list, with
+/// [`Code::Ran`], or after one that came to something else.
+#[inline(always)]
+fn call_plain<M: Mode, E, C>(
+    rest: &mut Iter<'_, Handler<M, E, C>>,
+    event: &E,
+    context: &mut C,
+) -> Code {
+    // Moved on after the call, so that the loop counts by one pointer.
+    while let Some(handler) = rest.as_slice().first() {
+        // SAFETY: the snapshot has a hold.
+        let code = unsafe { handler.entry().call(event, context) };
+        rest.next();
+        if !matches!(code, Code::Ran | Code::Failed) {
+            return code;
+        }
+    }
+    Code::Ran
+}
+
+/// Raises the panic of the first handler that is left, and passes it.
+#[cold]
+#[inline(never)]
+fn panicked<M: Mode, E, C>(
+    mut left: Iter<'_, Handler<M, E, C>>,
+    payload: Payload,
+) -> Iter<'_, Handler<M, E, C>> {
+    if let Some(handler) = left.next() {
+        faults::panicked(handler.entry().head(), payload);
+    }
+    left
+}

@@ -1,0 +1,334 @@
+//! One handler: its state, its captures, and who keeps them.
+//!
+//! An entry is one allocation with two lives, as in an `Arc` and its `Weak`. *Holds* keep the
+//! captures (the closures): the roster has one, every snapshot one, a delivery under way one. When
+//! the last hold goes the captures are dropped, at once and once. *Anchors* keep the memory, so
+//! that subscriptions and queued calls can still ask for the state.
+//!
+//! This file and the read side are the only ones with `unsafe`: an anchor is a plain pointer to
+//! the value, because a call through `Arc<dyn Trait>` computes the value's offset every time.
+
+use std::cell::UnsafeCell;
+use std::cmp::Reverse;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::NonNull;
+
+use super::faults;
+use super::home::Home;
+use super::mode::{Mode, Shared};
+use super::parking;
+use super::roster::Rank;
+use super::sync::Word;
+
+/// What a handler's call came to. Plain, so that the loop that calls handlers tests one register;
+/// errors go to [`faults`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Called; go on.
+    Ran,
+    /// Called and failed; go on.
+    Failed,
+    /// Not called: removed, paused, filtered out, or its limit spent.
+    Skipped,
+    /// Called; end the emission.
+    Stopped,
+    /// Not called, and nobody else is: the signal was closed.
+    Closed,
+}
+
+/// The flags of [`Head::state`]. All clear: call at once.
+pub(crate) mod state {
+    /// No longer in the roster.
+    pub(crate) const REMOVED: usize = 1;
+    /// Removed by its owner and not by its limit: queued calls die with it.
+    pub(crate) const CANCELLED: usize = 2;
+    /// Removed because its signal was closed.
+    pub(crate) const CLOSED: usize = 4;
+    /// There is a filter or a limit to ask before each call.
+    pub(crate) const GATED: usize = 8;
+    /// The roster's hold has been given up.
+    pub(crate) const RELEASED: usize = 16;
+    /// The captures are gone.
+    pub(crate) const DROPPED: usize = 32;
+    /// Somebody is parked until the captures are gone.
+    pub(crate) const AWAITED: usize = 64;
+    /// One pause. All higher bits count pauses.
+    pub(crate) const PAUSE: usize = 256;
+}
+
+/// What rarely is there, kept out of the common entry.
+pub(crate) struct Extra<M: Mode> {
+    pub(crate) label: Option<Box<str>>,
+    /// Calls left to claim.
+    pub(crate) left: Option<M::Word>,
+    pub(crate) priority: i32,
+}
+
+/// What an entry is apart from its captures.
+pub(crate) struct Head<M: Mode> {
+    pub(crate) state: M::Word,
+    holds: M::Word,
+    /// Anchors, and one more for all holds together.
+    anchors: M::Word,
+    /// The roster's key, as a number.
+    pub(crate) key: u64,
+    /// Process-wide, rising: the order of subscribing.
+    pub(crate) sequence: u64,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) home: Option<M::Ptr<Home<M>>>,
+    pub(crate) extra: Option<Box<Extra<M>>>,
+}
+
+impl<M: Mode> Head<M> {
+    pub(crate) fn has(&self, flag: usize) -> bool {
+        self.state.get() & flag != 0
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.state.get() >= state::PAUSE
+    }
+
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.extra.as_ref()?.label.as_deref()
+    }
+
+    pub(crate) fn rank(&self) -> Rank {
+        (Reverse(self.extra.as_ref().map_or(0, |extra| extra.priority)), self.sequence)
+    }
+
+    /// Spends one call of the limit. `None`: there was none left. `Some(true)`: it was the last.
+    pub(crate) fn claim(&self) -> Option<bool> {
+        let Some(left) = self.extra.as_ref().and_then(|extra| extra.left.as_ref()) else {
+            return Some(false);
+        };
+        left.update(|n| n.checked_sub(1)).map(|before| before == 1)
+    }
+}
+
+/// What every entry can be asked, whatever its captures and its event are.
+pub(crate) trait Entity<M: Mode> {
+    fn head(&self) -> &Head<M>;
+    /// Where the entry stands, to tell entries apart.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self.head()).addr()
+    }
+    /// Drops the captures.
+    ///
+    /// # Safety
+    ///
+    /// Once, and when there are no holds left.
+    unsafe fn drop_captures(&self);
+}
+
+/// A handler, as its signal sees it.
+pub(crate) trait Handle<M: Mode, E, C>: Entity<M> {
+    /// Calls the handler, if it is live and willing.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn call(&self, event: &E, context: &mut C) -> Code;
+    /// Its claimed calls are made later, so that its captures stay when its limit is spent.
+    fn outlives_limit(&self) -> bool;
+}
+
+/// A handler, as a queue sees it.
+pub(crate) trait Deliver<M: Mode, E, C>: Entity<M> {
+    /// Calls the handler for an event that was claimed earlier, unless it is cancelled or paused.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn deliver(&self, event: &E, context: &mut C) -> Code;
+    /// Takes note that a claimed call was made or dropped, without a hold; whether the captures
+    /// were kept for it alone.
+    fn settle(&self) -> bool;
+}
+
+/// A handler, as its subscription sees it.
+pub(crate) trait Control<M: Mode>: Entity<M> {
+    /// Removes the handler from its signal; whether it was there.
+    fn cancel(&self) -> bool;
+    /// The address of its signal.
+    fn signal(&self) -> usize;
+}
+
+/// An entry in full. `K` has the captures; `L` is what leads back to the signal.
+pub(crate) struct Entry<M: Mode, L, K> {
+    head: Head<M>,
+    pub(crate) link: L,
+    captures: UnsafeCell<ManuallyDrop<K>>,
+}
+
+impl<M: Mode, L, K> Entry<M, L, K> {
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    #[inline(always)]
+    pub(crate) unsafe fn captures(&self) -> &K {
+        // SAFETY: a hold keeps them, and nothing borrows them mutably until the last is gone.
+        unsafe { &*self.captures.get() }
+    }
+}
+
+impl<M: Mode, L, K> Entity<M> for Entry<M, L, K> {
+    #[inline(always)]
+    fn head(&self) -> &Head<M> {
+        &self.head
+    }
+    unsafe fn drop_captures(&self) {
+        // SAFETY: the caller says that nobody has a hold, so nobody borrows them.
+        unsafe { ManuallyDrop::drop(&mut *self.captures.get()) };
+    }
+}
+
+/// What a new entry starts from.
+pub(crate) struct Draft<M: Mode> {
+    pub(crate) key: u64,
+    pub(crate) sequence: u64,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) home: Option<M::Ptr<Home<M>>>,
+    pub(crate) extra: Option<Box<Extra<M>>>,
+    pub(crate) state: usize,
+}
+
+/// Keeps an entry's memory.
+pub(crate) struct Anchor<M: Mode, T: ?Sized + Entity<M>>(NonNull<T>, std::marker::PhantomData<M>);
+
+// SAFETY: entries of the shared flavour are made by functions that ask the captures to be `Send`,
+// and `Sync` where they are called by reference (`Shares`, `Carries`); the rest of an entry is
+// atomics and `Arc`s.
+unsafe impl<T: ?Sized + Entity<Shared>> Send for Anchor<Shared, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Entity<Shared>> Sync for Anchor<Shared, T> {}
+
+impl<M: Mode, L, K> Anchor<M, Entry<M, L, K>> {
+    /// A new entry with one anchor, and one hold that the caller has to give up in time, by
+    /// [`release`](Anchor::release).
+    pub(crate) fn new(draft: Draft<M>, link: L, captures: K) -> Self {
+        let head = Head {
+            state: M::Word::new(draft.state),
+            holds: M::Word::new(1),
+            anchors: M::Word::new(2),
+            key: draft.key,
+            sequence: draft.sequence,
+            place: draft.place,
+            home: draft.home,
+            extra: draft.extra,
+        };
+        let captures = UnsafeCell::new(ManuallyDrop::new(captures));
+        let entry = Box::leak(Box::new(Entry { head, link, captures }));
+        Anchor(NonNull::from(entry), std::marker::PhantomData)
+    }
+
+    /// Looks at the captures, unless they are gone.
+    pub(crate) fn with_captures(&self, f: impl FnOnce(&K)) {
+        if let Some(hold) = self.hold() {
+            // SAFETY: `hold` is one.
+            f(unsafe { hold.entry().captures() });
+        }
+    }
+
+    /// The same entry, anchored once more, as a trait object.
+    pub(crate) fn cast<T: ?Sized + Entity<M>>(&self, erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>) -> Anchor<M, T> {
+        self.head().anchors.add(1);
+        Anchor(erase(self.0), std::marker::PhantomData)
+    }
+}
+
+impl<M: Mode, T: ?Sized + Entity<M>> Anchor<M, T> {
+    #[inline(always)]
+    fn get(&self) -> &T {
+        // SAFETY: the anchor keeps the memory. What is dropped before that, the captures, is
+        // reached through a hold only.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn head(&self) -> &Head<M> {
+        self.get().head()
+    }
+
+    /// Takes a hold, unless the captures are gone.
+    pub(crate) fn hold(&self) -> Option<Hold<M, T>> {
+        self.head().holds.update(|n| if n == 0 { None } else { Some(n + 1) })?;
+        Some(Hold(self.0, std::marker::PhantomData))
+    }
+
+    /// Gives up the hold that the entry was made with; the first call counts. Runs the `Drop` of
+    /// captures if no other hold is left, so no lock may be held.
+    pub(crate) fn release(&self) {
+        if self.head().state.or(state::RELEASED) & state::RELEASED == 0 {
+            drop(Hold(self.0, std::marker::PhantomData));
+        }
+    }
+}
+
+impl<M: Mode, T: ?Sized + Entity<M>> std::ops::Deref for Anchor<M, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.get()
+    }
+}
+
+impl<M: Mode, T: ?Sized + Entity<M>> Clone for Anchor<M, T> {
+    fn clone(&self) -> Self {
+        self.head().anchors.add(1);
+        Anchor(self.0, std::marker::PhantomData)
+    }
+}
+
+impl<M: Mode, T: ?Sized + Entity<M>> Drop for Anchor<M, T> {
+    fn drop(&mut self) {
+        if self.head().anchors.sub(1) == 1 {
+            // SAFETY: the last anchor, and holds share one, so the captures are gone too.
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
+    }
+}
+
+/// Keeps an entry's captures.
+pub(crate) struct Hold<M: Mode, T: ?Sized + Entity<M>>(NonNull<T>, std::marker::PhantomData<M>);
+
+// SAFETY: as for `Anchor`.
+unsafe impl<T: ?Sized + Entity<Shared>> Send for Hold<Shared, T> {}
+// SAFETY: as for `Anchor`.
+unsafe impl<T: ?Sized + Entity<Shared>> Sync for Hold<Shared, T> {}
+
+impl<M: Mode, T: ?Sized + Entity<M>> Hold<M, T> {
+    #[inline(always)]
+    pub(crate) fn entry(&self) -> &T {
+        // SAFETY: holds keep an anchor together.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<M: Mode, T: ?Sized + Entity<M>> Clone for Hold<M, T> {
+    fn clone(&self) -> Self {
+        self.entry().head().holds.add(1);
+        Hold(self.0, std::marker::PhantomData)
+    }
+}
+
+impl<M: Mode, T: ?Sized + Entity<M>> Drop for Hold<M, T> {
+    fn drop(&mut self) {
+        if self.entry().head().holds.sub(1) == 1 {
+            finish(Anchor(self.0, std::marker::PhantomData));
+        }
+    }
+}
+
+/// Drops the captures after the last hold. Takes over the anchor that the holds shared.
+#[cold]
+fn finish<M: Mode, T: ?Sized + Entity<M>>(entry: Anchor<M, T>) {
+    // SAFETY: the count of holds has come to zero, which it leaves never again.
+    let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { entry.drop_captures() }));
+    if entry.head().state.or(state::DROPPED) & state::AWAITED != 0 {
+        parking::wake_all();
+    }
+    // After the wake-up: to tell somebody may run a hook.
+    if let Err(payload) = dropped {
+        faults::panicked(entry.head(), payload);
+    }
+}

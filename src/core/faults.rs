@@ -1,0 +1,281 @@
+//! Failures on their way from where they are raised to who is told: the innermost emission or
+//! drain of the thread, the error hook, or the log.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::entry::{Code, Head};
+use super::home::{Home, Panics, Place, Settings};
+use super::mode::Mode;
+use super::thread;
+use crate::error::{Cause, HandlerError};
+use crate::outcome::BoxError;
+
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+struct Fault {
+    /// How deep the thread was when it was raised.
+    depth: usize,
+    /// `None`: an inner emission has told of this panic already; only the payload goes on.
+    error: Option<HandlerError>,
+    payload: Option<Payload>,
+}
+
+/// The panic that an emission of this thread resumed last, so that an outer one knows it again.
+/// The address alone would not do: it may have been freed and used once more.
+type Resumed = Option<(usize, String)>;
+
+thread_local! {
+    /// Raised and not collected. Never borrowed while user code runs.
+    static FAULTS: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+    static RESUMED: RefCell<Resumed> = const { RefCell::new(None) };
+}
+
+/// What went wrong in an emission or a drain. Never empty.
+pub(crate) struct Report {
+    pub(crate) errors: Vec<HandlerError>,
+    /// The first panic, to be resumed.
+    panic: Option<Payload>,
+    /// A hook was told, or somebody looked, so that nothing is left for the log.
+    pub(crate) seen: Seen,
+}
+
+/// A flag that is set through a shared reference, in a type that stays `Sync`.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(std::sync::atomic::AtomicBool);
+
+impl Seen {
+    pub(crate) fn set(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    fn get(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl Report {
+    pub(crate) fn new(errors: Vec<HandlerError>) -> Box<Self> {
+        Box::new(Report { errors, panic: None, seen: Seen::default() })
+    }
+
+    /// Adds what happened later. Both have been told of, or neither.
+    pub(crate) fn append(&mut self, mut later: Box<Report>) {
+        if later.seen.get() {
+            self.seen.set();
+        }
+        self.errors.append(&mut later.errors);
+        match (&self.panic, later.panic.take()) {
+            (None, first) => self.panic = first,
+            (Some(_), Some(other)) => dispose(other),
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Resumes the first panic, if there was one and nothing forbids it.
+    pub(crate) fn resume(mut self: Box<Self>, panics: Panics) -> Box<Self> {
+        let Some(payload) = self.panic.take() else { return self };
+        if panics == Panics::Contain || std::thread::panicking() {
+            dispose(payload);
+            return self;
+        }
+        // Its own message was printed by the panic hook; the others would be lost.
+        let mut first = true;
+        self.errors.retain(|error| {
+            !matches!(error.cause, Cause::Panicked(_)) || !std::mem::take(&mut first)
+        });
+        drop(self);
+        let address = address(&payload);
+        let text = message(&payload);
+        let _ = RESUMED.try_with(|resumed| *resumed.borrow_mut() = Some((address, text)));
+        resume_unwind(payload)
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if !self.seen.get() {
+            self.errors.iter().for_each(log);
+        }
+        if let Some(payload) = self.panic.take() {
+            dispose(payload);
+        }
+    }
+}
+
+fn address(payload: &Payload) -> usize {
+    std::ptr::from_ref::<dyn Any + Send>(&**payload).addr()
+}
+
+fn message(payload: &Payload) -> String {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "(a payload that is not a string)".to_owned()
+    }
+}
+
+/// Drops a panic's payload, whose own `Drop` may panic.
+fn dispose(payload: Payload) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(another);
+    }
+}
+
+/// Raises what a handler returned.
+#[cold]
+#[inline(never)]
+pub(crate) fn failed<M: Mode>(head: &Head<M>, error: BoxError) -> Code {
+    raise(head.home.as_deref(), head.label(), head.place, Cause::Failed(error), None);
+    Code::Failed
+}
+
+/// Raises a panic of a handler, its filter, or its captures.
+pub(crate) fn panicked<M: Mode>(head: &Head<M>, payload: Payload) {
+    panicked_in(head.home.as_deref(), head.label(), head.place, payload);
+}
+
+/// Runs user code that must not unwind into us.
+pub(crate) fn guarded<M: Mode>(home: Option<&Home<M>>, label: Option<&str>, place: Place, f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        panicked_in(home, label, place, payload);
+    }
+}
+
+/// Drops an event, whose `Drop` may panic: that is raised against its topic.
+pub(crate) fn drop_event<M: Mode, E>(event: E, home: &Home<M>, place: Place) {
+    if std::mem::needs_drop::<E>() {
+        guarded(Some(home), None, place, || drop(event));
+    }
+}
+
+fn panicked_in<M: Mode>(home: Option<&Home<M>>, label: Option<&str>, place: Place, payload: Payload) {
+    let text = message(&payload);
+    let known = RESUMED.try_with(RefCell::take).ok().flatten();
+    if known.is_some_and(|known| known == (address(&payload), text.clone())) {
+        push(Fault { depth: thread::depth(), error: None, payload: Some(payload) });
+    } else {
+        raise(home, label, place, Cause::Panicked(text), Some(payload));
+    }
+}
+
+fn raise<M: Mode>(
+    home: Option<&Home<M>>,
+    label: Option<&str>,
+    place: Place,
+    cause: Cause,
+    payload: Option<Payload>,
+) {
+    let topic = home.map_or(Cow::Borrowed("(hook)"), |home| home.name.to_cow());
+    let error = HandlerError { topic, label: label.map(Box::from), place, cause };
+    let depth = thread::depth();
+    if depth > 0 || thread::is_draining() {
+        push(Fault { depth, error: Some(error), payload });
+        return;
+    }
+    // Nobody on this thread to collect it: captures that panicked when they were dropped.
+    if !home.is_some_and(|home| tell(&home.settings, &error)) {
+        log(&error);
+    }
+    if let Some(payload) = payload {
+        dispose(payload);
+    }
+}
+
+fn push(fault: Fault) {
+    let mut fault = Some(fault);
+    let pushed = FAULTS.try_with(|faults| faults.borrow_mut().extend(fault.take()));
+    if pushed.is_ok() {
+        thread::set_failures(thread::failures() + 1);
+    }
+    // The thread is ending, and the list has gone before us.
+    if let Some(Fault { error: Some(error), .. }) = fault {
+        log(&error);
+    }
+}
+
+/// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
+#[cold]
+#[inline(never)]
+pub(crate) fn collect<M: Mode>(depth: usize, mark: usize, settings: &Settings<M>) -> Option<Box<Report>> {
+    let mine: Vec<Fault> = FAULTS
+        .try_with(|faults| {
+            let mut faults = faults.borrow_mut();
+            let shallower = faults.iter().rposition(|fault| fault.depth < depth);
+            let start = shallower.map_or(0, |last| last + 1).max(mark);
+            let start = start.min(faults.len());
+            let mine = faults.split_off(start);
+            thread::set_failures(faults.len());
+            mine
+        })
+        .unwrap_or_default();
+    if mine.is_empty() {
+        return None;
+    }
+    let mut report = Report::new(Vec::new());
+    for Fault { error, payload, .. } in mine {
+        match (&report.panic, payload) {
+            (None, first) => report.panic = first,
+            (Some(_), Some(other)) => dispose(other),
+            (Some(_), None) => {}
+        }
+        report.errors.extend(error);
+    }
+    report.tell(settings);
+    Some(report)
+}
+
+impl Report {
+    /// Tells the hook of all errors, if there is one.
+    pub(crate) fn tell<M: Mode>(&mut self, settings: &Settings<M>) {
+        // Every one of them is told: they were raised here, and nowhere else.
+        let told = self.errors.iter().fold(false, |_, error| tell(settings, error));
+        if told {
+            self.seen.set();
+        }
+    }
+}
+
+/// Tells the hook; whether there was one, or the log stood in for it.
+pub(crate) fn tell<M: Mode>(settings: &Settings<M>, error: &HandlerError) -> bool {
+    let Some(hook) = settings.hook() else { return false };
+    let Some(hold) = hook.hold() else { return false };
+    let Some(in_hook) = thread::begin_hook() else {
+        log(error);
+        return true;
+    };
+    // SAFETY: `hold` is one.
+    let called = catch_unwind(AssertUnwindSafe(|| unsafe { hold.entry().deliver(error, &mut ()) }));
+    if let Err(payload) = called {
+        write_log(&format!("error hook panicked: {}", message(&payload)));
+        dispose(payload);
+    }
+    // Before the flag is reset: a hook that replaced itself has its captures dropped here.
+    drop(hold);
+    drop(in_hook);
+    true
+}
+
+/// One line on standard error.
+pub(crate) fn log(error: &HandlerError) {
+    // Formatted first: a `Display` is user code, and standard error has a lock. It may panic, too.
+    let mut line = String::new();
+    let written = catch_unwind(AssertUnwindSafe(|| write!(line, "{error}")));
+    if !matches!(written, Ok(Ok(()))) {
+        line.push_str("(its message could not be formatted)");
+    }
+    write_log(&line);
+    if let Err(payload) = written {
+        dispose(payload);
+    }
+}
+
+fn write_log(line: &str) {
+    use std::io::Write as _;
+    // A program without standard error has nowhere to be told.
+    let _ = writeln!(std::io::stderr(), "slotcast: {line}");
+}

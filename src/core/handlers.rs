@@ -1,0 +1,404 @@
+//! The kinds of handlers: how each calls the closure it was given.
+
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+
+use super::entry::{Anchor, Code, Control, Deliver, Draft, Entity, Entry, Handle, Head, state};
+use super::faults;
+use super::home::{Home, Hook, Place};
+use super::mode::Mode;
+use super::queue::Queue;
+use super::signal::Signal;
+use super::sync::{Lock, Word};
+use crate::error::{DeferError, DeferErrorKind};
+use crate::outcome::{Flow, Outcome};
+
+/// Turns what a handler returned into a code.
+#[inline(always)]
+fn code<M: Mode>(head: &Head<M>, outcome: impl Outcome) -> Code {
+    match outcome.settle() {
+        Ok(Flow::Continue) => Code::Ran,
+        Ok(Flow::Stop) => Code::Stopped,
+        Err(error) => faults::failed(head, error),
+    }
+}
+
+/// What decides, event by event, whether a handler is called.
+pub trait Filter<E>: 'static {
+    /// Whether there is anything to ask.
+    const ASKS: bool = true;
+    fn passes(&self, event: &E) -> bool;
+}
+
+/// No filter.
+#[derive(Debug)]
+pub struct Always;
+
+impl<E> Filter<E> for Always {
+    const ASKS: bool = false;
+    fn passes(&self, _: &E) -> bool {
+        true
+    }
+}
+
+/// Two filters in a row.
+#[derive(Debug)]
+pub struct Both<P, Q>(pub(crate) P, pub(crate) Q);
+
+impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
+    fn passes(&self, event: &E) -> bool {
+        self.0.passes(event) && self.1(event)
+    }
+}
+
+/// The captures of a subscribed handler.
+pub(crate) struct Captures<P, K> {
+    pub(crate) filter: P,
+    pub(crate) callee: K,
+}
+
+/// What a handler needs of its signal, kept as long as the entry's memory.
+pub(crate) struct Link<M: Mode, E: 'static, C: 'static, X> {
+    pub(crate) signal: M::Weak<Signal<M, E, C>>,
+    pub(crate) kept: X,
+}
+
+/// How a closure is called.
+pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
+    /// What has to outlive the captures.
+    type Kept: Default + 'static;
+    const OUTLIVES_LIMIT: bool = false;
+
+    fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code;
+    /// Told where it stands, before anybody else knows. Runs under the signal's lock.
+    fn born<P: Filter<E>>(_: &Anchor<M, Entry<M, Link<M, E, C, Self::Kept>, Captures<P, Self>>>) {}
+    /// A call is about to be claimed.
+    #[inline(always)]
+    fn reserve(_: &Self::Kept) {}
+    /// It was not.
+    fn forgo(_: &Self::Kept) {}
+}
+
+impl<M, E, C, P, K> Handle<M, E, C> for Entry<M, Link<M, E, C, K::Kept>, Captures<P, K>>
+where
+    M: Mode,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    #[inline(always)]
+    unsafe fn call(&self, event: &E, context: &mut C) -> Code {
+        if self.head().state.get() != 0 {
+            // SAFETY: the caller has a hold.
+            return unsafe { ask_and_call(self, event, context) };
+        }
+        K::reserve(&self.link.kept);
+        // SAFETY: the caller has a hold.
+        unsafe { self.captures() }.callee.call(self.head(), event, context)
+    }
+
+    fn outlives_limit(&self) -> bool {
+        K::OUTLIVES_LIMIT
+    }
+}
+
+/// Asks all that stands between an event and its handler, in the order that is promised: live, not
+/// paused, filter, still live, claim, call. Apart from the plain call, and with its arguments, so
+/// that that one is a test and a jump away from the closure.
+///
+/// # Safety
+///
+/// The caller has a hold.
+#[inline(never)]
+unsafe fn ask_and_call<M, E, C, P, K>(
+    entry: &Entry<M, Link<M, E, C, K::Kept>, Captures<P, K>>,
+    event: &E,
+    context: &mut C,
+) -> Code
+where
+    M: Mode,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    // SAFETY: the caller has a hold.
+    let captures = unsafe { entry.captures() };
+    let head = entry.head();
+    let live = || match head.state.get() {
+        state if state & state::CLOSED != 0 => Some(Code::Closed),
+        state if state & state::REMOVED != 0 || state >= state::PAUSE => Some(Code::Skipped),
+        _ => None,
+    };
+    if let Some(code) = live() {
+        return code;
+    }
+    if P::ASKS {
+        if !captures.filter.passes(event) {
+            return Code::Skipped;
+        }
+        // The filter is user code, and may have cancelled or paused.
+        if let Some(code) = live() {
+            return code;
+        }
+    }
+    K::reserve(&entry.link.kept);
+    match head.claim() {
+        None => {
+            K::forgo(&entry.link.kept);
+            return Code::Skipped;
+        }
+        Some(true) => {
+            // Spent: removed before its last call, so that it can subscribe anew from inside.
+            if let Some(signal) = M::upgrade(&entry.link.signal) {
+                signal.remove(head.key, 0);
+            }
+        }
+        Some(false) => {}
+    }
+    captures.callee.call(head, event, context)
+}
+
+impl<M, E, C, P, K> Control<M> for Entry<M, Link<M, E, C, K::Kept>, Captures<P, K>>
+where
+    M: Mode,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    fn cancel(&self) -> bool {
+        let signal = M::upgrade(&self.link.signal);
+        signal.is_some_and(|signal| signal.remove(self.head().key, state::CANCELLED))
+    }
+    fn signal(&self) -> usize {
+        M::address(&self.link.signal).addr()
+    }
+}
+
+/// A closure that is called by reference, with the event alone.
+pub(crate) struct Plain<F>(pub(crate) F);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for Plain<F>
+where
+    F: Fn(&E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    #[inline(always)]
+    fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
+        code(head, (self.0)(event))
+    }
+}
+
+/// A closure that is called by reference, with the context.
+pub(crate) struct WithContext<F>(pub(crate) F);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for WithContext<F>
+where
+    F: Fn(&mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    #[inline(always)]
+    fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code {
+        code(head, (self.0)(context, event))
+    }
+}
+
+/// A closure that is called by value. Its limit of one is claimed before, so it is always there;
+/// the lock is held to take it and not to call it.
+pub(crate) struct Once<L, F>(L, PhantomData<F>);
+
+impl<L: Lock<Option<F>>, F> Once<L, F> {
+    pub(crate) fn new(f: F) -> Self {
+        Once(L::new(Some(f)), PhantomData)
+    }
+    fn take(&self) -> Option<F> {
+        self.0.with(Option::take)
+    }
+}
+
+/// [`Once`], called with the event alone.
+pub(crate) struct OncePlain<M: Mode, F>(pub(crate) Once<M::Lock<Option<F>>, F>);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for OncePlain<M, F>
+where
+    F: FnOnce(&E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
+        self.0.take().map_or(Code::Skipped, |f| code(head, f(event)))
+    }
+}
+
+/// [`Once`], called with the context.
+pub(crate) struct OnceWithContext<M: Mode, F>(pub(crate) Once<M::Lock<Option<F>>, F>);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for OnceWithContext<M, F>
+where
+    F: FnOnce(&mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code {
+        self.0.take().map_or(Code::Skipped, |f| code(head, f(context, event)))
+    }
+}
+
+/// Puts a claimed call and its event into a queue.
+type Put<M, E, D> = fn(&Queue<M, D>, Claim<M, E, D>, E) -> Result<(), DeferError<E>>;
+
+/// A closure that a queue calls: emitting clones the event into the queue, whose context is `D`.
+pub(crate) struct Queued<M: Mode, E: 'static, D: 'static, F> {
+    f: F,
+    queue: M::Weak<Queue<M, D>>,
+    put: Put<M, E, D>,
+    /// The entry that this stands in, for the items. Goes with the captures, so it is no cycle.
+    me: OnceLock<Anchor<M, dyn Deliver<M, E, D>>>,
+}
+
+impl<M: Mode, E: 'static, D: 'static, F> Queued<M, E, D, F> {
+    pub(crate) fn new(f: F, queue: M::Weak<Queue<M, D>>, put: Put<M, E, D>) -> Self {
+        Queued { f, queue, put, me: OnceLock::new() }
+    }
+}
+
+/// How many claimed calls wait in the queue.
+pub(crate) struct Pending<M: Mode>(M::Word);
+
+impl<M: Mode> Default for Pending<M> {
+    fn default() -> Self {
+        Pending(M::Word::new(0))
+    }
+}
+
+impl<M, E, C, D, F, R> Callee<M, E, C> for Queued<M, E, D, F>
+where
+    M: Mode,
+    E: Clone + 'static,
+    C: 'static,
+    D: 'static,
+    F: Fn(&mut D, &E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = Pending<M>;
+    const OUTLIVES_LIMIT: bool = true;
+
+    fn born<P: Filter<E>>(entry: &Anchor<M, Entry<M, Link<M, E, C, Pending<M>>, Captures<P, Self>>>) {
+        let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
+        entry.with_captures(|captures| _ = captures.callee.me.set(me));
+    }
+
+    fn reserve(kept: &Pending<M>) {
+        kept.0.add(1);
+    }
+
+    fn forgo(kept: &Pending<M>) {
+        kept.0.sub(1);
+    }
+
+    fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
+        let Some(me) = self.me.get() else { return Code::Skipped };
+        // Made before the clone, which may panic.
+        let claim = Claim(me.clone());
+        let put = match M::upgrade(&self.queue) {
+            Some(queue) => (self.put)(&queue, claim, event.clone()).map_err(|refused| refused.kind()),
+            None => Err(DeferErrorKind::Closed),
+        };
+        match put {
+            Ok(()) => Code::Ran,
+            Err(kind) => faults::failed(head, Box::new(kind)),
+        }
+    }
+}
+
+impl<M, E, C, D, P, F, R> Deliver<M, E, D>
+    for Entry<M, Link<M, E, C, Pending<M>>, Captures<P, Queued<M, E, D, F>>>
+where
+    M: Mode,
+    E: 'static,
+    C: 'static,
+    D: 'static,
+    P: 'static,
+    F: Fn(&mut D, &E) -> R + 'static,
+    R: Outcome,
+{
+    unsafe fn deliver(&self, event: &E, context: &mut D) -> Code {
+        let head = self.head();
+        if head.has(state::CANCELLED) || head.is_paused() {
+            return Code::Skipped;
+        }
+        // SAFETY: the caller has a hold.
+        code(head, (unsafe { self.captures() }.callee.f)(context, event))
+    }
+
+    fn settle(&self) -> bool {
+        self.link.kept.0.sub(1) == 1 && self.head().has(state::REMOVED)
+    }
+}
+
+/// A call that was claimed and waits in a queue. Settled when it is dropped, called or not.
+pub(crate) struct Claim<M: Mode, E: 'static, C: 'static>(Anchor<M, dyn Deliver<M, E, C>>);
+
+impl<M: Mode, E, C> Claim<M, E, C> {
+    pub(crate) fn entry(&self) -> &Anchor<M, dyn Deliver<M, E, C>> {
+        &self.0
+    }
+}
+
+impl<M: Mode, E, C> Drop for Claim<M, E, C> {
+    fn drop(&mut self) {
+        if self.0.settle() {
+            self.0.release();
+        }
+    }
+}
+
+/// A closure that was posted to a queue.
+pub(crate) struct Posted<M: Mode, F>(Once<M::Lock<Option<F>>, F>);
+
+impl<M: Mode, C: 'static, F, R> Deliver<M, (), C> for Entry<M, (), Posted<M, F>>
+where
+    F: FnOnce(&mut C) -> R + 'static,
+    R: Outcome,
+{
+    unsafe fn deliver(&self, (): &(), context: &mut C) -> Code {
+        // SAFETY: the caller has a hold.
+        let f = unsafe { self.captures() }.0.take();
+        f.map_or(Code::Skipped, |f| code(self.head(), f(context)))
+    }
+    fn settle(&self) -> bool {
+        true
+    }
+}
+
+/// The claim of a posted closure.
+pub(crate) fn posted<M, C, F, R>(f: F, home: M::Ptr<Home<M>>, place: Place) -> Claim<M, (), C>
+where
+    M: Mode,
+    C: 'static,
+    F: FnOnce(&mut C) -> R + 'static,
+    R: Outcome,
+{
+    let draft = Draft { key: 0, sequence: 0, place, home: Some(home), extra: None, state: 0 };
+    let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Posted::<M, F>(Once::new(f)));
+    Claim(entry.cast::<dyn Deliver<M, (), C>>(|entry| entry))
+}
+
+/// A closure that only observes: a hook, or a wake.
+struct Observer<F>(F);
+
+impl<M: Mode, T, F: Fn(&T) + 'static> Deliver<M, T, ()> for Entry<M, (), Observer<F>> {
+    unsafe fn deliver(&self, subject: &T, (): &mut ()) -> Code {
+        // SAFETY: the caller has a hold.
+        (unsafe { self.captures() }.0)(subject);
+        Code::Ran
+    }
+    fn settle(&self) -> bool {
+        false
+    }
+}
+
+/// A hook that calls `f`.
+pub(crate) fn hook<M: Mode, T: 'static, F: Fn(&T) + 'static>(f: F, place: Place) -> Hook<M, T> {
+    let draft = Draft { key: 0, sequence: 0, place, home: None, extra: None, state: 0 };
+    let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Observer(f));
+    entry.cast::<dyn Deliver<M, T, ()>>(|entry| entry)
+}

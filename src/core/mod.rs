@@ -1,0 +1,21 @@
+//! The inside: both flavours, once.
+
+#![allow(missing_debug_implementations, reason = "nothing in here can be named from outside")]
+
+pub(crate) mod bus;
+pub(crate) mod emission;
+pub(crate) mod entry;
+pub(crate) mod faults;
+pub(crate) mod handlers;
+pub(crate) mod home;
+pub(crate) mod lanes;
+pub(crate) mod mode;
+pub(crate) mod parking;
+pub(crate) mod queue;
+pub(crate) mod readers;
+pub(crate) mod registry;
+pub(crate) mod roster;
+pub(crate) mod signal;
+pub(crate) mod snapshot;
+pub(crate) mod sync;
+pub(crate) mod thread;

@@ -1,0 +1,151 @@
+//! What the two flavours differ in: pointers, locks, counters and the read side.
+
+use std::cell::{Cell, RefCell};
+use std::ops::{Deref, DerefMut};
+use std::rc::{self, Rc};
+use std::sync::{self, Arc};
+
+use super::lanes::{Lane, TypedLane};
+use super::readers::{Announced, Counted, Header, Pin, Publish};
+use super::registry::{Listed, WeakSignal};
+use super::sync::{AtomicPtr, AtomicUsize, Condvar, Lock, Mutex, Word};
+
+/// The flavour for any number of threads: handlers are `Send`, and `Sync` if called by reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {}
+
+/// The flavour for one thread: handlers may be anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {}
+
+/// The private half of [`Flavour`](crate::flavour::Flavour).
+pub trait Mode: Sized + 'static {
+    type Word: Word;
+    type Lock<T>: Lock<T>;
+    type Ptr<T>: Deref<Target = T> + Clone;
+    type Weak<T>: Clone;
+    type Published: Publish<Self>;
+    /// How a reader without the lock keeps a snapshot.
+    type Pin: Pin<Self>;
+    type Lane<C: 'static>: DerefMut<Target: Lane<Self, C>>;
+    /// A topic in a registry.
+    type Listed: Clone + Deref<Target: Listed>;
+    /// Wakes the threads that run a queue.
+    type Bell: Default;
+
+    fn ring(bell: &Self::Bell);
+    fn ptr<T>(value: T) -> Self::Ptr<T>;
+    fn downgrade<T>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
+    fn upgrade<T>(weak: &Self::Weak<T>) -> Option<Self::Ptr<T>>;
+    /// A pointer to nothing.
+    fn nowhere<T>() -> Self::Weak<T>;
+    /// Whether there is anything left to point to.
+    fn exists<T>(weak: &Self::Weak<T>) -> bool;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed;
+    /// Where `weak` points, for comparing.
+    fn address<T>(weak: &Self::Weak<T>) -> *const T;
+}
+
+impl Mode for Shared {
+    type Word = AtomicUsize;
+    type Lock<T> = Mutex<T>;
+    type Ptr<T> = Arc<T>;
+    type Weak<T> = sync::Weak<T>;
+    type Published = AtomicPtr<Header<Shared>>;
+    type Pin = Announced;
+    type Lane<C: 'static> = Box<dyn Lane<Shared, C> + Send>;
+    type Listed = Arc<dyn Listed + Send + Sync>;
+    type Bell = Condvar;
+
+    fn ring(bell: &Condvar) {
+        bell.notify_all();
+    }
+    fn ptr<T>(value: T) -> Arc<T> {
+        Arc::new(value)
+    }
+    fn downgrade<T>(ptr: &Arc<T>) -> sync::Weak<T> {
+        Arc::downgrade(ptr)
+    }
+    fn upgrade<T>(weak: &sync::Weak<T>) -> Option<Arc<T>> {
+        weak.upgrade()
+    }
+    fn nowhere<T>() -> sync::Weak<T> {
+        sync::Weak::new()
+    }
+    fn exists<T>(weak: &sync::Weak<T>) -> bool {
+        weak.strong_count() > 0
+    }
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed {
+        Arc::new(signal)
+    }
+    fn address<T>(weak: &sync::Weak<T>) -> *const T {
+        weak.as_ptr()
+    }
+}
+
+impl Mode for Local {
+    type Word = Cell<usize>;
+    type Lock<T> = RefCell<T>;
+    type Ptr<T> = Rc<T>;
+    type Weak<T> = rc::Weak<T>;
+    type Published = Cell<*mut Header<Local>>;
+    type Pin = Counted<Local>;
+    type Lane<C: 'static> = Box<dyn Lane<Local, C>>;
+    type Listed = Rc<dyn Listed>;
+    type Bell = ();
+
+    fn ring((): &()) {}
+    fn ptr<T>(value: T) -> Rc<T> {
+        Rc::new(value)
+    }
+    fn downgrade<T>(ptr: &Rc<T>) -> rc::Weak<T> {
+        Rc::downgrade(ptr)
+    }
+    fn upgrade<T>(weak: &rc::Weak<T>) -> Option<Rc<T>> {
+        weak.upgrade()
+    }
+    fn nowhere<T>() -> rc::Weak<T> {
+        rc::Weak::new()
+    }
+    fn exists<T>(weak: &rc::Weak<T>) -> bool {
+        weak.strong_count() > 0
+    }
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed {
+        Rc::new(signal)
+    }
+    fn address<T>(weak: &rc::Weak<T>) -> *const T {
+        weak.as_ptr()
+    }
+}
+
+/// What may be called by reference from wherever this flavour's events are emitted: for
+/// [`Shared`] anything `Send + Sync`, for [`Local`] anything.
+pub trait Shares<T: ?Sized> {}
+impl<T: ?Sized + Send + Sync> Shares<T> for Shared {}
+impl<T: ?Sized> Shares<T> for Local {}
+
+/// What may be handed over to wherever this flavour's events are handled: for [`Shared`] anything
+/// `Send`, for [`Local`] anything.
+pub trait Carries<T>: Mode {
+    /// The queue's lane for payloads of this type.
+    #[doc(hidden)]
+    fn lane<C: 'static>() -> Self::Lane<C>
+    where
+        T: 'static;
+}
+impl<T: Send> Carries<T> for Shared {
+    fn lane<C: 'static>() -> Self::Lane<C>
+    where
+        T: 'static,
+    {
+        Box::new(TypedLane::<Shared, T, C>::new())
+    }
+}
+impl<T> Carries<T> for Local {
+    fn lane<C: 'static>() -> Self::Lane<C>
+    where
+        T: 'static,
+    {
+        Box::new(TypedLane::<Local, T, C>::new())
+    }
+}

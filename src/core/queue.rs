@@ -1,0 +1,298 @@
+//! One queue: events that wait under a lock, and the drain that takes them out of it.
+//!
+//! The *inbox* is what has been deferred; a drain swaps it against the empty *outbox*, under the
+//! lock, and delivers from there, outside of it. What a drain leaves behind stays in the outbox,
+//! before all that the inbox has.
+
+use std::panic::Location;
+
+use super::emission::Tally;
+use super::faults::{self, Report};
+use super::handlers::Claim;
+use super::home::{Home, Hook, Name, Place, Settings};
+use super::lanes::{Batch, Index, Target};
+use super::mode::{Carries, Mode, Shared};
+use super::signal::Signal;
+use super::sync::{Lock, Word, lock};
+use super::thread;
+use crate::error::{Cause, DeferError, HandlerError};
+
+/// What only the holder of the lock touches. Nothing in here is dropped under it.
+struct Inbox<M: Mode, C: 'static> {
+    batch: Batch<M, C>,
+    index: Index,
+    closed: bool,
+    wake: Option<Hook<M, ()>>,
+    /// How many threads wait for the bell.
+    waiting: usize,
+}
+
+pub(crate) struct Queue<M: Mode, C: 'static> {
+    inbox: M::Lock<Inbox<M, C>>,
+    /// The turn: held while a drain calls handlers. Only one at a time, and never by a thread that
+    /// is inside a drain already.
+    outbox: M::Lock<Batch<M, C>>,
+    /// How many events of the outbox are left to deliver. Each is claimed here, so that `clear`
+    /// can take them away from a drain that is under way.
+    left: M::Word,
+    bell: M::Bell,
+    home: M::Ptr<Home<M>>,
+    place: Place,
+}
+
+/// What a drain collects.
+pub struct Tray<M: Mode> {
+    pub(crate) delivered: usize,
+    /// Delivered or skipped.
+    pub(crate) taken: usize,
+    pub(crate) remaining: usize,
+    pub(crate) report: Option<Box<Report>>,
+    /// Where failures go that no signal is to blame for.
+    pub(crate) home: M::Ptr<Home<M>>,
+    /// Where the queue was made.
+    pub(crate) place: Place,
+}
+
+impl<M: Mode> Tray<M> {
+    #[inline]
+    pub(crate) fn add(&mut self, tally: Tally) {
+        self.delivered += 1;
+        if tally.report.is_some() {
+            self.report(tally.report);
+        }
+    }
+
+    pub(crate) fn report(&mut self, later: Option<Box<Report>>) {
+        match (&mut self.report, later) {
+            (Some(report), Some(later)) => report.append(later),
+            (report @ None, later) => *report = later,
+            (Some(_), None) => {}
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> Queue<M, C> {
+    pub(crate) fn new(settings: M::Ptr<Settings<M>>, place: Place) -> Self {
+        let inbox = Inbox {
+            batch: Batch::new(),
+            index: Index::default(),
+            closed: false,
+            wake: None,
+            waiting: 0,
+        };
+        Queue {
+            inbox: M::Lock::new(inbox),
+            outbox: M::Lock::new(Batch::new()),
+            left: M::Word::new(0),
+            bell: M::Bell::default(),
+            home: M::ptr(Home { name: Name::Fixed("(queue)"), topic: 0, settings }),
+            place,
+        }
+    }
+
+    pub(crate) fn home(&self) -> &M::Ptr<Home<M>> {
+        &self.home
+    }
+
+    fn tray(&self) -> Tray<M> {
+        Tray { delivered: 0, taken: 0, remaining: 0, report: None, home: self.home.clone(), place: self.place }
+    }
+
+    /// Adds an event for whoever is subscribed to `signal` by the time it is delivered.
+    #[inline]
+    pub(crate) fn defer<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        if signal.is_closed() {
+            return Err(DeferError::Closed(event));
+        }
+        self.put(
+            event,
+            |last| matches!(last, Target::Signal(last) if last.address() == signal.address()),
+            || Target::Signal(signal.clone()),
+        )
+    }
+
+    /// Adds a call that was claimed.
+    pub(crate) fn call<E: 'static>(&self, claim: Claim<M, E, C>, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        // Outlives the lock where the queue refuses: dropping it may drop captures.
+        let mut claim = Some(claim);
+        self.put(event, |_| false, || match claim.take() {
+            Some(claim) => Target::Call(claim),
+            None => unreachable!("a target is made once"),
+        })
+    }
+
+    #[inline]
+    fn put<E: 'static>(
+        &self,
+        event: E,
+        joins: impl FnOnce(&Target<M, E, C>) -> bool,
+        target: impl FnOnce() -> Target<M, E, C>,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        let (wake, waiting) = self.inbox.with(|inbox| {
+            if inbox.closed {
+                return Err(DeferError::Closed(event));
+            }
+            let was_empty = inbox.batch.len() == 0 && self.left.get() == 0;
+            inbox.batch.push(&mut inbox.index, event, joins, target);
+            Ok((if was_empty { inbox.wake.clone() } else { None }, inbox.waiting > 0))
+        })?;
+        if waiting {
+            M::ring(&self.bell);
+        }
+        if let Some(wake) = wake {
+            self.wake(&wake);
+        }
+        Ok(())
+    }
+
+    /// Calls the wake. A panic in it is a failure of the queue, and told as such.
+    #[cold]
+    fn wake(&self, wake: &Hook<M, ()>) {
+        let Some(hold) = wake.hold() else { return };
+        // SAFETY: `hold` is one.
+        let call = || _ = unsafe { hold.entry().deliver(&(), &mut ()) };
+        faults::guarded(Some(&*self.home), None, wake.head().place, call);
+    }
+
+    pub(crate) fn on_ready(&self, wake: Hook<M, ()>) {
+        let (old, fire) = self.inbox.with(|inbox| {
+            let waits = inbox.batch.len() + self.left.get() > 0;
+            (inbox.wake.replace(wake.clone()), waits)
+        });
+        if let Some(old) = old {
+            old.release();
+        }
+        if fire {
+            self.wake(&wake);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.inbox.with(|inbox| inbox.batch.len() + self.left.get())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inbox.with(|inbox| inbox.closed)
+    }
+
+    pub(crate) fn close(&self) {
+        self.inbox.with(|inbox| inbox.closed = true);
+        M::ring(&self.bell);
+    }
+
+    /// Drops what waits, that of a drain under way too; how many events.
+    pub(crate) fn clear(&self) -> usize {
+        let (mut batch, taken) = self.inbox.with(|inbox| {
+            (std::mem::replace(&mut inbox.batch, Batch::new()), self.left.swap(0))
+        });
+        let count = batch.len() + taken;
+        // Where a drain has the turn, it finds nothing left and drops the rest itself.
+        let rest = self.outbox.try_with(|outbox| std::mem::replace(outbox, Batch::new()));
+        let tray = self.tray();
+        if let Some(mut rest) = rest {
+            rest.discard(&tray);
+        }
+        batch.discard(&tray);
+        count
+    }
+
+    /// Delivers what is there now, `most` events at most.
+    #[track_caller]
+    pub(crate) fn drain(&self, context: &mut C, most: usize) -> Tray<M> {
+        let mut tray = self.tray();
+        let Some(draining) = thread::begin_drain() else {
+            let topic = "(queue)".into();
+            let (place, cause) = (Location::caller(), Cause::NestedDrain);
+            let mut report = Report::new(vec![HandlerError { topic, label: None, place, cause }]);
+            report.tell(&self.home.settings);
+            tray.report = Some(report);
+            tray.remaining = self.len();
+            return tray;
+        };
+        let mark = thread::failures();
+        self.outbox.with(|outbox| self.deliver(outbox, context, most, &mut tray));
+        // Raised between the emissions: by the drop of an event, or of a signal.
+        if thread::failures() > mark {
+            tray.report(faults::collect(0, mark, &self.home.settings));
+        }
+        drop(draining);
+        let (remaining, wake) = self.inbox.with(|inbox| {
+            let remaining = inbox.batch.len() + self.left.get();
+            (remaining, if remaining > 0 { inbox.wake.clone() } else { None })
+        });
+        tray.remaining = remaining;
+        if let Some(wake) = wake {
+            self.wake(&wake);
+        }
+        tray
+    }
+
+    fn deliver(&self, outbox: &mut Batch<M, C>, context: &mut C, most: usize, tray: &mut Tray<M>) {
+        let mut goal = self.inbox.with(|inbox| inbox.batch.len() + self.left.get()).min(most);
+        while goal > 0 {
+            if self.left.update(|left| left.checked_sub(1)).is_some() {
+                goal -= 1;
+                tray.taken += 1;
+                outbox.deliver(context, tray);
+                continue;
+            }
+            // Nothing left: all delivered, or cleared from under us.
+            outbox.discard(tray);
+            let taken = self.inbox.with(|inbox| {
+                std::mem::swap(&mut inbox.batch, outbox);
+                self.left.set(outbox.len());
+                outbox.len()
+            });
+            if taken == 0 {
+                break;
+            }
+        }
+    }
+}
+
+impl<C: 'static> Queue<Shared, C> {
+    /// Parks until there is something to drain; `false` once the queue is closed and empty.
+    pub(crate) fn wait(&self) -> bool {
+        let mut inbox = lock(&self.inbox);
+        loop {
+            if inbox.batch.len() + self.left.get() > 0 {
+                return true;
+            }
+            if inbox.closed {
+                return false;
+            }
+            inbox.waiting += 1;
+            inbox = self.bell.wait(inbox).unwrap_or_else(|poisoned| poisoned.into_inner());
+            inbox.waiting -= 1;
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> Drop for Queue<M, C> {
+    fn drop(&mut self) {
+        let count = self.clear();
+        if count > 0 {
+            let (topic, cause) = ("(queue)".into(), Cause::Undelivered(count));
+            let error = HandlerError { topic, label: None, place: self.place, cause };
+            if !faults::tell(&self.home.settings, &error) {
+                faults::log(&error);
+            }
+        }
+        if let Some(wake) = self.inbox.with(|inbox| inbox.wake.take()) {
+            wake.release();
+        }
+    }
+}

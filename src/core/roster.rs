@@ -1,0 +1,73 @@
+//! Keeps the handlers of one signal, and their order. It knows no locks and never calls one, so
+//! that it cannot be re-entered.
+
+use std::cmp::Reverse;
+
+use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
+
+new_key_type! {
+    /// A handler's place. Reused places get new keys; the order of keys means nothing.
+    struct Key;
+}
+
+/// Where a handler stands: the higher priority first, then the lower sequence number.
+pub(crate) type Rank = (Reverse<i32>, u64);
+
+/// Handlers by key. `H` is a pointer to one.
+pub(crate) struct Roster<H> {
+    slots: SlotMap<Key, H>,
+    /// No handler is let in any more. Invariant: then there are none.
+    closed: bool,
+}
+
+impl<H> Roster<H> {
+    pub(crate) fn new() -> Self {
+        Roster { slots: SlotMap::with_key(), closed: false }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Lets in the handler that `make` makes for its key. O(1).
+    pub(crate) fn insert(&mut self, make: impl FnOnce(u64) -> H) {
+        debug_assert!(!self.closed);
+        self.slots.insert_with_key(|key| make(key.data().as_ffi()));
+    }
+
+    pub(crate) fn get(&self, key: u64) -> Option<&H> {
+        self.slots.get(Key::from(KeyData::from_ffi(key)))
+    }
+
+    /// Lets go of a handler. O(1); `None` if it has gone already.
+    pub(crate) fn remove(&mut self, key: u64) -> Option<H> {
+        self.slots.remove(Key::from(KeyData::from_ffi(key)))
+    }
+
+    /// Lets go of all.
+    pub(crate) fn drain(&mut self) -> Vec<H> {
+        let handlers = self.slots.drain().map(|(_, handler)| handler).collect();
+        // The places of a crowd are not kept for the few that may come.
+        self.slots = SlotMap::with_key();
+        handlers
+    }
+
+    /// Lets go of all, and none in again.
+    pub(crate) fn close(&mut self) -> Vec<H> {
+        self.closed = true;
+        self.drain()
+    }
+
+    /// All handlers, in no order: the caller sorts what it makes of them by rank.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &H> {
+        self.slots.values()
+    }
+}

@@ -1,0 +1,231 @@
+//! One signal: its roster under a lock, and what is published of it.
+//!
+//! Writers change the roster and mark the published snapshot stale; the next emission builds a new
+//! one. So a hundred thousand changes in a row cost no more than each of them alone.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, state};
+use super::handlers::{Callee, Captures, Filter, Link};
+use super::home::{Home, Place};
+use super::mode::Mode;
+use super::readers::{Counted, Tag};
+use super::registry::Registry;
+use super::roster::Roster;
+use super::snapshot::{Look, Publication, Reading};
+use super::sync::{Lock, Word};
+use super::thread::Frame;
+
+/// The next sequence number of the process. Not part of any protocol: only its order counts.
+static SEQUENCE: AtomicU64 = AtomicU64::new(1);
+
+/// What only the holder of the lock touches.
+struct Writer<M: Mode, E: 'static, C: 'static> {
+    roster: Roster<Anchor<M, dyn Handle<M, E, C>>>,
+    /// A topic that has handlers keeps itself. Invariant: set only while the roster has any.
+    keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
+    /// The bus has not gone.
+    listed: bool,
+}
+
+pub(crate) struct Signal<M: Mode, E: 'static, C: 'static> {
+    published: Publication<M, E, C>,
+    pub(crate) max_depth: usize,
+    pub(crate) home: M::Ptr<Home<M>>,
+    writer: M::Lock<Writer<M, E, C>>,
+    /// Where to sign off.
+    registry: Option<M::Weak<Registry<M, C>>>,
+}
+
+/// What a subscriber asks for, apart from the closures.
+pub(crate) struct Wish {
+    pub(crate) place: Place,
+    pub(crate) priority: i32,
+    pub(crate) label: Option<Box<str>>,
+    pub(crate) limit: Option<usize>,
+}
+
+impl<M: Mode, E, C> Signal<M, E, C> {
+    /// A signal without handlers.
+    pub(crate) fn new(home: Home<M>, registry: Option<M::Weak<Registry<M, C>>>) -> Self {
+        let listed = registry.is_some();
+        let writer = Writer { roster: Roster::new(), keeps_itself: None, listed };
+        Signal {
+            published: Publication::empty(),
+            max_depth: home.settings.max_depth,
+            home: M::ptr(home),
+            writer: M::Lock::new(writer),
+            registry,
+        }
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.writer.with(|writer| writer.roster.len())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.published.is_closed()
+    }
+
+    /// Adds a handler. One that cannot be (the signal is closed, its limit is zero) comes back
+    /// removed already, and without its captures.
+    pub(crate) fn subscribe<P, K>(this: &M::Ptr<Self>, wish: Wish, filter: P, callee: K) -> Anchor<M, dyn Control<M>>
+    where
+        P: Filter<E>,
+        K: Callee<M, E, C>,
+    {
+        let gated = P::ASKS || wish.limit.is_some();
+        let left = wish.limit.map(M::Word::new);
+        let extra = (wish.label.is_some() || left.is_some() || wish.priority != 0)
+            .then(|| Box::new(Extra { label: wish.label, left, priority: wish.priority }));
+        let make = |key, state| {
+            let draft = Draft {
+                key,
+                sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
+                place: wish.place,
+                home: Some(this.home.clone()),
+                extra,
+                state: if gated { state | state::GATED } else { state },
+            };
+            let link = Link { signal: M::downgrade(this), kept: K::Kept::default() };
+            Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
+        };
+        let (entry, old) = this.writer.with(|writer| {
+            if writer.roster.is_closed() {
+                return (make(0, state::REMOVED | state::CLOSED), None);
+            }
+            if wish.limit == Some(0) {
+                return (make(0, state::REMOVED), None);
+            }
+            let mut entry = None;
+            writer.roster.insert(|key| {
+                let made = make(key, 0);
+                K::born(&made);
+                let handle = made.cast::<dyn Handle<M, E, C>>(|entry| entry);
+                entry = Some(made);
+                handle
+            });
+            if writer.listed && writer.keeps_itself.is_none() {
+                writer.keeps_itself = Some(this.clone());
+            }
+            let Some(entry) = entry else { unreachable!("a slotmap calls the closure once") };
+            (entry, this.published.take(Tag::Stale))
+        });
+        // Outside of the lock, like every release: it may run user code.
+        drop(old);
+        if entry.head().has(state::REMOVED) {
+            entry.release();
+        }
+        entry.cast::<dyn Control<M>>(|entry| entry)
+    }
+
+    /// Removes the handler with this key; whether it was there. `flags` go into its state.
+    pub(crate) fn remove(&self, key: u64, flags: usize) -> bool {
+        let removed = self.writer.with(|writer| {
+            let entry = writer.roster.remove(key)?;
+            entry.head().state.or(state::REMOVED | flags);
+            let (tag, kept) = match writer.roster.is_empty() {
+                true => (Tag::Empty, writer.keeps_itself.take()),
+                false => (Tag::Stale, None),
+            };
+            Some((entry, self.published.take(tag), kept))
+        });
+        let Some((entry, old, kept)) = removed else { return false };
+        drop(old);
+        if flags & state::CANCELLED != 0 || !entry.outlives_limit() {
+            entry.release();
+        }
+        drop(kept);
+        true
+    }
+
+    /// Removes the handler with this key, if it has this sequence number.
+    pub(crate) fn cancel(&self, key: u64, sequence: u64) -> bool {
+        let is_it = self.writer.with(|writer| {
+            writer.roster.get(key).is_some_and(|entry| entry.head().sequence == sequence)
+        });
+        // Keys are not used twice, so nothing else can stand there by now.
+        is_it && self.remove(key, state::CANCELLED)
+    }
+
+    /// Removes all handlers; how many.
+    pub(crate) fn clear(&self) -> usize {
+        self.sweep(false)
+    }
+
+    /// Removes all handlers, and lets none in any more.
+    pub(crate) fn close(&self) {
+        self.sweep(true);
+    }
+
+    fn sweep(&self, close: bool) -> usize {
+        let (tag, flags) = match close {
+            true => (Tag::Closed, state::REMOVED | state::CANCELLED | state::CLOSED),
+            false => (Tag::Empty, state::REMOVED | state::CANCELLED),
+        };
+        let (entries, old, kept) = self.writer.with(|writer| {
+            if writer.roster.is_closed() {
+                return (Vec::new(), None, None);
+            }
+            let entries = match close {
+                true => writer.roster.close(),
+                false => writer.roster.drain(),
+            };
+            for entry in &entries {
+                entry.head().state.or(flags);
+            }
+            (entries, self.published.take(tag), writer.keeps_itself.take())
+        });
+        drop(old);
+        let count = entries.len();
+        for entry in entries {
+            entry.release();
+        }
+        drop(kept);
+        count
+    }
+
+    /// The bus has gone: from now on only handles keep the signal.
+    pub(crate) fn unlist(&self) {
+        let kept = self.writer.with(|writer| {
+            writer.listed = false;
+            writer.keeps_itself.take()
+        });
+        drop(kept);
+    }
+
+    /// The snapshot of an emission that begins now, without a lock. `None`: look under it.
+    #[inline(always)]
+    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, E, C, M::Pin>> {
+        self.published.enter(level)
+    }
+
+    /// Whether there is nothing to run, without a lock.
+    #[inline(always)]
+    pub(crate) fn is_silent(&self) -> bool {
+        self.published.is_empty()
+    }
+
+    /// Looks under the lock, and publishes what is missing.
+    pub(crate) fn look(&self) -> Look<Reading<M, E, C, Counted<M>>> {
+        self.writer.with(|writer| {
+            let horizon = SEQUENCE.load(Ordering::Relaxed);
+            let frame = Frame { inside: self.address(), horizon };
+            let handlers = writer.roster.iter().filter_map(Anchor::hold);
+            self.published.read_or_publish(frame, handlers, |it| it.entry().head().rank())
+        })
+    }
+}
+
+impl<M: Mode, E, C> Drop for Signal<M, E, C> {
+    fn drop(&mut self) {
+        self.clear();
+        if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
+            registry.sign_off(self.home.topic, self.address());
+        }
+    }
+}

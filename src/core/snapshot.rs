@@ -1,0 +1,148 @@
+//! The immutable, ordered list of handlers that one emission runs, and the place that publishes it.
+//!
+//! Gives the untyped read side its types, and a face without `unsafe`.
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use smallvec::SmallVec;
+
+use super::entry::{Handle, Hold};
+use super::mode::Mode;
+use super::readers::{Counted, Header, Pin, Publish, Tag, release};
+use super::roster::Rank;
+use super::thread::Frame;
+
+/// A handler in a snapshot. The snapshot's hold keeps its captures.
+pub(crate) type Handler<M, E, C> = Hold<M, dyn Handle<M, E, C>>;
+
+/// Begins with the header, so that a pointer to one is a pointer to the other.
+#[repr(C)]
+pub(crate) struct Snapshot<M: Mode, E: 'static, C: 'static> {
+    pub(crate) header: Header<M>,
+    /// By rank.
+    pub(crate) handlers: SmallVec<[Handler<M, E, C>; 4]>,
+}
+
+impl<M: Mode, E, C> Snapshot<M, E, C> {
+    /// Sorts the handlers. O(n log n), O(n) if they come in order.
+    fn boxed(
+        frame: Frame,
+        handlers: impl Iterator<Item = Handler<M, E, C>>,
+        rank: impl Fn(&Handler<M, E, C>) -> Rank,
+    ) -> NonNull<Header<M>> {
+        let mut handlers: SmallVec<_> = handlers.collect();
+        handlers.sort_unstable_by_key(rank);
+        let header = Header::new(frame, free::<M, E, C>);
+        let snapshot = Box::leak(Box::new(Snapshot { header, handlers }));
+        NonNull::from(snapshot).cast()
+    }
+}
+
+/// # Safety
+///
+/// Once, with a header that `boxed` made for these types.
+unsafe fn free<M: Mode, E: 'static, C: 'static>(header: NonNull<Header<M>>) {
+    // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
+    // SAFETY: the last count has gone, and the pointer came from a box of this type.
+    drop(unsafe { Box::from_raw(header.cast::<Snapshot<M, E, C>>().as_ptr()) });
+}
+
+/// Publishes one signal's snapshot. Changed under the signal's lock only.
+pub(crate) struct Publication<M: Mode, E: 'static, C: 'static> {
+    published: M::Published,
+    /// Says that it owns snapshots of these types, which are `Send` and `Sync` as their holds are.
+    types: PhantomData<Handler<M, E, C>>,
+}
+
+/// What an emission finds that has no pin yet.
+pub(crate) enum Look<R> {
+    Found(R),
+    Empty,
+    Closed,
+}
+
+impl<M: Mode, E, C> Publication<M, E, C> {
+    pub(crate) fn empty() -> Self {
+        Publication { published: M::Published::new(Tag::Empty), types: PhantomData }
+    }
+
+    /// The snapshot that is published, without a lock. `None`: look under the lock.
+    #[inline(always)]
+    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, E, C, M::Pin>> {
+        Some(Reading { pin: self.published.enter(level)?, types: PhantomData })
+    }
+
+    /// Whether the signal was closed. A snapshot.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.published.is(Tag::Closed)
+    }
+
+    /// Whether nothing is there to run, without a lock.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.published.is(Tag::Empty)
+    }
+
+    /// What is published, seen under the lock; a snapshot of `handlers` where it is stale.
+    pub(crate) fn read_or_publish(
+        &self,
+        frame: Frame,
+        handlers: impl Iterator<Item = Handler<M, E, C>>,
+        rank: impl Fn(&Handler<M, E, C>) -> Rank,
+    ) -> Look<Reading<M, E, C, Counted<M>>> {
+        let header = match self.published.current() {
+            Ok(header) => header,
+            Err(Tag::Empty) => return Look::Empty,
+            Err(Tag::Closed) => return Look::Closed,
+            Err(Tag::Stale) => {
+                let header = Snapshot::boxed(frame, handlers, rank);
+                self.published.put(header);
+                header
+            }
+        };
+        // SAFETY: the publication's count keeps it while the lock is held.
+        let pin = unsafe { Counted::new(header) };
+        Look::Found(Reading { pin, types: PhantomData })
+    }
+
+    /// Publishes `tag` instead. What comes back is to be dropped once the lock is released.
+    pub(crate) fn take(&self, tag: Tag) -> Option<Retired<M>> {
+        self.published.take(tag).map(Retired)
+    }
+}
+
+impl<M: Mode, E, C> Drop for Publication<M, E, C> {
+    fn drop(&mut self) {
+        drop(self.take(Tag::Stale));
+    }
+}
+
+/// A snapshot while it is read.
+pub(crate) struct Reading<M: Mode, E, C, P: Pin<M>> {
+    pin: P,
+    types: PhantomData<fn(M, &E, &mut C)>,
+}
+
+impl<M: Mode, E: 'static, C: 'static, P: Pin<M>> std::ops::Deref for Reading<M, E, C, P> {
+    type Target = Snapshot<M, E, C>;
+    #[inline(always)]
+    fn deref(&self) -> &Snapshot<M, E, C> {
+        // SAFETY: a reading is made by a publication of its types, which publishes snapshots of
+        // its types only; the header is their first field, and the pin keeps them.
+        unsafe { self.pin.header().cast::<Snapshot<M, E, C>>().as_ref() }
+    }
+}
+
+/// A snapshot that is published no more. Dropping it may run the `Drop` of captures.
+#[must_use = "drop it after the lock"]
+pub(crate) struct Retired<M: Mode>(NonNull<Header<M>>);
+
+// No `Send` needed: it never leaves the function that took it out.
+
+impl<M: Mode> Drop for Retired<M> {
+    fn drop(&mut self) {
+        // SAFETY: `take` handed over the publication's count.
+        unsafe { release(self.0) };
+    }
+}

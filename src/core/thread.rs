@@ -1,0 +1,180 @@
+//! What a thread remembers while it emits: how deep it is, and inside what.
+//!
+//! Plain cells without a destructor, so that signals work inside the destructors of other
+//! thread-locals. Knows no types of events and calls nothing.
+
+use std::cell::Cell;
+
+use super::readers::Slots;
+use super::sync::per_thread;
+
+/// How deep emissions nest where nobody sets another limit.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// What a level of nesting is inside of, where that is not announced in a slot.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame {
+    /// The address of a signal that is emitting, or of an entry that a queue is delivering to.
+    pub(crate) inside: usize,
+    /// The emission calls handlers with a sequence number below this one.
+    pub(crate) horizon: u64,
+}
+
+impl Frame {
+    const NOTHING: Frame = Frame { inside: 0, horizon: 0 };
+
+    /// Whether this could still call the handler with this sequence number, of this signal and
+    /// this entry.
+    pub(crate) fn could_call(self, signal: usize, entry: usize, sequence: u64) -> bool {
+        self.inside == entry || (self.inside == signal && sequence < self.horizon)
+    }
+}
+
+struct State {
+    depth: Cell<usize>,
+    /// Invariant: nothing, but for levels that are open and that [`enter`](Level::enter) was called
+    /// for. Levels beyond the last one are not recorded.
+    frames: [Cell<Frame>; MAX_DEPTH],
+    failures: Cell<usize>,
+    in_hook: Cell<bool>,
+    draining: Cell<bool>,
+    slots: Cell<Option<&'static Slots>>,
+}
+
+per_thread! {
+    STATE: State = State {
+        depth: Cell::new(0),
+        frames: [const { Cell::new(Frame::NOTHING) }; MAX_DEPTH],
+        failures: Cell::new(0),
+        in_hook: Cell::new(false),
+        draining: Cell::new(false),
+        slots: Cell::new(None),
+    }
+}
+
+/// How many emissions, and deliveries to single handlers, are open.
+#[inline(always)]
+pub(crate) fn depth() -> usize {
+    STATE.with(|state| state.depth.get())
+}
+
+/// Goes one level down, unless `limit` levels are open already.
+#[inline(always)]
+pub(crate) fn descend(limit: usize) -> Option<Level> {
+    let depth = depth();
+    if depth >= limit {
+        return None;
+    }
+    STATE.with(|state| state.depth.set(depth + 1));
+    Some(Level { above: depth })
+}
+
+/// One level of nesting, until it is dropped.
+pub(crate) struct Level {
+    /// Kept, so that leaving is a store of its own and waits for nothing.
+    above: usize,
+}
+
+impl Level {
+    /// How many levels are open above this one.
+    #[inline(always)]
+    pub(crate) fn above(&self) -> usize {
+        self.above
+    }
+
+    /// Records what the level is inside of, until it is left.
+    pub(crate) fn enter(self, frame: Frame) -> Entered {
+        STATE.with(|state| {
+            if let Some(place) = state.frames.get(self.above) {
+                place.set(frame);
+            }
+        });
+        Entered(self)
+    }
+}
+
+impl Drop for Level {
+    #[inline(always)]
+    fn drop(&mut self) {
+        STATE.with(|state| state.depth.set(self.above));
+    }
+}
+
+/// A level that has a frame.
+pub(crate) struct Entered(Level);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        STATE.with(|state| {
+            if let Some(place) = state.frames.get(self.0.above) {
+                place.set(Frame::NOTHING);
+            }
+        });
+    }
+}
+
+/// Whether this thread is inside something that could still call the handler with this sequence
+/// number, of this signal and this entry.
+pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
+    STATE.with(|state| {
+        let depth = state.depth.get();
+        // Levels that are not recorded could be anything.
+        depth > MAX_DEPTH
+            || state.frames[..depth].iter().any(|it| it.get().could_call(signal, entry, sequence))
+            || state.slots.get().is_some_and(|slots| {
+                slots.announced().any(|it| it.could_call(signal, entry, sequence))
+            })
+    })
+}
+
+/// How many failures were raised on this thread that nobody has collected yet.
+#[inline(always)]
+pub(crate) fn failures() -> usize {
+    STATE.with(|state| state.failures.get())
+}
+
+pub(crate) fn set_failures(count: usize) {
+    STATE.with(|state| state.failures.set(count));
+}
+
+/// Whether a drain runs on this thread.
+pub(crate) fn is_draining() -> bool {
+    STATE.with(|state| state.draining.get())
+}
+
+/// Marks the thread as draining, until it is dropped. `None` inside of a drain.
+pub(crate) fn begin_drain() -> Option<Draining> {
+    STATE.with(|state| (!state.draining.replace(true)).then_some(Draining(())))
+}
+
+pub(crate) struct Draining(());
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        STATE.with(|state| state.draining.set(false));
+    }
+}
+
+/// Marks the thread as running a hook, until it is dropped. `None` inside of one.
+pub(crate) fn begin_hook() -> Option<InHook> {
+    STATE.with(|state| (!state.in_hook.replace(true)).then_some(InHook(())))
+}
+
+pub(crate) struct InHook(());
+
+impl Drop for InHook {
+    fn drop(&mut self) {
+        STATE.with(|state| state.in_hook.set(false));
+    }
+}
+
+/// The slots of this thread, if it has emitted before and is not ending.
+#[inline(always)]
+pub(crate) fn slots() -> Option<&'static Slots> {
+    STATE.with(|state| state.slots.get())
+}
+
+pub(crate) fn set_slots(slots: Option<&'static Slots>) {
+    // An error only in a model, whose thread-locals have destructors.
+    let _ = STATE.try_with(|state| state.slots.set(slots));
+}

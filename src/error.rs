@@ -1,0 +1,351 @@
+//! Every public error.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+
+use crate::outcome::BoxError;
+
+/// Why a name is not a topic's name.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::Topic;
+///
+/// let error = Topic::<u32>::named("order..placed").unwrap_err();
+/// assert_eq!(error.to_string(), "topic name \"order..placed\" has an empty token at byte 6");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("topic name {name:?} {}", problem.0)]
+pub struct TopicError {
+    pub(crate) name: String,
+    pub(crate) problem: Problem,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem(pub(crate) String);
+
+impl TopicError {
+    /// The name that was refused; of one that is too long, its beginning.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// A topic's name is taken by another payload type.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// let bus = Bus::new();
+/// let _sub = bus.on(&Topic::<u32>::new("size"), |_| ());
+/// let error = bus.try_signal(&Topic::<String>::new("size")).unwrap_err();
+/// assert_eq!(error.registered(), "u32");
+/// assert!(error.requested().ends_with("String"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "topic {topic:?} carries `{registered}`, as first used at {place}, and not `{requested}`: \
+     use another name or the same type"
+)]
+pub struct WrongType {
+    pub(crate) topic: String,
+    pub(crate) registered: &'static str,
+    pub(crate) requested: &'static str,
+    pub(crate) place: &'static Location<'static>,
+}
+
+impl WrongType {
+    /// The name of the topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The payload type that the topic has.
+    #[must_use]
+    pub fn registered(&self) -> &'static str {
+        self.registered
+    }
+
+    /// The payload type that was asked for.
+    #[must_use]
+    pub fn requested(&self) -> &'static str {
+        self.requested
+    }
+
+    /// Where the topic was used first.
+    #[must_use]
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+}
+
+/// An event that could not be deferred, handed back.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{DeferErrorKind, Signal};
+///
+/// let alone = Signal::<String>::new();
+/// let error = alone.defer("hello".to_owned()).unwrap_err();
+/// assert_eq!(error.kind(), DeferErrorKind::NoQueue);
+/// assert_eq!(error.into_event(), "hello");
+/// ```
+#[non_exhaustive]
+pub enum DeferError<E> {
+    /// The signal belongs to no bus, and so has no queue: use [`Queue::defer`](crate::Queue).
+    NoQueue(E),
+    /// The queue or the signal was closed.
+    Closed(E),
+}
+
+/// Why an event could not be deferred, without the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeferErrorKind {
+    /// The signal belongs to no bus.
+    NoQueue,
+    /// The queue or the signal was closed.
+    Closed,
+}
+
+impl fmt::Display for DeferErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeferErrorKind::NoQueue => "signal has no queue: it was not made by a bus",
+            DeferErrorKind::Closed => "queue or signal is closed",
+        })
+    }
+}
+
+impl Error for DeferErrorKind {}
+
+impl<E> DeferError<E> {
+    /// Why it could not be deferred.
+    pub fn kind(&self) -> DeferErrorKind {
+        match self {
+            DeferError::NoQueue(_) => DeferErrorKind::NoQueue,
+            DeferError::Closed(_) => DeferErrorKind::Closed,
+        }
+    }
+
+    /// The event.
+    pub fn into_event(self) -> E {
+        match self {
+            DeferError::NoQueue(event) | DeferError::Closed(event) => event,
+        }
+    }
+}
+
+impl<E> fmt::Debug for DeferError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeferError::{:?}(..)", self.kind())
+    }
+}
+
+impl<E> fmt::Display for DeferError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind().fmt(f)
+    }
+}
+
+impl<E> Error for DeferError<E> {}
+
+/// Why a cancel did not wait to the end. The handler is cancelled all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// This thread is inside an emission or a drain that could still call the handler, so waiting
+    /// for it would never end.
+    #[error("cancelled without waiting: this thread is inside an emission of the handler")]
+    Inside,
+    /// The time was up first.
+    #[error("cancelled, but the handler was still in use when the time was up")]
+    TimedOut,
+}
+
+/// How a handler, or the delivery to it, failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// It returned an `Err`, which is the [`source`](Error::source).
+    Failed,
+    /// It panicked, or its filter, or the `Drop` of what it captured.
+    Panicked,
+    /// The emission was refused: too many are nested in each other on this thread.
+    TooDeep,
+    /// The drain was refused: this thread is inside another one.
+    NestedDrain,
+    /// A queue went away, or refused, with the event inside.
+    Undelivered,
+}
+
+/// One failure: what failed, how, and where that was subscribed.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, FailureKind, Topic};
+///
+/// const SAVED: Topic<u64> = Topic::new("file.saved");
+/// let bus = Bus::new();
+/// let _sub = bus.subscribe(&SAVED).label("audit").on(|_| Err::<(), _>("disk full"));
+///
+/// let done = bus.emit(&SAVED, &512);
+/// let error = &done.errors()[0];
+/// assert_eq!((error.topic(), error.label()), ("file.saved", Some("audit")));
+/// assert_eq!(error.kind(), FailureKind::Failed);
+/// assert!(error.to_string().contains("disk full"));
+/// ```
+pub struct HandlerError {
+    pub(crate) topic: Cow<'static, str>,
+    pub(crate) label: Option<Box<str>>,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) cause: Cause,
+}
+
+pub(crate) enum Cause {
+    Failed(BoxError),
+    /// The panic's message.
+    Panicked(String),
+    /// The limit.
+    TooDeep(usize),
+    NestedDrain,
+    /// How many events.
+    Undelivered(usize),
+}
+
+impl HandlerError {
+    /// The name of the topic; for a signal without a bus, its payload type.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The handler's label, if it was given one.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// The line that subscribed the handler; where no handler is to blame, the line that emitted,
+    /// drained or made the queue.
+    #[must_use]
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// How it failed.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self.cause {
+            Cause::Failed(_) => FailureKind::Failed,
+            Cause::Panicked(_) => FailureKind::Panicked,
+            Cause::TooDeep(_) => FailureKind::TooDeep,
+            Cause::NestedDrain => FailureKind::NestedDrain,
+            Cause::Undelivered(_) => FailureKind::Undelivered,
+        }
+    }
+
+    /// The error that the handler returned, for downcasting.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match &self.cause {
+            Cause::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HandlerError { topic, place, .. } = self;
+        let who = |f: &mut fmt::Formatter<'_>| match &self.label {
+            Some(label) => write!(f, "handler {label:?} of {topic:?} (subscribed at {place})"),
+            None => write!(f, "handler of {topic:?} (subscribed at {place})"),
+        };
+        match &self.cause {
+            Cause::Failed(error) => {
+                who(f)?;
+                write!(f, " failed: {error}")
+            }
+            Cause::Panicked(message) => {
+                who(f)?;
+                write!(f, " panicked: {message}")
+            }
+            Cause::TooDeep(limit) => write!(
+                f,
+                "emission of {topic:?} was refused: {limit} are nested in each other already"
+            ),
+            Cause::NestedDrain => write!(
+                f,
+                "drain at {place} was refused: this thread is inside a drain already"
+            ),
+            Cause::Undelivered(count) => {
+                write!(f, "queue made at {place} was dropped with {count} events inside")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerError")
+            .field("topic", &self.topic)
+            .field("label", &self.label)
+            .field("place", &format_args!("{}", self.place))
+            .field("kind", &self.kind())
+            .field("message", &format_args!("{self}"))
+            .finish()
+    }
+}
+
+impl Error for HandlerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+/// What failed in an emission or a drain, as one error. There is at least one failure.
+#[derive(Debug)]
+pub struct HandlerErrors(pub(crate) Vec<HandlerError>);
+
+impl HandlerErrors {
+    /// The failures, in the order they happened.
+    #[must_use]
+    pub fn errors(&self) -> &[HandlerError] {
+        &self.0
+    }
+
+    /// The failures, by value.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<HandlerError> {
+        self.0
+    }
+}
+
+impl fmt::Display for HandlerErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0[..] {
+            [] => Ok(()),
+            [only] => only.fmt(f),
+            [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
+        }
+    }
+}
+
+impl Error for HandlerErrors {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.first().map(|first| first as _)
+    }
+}

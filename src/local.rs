@@ -1,0 +1,38 @@
+//! The flavour for one thread: the same methods in the same order, for handlers that need not be
+//! `Send`, and cheaper.
+//!
+//! What waits for another thread is missing: `cancel_and_wait` and `run`. Everything else, and every
+//! promise, is that of the shared flavour.
+//!
+//! # Examples
+//!
+//! ```
+//! use slotcast::local::Signal;
+//! use std::{cell::Cell, rc::Rc};
+//!
+//! let total = Rc::new(Cell::new(0));
+//! let added = Signal::<u32>::new();
+//! let _sub = added.on({ let total = total.clone(); move |n| total.set(total.get() + n) });
+//! added.emit(&40);
+//! added.emit(&2);
+//! assert_eq!(total.get(), 42);
+//! ```
+
+use crate::flavour::{self, Local};
+
+/// Signals by name, and one queue for what is deferred: see [`flavour::Bus`](crate::flavour::Bus).
+pub type Bus<C = ()> = flavour::Bus<Local, C>;
+/// Decides what a bus does with panics and endless recursion: see [`flavour::BusBuilder`](crate::flavour::BusBuilder).
+pub type BusBuilder<C = ()> = flavour::BusBuilder<Local, C>;
+/// A handle that does not keep its bus: see [`flavour::WeakBus`](crate::flavour::WeakBus).
+pub type WeakBus<C = ()> = flavour::WeakBus<Local, C>;
+/// The ordered handlers of one event: see [`flavour::Signal`](crate::flavour::Signal).
+pub type Signal<E, C = ()> = flavour::Signal<Local, E, C>;
+/// A handle that does not keep its signal: see [`flavour::WeakSignal`](crate::flavour::WeakSignal).
+pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Local, E, C>;
+/// Events that wait to be delivered by whoever drains it: see [`flavour::Queue`](crate::flavour::Queue).
+pub type Queue<C = ()> = flavour::Queue<Local, C>;
+/// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`](crate::flavour::Subscription).
+pub type Subscription = flavour::Subscription<Local>;
+/// A pause of one handler: see [`flavour::Pause`](crate::flavour::Pause).
+pub type Pause = flavour::Pause<Local>;

@@ -1,0 +1,466 @@
+//! Events that wait to be delivered.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::core::faults::Report;
+use crate::core::handlers::{hook, posted};
+use crate::core::home::{Panics, Settings};
+use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::queue::{Queue as Core, Tray};
+use crate::emission::{errors, into_result};
+use crate::error::{DeferError, HandlerError, HandlerErrors};
+use crate::outcome::Outcome;
+use crate::signal::Signal;
+
+/// Events that wait to be delivered by whoever drains it.
+///
+/// A handle is cheap to clone, and all clones are the same queue. Every bus has one; more are made
+/// for threads or loops that handle events with a state of their own, and subscribed to by
+/// [`on_queue`](crate::flavour::Subscribe::on_queue).
+///
+/// # Order
+///
+/// First in, first out, over all topics. An event that was deferred goes to the handlers that are
+/// subscribed when it is delivered. A drain takes what is there when it begins; what is deferred
+/// meanwhile, by handlers too, waits for the next one.
+///
+/// # Threads
+///
+/// One drain runs at a time: a second thread waits for its turn. **The turn is held while handlers
+/// run**, so handlers should not wait for another thread that drains. A drain from inside a drain,
+/// of whichever queue, is refused, because two threads that did so could wait for each other for
+/// ever; [`Drained::errors`] says so.
+///
+/// # Failure
+///
+/// A handler that fails keeps no other event from being delivered; failures are in the
+/// [`Drained`]. The first panic goes on when the batch has been delivered. Events that are inside
+/// when the last handle goes are dropped, and their number is told to the error hook or logged.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const SAVED: Topic<u64> = Topic::new("file.saved");
+/// let bus = Bus::new();
+/// let _sub = bus.on(&SAVED, |bytes| assert_eq!(*bytes, 512));
+/// bus.defer(&SAVED, 512)?;
+/// assert_eq!(bus.queue().len(), 1);
+/// assert_eq!(bus.drain().delivered(), 1);
+/// # Ok::<(), slotcast::DeferError<u64>>(())
+/// ```
+pub struct Queue<M: Mode, C: 'static = ()> {
+    pub(crate) core: M::Ptr<Core<M, C>>,
+}
+
+impl<M: Mode> Queue<M> {
+    /// A queue of its own, without a context.
+    #[must_use]
+    #[track_caller]
+    #[allow(clippy::new_without_default, reason = "there is a `Default`, for every context")]
+    pub fn new() -> Self {
+        Self::with_context()
+    }
+
+    /// Delivers what is there now.
+    ///
+    /// Waits for its turn if another thread drains. Allocates nothing once the queue is warm.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: when all has been delivered, the first panic goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = slotcast::Queue::new();
+    /// queue.post(|| println!("now is later"))?;
+    /// assert_eq!(queue.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn drain(&self) -> Drained {
+        self.drain_with(&mut ())
+    }
+
+    /// Delivers the first event, if there is one.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics.
+    #[track_caller]
+    pub fn drain_one(&self) -> Drained {
+        self.drain_one_with(&mut ())
+    }
+
+    /// Drains until nothing is left, also of what handlers deferred meanwhile, or until `limit`
+    /// events have been taken out: handlers that defer for ever do not keep it for ever.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: after the batch it was in. What is left stays inside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const COUNT: Topic<u32> = Topic::new("count.down");
+    /// let bus = Bus::new();
+    /// let own = bus.downgrade();
+    /// let _sub = bus.on(&COUNT, move |n| if *n > 0 {
+    ///     own.upgrade().unwrap().defer(&COUNT, n - 1).unwrap();
+    /// });
+    /// bus.defer(&COUNT, 3)?;
+    /// assert_eq!(bus.queue().drain_until_idle(100).delivered(), 4);
+    /// # Ok::<(), slotcast::DeferError<u32>>(())
+    /// ```
+    #[track_caller]
+    pub fn drain_until_idle(&self, limit: usize) -> Drained {
+        self.drain_until_idle_with(&mut (), limit)
+    }
+}
+
+impl<M: Mode, C: 'static> Queue<M, C> {
+    /// A queue of its own, whose drains lend a `&mut C` to the handlers.
+    #[must_use]
+    #[track_caller]
+    pub fn with_context() -> Self {
+        Queue { core: M::ptr(Core::new(Settings::<M>::alone(), Location::caller())) }
+    }
+
+    /// Puts an event into this queue, for whoever is subscribed to `signal` when it is delivered.
+    /// The signal need not belong to a bus.
+    ///
+    /// # Errors
+    ///
+    /// The event comes back if the queue or the signal was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Signal};
+    ///
+    /// let key = Signal::<char>::new();
+    /// let _sub = key.on(|_| ());
+    /// let queue = Queue::new();
+    /// queue.defer(&key, 'a')?;
+    /// assert_eq!(queue.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<char>>(())
+    /// ```
+    pub fn defer<E: 'static>(&self, signal: &Signal<M, E, C>, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.core.defer(&signal.core, event)
+    }
+
+    /// Puts a closure into this queue, to be called where it is drained. Allocates.
+    ///
+    /// # Errors
+    ///
+    /// If the queue was closed; the closure is dropped.
+    #[track_caller]
+    pub fn post<F, R>(&self, f: F) -> Result<(), PostError>
+    where
+        F: FnOnce() -> R + 'static,
+        R: Outcome,
+        M: Carries<F> + Carries<()>,
+    {
+        self.put(posted(|_: &mut C| f(), self.core.home().clone(), Location::caller()))
+    }
+
+    /// Like [`post`](Self::post), with the context of the drain.
+    ///
+    /// # Errors
+    ///
+    /// If the queue was closed; the closure is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let ui = slotcast::Queue::<Vec<&str>>::with_context();
+    /// ui.post_with(|lines| lines.push("hello"))?;
+    /// let mut lines = Vec::new();
+    /// ui.drain_with(&mut lines);
+    /// assert_eq!(lines, ["hello"]);
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn post_with<F, R>(&self, f: F) -> Result<(), PostError>
+    where
+        F: FnOnce(&mut C) -> R + 'static,
+        R: Outcome,
+        M: Carries<F> + Carries<()>,
+    {
+        self.put(posted(f, self.core.home().clone(), Location::caller()))
+    }
+
+    fn put(&self, claim: crate::core::handlers::Claim<M, (), C>) -> Result<(), PostError>
+    where
+        M: Carries<()>,
+    {
+        self.core.call(claim, ()).map_err(|_| PostError)
+    }
+
+    /// Delivers what is there now, and lends the context to the handlers.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: when all has been delivered, the first panic goes on.
+    #[track_caller]
+    pub fn drain_with(&self, context: &mut C) -> Drained {
+        Drained::finish(self.core.drain(context, usize::MAX), self.panics())
+    }
+
+    /// Delivers the first event, if there is one, and lends the context to its handlers.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics.
+    #[track_caller]
+    pub fn drain_one_with(&self, context: &mut C) -> Drained {
+        Drained::finish(self.core.drain(context, 1), self.panics())
+    }
+
+    /// Drains with a context until nothing is left, or until `limit` events have been taken out.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: after the batch it was in. What is left stays inside.
+    #[track_caller]
+    pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
+        let mut all = Drained::finish(self.core.drain(context, limit), self.panics());
+        while all.remaining > 0 && all.taken < limit && !all.refused() {
+            let next = self.core.drain(context, limit - all.taken);
+            all.append(Drained::finish(next, self.panics()));
+        }
+        all
+    }
+
+    fn panics(&self) -> Panics {
+        self.core.home().settings.panics
+    }
+
+    /// Sets what is called when there is something to drain, in place of what was set before.
+    ///
+    /// Called when the queue goes from empty to not empty, at once if something waits already, and
+    /// after a drain that leaves something behind: never too seldom, at times once too often. It
+    /// runs on the thread that defers, outside of all locks, and should do no more than wake the
+    /// loop that drains. A panic in it is reported as a failure of the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let queue = slotcast::Queue::new();
+    /// let (wake, woken) = mpsc::channel();
+    /// queue.on_ready(move || _ = wake.send(()));
+    /// std::thread::spawn({ let queue = queue.clone(); move || queue.post(|| ()) });
+    /// woken.recv()?;
+    /// assert_eq!(queue.drain().delivered(), 1);
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_ready<F>(&self, wake: F)
+    where
+        F: Fn() + 'static,
+        M: Shares<F>,
+    {
+        self.core.on_ready(hook(move |(): &()| wake(), Location::caller()));
+    }
+
+    /// How many events wait. A snapshot.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Whether no event waits. A snapshot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Drops all that waits; how many events. From inside a drain, or beside one on another
+    /// thread, that drain ends after the event it is at.
+    pub fn clear(&self) -> usize {
+        self.core.clear()
+    }
+
+    /// Refuses new events from now on. What is inside stays to be drained; `run` returns
+    /// once that is done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = slotcast::Queue::new();
+    /// queue.post(|| ())?;
+    /// queue.close();
+    /// assert!(queue.post(|| ()).is_err());
+    /// assert_eq!(queue.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// Whether the queue was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+}
+
+impl Queue<Shared> {
+    /// Drains until the queue is closed and empty; parks while there is nothing to do.
+    ///
+    /// Returns how many events were delivered. Failures are told to the hook, or logged, after
+    /// each batch, and not kept.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: after the batch it was in. What is left stays inside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = slotcast::Queue::new();
+    /// let worker = std::thread::spawn({ let queue = queue.clone(); move || queue.run().delivered() });
+    /// queue.post(|| ())?;
+    /// queue.close();
+    /// assert_eq!(worker.join().unwrap(), 1);
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn run(&self) -> Drained {
+        self.run_with(&mut ())
+    }
+}
+
+impl<C: 'static> Queue<Shared, C> {
+    /// Like [`run`](Queue::run), and lends the context to the handlers.
+    ///
+    /// # Panics
+    ///
+    /// As `run` does.
+    #[track_caller]
+    pub fn run_with(&self, context: &mut C) -> Drained {
+        let mut all = Drained { delivered: 0, taken: 0, remaining: 0, report: None };
+        while self.core.wait() {
+            let mut batch = self.drain_with(context);
+            if batch.refused() {
+                return batch;
+            }
+            all.delivered += batch.delivered;
+            // Logged here, if nobody was told.
+            batch.report = None;
+        }
+        all
+    }
+}
+
+impl<M: Mode, C: 'static> Default for Queue<M, C> {
+    fn default() -> Self {
+        Self::with_context()
+    }
+}
+
+impl<M: Mode, C: 'static> Clone for Queue<M, C> {
+    fn clone(&self) -> Self {
+        Queue { core: self.core.clone() }
+    }
+}
+
+impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.len())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+/// A closure could not be posted, because the queue was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("queue is closed")]
+#[non_exhaustive]
+pub struct PostError;
+
+/// How a drain went.
+///
+/// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
+/// dropped.
+pub struct Drained {
+    delivered: usize,
+    /// Delivered or skipped.
+    taken: usize,
+    remaining: usize,
+    report: Option<Box<Report>>,
+}
+
+impl Drained {
+    fn finish<M: Mode>(tray: Tray<M>, panics: Panics) -> Self {
+        let Tray { delivered, taken, remaining, report, .. } = tray;
+        let report = report.map(|report| report.resume(panics));
+        Drained { delivered, taken, remaining, report }
+    }
+
+    fn append(&mut self, mut later: Drained) {
+        self.delivered += later.delivered;
+        self.taken += later.taken;
+        self.remaining = later.remaining;
+        match (&mut self.report, later.report.take()) {
+            (Some(report), Some(later)) => report.append(later),
+            (report @ None, later) => *report = later,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Whether it was a drain inside a drain.
+    fn refused(&self) -> bool {
+        let errors = self.report.as_ref().map_or(&[][..], |report| &report.errors);
+        errors.iter().any(|error| error.kind() == crate::FailureKind::NestedDrain)
+    }
+
+    /// How many events were delivered: calls that were cancelled or paused by then do not count,
+    /// events that found no handler do.
+    #[must_use]
+    pub fn delivered(&self) -> usize {
+        self.delivered
+    }
+
+    /// How many events were left inside when the drain ended.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    /// What failed, in the order it happened. Looking keeps it out of the log.
+    #[must_use]
+    pub fn errors(&self) -> &[HandlerError] {
+        errors(self.report.as_deref())
+    }
+
+    /// The drain itself if nothing failed.
+    ///
+    /// # Errors
+    ///
+    /// All failures, as one error.
+    pub fn into_result(self) -> Result<Self, HandlerErrors> {
+        into_result(self, |drained| &mut drained.report)
+    }
+}
+
+impl fmt::Debug for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drained")
+            .field("delivered", &self.delivered)
+            .field("remaining", &self.remaining)
+            .field("errors", &self.report.as_ref().map_or(0, |report| report.errors.len()))
+            .finish()
+    }
+}

@@ -1,0 +1,20 @@
+//! The flavour for any number of threads, under the crate's own names.
+
+use crate::flavour::{self, Shared};
+
+/// Signals by name, and one queue for what is deferred: see [`flavour::Bus`](crate::flavour::Bus).
+pub type Bus<C = ()> = flavour::Bus<Shared, C>;
+/// Decides what a bus does with panics and endless recursion: see [`flavour::BusBuilder`](crate::flavour::BusBuilder).
+pub type BusBuilder<C = ()> = flavour::BusBuilder<Shared, C>;
+/// A handle that does not keep its bus: see [`flavour::WeakBus`](crate::flavour::WeakBus).
+pub type WeakBus<C = ()> = flavour::WeakBus<Shared, C>;
+/// The ordered handlers of one event: see [`flavour::Signal`](crate::flavour::Signal).
+pub type Signal<E, C = ()> = flavour::Signal<Shared, E, C>;
+/// A handle that does not keep its signal: see [`flavour::WeakSignal`](crate::flavour::WeakSignal).
+pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Shared, E, C>;
+/// Events that wait to be delivered by whoever drains it: see [`flavour::Queue`](crate::flavour::Queue).
+pub type Queue<C = ()> = flavour::Queue<Shared, C>;
+/// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`](crate::flavour::Subscription).
+pub type Subscription = flavour::Subscription<Shared>;
+/// A pause of one handler: see [`flavour::Pause`](crate::flavour::Pause).
+pub type Pause = flavour::Pause<Shared>;

@@ -1,0 +1,375 @@
+//! One event's handlers.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::core::emission;
+use crate::core::handlers::{Always, Once, OncePlain, OnceWithContext, Plain, WithContext, Callee};
+use crate::core::home::{Home, Name, Settings};
+use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::queue::Queue;
+use crate::core::signal::{Signal as Core, Wish};
+use crate::emission::Emission;
+use crate::error::DeferError;
+use crate::outcome::Outcome;
+use crate::subscribe::Subscribe;
+use crate::subscription::Subscription;
+
+/// The ordered handlers of one event; usable alone, or as the handle of a bus's topic.
+///
+/// A handle is cheap to clone, and all clones are the same signal. When the last one goes, running
+/// emissions finish; then the handlers are dropped and their subscriptions read inactive. A topic's
+/// signal is kept by its handlers, too, as long as its bus is there. A handler that captures a
+/// handle of its own signal keeps it for ever: capture a [`downgrade`](Self::downgrade).
+///
+/// # Order
+///
+/// Handlers run on the emitting thread, by priority, highest first, and in the order they
+/// subscribed where priorities are equal. Handlers may do anything with the signal: one that is
+/// subscribed during an emission waits for the next, one that is cancelled is not called any more,
+/// and an emission from inside a handler runs at once, up to 128 deep.
+///
+/// # Failure
+///
+/// A handler that returns an `Err` or panics keeps no other from running. Both are in
+/// [`Emission::errors`]; after the rest has run, the first panic goes on to the emitter.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::Signal;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use std::sync::Arc;
+///
+/// let total = Arc::new(AtomicU64::new(0));
+/// let bytes = Signal::<u64>::new();
+/// let _sub = bytes.on({ let total = total.clone(); move |n| _ = total.fetch_add(*n, Relaxed) });
+/// bytes.emit(&512);
+/// bytes.emit(&88);
+/// assert_eq!(total.load(Relaxed), 600);
+/// ```
+pub struct Signal<M: Mode, E: 'static, C: 'static = ()> {
+    pub(crate) core: M::Ptr<Core<M, E, C>>,
+    /// The queue of its bus.
+    pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
+}
+
+/// A handle that does not keep its signal. Made by [`Signal::downgrade`].
+pub struct WeakSignal<M: Mode, E: 'static, C: 'static = ()> {
+    core: M::Weak<Core<M, E, C>>,
+    queue: Option<M::Weak<Queue<M, C>>>,
+}
+
+impl<M: Mode, E> Signal<M, E> {
+    /// A signal without a bus, and so without a queue.
+    ///
+    /// An idle one takes less than 320 bytes.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "there is a `Default`, for every context")]
+    pub fn new() -> Self {
+        Self::with_context()
+    }
+
+    /// Calls the handlers with one event, here and now, and tells how that went.
+    ///
+    /// Takes what is subscribed when it begins. O(n) in the number of handlers; allocates nothing
+    /// after a thread's first emission, as long as the handlers stay the same and none fails.
+    /// Takes no lock, so that threads that emit on one signal do not wait for each other.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: the others still run, and then the first panic goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let key = slotcast::Signal::<char>::new();
+    /// let _sub = key.on(|k| assert_eq!(*k, 'q'));
+    /// assert_eq!(key.emit(&'q').ran(), 1);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn emit(&self, event: &E) -> Emission {
+        self.emit_with(&mut (), event)
+    }
+
+    /// Like [`emit`](Self::emit), with an event that is made only if there is a handler, paused
+    /// and filtering ones included.
+    ///
+    /// # Panics
+    ///
+    /// As `emit` does, and if `event` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let log = slotcast::Signal::<String>::new();
+    /// let done = log.emit_lazy(|| unreachable!("nobody listens"));
+    /// assert_eq!(done.ran(), 0);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn emit_lazy(&self, event: impl FnOnce() -> E) -> Emission {
+        let tally = emission::run_lazy(&self.core, event, &mut ());
+        Emission::finish(tally, || self.core.home.settings.panics)
+    }
+}
+
+impl<M: Mode, E, C> Signal<M, E, C> {
+    /// A signal without a bus, whose emitters lend a `&mut C` to the handlers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    ///
+    /// let closing = Signal::<&str, Vec<String>>::with_context();
+    /// let _sub = closing.on_with(|objections, file| objections.push(format!("{file} is not saved")));
+    ///
+    /// let mut objections = Vec::new();
+    /// closing.emit_with(&mut objections, &"notes.txt");
+    /// assert_eq!(objections, ["notes.txt is not saved"]);
+    /// ```
+    #[must_use]
+    pub fn with_context() -> Self {
+        let name = Name::Fixed(std::any::type_name::<E>());
+        let home = Home { name, topic: 0, settings: Settings::<M>::alone() };
+        Signal { core: M::ptr(Core::new(home, None)), queue: None }
+    }
+
+    /// Subscribes a handler, until the subscription is dropped.
+    ///
+    /// It is called by reference, on whatever thread emits, by several at a time. O(1), and so is
+    /// cancelling; the next emission rebuilds its list, O(n) once for any number of changes. A
+    /// handler takes at most 160 bytes beside its captures.
+    ///
+    /// If the signal is closed, the handler is dropped and the subscription inactive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let key = slotcast::Signal::<char>::new();
+    /// let sub = key.on(|k| println!("{k}"));
+    /// assert_eq!(key.emit(&'a').ran(), 1);
+    /// drop(sub);
+    /// assert_eq!(key.emit(&'b').ran(), 0);
+    /// ```
+    #[track_caller]
+    pub fn on<F, R>(&self, handler: F) -> Subscription<M>
+    where
+        F: Fn(&E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.plain(Plain(handler), None, Location::caller())
+    }
+
+    /// Like [`on`](Self::on), with the context that the emitter lends.
+    #[track_caller]
+    pub fn on_with<F, R>(&self, handler: F) -> Subscription<M>
+    where
+        F: Fn(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.plain(WithContext(handler), None, Location::caller())
+    }
+
+    /// Subscribes a handler that is called once at most, and may give away what it captured.
+    ///
+    /// It is removed before it is called. However many threads emit, one of them calls it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let ready = slotcast::Signal::<u16>::new();
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// ready.once(move |port| _ = sender.send(*port)).detach();
+    /// ready.emit(&8080);
+    /// ready.emit(&9090);
+    /// assert_eq!(receiver.iter().collect::<Vec<_>>(), [8080]);
+    /// ```
+    #[track_caller]
+    pub fn once<F, R>(&self, handler: F) -> Subscription<M>
+    where
+        F: FnOnce(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.plain(OncePlain::<M, F>(Once::new(handler)), Some(1), Location::caller())
+    }
+
+    /// Like [`once`](Self::once), with the context that the emitter lends.
+    #[track_caller]
+    pub fn once_with<F, R>(&self, handler: F) -> Subscription<M>
+    where
+        F: FnOnce(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.plain(OnceWithContext::<M, F>(Once::new(handler)), Some(1), Location::caller())
+    }
+
+    fn plain(
+        &self,
+        callee: impl Callee<M, E, C>,
+        limit: Option<usize>,
+        place: &'static Location<'static>,
+    ) -> Subscription<M> {
+        let wish = Wish { place, priority: 0, label: None, limit };
+        Subscription::new(Core::subscribe(&self.core, wish, Always, callee))
+    }
+
+    /// Begins to subscribe a handler with a priority, a label, a limit or a filter.
+    #[track_caller]
+    pub fn subscribe(&self) -> Subscribe<M, E, C> {
+        Subscribe::new(self.core.clone(), Location::caller())
+    }
+
+    /// Calls the handlers with one event, here and now, and lends them the context.
+    ///
+    /// As [`emit`](Self::emit), for any context. The context is what the handlers answer into: a
+    /// list of votes, the first answer, a running value.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: the others still run, and then the first panic goes on.
+    #[inline]
+    #[track_caller]
+    pub fn emit_with(&self, context: &mut C, event: &E) -> Emission {
+        let tally = emission::run(&self.core, event, context);
+        Emission::finish(tally, || self.core.home.settings.panics)
+    }
+
+    /// Puts an event into the queue of the bus, for whoever is subscribed when it is delivered.
+    ///
+    /// Events of all topics of a bus are delivered in the order they were deferred, by whoever
+    /// drains the queue. Allocates nothing once the queue is warm.
+    ///
+    /// # Errors
+    ///
+    /// The event comes back if the signal or the queue was closed, or if there is no queue because
+    /// the signal was not made by a bus.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// let key = bus.signal(&Topic::<char>::new("key"));
+    /// let _sub = key.on(|_| ());
+    /// key.defer('a')?;
+    /// assert_eq!(bus.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<char>>(())
+    /// ```
+    pub fn defer(&self, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        match &self.queue {
+            Some(queue) => queue.defer(&self.core, event),
+            None => Err(DeferError::NoQueue(event)),
+        }
+    }
+
+    /// How many handlers are connected, paused ones included. A snapshot.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Whether no handler is connected. A snapshot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cancels all handlers; how many there were.
+    pub fn clear(&self) -> usize {
+        self.core.clear()
+    }
+
+    /// Cancels all handlers, and refuses from now on: `on` yields an inactive subscription, `emit`
+    /// runs nothing and says so, `defer` hands the event back. A running emission ends after the
+    /// handler it is in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let key = slotcast::Signal::<char>::new();
+    /// let sub = key.on(|_| ());
+    /// key.close();
+    /// assert!(!sub.is_active() && key.emit(&'a').is_closed());
+    /// ```
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// Whether the signal was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    /// A handle that does not keep the signal, for its own handlers to capture.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let tick = slotcast::Signal::<u32>::new();
+    /// let own = tick.downgrade();
+    /// let sub = tick.on(move |n| if *n > 0 { own.upgrade().unwrap().emit(&(n - 1)); });
+    /// tick.emit(&3);
+    /// drop(tick);
+    /// assert!(!sub.is_active());
+    /// ```
+    #[must_use]
+    pub fn downgrade(&self) -> WeakSignal<M, E, C> {
+        let queue = self.queue.as_ref().map(M::downgrade);
+        WeakSignal { core: M::downgrade(&self.core), queue }
+    }
+}
+
+impl<M: Mode, E, C> WeakSignal<M, E, C> {
+    /// The signal, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Signal<M, E, C>> {
+        let core = M::upgrade(&self.core)?;
+        Some(Signal { core, queue: self.queue.as_ref().and_then(M::upgrade) })
+    }
+}
+
+impl<M: Mode, E, C> Default for Signal<M, E, C> {
+    fn default() -> Self {
+        Self::with_context()
+    }
+}
+
+impl<M: Mode, E, C> Clone for Signal<M, E, C> {
+    fn clone(&self) -> Self {
+        Signal { core: self.core.clone(), queue: self.queue.clone() }
+    }
+}
+
+impl<M: Mode, E, C> Clone for WeakSignal<M, E, C> {
+    fn clone(&self) -> Self {
+        WeakSignal { core: self.core.clone(), queue: self.queue.clone() }
+    }
+}
+
+impl<M: Mode, E, C> fmt::Debug for Signal<M, E, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal")
+            .field("topic", &self.core.home.name.as_str())
+            .field("len", &self.len())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+impl<M: Mode, E, C> fmt::Debug for WeakSignal<M, E, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSignal").field("exists", &M::exists(&self.core)).finish()
+    }
+}

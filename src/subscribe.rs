@@ -1,0 +1,202 @@
+//! The builder for handlers that need more than a closure.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::core::handlers::{
+    Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, Queued, WithContext,
+};
+use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::queue::Queue as QueueCore;
+use crate::core::signal::{Signal, Wish};
+use crate::outcome::Outcome;
+use crate::queue::Queue;
+use crate::subscription::Subscription;
+
+/// Subscribes a handler with a priority, a label, a limit or a filter.
+///
+/// Made by `subscribe()` of a signal or a bus. The options come in any order, and one of the
+/// methods that take a handler ends it; until then nothing is subscribed.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const PLACED: Topic<f64> = Topic::new("order.placed");
+/// let bus = Bus::new();
+/// let _audit = bus
+///     .subscribe(&PLACED)
+///     .priority(10)
+///     .label("audit")
+///     .filter(|total| *total >= 1000.0)
+///     .on(|total| println!("large order: {total}"));
+/// assert_eq!(bus.emit(&PLACED, &9.5).ran(), 0);
+/// assert_eq!(bus.emit(&PLACED, &5000.0).ran(), 1);
+/// ```
+#[must_use = "nothing is subscribed until a handler is given"]
+pub struct Subscribe<M: Mode, E: 'static, C: 'static, P = Always> {
+    signal: M::Ptr<Signal<M, E, C>>,
+    wish: Wish,
+    filter: P,
+}
+
+impl<M: Mode, E, C> Subscribe<M, E, C> {
+    pub(crate) fn new(signal: M::Ptr<Signal<M, E, C>>, place: &'static Location<'static>) -> Self {
+        let wish = Wish { place, priority: 0, label: None, limit: None };
+        Subscribe { signal, wish, filter: Always }
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+    /// Handlers of a higher priority run first; the default is 0. Among equal ones, those that
+    /// subscribed earlier run earlier.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.wish.priority = priority;
+        self
+    }
+
+    /// Names the handler in errors, beside the line that subscribed it.
+    pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
+        self.wish.label = Some(label.into());
+        self
+    }
+
+    /// Cancels the handler after this many calls, those that fail included. Being paused or
+    /// filtered out spends nothing.
+    ///
+    /// The last call is claimed, and the handler removed, before it is made: there are never more
+    /// calls, on however many threads, and the handler can subscribe itself anew from inside.
+    /// With a limit of zero it is never called, and its subscription is inactive from the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// let sub = tick.subscribe().limit(2).on(|_| ());
+    /// assert_eq!((1..=5).map(|n| tick.emit(&n).ran()).sum::<usize>(), 2);
+    /// assert!(!sub.is_active());
+    /// ```
+    pub fn limit(mut self, calls: usize) -> Self {
+        self.wish.limit = Some(calls);
+        self
+    }
+
+    /// Calls the handler only for events that pass. Several filters are asked in the order they
+    /// were given, until one says no.
+    ///
+    /// Runs on the emitting thread, once for each event while the handler is neither cancelled nor
+    /// paused. A panic in it is a failure of the handler, which is then not called.
+    pub fn filter<F>(self, passes: F) -> Subscribe<M, E, C, Both<P, F>>
+    where
+        F: Fn(&E) -> bool + 'static,
+        M: Shares<F>,
+    {
+        let Subscribe { signal, wish, filter } = self;
+        Subscribe { signal, wish, filter: Both(filter, passes) }
+    }
+
+    fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+        Subscription::new(Signal::subscribe(&self.signal, self.wish, self.filter, callee))
+    }
+
+    fn finish_once(mut self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+        self.wish.limit = Some(self.wish.limit.map_or(1, |limit| limit.min(1)));
+        self.finish(callee)
+    }
+
+    /// Subscribes a handler that is called by reference, by any number of threads at a time.
+    ///
+    /// If the signal is closed, the handler is dropped and the subscription inactive.
+    pub fn on<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: Fn(&E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.finish(Plain(handler))
+    }
+
+    /// Like [`on`](Self::on), with the context that the emitter lends.
+    pub fn on_with<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: Fn(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.finish(WithContext(handler))
+    }
+
+    /// Subscribes a handler that is called once at most: a limit of one, and a closure that may
+    /// give away what it captured.
+    pub fn once<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnOnce(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish_once(OncePlain::<M, F>(Once::new(handler)))
+    }
+
+    /// Like [`once`](Self::once), with the context that the emitter lends.
+    pub fn once_with<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnOnce(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish_once(OnceWithContext::<M, F>(Once::new(handler)))
+    }
+
+    /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
+    ///
+    /// An emission asks the filter, claims from the limit, clones the event into the queue, and
+    /// goes on; whoever drains the queue calls the handler. A call that waits belongs to the
+    /// subscription: it is dropped if that is cancelled, and skipped if it is paused by then.
+    /// What the handler returns is seen by the drain: an error is in its
+    /// [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
+    ///
+    /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
+    /// this handler in the emission.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Queue, Topic};
+    ///
+    /// const PROGRESS: Topic<u32> = Topic::new("job.progress");
+    /// struct App { percent: u32 }
+    ///
+    /// let bus = Bus::new();
+    /// let ui = Queue::<App>::with_context();
+    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app: &mut App, p| app.percent = *p);
+    ///
+    /// let worker = std::thread::spawn({ let bus = bus.clone(); move || bus.emit(&PROGRESS, &40) });
+    /// assert_eq!(worker.join().unwrap().ran(), 1);
+    /// let mut app = App { percent: 0 };
+    /// ui.drain_with(&mut app);
+    /// assert_eq!(app.percent, 40);
+    /// ```
+    pub fn on_queue<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
+    where
+        D: 'static,
+        E: Clone,
+        F: Fn(&mut D, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<E> + Shares<F>,
+    {
+        let queue = M::downgrade(&queue.core);
+        self.finish(Queued::new(handler, queue, QueueCore::call::<E>))
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscribe")
+            .field("topic", &self.signal.home.name.as_str())
+            .field("priority", &self.wish.priority)
+            .field("label", &self.wish.label)
+            .field("limit", &self.wish.limit)
+            .finish_non_exhaustive()
+    }
+}

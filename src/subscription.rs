@@ -1,0 +1,290 @@
+//! The guards that keep handlers connected.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::core::entry::{Anchor, Control, Head, state};
+use crate::core::mode::{Mode, Shared};
+use crate::core::parking;
+use crate::core::sync::Word;
+use crate::core::thread;
+use crate::error::WaitError;
+
+/// Names one subscription, for as long as the process runs: [`Bus::cancel`](crate::Bus) takes it.
+///
+/// `Copy` and small; ordered by the time of subscribing.
+#[derive(Clone, Copy)]
+pub struct SubscriptionId {
+    pub(crate) sequence: u64,
+    pub(crate) key: u64,
+    /// The topic's key in its bus; 0 without one.
+    pub(crate) topic: u64,
+}
+
+impl SubscriptionId {
+    pub(crate) fn of<M: Mode>(head: &Head<M>) -> Self {
+        let topic = head.home.as_ref().map_or(0, |home| home.topic);
+        SubscriptionId { sequence: head.sequence, key: head.key, topic }
+    }
+}
+
+impl fmt::Debug for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SubscriptionId({})", self.sequence)
+    }
+}
+
+impl PartialEq for SubscriptionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl Eq for SubscriptionId {}
+
+impl PartialOrd for SubscriptionId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SubscriptionId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.sequence.cmp(&other.sequence)
+    }
+}
+
+impl std::hash::Hash for SubscriptionId {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.sequence.hash(hasher);
+    }
+}
+
+/// Keeps a handler connected: dropping it cancels.
+///
+/// A subscription does not keep its signal or bus alive. When those go, or are closed, it reads
+/// inactive, and all that is left to do is drop it.
+///
+/// Cancelling is O(1) as long as nothing is emitted in between, and takes effect at once: the
+/// handler is not called by any emission that begins afterwards, and not again by one that runs on
+/// this thread. An emission that is under way on another thread may still begin the one call it
+/// had decided on; [`cancel_and_wait`](Self::cancel_and_wait) waits for that. What the handler
+/// captured is dropped as soon as no emission can be inside it any more: in the call that cancels,
+/// or at the end of the last such emission. Its `Drop` may use the signal and the bus.
+///
+/// **`let _ = bus.on(..)` cancels at once**, because `_` keeps nothing. Write `let _sub = ..`, or
+/// call [`detach`](Self::detach).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const PLACED: Topic<u64> = Topic::new("order.placed");
+/// let bus = Bus::new();
+/// {
+///     let _sub = bus.on(&PLACED, |id| println!("order {id}"));
+///     assert_eq!(bus.emit(&PLACED, &1).ran(), 1);
+/// } // cancelled here
+/// assert_eq!(bus.emit(&PLACED, &2).ran(), 0);
+/// ```
+#[must_use = "dropping the subscription cancels it at once; keep it, or call `detach`"]
+pub struct Subscription<M: Mode> {
+    /// `None` once it is detached.
+    entry: Option<Anchor<M, dyn Control<M>>>,
+    id: SubscriptionId,
+}
+
+impl<M: Mode> Subscription<M> {
+    pub(crate) fn new(entry: Anchor<M, dyn Control<M>>) -> Self {
+        let id = SubscriptionId::of(entry.head());
+        Subscription { entry: Some(entry), id }
+    }
+
+    fn head(&self) -> Option<&Head<M>> {
+        self.entry.as_ref().map(Anchor::head)
+    }
+
+    /// Cancels; whether the handler was still connected. Calling it again is harmless.
+    ///
+    /// A call that waits in a queue is dropped when its turn comes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// let sub = tick.on(|_| ());
+    /// assert!(sub.cancel());
+    /// assert!(!sub.cancel());
+    /// assert_eq!(tick.emit(&1).ran(), 0);
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.entry.as_ref().is_some_and(cancel)
+    }
+
+    /// Lets the handler stay for as long as its signal does, or until `Bus::cancel` is called with
+    /// its id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// tick.on(|n| println!("{n}")).detach();
+    /// assert_eq!(tick.emit(&1).ran(), 1);
+    /// ```
+    pub fn detach(mut self) {
+        self.entry = None;
+    }
+
+    /// Whether the handler is connected: not cancelled, cleared, used up or closed. Paused ones
+    /// are. A snapshot: another thread may change it at any moment.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.head().is_some_and(|head| !head.has(state::REMOVED))
+    }
+
+    /// Pauses the handler until the guard is dropped. Several pauses add up.
+    ///
+    /// A paused handler is skipped, without spending its limit, and keeps its place. Events that
+    /// pass meanwhile are not kept for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// let sub = tick.on(|_| ());
+    /// let (one, two) = (sub.pause(), sub.pause());
+    /// drop(one);
+    /// assert_eq!(tick.emit(&1).ran(), 0);
+    /// drop(two);
+    /// assert_eq!(tick.emit(&1).ran(), 1);
+    /// ```
+    pub fn pause(&self) -> Pause<M> {
+        if let Some(head) = self.head() {
+            head.state.add(state::PAUSE);
+        }
+        Pause { entry: self.entry.clone() }
+    }
+
+    /// Whether any pause is in force.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.head().is_some_and(Head::is_paused)
+    }
+
+    /// A name for this subscription, unique in the process.
+    #[must_use]
+    pub fn id(&self) -> SubscriptionId {
+        self.id
+    }
+}
+
+fn cancel<M: Mode>(entry: &Anchor<M, dyn Control<M>>) -> bool {
+    let was_there = entry.cancel();
+    if !was_there {
+        // Its limit may have removed it, with calls still waiting in a queue: those die now.
+        entry.head().state.or(state::REMOVED | state::CANCELLED);
+        entry.release();
+    }
+    was_there
+}
+
+impl Subscription<Shared> {
+    /// Cancels, and waits until the handler runs on no thread and its captures are dropped.
+    ///
+    /// Parks the thread until the emissions that began before have ended: not just this handler's
+    /// part of them. Does so, too, if something else (its limit, a `clear`) has removed the
+    /// handler already. Two threads that wait for each other's emissions wait for ever; the
+    /// [timeout form](Self::cancel_and_wait_timeout) bounds that.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Inside`] if this thread is itself inside an emission or a drain that could
+    /// still call the handler; cancelled all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let tick = slotcast::Signal::<u32>::new();
+    /// let plugin = Arc::new("code that is about to be unloaded");
+    /// let sub = tick.on({ let plugin = plugin.clone(); move |_| _ = plugin.len() });
+    /// sub.cancel_and_wait()?;
+    /// assert_eq!(Arc::strong_count(&plugin), 1);
+    /// # Ok::<(), slotcast::WaitError>(())
+    /// ```
+    pub fn cancel_and_wait(&self) -> Result<(), WaitError> {
+        self.cancel_until(None)
+    }
+
+    /// Like [`cancel_and_wait`](Self::cancel_and_wait), for `timeout` at most. A timeout of zero
+    /// does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Inside`] as there, and [`WaitError::TimedOut`] when the time is up. Cancelled
+    /// in both cases.
+    pub fn cancel_and_wait_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
+        // A time too far away to be named is for ever.
+        self.cancel_until(Instant::now().checked_add(timeout))
+    }
+
+    fn cancel_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        let Some(entry) = &self.entry else { return Ok(()) };
+        cancel(entry);
+        let head = entry.head();
+        let gone = || head.has(state::DROPPED);
+        if gone() {
+            return Ok(());
+        }
+        let (signal, own) = (entry.signal(), entry.address());
+        if thread::is_inside(signal, own, head.sequence) {
+            return Err(WaitError::Inside);
+        }
+        if cfg!(not(planted = "unawaited")) {
+            head.state.or(state::AWAITED);
+        }
+        if parking::park_until(gone, deadline) { Ok(()) } else { Err(WaitError::TimedOut) }
+    }
+}
+
+impl<M: Mode> Drop for Subscription<M> {
+    fn drop(&mut self) {
+        if let Some(entry) = &self.entry {
+            cancel(entry);
+        }
+    }
+}
+
+impl<M: Mode> fmt::Debug for Subscription<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("id", &self.id)
+            .field("is_active", &self.is_active())
+            .field("is_paused", &self.is_paused())
+            .finish()
+    }
+}
+
+/// A pause of one handler, made by [`Subscription::pause`]; dropping it ends it.
+///
+/// Owns what it needs: it may outlive the subscription, and then does nothing.
+#[must_use = "dropping the guard ends the pause at once"]
+pub struct Pause<M: Mode> {
+    entry: Option<Anchor<M, dyn Control<M>>>,
+}
+
+impl<M: Mode> Drop for Pause<M> {
+    fn drop(&mut self) {
+        if let Some(entry) = &self.entry {
+            entry.head().state.sub(state::PAUSE);
+        }
+    }
+}
+
+impl<M: Mode> fmt::Debug for Pause<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pause").finish_non_exhaustive()
+    }
+}
