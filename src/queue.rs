@@ -96,7 +96,7 @@ impl<M: Mode> Queue<M> {
     }
 
     /// Drains until nothing is left, also of what handlers deferred meanwhile, or until `limit`
-    /// events have been taken out: handlers that defer for ever do not keep it for ever.
+    /// events have been delivered: handlers that defer for ever do not keep it for ever.
     ///
     /// # Panics
     ///
@@ -225,7 +225,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         Drained::finish(self.core.drain(context, 1), self.panics())
     }
 
-    /// Drains with a context until nothing is left, or until `limit` events have been taken out.
+    /// Drains with a context until nothing is left, or until `limit` events have been
+    /// delivered.
     ///
     /// # Panics
     ///
@@ -233,8 +234,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
         let mut all = Drained::finish(self.core.drain(context, limit), self.panics());
-        while all.remaining > 0 && all.taken < limit && !all.refused() {
-            let next = self.core.drain(context, limit - all.taken);
+        while all.remaining > 0 && all.delivered < limit && !all.refused() {
+            let next = self.core.drain(context, limit - all.delivered);
             all.append(Drained::finish(next, self.panics()));
         }
         all
@@ -285,8 +286,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.len() == 0
     }
 
-    /// Drops all that waits; how many events. From inside a drain, or beside one on another
-    /// thread, that drain ends after the event it is at.
+    /// Drops all that waits; how many events. From inside a drain, that drain ends after the event
+    /// it is at. What a drain on another thread has begun to deliver does not wait any more.
     pub fn clear(&self) -> usize {
         self.core.clear()
     }
@@ -349,7 +350,7 @@ impl<C: 'static> Queue<Shared, C> {
     /// As `run` does.
     #[track_caller]
     pub fn run_with(&self, context: &mut C) -> Drained {
-        let mut all = Drained { delivered: 0, taken: 0, remaining: 0, report: None };
+        let mut all = Drained { delivered: 0, remaining: 0, report: None };
         while self.core.wait() {
             let mut batch = self.drain_with(context);
             if batch.refused() {
@@ -396,22 +397,19 @@ pub struct PostError;
 /// dropped.
 pub struct Drained {
     delivered: usize,
-    /// Delivered or skipped.
-    taken: usize,
     remaining: usize,
     report: Option<Box<Report>>,
 }
 
 impl Drained {
-    fn finish<M: Mode>(tray: Tray<M>, panics: Panics) -> Self {
-        let Tray { delivered, taken, remaining, report, .. } = tray;
+    fn finish<M: Mode>(tray: Tray<'_, M>, panics: Panics) -> Self {
+        let Tray { delivered, remaining, report, .. } = tray;
         let report = report.map(|report| report.resume(panics));
-        Drained { delivered, taken, remaining, report }
+        Drained { delivered, remaining, report }
     }
 
     fn append(&mut self, mut later: Drained) {
         self.delivered += later.delivered;
-        self.taken += later.taken;
         self.remaining = later.remaining;
         match (&mut self.report, later.report.take()) {
             (Some(report), Some(later)) => report.append(later),

@@ -64,6 +64,56 @@ fn run_made<'e, M: Mode, E, C>(
     }
 }
 
+/// Emissions of one signal in a row, on one thread, with one pin for all of them: what the snapshot
+/// was pinned for is looked at again before and after each emission.
+pub(crate) struct Run<'s, M: Mode, E: 'static, C: 'static> {
+    signal: &'s Signal<M, E, C>,
+    reading: Option<Reading<M, E, C, M::Pin>>,
+}
+
+impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
+    pub(crate) fn new(signal: &'s Signal<M, E, C>) -> Self {
+        Run { signal, reading: None }
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> Tally {
+        let signal = self.signal;
+        let current = self.reading.as_ref().is_some_and(|reading| signal.publishes(reading));
+        if !current {
+            self.reading = None;
+            if signal.is_silent() {
+                return Tally::NOTHING;
+            }
+        }
+        let Some(level) = thread::descend(signal.max_depth) else {
+            return too_deep(signal, Location::caller());
+        };
+        if !current {
+            self.reading = signal.enter(level.above());
+        }
+        let Some(reading) = &self.reading else {
+            return look(signal, level, || event, context);
+        };
+        let mut tally = call_all(&reading.handlers, event, context);
+        if !signal.publishes(reading) {
+            // Something changed: captures may wait to be dropped, and may panic.
+            self.reading = None;
+        }
+        collect(signal, &mut tally);
+        drop(level);
+        tally
+    }
+}
+
+#[inline(always)]
+fn collect<M: Mode, E, C>(signal: &Signal<M, E, C>, tally: &mut Tally) {
+    if thread::failures() != 0 {
+        tally.report = faults::collect(thread::depth(), 0, &signal.home.settings);
+    }
+}
+
 /// Runs what is not published, or cannot be pinned.
 #[cold]
 #[inline(never)]
@@ -94,9 +144,7 @@ fn read<M: Mode, E, C, P: Pin<M>, L>(
     let mut tally = call_all(&reading.handlers, event, context);
     // Lets go of the snapshot before the failures are collected: captures may panic.
     drop(reading);
-    if thread::failures() != 0 {
-        tally.report = faults::collect(thread::depth(), 0, &signal.home.settings);
-    }
+    collect(signal, &mut tally);
     drop(level);
     tally
 }

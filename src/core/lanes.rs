@@ -6,8 +6,9 @@
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::mem::needs_drop;
 
-use super::emission;
+use super::emission::Run;
 use super::entry::Code;
 use super::faults;
 use super::handlers::Claim;
@@ -39,48 +40,61 @@ impl<M: Mode, E, C> TypedLane<M, E, C> {
 }
 
 /// A lane, whatever its type.
-pub trait Lane<M: Mode, C> {
-    /// Delivers the first event.
-    fn deliver(&mut self, context: &mut C, tray: &mut Tray<M>);
+pub trait Lane<M: Mode, C>: Any {
+    /// Delivers the first events, `most` at most, as long as there is leave to; how many.
+    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize;
     /// Drops all events, one by one.
-    fn discard(&mut self, tray: &Tray<M>);
+    fn discard(&mut self, tray: &Tray<'_, M>);
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
 impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
-    fn deliver(&mut self, context: &mut C, tray: &mut Tray<M>) {
-        let (Some(event), Some((target, count))) = (self.events.pop_front(), self.runs.front_mut())
-        else {
-            return;
-        };
-        *count -= 1;
-        let last = *count == 0;
-        match target {
-            Target::Signal(signal) => {
-                tray.add(emission::run(signal, &event, context));
-                faults::drop_event(event, &signal.home, tray.place);
+    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
+        let mut taken = 0;
+        while let Some((target, count)) = self.runs.front_mut() {
+            match target {
+                Target::Signal(signal) => {
+                    let mut run = Run::new(signal);
+                    while *count > 0 && taken < most && tray.leave() {
+                        let Some(event) = self.events.pop_front() else { break };
+                        *count -= 1;
+                        taken += 1;
+                        tray.add(run.emit(&event, context));
+                        if needs_drop::<E>() {
+                            // User code: nothing may be pinned meanwhile.
+                            run = Run::new(signal);
+                            faults::drop_event(event, &signal.home, tray.place);
+                        }
+                    }
+                }
+                Target::Call(claim) => {
+                    if *count > 0 && taken < most && tray.leave() {
+                        let Some(event) = self.events.pop_front() else { break };
+                        *count -= 1;
+                        taken += 1;
+                        call(claim, &event, context, tray);
+                        let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
+                        faults::drop_event(event, home, tray.place);
+                    }
+                }
             }
-            Target::Call(claim) => {
-                call(claim, &event, context, tray);
-                let home = claim.entry().head().home.clone();
-                faults::drop_event(event, home.as_deref().unwrap_or(&tray.home), tray.place);
+            if *count > 0 {
+                break;
             }
-        }
-        if last {
             // May be the last handle of the signal, or let go of the captures.
             drop(self.runs.pop_front());
         }
+        taken
     }
 
-    fn discard(&mut self, tray: &Tray<M>) {
+    fn discard(&mut self, tray: &Tray<'_, M>) {
         while let Some((target, count)) = self.runs.pop_front() {
             let home = match &target {
-                Target::Signal(signal) => Some(signal.home.clone()),
-                Target::Call(claim) => claim.entry().head().home.clone(),
+                Target::Signal(signal) => Some(&*signal.home),
+                Target::Call(claim) => claim.entry().head().home.as_deref(),
             };
-            let home = home.as_deref().unwrap_or(&tray.home);
             for event in self.events.drain(..count.min(self.events.len())) {
-                faults::drop_event(event, home, tray.place);
+                faults::drop_event(event, home.unwrap_or(tray.home), tray.place);
             }
         }
     }
@@ -91,7 +105,7 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
 }
 
 /// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
-fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray: &mut Tray<M>) {
+fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray: &mut Tray<'_, M>) {
     let Some(hold) = claim.entry().hold() else { return };
     let frame = Frame { inside: hold.entry().address(), horizon: 0 };
     let Some(level) = thread::descend(usize::MAX) else { return };
@@ -103,7 +117,7 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
     faults::guarded(head.home.as_deref(), head.label(), head.place, &mut deliver);
     drop(hold);
     if thread::failures() != 0 {
-        let home = head.home.as_deref().unwrap_or(&tray.home);
+        let home = head.home.as_deref().unwrap_or(tray.home);
         tray.report(faults::collect(thread::depth(), 0, &home.settings));
     }
     if code != Code::Skipped {
@@ -132,7 +146,27 @@ impl Hasher for Identity {
 
 /// Which lane has which type. Only ever grows, by one for each type that is deferred.
 #[derive(Default)]
-pub(crate) struct Index(HashMap<TypeId, usize, BuildHasherDefault<Identity>>);
+pub(crate) struct Index {
+    numbers: HashMap<TypeId, usize, BuildHasherDefault<Identity>>,
+    /// The one asked for last: most events follow their like.
+    last: Option<(TypeId, usize)>,
+}
+
+impl Index {
+    #[inline]
+    fn number<E: 'static>(&mut self) -> usize {
+        let payload = TypeId::of::<E>();
+        match self.last {
+            Some((last, number)) if last == payload => number,
+            _ => {
+                let next = self.numbers.len();
+                let number = *self.numbers.entry(payload).or_insert(next);
+                self.last = Some((payload, number));
+                number
+            }
+        }
+    }
+}
 
 /// Lanes, and the order of the events in them.
 pub(crate) struct Batch<M: Mode, C: 'static> {
@@ -162,8 +196,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
     ) where
         M: Carries<E>,
     {
-        let next = index.0.len();
-        let number = *index.0.entry(TypeId::of::<E>()).or_insert(next);
+        let number = index.number::<E>();
         if self.lanes.len() <= number {
             self.lanes.resize_with(number + 1, || None);
         }
@@ -183,23 +216,21 @@ impl<M: Mode, C: 'static> Batch<M, C> {
         self.len += 1;
     }
 
-    /// Delivers the first event. The cursor moves first, so that nothing is delivered twice.
-    #[inline]
-    pub(crate) fn deliver(&mut self, context: &mut C, tray: &mut Tray<M>) {
-        let Some((number, count)) = self.order.front_mut() else { return };
-        let number = *number;
-        *count -= 1;
-        if *count == 0 {
-            self.order.pop_front();
+    /// Delivers from the lane whose turn it is, `most` events at most; how many.
+    pub(crate) fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
+        let Some(&(number, count)) = self.order.front() else { return 0 };
+        let Some(Some(lane)) = self.lanes.get_mut(number) else { return 0 };
+        let taken = lane.deliver(most.min(count), context, tray);
+        self.len -= taken;
+        match self.order.front_mut() {
+            Some((_, count)) if *count > taken => *count -= taken,
+            _ => drop(self.order.pop_front()),
         }
-        self.len -= 1;
-        if let Some(lane) = &mut self.lanes[number] {
-            lane.deliver(context, tray);
-        }
+        taken
     }
 
     /// Drops all events, each by itself. The lanes stay as large as they are.
-    pub(crate) fn discard(&mut self, tray: &Tray<M>) {
+    pub(crate) fn discard(&mut self, tray: &Tray<'_, M>) {
         self.order.clear();
         self.len = 0;
         for lane in self.lanes.iter_mut().flatten() {

@@ -32,8 +32,8 @@ pub(crate) struct Queue<M: Mode, C: 'static> {
     /// The turn: held while a drain calls handlers. Only one at a time, and never by a thread that
     /// is inside a drain already.
     outbox: M::Lock<Batch<M, C>>,
-    /// How many events of the outbox are left to deliver. Each is claimed here, so that `clear`
-    /// can take them away from a drain that is under way.
+    /// How many events of the outbox are left to deliver. Written by whoever has the turn, and by
+    /// the handlers that it calls.
     left: M::Word,
     bell: M::Bell,
     home: M::Ptr<Home<M>>,
@@ -41,19 +41,28 @@ pub(crate) struct Queue<M: Mode, C: 'static> {
 }
 
 /// What a drain collects.
-pub struct Tray<M: Mode> {
+pub struct Tray<'q, M: Mode> {
     pub(crate) delivered: usize,
-    /// Delivered or skipped.
-    pub(crate) taken: usize,
     pub(crate) remaining: usize,
     pub(crate) report: Option<Box<Report>>,
     /// Where failures go that no signal is to blame for.
-    pub(crate) home: M::Ptr<Home<M>>,
+    pub(crate) home: &'q Home<M>,
     /// Where the queue was made.
     pub(crate) place: Place,
+    left: &'q M::Word,
 }
 
-impl<M: Mode> Tray<M> {
+impl<M: Mode> Tray<'_, M> {
+    /// Whether there is another event to deliver; counts it as taken.
+    #[inline]
+    pub(crate) fn leave(&self) -> bool {
+        let left = self.left.get();
+        if left > 0 {
+            self.left.set(left - 1);
+        }
+        left > 0
+    }
+
     #[inline]
     pub(crate) fn add(&mut self, tally: Tally) {
         self.delivered += 1;
@@ -94,8 +103,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         &self.home
     }
 
-    fn tray(&self) -> Tray<M> {
-        Tray { delivered: 0, taken: 0, remaining: 0, report: None, home: self.home.clone(), place: self.place }
+    fn tray(&self) -> Tray<'_, M> {
+        let Queue { left, home, place, .. } = self;
+        Tray { delivered: 0, remaining: 0, report: None, home, place, left }
     }
 
     /// Adds an event for whoever is subscribed to `signal` by the time it is delivered.
@@ -193,28 +203,36 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         M::ring(&self.bell);
     }
 
-    /// Drops what waits, that of a drain under way too; how many events.
+    /// Drops what waits; how many events. What a drain on another thread has begun to deliver does
+    /// not wait any more, what one on this thread has not come to does.
     pub(crate) fn clear(&self) -> usize {
-        let (mut batch, taken) = self.inbox.with(|inbox| {
-            (std::mem::replace(&mut inbox.batch, Batch::new()), self.left.swap(0))
+        let mut batch = self.inbox.with(|inbox| std::mem::replace(&mut inbox.batch, Batch::new()));
+        let mut count = batch.len();
+        let rest = self.outbox.try_with(|outbox| {
+            count += self.left.swap(0);
+            std::mem::replace(outbox, Batch::new())
         });
-        let count = batch.len() + taken;
-        // Where a drain has the turn, it finds nothing left and drops the rest itself.
-        let rest = self.outbox.try_with(|outbox| std::mem::replace(outbox, Batch::new()));
         let tray = self.tray();
         if let Some(mut rest) = rest {
             rest.discard(&tray);
+        } else if thread::drains(self.address()) {
+            // The drain is below us on the stack, and drops the rest when it finds nothing left.
+            count += self.left.swap(0);
         }
         batch.discard(&tray);
         count
     }
 
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// Delivers what is there now, `most` events at most.
     #[track_caller]
-    pub(crate) fn drain(&self, context: &mut C, most: usize) -> Tray<M> {
+    pub(crate) fn drain(&self, context: &mut C, most: usize) -> Tray<'_, M> {
         let mut tray = self.tray();
-        let Some(draining) = thread::begin_drain() else {
-            let topic = "(queue)".into();
+        let Some(draining) = thread::begin_drain(self.address()) else {
+            let topic = self.home.name.to_cow();
             let (place, cause) = (Location::caller(), Cause::NestedDrain);
             let mut report = Report::new(vec![HandlerError { topic, label: None, place, cause }]);
             report.tell(&self.home.settings);
@@ -229,37 +247,41 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             tray.report(faults::collect(0, mark, &self.home.settings));
         }
         drop(draining);
-        let (remaining, wake) = self.inbox.with(|inbox| {
-            let remaining = inbox.batch.len() + self.left.get();
-            (remaining, if remaining > 0 { inbox.wake.clone() } else { None })
+        let wake = self.inbox.with(|inbox| {
+            tray.remaining = inbox.batch.len() + self.left.get();
+            if tray.remaining > 0 { inbox.wake.clone() } else { None }
         });
-        tray.remaining = remaining;
         if let Some(wake) = wake {
             self.wake(&wake);
         }
         tray
     }
 
-    fn deliver(&self, outbox: &mut Batch<M, C>, context: &mut C, most: usize, tray: &mut Tray<M>) {
-        let mut goal = self.inbox.with(|inbox| inbox.batch.len() + self.left.get()).min(most);
+    fn deliver(&self, outbox: &mut Batch<M, C>, context: &mut C, most: usize, tray: &mut Tray<'_, M>) {
+        // What is there when the drain begins; what was left by an earlier one comes first.
+        let mut goal = self.refill(outbox).min(most);
         while goal > 0 {
-            if self.left.update(|left| left.checked_sub(1)).is_some() {
-                goal -= 1;
-                tray.taken += 1;
-                outbox.deliver(context, tray);
+            goal -= outbox.deliver(goal, context, tray);
+            if self.left.get() > 0 {
                 continue;
             }
-            // Nothing left: all delivered, or cleared from under us.
+            // All delivered, or cleared by a handler, with the rest of the outbox to be dropped.
             outbox.discard(tray);
-            let taken = self.inbox.with(|inbox| {
-                std::mem::swap(&mut inbox.batch, outbox);
-                self.left.set(outbox.len());
-                outbox.len()
-            });
-            if taken == 0 {
+            if goal > 0 && self.refill(outbox) == 0 {
                 break;
             }
         }
+    }
+
+    /// Swaps the inbox against the outbox, if that is empty; how many events are in both.
+    fn refill(&self, outbox: &mut Batch<M, C>) -> usize {
+        self.inbox.with(|inbox| {
+            if self.left.get() == 0 {
+                std::mem::swap(&mut inbox.batch, outbox);
+                self.left.set(outbox.len());
+            }
+            self.left.get() + inbox.batch.len()
+        })
     }
 }
 

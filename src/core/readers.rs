@@ -132,6 +132,8 @@ pub trait Publish<M: Mode>: 'static {
     fn enter(&self, level: usize) -> Option<M::Pin>;
     /// Whether it is this tag that is published, without a lock.
     fn is(&self, tag: Tag) -> bool;
+    /// Whether it is this snapshot that is published, without a lock.
+    fn has(&self, header: NonNull<Header<M>>) -> bool;
     /// What is published, seen by the only writer.
     fn current(&self) -> Result<NonNull<Header<M>>, Tag>;
     /// Publishes a snapshot where none is. The publication takes over the caller's count.
@@ -309,6 +311,11 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
         self.load(Ordering::Acquire).addr() == tag as usize
     }
 
+    #[inline(always)]
+    fn has(&self, header: NonNull<SharedHeader>) -> bool {
+        self.load(Ordering::Acquire) == header.as_ptr()
+    }
+
     fn current(&self) -> Result<NonNull<SharedHeader>, Tag> {
         current(self.load(Ordering::Acquire))
     }
@@ -369,6 +376,11 @@ impl Publish<Local> for Cell<*mut Header<Local>> {
     #[inline(always)]
     fn is(&self, tag: Tag) -> bool {
         self.get().addr() == tag as usize
+    }
+
+    #[inline(always)]
+    fn has(&self, header: NonNull<Header<Local>>) -> bool {
+        self.get() == header.as_ptr()
     }
 
     fn current(&self) -> Result<NonNull<Header<Local>>, Tag> {

@@ -204,6 +204,12 @@ impl<M: Mode, E, C> Signal<M, E, C> {
         self.published.enter(level)
     }
 
+    /// Whether this is what is published now, without a lock.
+    #[inline(always)]
+    pub(crate) fn publishes(&self, reading: &Reading<M, E, C, M::Pin>) -> bool {
+        self.published.publishes(reading)
+    }
+
     /// Whether there is nothing to run, without a lock.
     #[inline(always)]
     pub(crate) fn is_silent(&self) -> bool {

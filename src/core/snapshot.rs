@@ -73,6 +73,12 @@ impl<M: Mode, E, C> Publication<M, E, C> {
         Some(Reading { pin: self.published.enter(level)?, types: PhantomData })
     }
 
+    /// Whether this is what is published now.
+    #[inline(always)]
+    pub(crate) fn publishes(&self, reading: &Reading<M, E, C, M::Pin>) -> bool {
+        self.published.has(reading.pin.header())
+    }
+
     /// Whether the signal was closed. A snapshot.
     pub(crate) fn is_closed(&self) -> bool {
         self.published.is(Tag::Closed)

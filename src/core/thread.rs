@@ -37,7 +37,8 @@ struct State {
     frames: [Cell<Frame>; MAX_DEPTH],
     failures: Cell<usize>,
     in_hook: Cell<bool>,
-    draining: Cell<bool>,
+    /// The address of the queue that is being drained, or 0.
+    draining: Cell<usize>,
     slots: Cell<Option<&'static Slots>>,
 }
 
@@ -47,7 +48,7 @@ per_thread! {
         frames: [const { Cell::new(Frame::NOTHING) }; MAX_DEPTH],
         failures: Cell::new(0),
         in_hook: Cell::new(false),
-        draining: Cell::new(false),
+        draining: Cell::new(0),
         slots: Cell::new(None),
     }
 }
@@ -139,19 +140,30 @@ pub(crate) fn set_failures(count: usize) {
 
 /// Whether a drain runs on this thread.
 pub(crate) fn is_draining() -> bool {
-    STATE.with(|state| state.draining.get())
+    STATE.with(|state| state.draining.get() != 0)
 }
 
-/// Marks the thread as draining, until it is dropped. `None` inside of a drain.
-pub(crate) fn begin_drain() -> Option<Draining> {
-    STATE.with(|state| (!state.draining.replace(true)).then_some(Draining(())))
+/// Whether the queue at this address is drained on this thread.
+pub(crate) fn drains(queue: usize) -> bool {
+    STATE.with(|state| state.draining.get() == queue)
+}
+
+/// Marks the thread as draining a queue, until it is dropped. `None` inside of a drain.
+pub(crate) fn begin_drain(queue: usize) -> Option<Draining> {
+    STATE.with(|state| {
+        if state.draining.get() != 0 {
+            return None;
+        }
+        state.draining.set(queue);
+        Some(Draining(()))
+    })
 }
 
 pub(crate) struct Draining(());
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        STATE.with(|state| state.draining.set(false));
+        STATE.with(|state| state.draining.set(0));
     }
 }
 
