@@ -1,0 +1,199 @@
+//! One download: fetches an address into a folder, checks what came, and tells the bus.
+//!
+//! Runs on a thread of its own. Knows nothing of those who are told.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use slotcast::{Bus, Topic};
+
+use crate::server::CHECKSUM_HEADER;
+
+pub(crate) const STARTED: Topic<Started> = Topic::new("download.started");
+pub(crate) const PROGRESS: Topic<Progress> = Topic::new("download.progress");
+pub(crate) const FINISHED: Topic<Finished> = Topic::new("download.finished");
+pub(crate) const FAILED: Topic<Failed> = Topic::new("download.failed");
+
+/// The server answers; `total` is how many bytes it promises.
+#[derive(Clone)]
+pub(crate) struct Started {
+    pub(crate) id: usize,
+    pub(crate) total: Option<u64>,
+}
+
+/// So many bytes are there. Told once for each [`STEP`].
+#[derive(Clone)]
+pub(crate) struct Progress {
+    pub(crate) id: usize,
+    pub(crate) bytes: u64,
+}
+
+/// All is there, in the file at `path`.
+#[derive(Clone)]
+pub(crate) struct Finished {
+    pub(crate) id: usize,
+    pub(crate) bytes: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) sha256: String,
+    /// Whether the server told a SHA-256. It is the same, then: another one is a [`Failure`].
+    pub(crate) verified: bool,
+}
+
+/// There will be no file.
+#[derive(Clone)]
+pub(crate) struct Failed {
+    pub(crate) id: usize,
+    pub(crate) why: Failure,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    #[error("broke off after {got} of {promised} bytes")]
+    Short { got: u64, promised: u64 },
+    #[error("the SHA-256 is not the one that the server told")]
+    Altered,
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<ureq::Error> for Failure {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::StatusCode(status) => Failure::Status(status),
+            other => Failure::Other(other.to_string()),
+        }
+    }
+}
+
+/// Bytes between two events of progress.
+const STEP: u64 = 64 * 1024;
+
+pub(crate) struct Download {
+    pub(crate) id: usize,
+    pub(crate) url: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) agent: ureq::Agent,
+    pub(crate) bus: Bus,
+}
+
+impl Download {
+    /// Emits [`STARTED`] if the server answers, [`PROGRESS`] meanwhile, and in the end
+    /// [`FINISHED`] or [`FAILED`].
+    pub(crate) fn run(self) {
+        match self.fetch() {
+            Ok(finished) => self.bus.emit(&FINISHED, &finished),
+            Err(why) => self.bus.emit(&FAILED, &Failed { id: self.id, why }),
+        };
+    }
+
+    fn fetch(&self) -> Result<Finished, Failure> {
+        if !self.url.starts_with("http://") {
+            return Err(Failure::Other("the address does not begin with http://".to_owned()));
+        }
+        // One request and no more: whatever ends the answer then ends the connection.
+        let response = self.agent.get(&self.url).header("Connection", "close").call()?;
+        let told = response.headers().get(CHECKSUM_HEADER);
+        let told = told.and_then(|sum| sum.to_str().ok()).map(str::to_ascii_lowercase);
+        let body = response.into_body();
+        let total = body.content_length();
+        self.bus.emit(&STARTED, &Started { id: self.id, total });
+
+        let (path, mut file) = create(&self.folder, &file_name(&self.url))
+            .map_err(|error| Failure::Other(format!("cannot create a file: {error}")))?;
+        let received = self.receive(body.into_reader(), total, &mut file).and_then(|received| {
+            let verified = told.is_some();
+            match told {
+                Some(told) if told != received.1 => Err(Failure::Altered),
+                _ => Ok((received, verified)),
+            }
+        });
+        drop(file);
+        match received {
+            Ok(((bytes, sha256), verified)) => {
+                Ok(Finished { id: self.id, bytes, path, sha256, verified })
+            }
+            Err(why) => {
+                // Nobody should take it for the whole. If that fails, too, `why` says more.
+                _ = fs::remove_file(&path);
+                Err(why)
+            }
+        }
+    }
+
+    /// Writes what comes into the file; how many bytes, and their SHA-256.
+    fn receive(
+        &self,
+        mut body: impl Read,
+        total: Option<u64>,
+        file: &mut File,
+    ) -> Result<(u64, String), Failure> {
+        // The name is looked up once, and not for each event.
+        let progress = self.bus.signal(&PROGRESS);
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 16 * 1024];
+        let (mut bytes, mut told) = (0, 0);
+        loop {
+            let len = match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(len) => len,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
+                Err(error) => return Err(Failure::Other(format!("cannot receive: {error}"))),
+            };
+            digest.update(&buffer[..len]);
+            file.write_all(&buffer[..len])
+                .map_err(|error| Failure::Other(format!("cannot write: {error}")))?;
+            bytes += len as u64;
+            if bytes - told >= STEP {
+                told = bytes;
+                progress.emit(&Progress { id: self.id, bytes });
+            }
+        }
+        match total {
+            Some(promised) if promised != bytes => Err(Failure::Short { got: bytes, promised }),
+            _ => Ok((bytes, format!("{:x}", digest.finalize()))),
+        }
+    }
+}
+
+/// The last part of an address as a name that is harmless in any folder of any system: no
+/// separators, no hidden files, no devices.
+pub(crate) fn file_name(url: &str) -> String {
+    let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let last = path.split_once('/').map_or("", |(_, path)| path).rsplit('/').next();
+    let name: String = last
+        .unwrap_or_default()
+        .chars()
+        .take(100)
+        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+        .collect();
+    let name = name.trim_matches('.');
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let is_device = matches!(&stem[..], "CON" | "PRN" | "AUX" | "NUL")
+        || stem.len() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT"));
+    match (name, is_device) {
+        ("", _) => "download".to_owned(),
+        (name, true) => format!("_{name}"),
+        (name, false) => name.to_owned(),
+    }
+}
+
+/// Creates a new file of this name, or with a number in it if there is one already.
+fn create(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    let (stem, end) = name.split_at(name.rfind('.').unwrap_or(name.len()));
+    let numbered = (1..100).map(|number| format!("{stem}-{number}{end}"));
+    for name in std::iter::once(name.to_owned()).chain(numbered) {
+        let path = folder.join(name);
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other(format!("{name:?} and 99 names like it are taken")))
+}

@@ -1,0 +1,114 @@
+//! The single-threaded flavour: handlers and events that are not `Send`, and handlers that
+//! subscribe and cancel others, and themselves, while they run.
+//!
+//! A dungeon of three rooms. The hero finds a shield: a handler that is asked before the hero is
+//! hurt, and that goes when the shield breaks. All state is in one plain struct, lent to the
+//! handlers: no `RefCell`.
+//!
+//! Run it with `cargo run --example local`.
+
+use std::rc::Rc;
+
+use slotcast::local::{Bus, Subscription};
+use slotcast::{DeferError, Flow, Topic};
+
+/// A monster hits the hero. `Rc` is not `Send`, so that this event stays on its thread.
+struct Hit {
+    by: Rc<str>,
+    points: i32,
+}
+
+const ENTERED: Topic<u32> = Topic::new("room.entered");
+const HIT: Topic<Hit> = Topic::new("hero.hit");
+
+struct Game {
+    health: i32,
+    /// The state may own subscriptions: a handler that drops one cancels it.
+    shield: Option<Shield>,
+    log: Vec<String>,
+}
+
+struct Shield {
+    strength: i32,
+    _blocks: Subscription,
+}
+
+/// Subscribes the handler that blocks hits, ahead of the one that hurts.
+fn take_shield(bus: &Bus<Game>, strength: i32) -> Shield {
+    let _blocks = bus.subscribe(&HIT).priority(10).on_with(|game: &mut Game, hit| {
+        let Some(shield) = &mut game.shield else { return Flow::Continue };
+        shield.strength -= hit.points;
+        if shield.strength > 0 {
+            game.log.push(format!("blocked {} of {}", hit.points, hit.by));
+        } else {
+            game.log.push(format!("broken by {}", hit.by));
+            // Cancels the handler that is running. It ends in peace, and is not called again.
+            game.shield = None;
+        }
+        Flow::Stop
+    });
+    Shield { strength, _blocks }
+}
+
+fn main() -> Result<(), DeferError<Hit>> {
+    let bus = Bus::<Game>::with_context();
+    let hero: Rc<str> = "Ada".into();
+
+    let _hurt = bus.on_with(&HIT, {
+        let hero = hero.clone();
+        move |game, hit| {
+            game.health -= hit.points;
+            game.log.push(format!("{} hurts {hero} by {}", hit.by, hit.points));
+        }
+    });
+    // A handler that held its own bus would keep it for ever: it captures a weak handle.
+    let own = bus.downgrade();
+    let _shield = bus.subscribe(&ENTERED).filter(|room| *room == 2).on_with(move |game, _| {
+        if let Some(bus) = own.upgrade() {
+            game.log.push("found a shield".to_owned());
+            game.shield = Some(take_shield(&bus, 5));
+        }
+    });
+    // Subscribed inside a handler, and so not called before the next emission.
+    let own = bus.downgrade();
+    bus.once_with(&ENTERED, move |game, room| {
+        game.log.push(format!("the door closes behind room {room}"));
+        if let Some(bus) = own.upgrade() {
+            bus.on_with(&ENTERED, |game, room| game.log.push(format!("room {room}"))).detach();
+        }
+    })
+    .detach();
+
+    let mut game = Game { health: 10, shield: None, log: Vec::new() };
+    let rat: Rc<str> = "a rat".into();
+    for room in 1..=3 {
+        bus.emit_with(&mut game, &ENTERED, &room);
+        // Deferred, and delivered in this order when the hero has looked around.
+        bus.defer(&HIT, Hit { by: rat.clone(), points: 2 })?;
+        bus.defer(&HIT, Hit { by: "a bat".into(), points: 1 })?;
+        bus.drain_with(&mut game);
+    }
+
+    for line in &game.log {
+        println!("{line}");
+    }
+    println!("{hero} leaves with a health of {}", game.health);
+    assert_eq!(
+        game.log,
+        [
+            "the door closes behind room 1",
+            "a rat hurts Ada by 2",
+            "a bat hurts Ada by 1",
+            "found a shield",
+            "room 2",
+            "blocked 2 of a rat",
+            "blocked 1 of a bat",
+            "room 3",
+            "broken by a rat",
+            "a bat hurts Ada by 1",
+        ]
+    );
+    assert!(game.health == 6 && game.shield.is_none());
+    assert_eq!(bus.signal(&HIT).len(), 1);
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! Scenarios that do not know their flavour.
+
+use super::{Bus, Queue, Signal, Subscription, WeakBus, WeakSignal};
+
+mod changes;
+mod drops;
+mod failure;
+mod misuse;
+mod order;
+mod queue;

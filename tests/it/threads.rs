@@ -1,0 +1,319 @@
+//! Promises 4 to 6, 10, 12 and 16 where several threads take part.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use slotcast::{Bus, Queue, Signal, Subscription, Topic, WaitError};
+
+use crate::log::{Log, OnDrop};
+
+#[test]
+fn cancel_and_wait_waits_for_the_emission_that_runs() {
+    let signal = Signal::<u32>::new();
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let may_leave = Mutex::new(may_leave);
+    let dropped = Arc::new(AtomicBool::new(false));
+    let captured = OnDrop({
+        let dropped = dropped.clone();
+        move || dropped.store(true, SeqCst)
+    });
+    let sub = signal.on(move |_| {
+        let _captured = &captured;
+        inside.send(()).unwrap();
+        may_leave.lock().unwrap().recv().unwrap();
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| signal.emit(&1));
+        entered.recv().unwrap();
+        assert_eq!(sub.cancel_and_wait_timeout(Duration::ZERO), Err(WaitError::TimedOut));
+        assert!(!sub.is_active() && !dropped.load(SeqCst));
+        let waiting = scope.spawn(|| {
+            let result = sub.cancel_and_wait();
+            (result, dropped.load(SeqCst))
+        });
+        leave.send(()).unwrap();
+        assert_eq!(waiting.join().unwrap(), (Ok(()), true));
+    });
+}
+
+#[test]
+fn cancel_and_wait_waits_for_whole_emissions_and_after_other_removals() {
+    // The handler has long returned, but its emission is still in a later one.
+    let signal = Signal::<u32>::new();
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let may_leave = Mutex::new(may_leave);
+    let sub = signal.subscribe().priority(1).limit(1).on(|_| ());
+    let _later = signal.on(move |_| {
+        inside.send(()).unwrap();
+        may_leave.lock().unwrap().recv().unwrap();
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| signal.emit(&1));
+        entered.recv().unwrap();
+        assert!(!sub.is_active(), "its limit has removed it");
+        assert_eq!(sub.cancel_and_wait_timeout(Duration::from_millis(1)), Err(WaitError::TimedOut));
+        leave.send(()).unwrap();
+        assert_eq!(sub.cancel_and_wait(), Ok(()));
+    });
+}
+
+#[test]
+fn cancel_and_wait_from_inside_says_so_and_cancels() {
+    let signal = Signal::<u32>::new();
+    let shelf = Arc::new(Mutex::new(Vec::<Subscription>::new()));
+    let weak = signal.downgrade();
+    let own = signal.on({
+        let shelf = shelf.clone();
+        move |n| {
+            let subs = shelf.lock().unwrap();
+            assert_eq!(subs[0].cancel_and_wait(), Err(WaitError::Inside), "itself");
+            assert_eq!(subs[1].cancel_and_wait(), Err(WaitError::Inside), "a neighbour");
+            let signal = weak.upgrade().unwrap();
+            if *n == 1 {
+                // Subscribed meanwhile: this emission cannot call it.
+                let new = signal.on(|_| ());
+                assert_eq!(new.cancel_and_wait(), Ok(()));
+                let other = Signal::<u32>::new();
+                assert_eq!(other.on(|_| ()).cancel_and_wait(), Ok(()));
+            }
+        }
+    });
+    let neighbour = signal.on(|_| unreachable!("cancelled"));
+    shelf.lock().unwrap().extend([own, neighbour]);
+    assert_eq!(signal.emit(&1).ran(), 1);
+    let subs = shelf.lock().unwrap();
+    assert_eq!(subs[0].cancel_and_wait(), Ok(()), "and outside it waits");
+}
+
+#[test]
+fn cancel_and_wait_from_a_deep_or_stale_emission_says_so() {
+    let signal = Signal::<u32>::new();
+    let shelf = Arc::new(Mutex::new(None::<Subscription>));
+    let weak = signal.downgrade();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let _driver = signal.subscribe().priority(1).on({
+        let (shelf, seen) = (shelf.clone(), seen.clone());
+        move |n| {
+            if *n < 20 {
+                weak.upgrade().unwrap().emit(&(n + 1));
+            } else if let Some(sub) = &*shelf.lock().unwrap() {
+                assert_eq!(sub.cancel_and_wait(), Err(WaitError::Inside));
+                seen.fetch_add(1, SeqCst);
+            }
+        }
+    });
+    *shelf.lock().unwrap() = Some(signal.on(|_| ()));
+    signal.emit(&0);
+    assert_eq!(seen.load(SeqCst), 1);
+}
+
+#[test]
+fn cancel_and_wait_from_a_queued_call_says_so() {
+    let (signal, queue) = (Signal::<u32>::new(), Queue::new());
+    let shelf = Arc::new(Mutex::new(None::<Subscription>));
+    let sub = signal.subscribe().on_queue(&queue, {
+        let shelf = shelf.clone();
+        move |(), _| {
+            let result = shelf.lock().unwrap().as_ref().unwrap().cancel_and_wait();
+            assert_eq!(result, Err(WaitError::Inside));
+        }
+    });
+    *shelf.lock().unwrap() = Some(sub);
+    signal.emit(&1);
+    assert!(queue.drain().errors().is_empty());
+    signal.emit(&2);
+    // A call that waits in a queue does not keep anybody waiting.
+    let sub = signal.subscribe().on_queue(&queue, |(), _| ());
+    signal.emit(&3);
+    assert_eq!(sub.cancel_and_wait(), Ok(()));
+}
+
+#[test]
+fn limits_hold_over_threads() {
+    let signal = Signal::<u32>::new();
+    for limit in [1, 7, 50] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = {
+            let calls = calls.clone();
+            move |_: &u32| _ = calls.fetch_add(1, SeqCst)
+        };
+        let sub = match limit {
+            1 => signal.once(counted),
+            limit => signal.subscribe().limit(limit).on(counted),
+        };
+        let start = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    (0..200).for_each(|n| _ = signal.emit(&n));
+                });
+            }
+        });
+        assert_eq!(calls.load(SeqCst), limit);
+        assert!(!sub.is_active());
+    }
+}
+
+#[test]
+fn changes_and_emissions_on_many_threads_lose_and_double_nothing() {
+    let signal = Signal::<u32>::new();
+    let (made, dropped) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let stop = AtomicBool::new(false);
+    let steady = Arc::new(AtomicUsize::new(0));
+    let _steady = signal.on({
+        let steady = steady.clone();
+        move |_| _ = steady.fetch_add(1, SeqCst)
+    });
+    let emitted = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(SeqCst) {
+                    signal.emit(&1);
+                    emitted.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        let changing: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    for round in 0..2000 {
+                        made.fetch_add(1, SeqCst);
+                        let gone = Arc::new(AtomicBool::new(false));
+                        let captured = OnDrop({
+                            let (dropped, gone) = (dropped.clone(), gone.clone());
+                            move || {
+                                assert!(!gone.swap(true, SeqCst), "dropped twice");
+                                dropped.fetch_add(1, SeqCst);
+                            }
+                        });
+                        let seen = gone.clone();
+                        let sub = signal.on(move |_| {
+                            let _captured = &captured;
+                            assert!(!seen.load(SeqCst), "called after its captures were dropped");
+                        });
+                        if round % 2 == 0 {
+                            sub.cancel_and_wait().unwrap();
+                            assert!(gone.load(SeqCst));
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in changing {
+            thread.join().unwrap();
+        }
+        stop.store(true, SeqCst);
+    });
+    assert_eq!(dropped.load(SeqCst), made.load(SeqCst));
+    assert_eq!(steady.load(SeqCst), emitted.load(SeqCst));
+    assert_eq!(signal.len(), 1);
+}
+
+#[test]
+fn threads_that_end_give_their_slots_back() {
+    let signal = Signal::<u32>::new();
+    let _sub = signal.on(|_| ());
+    for _ in 0..100 {
+        thread::scope(|scope| _ = scope.spawn(|| assert_eq!(signal.emit(&1).ran(), 1)));
+    }
+}
+
+#[test]
+fn a_signal_works_inside_the_destructor_of_a_thread_local() {
+    struct Last(Signal<u32>, Arc<AtomicUsize>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let sub = self.0.on(|_| ());
+            self.1.fetch_add(self.0.emit(&1).ran(), SeqCst);
+            _ = self.0.on(|_| Err::<(), _>("logged")).cancel();
+            drop(sub);
+        }
+    }
+    thread_local!(static LAST: std::cell::OnceCell<Last> = const { std::cell::OnceCell::new() });
+    let (signal, ran) = (Signal::new(), Arc::new(AtomicUsize::new(0)));
+    for emits_before in [false, true] {
+        let (signal, ran) = (signal.clone(), ran.clone());
+        thread::spawn(move || {
+            LAST.with(|last| assert!(last.set(Last(signal.clone(), ran)).is_ok()));
+            if emits_before {
+                signal.emit(&1);
+            }
+        })
+        .join()
+        .unwrap();
+    }
+    assert_eq!(ran.load(SeqCst), 2);
+}
+
+#[test]
+fn run_drains_until_the_queue_is_closed_and_empty() {
+    const NUMBER: Topic<u32> = Topic::new("number");
+    let (bus, log) = (Bus::new(), Log::default());
+    let _sub = bus.on(&NUMBER, {
+        let log = log.clone();
+        move |n| log.add(n)
+    });
+    let queue = bus.queue();
+    let worker = thread::spawn(move || queue.run().delivered());
+    for n in 0..100 {
+        bus.defer(&NUMBER, n).unwrap();
+    }
+    bus.queue().close();
+    assert_eq!(worker.join().unwrap(), 100);
+    assert_eq!(log.take(), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn events_of_one_thread_stay_in_order_while_two_drain() {
+    let (signal, queue) = (Signal::<(usize, u32)>::new(), Queue::new());
+    let seen = Arc::new(Mutex::new([Vec::new(), Vec::new()]));
+    let _sub = signal.on({
+        let seen = seen.clone();
+        move |(thread, n): &(usize, u32)| seen.lock().unwrap()[*thread].push(*n)
+    });
+    thread::scope(|scope| {
+        for thread in 0..2 {
+            let (queue, signal) = (&queue, &signal);
+            scope.spawn(move || (0..1000).for_each(|n| queue.defer(signal, (thread, n)).unwrap()));
+        }
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while seen.lock().unwrap().iter().map(Vec::len).sum::<usize>() < 2000 {
+                    queue.drain();
+                    thread::yield_now();
+                }
+            });
+        }
+    });
+    for numbers in &*seen.lock().unwrap() {
+        assert_eq!(*numbers, (0..1000).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_wake_is_never_lost() {
+    let queue = Queue::new();
+    let (wake, woken) = mpsc::channel();
+    queue.on_ready(move || _ = wake.send(()));
+    let done = Arc::new(AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    let done = done.clone();
+                    queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap();
+                }
+            });
+        }
+        while done.load(SeqCst) < 4000 {
+            woken.recv_timeout(Duration::from_secs(20)).expect("a wake was lost");
+            queue.drain();
+        }
+    });
+}
