@@ -74,14 +74,20 @@ fn collect_votes() {
     let _battery = quit.subscribe().priority(10).on_with(|votes, quit| {
         votes.asked += 1;
         if quit.on_battery && !quit.unsaved.is_empty() {
-            votes.objections.push("the battery is low: save first".to_owned());
+            votes
+                .objections
+                .push("the battery is low: save first".to_owned());
             return Flow::Stop;
         }
         Flow::Continue
     });
     let _unsaved = quit.on_with(|votes, quit| {
         votes.asked += 1;
-        votes.objections.extend(quit.unsaved.iter().map(|name| format!("{name} is not saved")));
+        votes.objections.extend(
+            quit.unsaved
+                .iter()
+                .map(|name| format!("{name} is not saved")),
+        );
     });
     let _upload = quit.on_with(|votes, _| {
         votes.asked += 1;
@@ -90,13 +96,28 @@ fn collect_votes() {
 
     let mut votes = Votes::default();
     let unsaved = vec!["plan.txt".to_owned()];
-    let done = quit.emit_with(&mut votes, &Quit { unsaved: unsaved.clone(), on_battery: false });
+    let done = quit.emit_with(
+        &mut votes,
+        &Quit {
+            unsaved: unsaved.clone(),
+            on_battery: false,
+        },
+    );
     println!("votes:  {:?}", votes.objections);
-    assert_eq!(votes.objections, ["plan.txt is not saved", "an upload is running"]);
+    assert_eq!(
+        votes.objections,
+        ["plan.txt is not saved", "an upload is running"]
+    );
     assert!(votes.asked == 3 && !done.stopped());
 
     let mut votes = Votes::default();
-    let done = quit.emit_with(&mut votes, &Quit { unsaved, on_battery: true });
+    let done = quit.emit_with(
+        &mut votes,
+        &Quit {
+            unsaved,
+            on_battery: true,
+        },
+    );
     println!("veto:   {:?}", votes.objections);
     assert_eq!(votes.objections, ["the battery is low: save first"]);
     assert!(votes.asked == 1 && done.stopped());
@@ -109,13 +130,16 @@ fn take_the_first_answer() {
         Flow::Stop
     });
     // Subscribed later, asked earlier.
-    let _menu = pressed.subscribe().priority(1).on_with(|answer, key| match key.0 {
-        '\u{13}' => {
-            *answer = Some(Command::Save);
-            Flow::Stop
-        }
-        _ => Flow::Continue,
-    });
+    let _menu = pressed
+        .subscribe()
+        .priority(1)
+        .on_with(|answer, key| match key.0 {
+            '\u{13}' => {
+                *answer = Some(Command::Save);
+                Flow::Stop
+            }
+            _ => Flow::Continue,
+        });
 
     let mut answer = None;
     let done = pressed.emit_with(&mut answer, &Key('\u{13}'));

@@ -18,7 +18,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A subscription keeps its handler connected until it is dropped ..
     let log = bus.on(&PLACED, |o| println!("order {}: {:.2}", o.id, o.total));
     // .. and one that is detached stays as long as the bus. This handler runs for one order only.
-    bus.once(&PLACED, |o| println!("order {} is the first: free shipping", o.id)).detach();
+    bus.once(&PLACED, |o| {
+        println!("order {} is the first: free shipping", o.id)
+    })
+    .detach();
 
     // Emitting calls the handlers here and now, in the order they subscribed.
     let done = bus.emit(&PLACED, &Order { id: 1, total: 9.5 });

@@ -35,18 +35,24 @@ struct Shield {
 
 /// Subscribes the handler that blocks hits, ahead of the one that hurts.
 fn take_shield(bus: &Bus<Game>, strength: i32) -> Shield {
-    let _blocks = bus.subscribe(&HIT).priority(10).on_with(|game: &mut Game, hit| {
-        let Some(shield) = &mut game.shield else { return Flow::Continue };
-        shield.strength -= hit.points;
-        if shield.strength > 0 {
-            game.log.push(format!("blocked {} of {}", hit.points, hit.by));
-        } else {
-            game.log.push(format!("broken by {}", hit.by));
-            // Cancels the handler that is running. It ends in peace, and is not called again.
-            game.shield = None;
-        }
-        Flow::Stop
-    });
+    let _blocks = bus
+        .subscribe(&HIT)
+        .priority(10)
+        .on_with(|game: &mut Game, hit| {
+            let Some(shield) = &mut game.shield else {
+                return Flow::Continue;
+            };
+            shield.strength -= hit.points;
+            if shield.strength > 0 {
+                game.log
+                    .push(format!("blocked {} of {}", hit.points, hit.by));
+            } else {
+                game.log.push(format!("broken by {}", hit.by));
+                // Cancels the handler that is running. It ends in peace, and is not called again.
+                game.shield = None;
+            }
+            Flow::Stop
+        });
     Shield { strength, _blocks }
 }
 
@@ -58,34 +64,55 @@ fn main() -> Result<(), DeferError<Hit>> {
         let hero = hero.clone();
         move |game, hit| {
             game.health -= hit.points;
-            game.log.push(format!("{} hurts {hero} by {}", hit.by, hit.points));
+            game.log
+                .push(format!("{} hurts {hero} by {}", hit.by, hit.points));
         }
     });
     // A handler that held its own bus would keep it for ever: it captures a weak handle.
     let own = bus.downgrade();
-    let _shield = bus.subscribe(&ENTERED).filter(|room| *room == 2).on_with(move |game, _| {
-        if let Some(bus) = own.upgrade() {
-            game.log.push("found a shield".to_owned());
-            game.shield = Some(take_shield(&bus, 5));
-        }
-    });
+    let _shield = bus
+        .subscribe(&ENTERED)
+        .filter(|room| *room == 2)
+        .on_with(move |game, _| {
+            if let Some(bus) = own.upgrade() {
+                game.log.push("found a shield".to_owned());
+                game.shield = Some(take_shield(&bus, 5));
+            }
+        });
     // Subscribed inside a handler, and so not called before the next emission.
     let own = bus.downgrade();
     bus.once_with(&ENTERED, move |game, room| {
         game.log.push(format!("the door closes behind room {room}"));
         if let Some(bus) = own.upgrade() {
-            bus.on_with(&ENTERED, |game, room| game.log.push(format!("room {room}"))).detach();
+            bus.on_with(&ENTERED, |game, room| game.log.push(format!("room {room}")))
+                .detach();
         }
     })
     .detach();
 
-    let mut game = Game { health: 10, shield: None, log: Vec::new() };
+    let mut game = Game {
+        health: 10,
+        shield: None,
+        log: Vec::new(),
+    };
     let rat: Rc<str> = "a rat".into();
     for room in 1..=3 {
         bus.emit_with(&mut game, &ENTERED, &room);
         // Deferred, and delivered in this order when the hero has looked around.
-        bus.defer(&HIT, Hit { by: rat.clone(), points: 2 })?;
-        bus.defer(&HIT, Hit { by: "a bat".into(), points: 1 })?;
+        bus.defer(
+            &HIT,
+            Hit {
+                by: rat.clone(),
+                points: 2,
+            },
+        )?;
+        bus.defer(
+            &HIT,
+            Hit {
+                by: "a bat".into(),
+                points: 1,
+            },
+        )?;
         bus.drain_with(&mut game);
     }
 

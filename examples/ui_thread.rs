@@ -33,7 +33,10 @@ struct Gallery {
 
 impl Gallery {
     fn show(&mut self, image: &Thumbnail) {
-        self.shown.entry(image.folder).or_default().push(image.number);
+        self.shown
+            .entry(image.folder)
+            .or_default()
+            .push(image.number);
         self.bytes += image.bytes;
     }
 }
@@ -45,7 +48,14 @@ const IMAGES: u32 = 50;
 fn make_thumbnails(bus: &Bus, folder: &'static str) {
     for number in 1..=IMAGES {
         let pixels = vec![number as u8; 100 * number as usize];
-        bus.emit(&MADE, &Thumbnail { folder, number, bytes: pixels.len() });
+        bus.emit(
+            &MADE,
+            &Thumbnail {
+                folder,
+                number,
+                bytes: pixels.len(),
+            },
+        );
     }
     bus.emit(&ALL_MADE, &folder);
 }
@@ -53,13 +63,17 @@ fn make_thumbnails(bus: &Bus, folder: &'static str) {
 fn main() {
     let bus = Bus::new();
     let ui = Queue::<Gallery>::with_context();
-    let _made = bus.subscribe(&MADE).on_queue(&ui, |gallery: &mut Gallery, image| {
-        gallery.show(image);
-    });
-    let _all = bus.subscribe(&ALL_MADE).on_queue(&ui, |gallery: &mut Gallery, folder| {
-        println!("{}: {folder} is complete", gallery.title);
-        gallery.finished.push(folder);
-    });
+    let _made = bus
+        .subscribe(&MADE)
+        .on_queue(&ui, |gallery: &mut Gallery, image| {
+            gallery.show(image);
+        });
+    let _all = bus
+        .subscribe(&ALL_MADE)
+        .on_queue(&ui, |gallery: &mut Gallery, folder| {
+            println!("{}: {folder} is complete", gallery.title);
+            gallery.finished.push(folder);
+        });
 
     // Called on the thread that emits, when the queue is no longer empty.
     let main_thread = thread::current();
@@ -86,7 +100,10 @@ fn main() {
 
     let images: usize = gallery.shown.values().map(Vec::len).sum();
     println!("{images} thumbnails, {} bytes", gallery.bytes);
-    assert_eq!(gallery.bytes, FOLDERS.len() * 100 * (1..=IMAGES as usize).sum::<usize>());
+    assert_eq!(
+        gallery.bytes,
+        FOLDERS.len() * 100 * (1..=IMAGES as usize).sum::<usize>()
+    );
     // The folders arrive in any order, but the events of one worker in the order it emitted them.
     for folder in FOLDERS {
         assert!(gallery.shown[folder].iter().copied().eq(1..=IMAGES));

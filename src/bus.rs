@@ -106,7 +106,9 @@ impl<M: Mode, C: 'static> BusBuilder<M, C> {
     #[track_caller]
     pub fn build(self) -> Bus<M, C> {
         let settings = Settings::<M>::new(self.panics, self.max_depth);
-        Bus { core: M::ptr(Core::new(settings, Location::caller())) }
+        Bus {
+            core: M::ptr(Core::new(settings, Location::caller())),
+        }
     }
 }
 
@@ -123,7 +125,10 @@ impl<M: Mode> Bus<M> {
     /// A bus without a context.
     #[must_use]
     #[track_caller]
-    #[allow(clippy::new_without_default, reason = "there is a `Default`, for every context")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "there is a `Default`, for every context"
+    )]
     pub fn new() -> Self {
         Self::with_context()
     }
@@ -188,7 +193,11 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 
     /// Begins a bus with other settings.
     pub fn builder() -> BusBuilder<M, C> {
-        BusBuilder { panics: Panics::default(), max_depth: MAX_DEPTH, types: PhantomData }
+        BusBuilder {
+            panics: Panics::default(),
+            max_depth: MAX_DEPTH,
+            types: PhantomData,
+        }
     }
 
     /// The signal of a topic: a handle that skips the look-up of the name from then on. The topic
@@ -214,7 +223,10 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     #[track_caller]
     pub fn try_signal<E: 'static>(&self, topic: &Topic<E>) -> Result<Signal<M, E, C>, WrongType> {
         let core = Registry::<M, C>::signal(&self.core.registry, &topic.name, Location::caller())?;
-        Ok(Signal { core, queue: Some(self.core.queue.clone()) })
+        Ok(Signal {
+            core,
+            queue: Some(self.core.queue.clone()),
+        })
     }
 
     /// Subscribes a handler; see [`Signal::on`].
@@ -313,7 +325,10 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ) -> Emission {
         let tally = match self.core.registry.find(topic.name()) {
             Ok(Some(signal)) => run(&signal),
-            Ok(None) if self.is_closed() => emission::Tally { closed: true, ..emission::Tally::NOTHING },
+            Ok(None) if self.is_closed() => emission::Tally {
+                closed: true,
+                ..emission::Tally::NOTHING
+            },
             Ok(None) => emission::Tally::NOTHING,
             Err(wrong) => panic!("{wrong}"),
         };
@@ -352,7 +367,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// The queue of the bus.
     #[must_use]
     pub fn queue(&self) -> Queue<M, C> {
-        Queue { core: self.core.queue.clone() }
+        Queue {
+            core: self.core.queue.clone(),
+        }
     }
 
     /// Cancels the handler with this id; whether it was connected to a topic of this bus.
@@ -408,7 +425,12 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         M: Shares<F>,
     {
         let new = hook(tell, Location::caller());
-        let old = self.core.registry.settings.error_hook.with(|slot| slot.replace(new));
+        let old = self
+            .core
+            .registry
+            .settings
+            .error_hook
+            .with(|slot| slot.replace(new));
         // Outside of the lock: dropping it runs user code.
         if let Some(old) = old {
             old.release();
@@ -430,7 +452,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// A handle that does not keep the bus, for its own handlers to capture.
     #[must_use]
     pub fn downgrade(&self) -> WeakBus<M, C> {
-        WeakBus { core: M::downgrade(&self.core) }
+        WeakBus {
+            core: M::downgrade(&self.core),
+        }
     }
 }
 
@@ -450,13 +474,17 @@ impl<M: Mode, C: 'static> Default for Bus<M, C> {
 
 impl<M: Mode, C: 'static> Clone for Bus<M, C> {
     fn clone(&self) -> Self {
-        Bus { core: self.core.clone() }
+        Bus {
+            core: self.core.clone(),
+        }
     }
 }
 
 impl<M: Mode, C: 'static> Clone for WeakBus<M, C> {
     fn clone(&self) -> Self {
-        WeakBus { core: self.core.clone() }
+        WeakBus {
+            core: self.core.clone(),
+        }
     }
 }
 
@@ -472,6 +500,8 @@ impl<M: Mode, C: 'static> fmt::Debug for Bus<M, C> {
 
 impl<M: mode::Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WeakBus").field("exists", &M::exists(&self.core)).finish()
+        f.debug_struct("WeakBus")
+            .field("exists", &M::exists(&self.core))
+            .finish()
     }
 }

@@ -34,12 +34,22 @@ impl Emission {
     /// Resumes the first panic, if the panics of handlers go on to the emitter.
     #[inline]
     pub(crate) fn finish(tally: Tally, panics: impl FnOnce() -> Panics) -> Self {
-        let Tally { ran, stopped, closed, report } = tally;
+        let Tally {
+            ran,
+            stopped,
+            closed,
+            report,
+        } = tally;
         let report = match report {
             None => None,
             Some(report) => Some(report.resume(panics())),
         };
-        Emission { ran, stopped, closed, report }
+        Emission {
+            ran,
+            stopped,
+            closed,
+            report,
+        }
     }
 
     /// How many handlers were entered, those that failed too.
@@ -115,7 +125,10 @@ impl fmt::Debug for Emission {
             .field("ran", &self.ran)
             .field("stopped", &self.stopped)
             .field("is_closed", &self.closed)
-            .field("errors", &self.report.as_ref().map_or(0, |report| report.errors.len()))
+            .field(
+                "errors",
+                &self.report.as_ref().map_or(0, |report| report.errors.len()),
+            )
             .finish()
     }
 }

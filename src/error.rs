@@ -289,7 +289,10 @@ impl fmt::Display for HandlerError {
                 "drain at {place} was refused: this thread is inside a drain already"
             ),
             Cause::Undelivered(count) => {
-                write!(f, "queue made at {place} was dropped with {count} events inside")
+                write!(
+                    f,
+                    "queue made at {place} was dropped with {count} events inside"
+                )
             }
         }
     }

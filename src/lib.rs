@@ -22,8 +22,6 @@ pub use crate::error::{
 };
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::queue::{Drained, PostError};
-pub use crate::shared::{
-    Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal,
-};
+pub use crate::shared::{Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal};
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};

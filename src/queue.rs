@@ -59,7 +59,10 @@ impl<M: Mode> Queue<M> {
     /// A queue of its own, without a context.
     #[must_use]
     #[track_caller]
-    #[allow(clippy::new_without_default, reason = "there is a `Default`, for every context")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "there is a `Default`, for every context"
+    )]
     pub fn new() -> Self {
         Self::with_context()
     }
@@ -128,7 +131,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[must_use]
     #[track_caller]
     pub fn with_context() -> Self {
-        Queue { core: M::ptr(Core::new(Settings::<M>::alone(), Location::caller())) }
+        Queue {
+            core: M::ptr(Core::new(Settings::<M>::alone(), Location::caller())),
+        }
     }
 
     /// Puts an event into this queue, for whoever is subscribed to `signal` when it is delivered.
@@ -169,7 +174,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         R: Outcome,
         M: Carries<F> + Carries<()>,
     {
-        self.put(posted(|_: &mut C| f(), self.core.home().clone(), Location::caller()))
+        self.put(posted(
+            |_: &mut C| f(),
+            self.core.home().clone(),
+            Location::caller(),
+        ))
     }
 
     /// Like [`post`](Self::post), with the context of the drain.
@@ -271,7 +280,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         F: Fn() + 'static,
         M: Shares<F>,
     {
-        self.core.on_ready(hook(move |(): &()| wake(), Location::caller()));
+        self.core
+            .on_ready(hook(move |(): &()| wake(), Location::caller()));
     }
 
     /// How many events wait. A snapshot.
@@ -350,7 +360,11 @@ impl<C: 'static> Queue<Shared, C> {
     /// As `run` does.
     #[track_caller]
     pub fn run_with(&self, context: &mut C) -> Drained {
-        let mut all = Drained { delivered: 0, remaining: 0, report: None };
+        let mut all = Drained {
+            delivered: 0,
+            remaining: 0,
+            report: None,
+        };
         while self.core.wait() {
             let mut batch = self.drain_with(context);
             if batch.refused() {
@@ -372,7 +386,9 @@ impl<M: Mode, C: 'static> Default for Queue<M, C> {
 
 impl<M: Mode, C: 'static> Clone for Queue<M, C> {
     fn clone(&self) -> Self {
-        Queue { core: self.core.clone() }
+        Queue {
+            core: self.core.clone(),
+        }
     }
 }
 
@@ -403,9 +419,18 @@ pub struct Drained {
 
 impl Drained {
     fn finish<M: Mode>(tray: Tray<'_, M>, panics: Panics) -> Self {
-        let Tray { delivered, remaining, report, .. } = tray;
+        let Tray {
+            delivered,
+            remaining,
+            report,
+            ..
+        } = tray;
         let report = report.map(|report| report.resume(panics));
-        Drained { delivered, remaining, report }
+        Drained {
+            delivered,
+            remaining,
+            report,
+        }
     }
 
     fn append(&mut self, mut later: Drained) {
@@ -420,8 +445,13 @@ impl Drained {
 
     /// Whether it was a drain inside a drain.
     fn refused(&self) -> bool {
-        let errors = self.report.as_ref().map_or(&[][..], |report| &report.errors);
-        errors.iter().any(|error| error.kind() == crate::FailureKind::NestedDrain)
+        let errors = self
+            .report
+            .as_ref()
+            .map_or(&[][..], |report| &report.errors);
+        errors
+            .iter()
+            .any(|error| error.kind() == crate::FailureKind::NestedDrain)
     }
 
     /// How many events were delivered: calls that were cancelled or paused by then do not count,
@@ -458,7 +488,10 @@ impl fmt::Debug for Drained {
         f.debug_struct("Drained")
             .field("delivered", &self.delivered)
             .field("remaining", &self.remaining)
-            .field("errors", &self.report.as_ref().map_or(0, |report| report.errors.len()))
+            .field(
+                "errors",
+                &self.report.as_ref().map_or(0, |report| report.errors.len()),
+            )
             .finish()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::core::emission;
-use crate::core::handlers::{Always, Once, OncePlain, OnceWithContext, Plain, WithContext, Callee};
+use crate::core::handlers::{Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::home::{Home, Name, Settings};
 use crate::core::mode::{Carries, Mode, Shares};
 use crate::core::queue::Queue;
@@ -65,7 +65,10 @@ impl<M: Mode, E> Signal<M, E> {
     ///
     /// An idle one takes less than 320 bytes.
     #[must_use]
-    #[allow(clippy::new_without_default, reason = "there is a `Default`, for every context")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "there is a `Default`, for every context"
+    )]
     pub fn new() -> Self {
         Self::with_context()
     }
@@ -133,8 +136,15 @@ impl<M: Mode, E, C> Signal<M, E, C> {
     #[must_use]
     pub fn with_context() -> Self {
         let name = Name::Fixed(std::any::type_name::<E>());
-        let home = Home { name, topic: 0, settings: Settings::<M>::alone() };
-        Signal { core: M::ptr(Core::new(home, None)), queue: None }
+        let home = Home {
+            name,
+            topic: 0,
+            settings: Settings::<M>::alone(),
+        };
+        Signal {
+            core: M::ptr(Core::new(home, None)),
+            queue: None,
+        }
     }
 
     /// Subscribes a handler, until the subscription is dropped.
@@ -196,7 +206,11 @@ impl<M: Mode, E, C> Signal<M, E, C> {
         R: Outcome,
         M: Carries<F>,
     {
-        self.plain(OncePlain::<M, F>(Once::new(handler)), Some(1), Location::caller())
+        self.plain(
+            OncePlain::<M, F>(Once::new(handler)),
+            Some(1),
+            Location::caller(),
+        )
     }
 
     /// Like [`once`](Self::once), with the context that the emitter lends.
@@ -207,7 +221,11 @@ impl<M: Mode, E, C> Signal<M, E, C> {
         R: Outcome,
         M: Carries<F>,
     {
-        self.plain(OnceWithContext::<M, F>(Once::new(handler)), Some(1), Location::caller())
+        self.plain(
+            OnceWithContext::<M, F>(Once::new(handler)),
+            Some(1),
+            Location::caller(),
+        )
     }
 
     fn plain(
@@ -216,7 +234,12 @@ impl<M: Mode, E, C> Signal<M, E, C> {
         limit: Option<usize>,
         place: &'static Location<'static>,
     ) -> Subscription<M> {
-        let wish = Wish { place, priority: 0, label: None, limit };
+        let wish = Wish {
+            place,
+            priority: 0,
+            label: None,
+            limit,
+        };
         Subscription::new(Core::subscribe(&self.core, wish, Always, callee))
     }
 
@@ -327,7 +350,10 @@ impl<M: Mode, E, C> Signal<M, E, C> {
     #[must_use]
     pub fn downgrade(&self) -> WeakSignal<M, E, C> {
         let queue = self.queue.as_ref().map(M::downgrade);
-        WeakSignal { core: M::downgrade(&self.core), queue }
+        WeakSignal {
+            core: M::downgrade(&self.core),
+            queue,
+        }
     }
 }
 
@@ -336,7 +362,10 @@ impl<M: Mode, E, C> WeakSignal<M, E, C> {
     #[must_use]
     pub fn upgrade(&self) -> Option<Signal<M, E, C>> {
         let core = M::upgrade(&self.core)?;
-        Some(Signal { core, queue: self.queue.as_ref().and_then(M::upgrade) })
+        Some(Signal {
+            core,
+            queue: self.queue.as_ref().and_then(M::upgrade),
+        })
     }
 }
 
@@ -348,13 +377,19 @@ impl<M: Mode, E, C> Default for Signal<M, E, C> {
 
 impl<M: Mode, E, C> Clone for Signal<M, E, C> {
     fn clone(&self) -> Self {
-        Signal { core: self.core.clone(), queue: self.queue.clone() }
+        Signal {
+            core: self.core.clone(),
+            queue: self.queue.clone(),
+        }
     }
 }
 
 impl<M: Mode, E, C> Clone for WeakSignal<M, E, C> {
     fn clone(&self) -> Self {
-        WeakSignal { core: self.core.clone(), queue: self.queue.clone() }
+        WeakSignal {
+            core: self.core.clone(),
+            queue: self.queue.clone(),
+        }
     }
 }
 
@@ -370,6 +405,8 @@ impl<M: Mode, E, C> fmt::Debug for Signal<M, E, C> {
 
 impl<M: Mode, E, C> fmt::Debug for WeakSignal<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WeakSignal").field("exists", &M::exists(&self.core)).finish()
+        f.debug_struct("WeakSignal")
+            .field("exists", &M::exists(&self.core))
+            .finish()
     }
 }

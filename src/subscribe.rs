@@ -43,8 +43,17 @@ pub struct Subscribe<M: Mode, E: 'static, C: 'static, P = Always> {
 
 impl<M: Mode, E, C> Subscribe<M, E, C> {
     pub(crate) fn new(signal: M::Ptr<Signal<M, E, C>>, place: &'static Location<'static>) -> Self {
-        let wish = Wish { place, priority: 0, label: None, limit: None };
-        Subscribe { signal, wish, filter: Always }
+        let wish = Wish {
+            place,
+            priority: 0,
+            label: None,
+            limit: None,
+        };
+        Subscribe {
+            signal,
+            wish,
+            filter: Always,
+        }
     }
 }
 
@@ -92,12 +101,25 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         F: Fn(&E) -> bool + 'static,
         M: Shares<F>,
     {
-        let Subscribe { signal, wish, filter } = self;
-        Subscribe { signal, wish, filter: Both(filter, passes) }
+        let Subscribe {
+            signal,
+            wish,
+            filter,
+        } = self;
+        Subscribe {
+            signal,
+            wish,
+            filter: Both(filter, passes),
+        }
     }
 
     fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
-        Subscription::new(Signal::subscribe(&self.signal, self.wish, self.filter, callee))
+        Subscription::new(Signal::subscribe(
+            &self.signal,
+            self.wish,
+            self.filter,
+            callee,
+        ))
     }
 
     fn finish_once(mut self, callee: impl Callee<M, E, C>) -> Subscription<M> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::core::entry::{Anchor, Control, Head, state};
 use crate::core::mode::{Mode, Shared};
 use crate::core::parking;
-use crate::core::sync::Word;
+use crate::core::sync::{Fault, Word, planted};
 use crate::core::thread;
 use crate::error::WaitError;
 
@@ -24,7 +24,11 @@ pub struct SubscriptionId {
 impl SubscriptionId {
     pub(crate) fn of<M: Mode>(head: &Head<M>) -> Self {
         let topic = head.home.as_ref().map_or(0, |home| home.topic);
-        SubscriptionId { sequence: head.sequence, key: head.key, topic }
+        SubscriptionId {
+            sequence: head.sequence,
+            key: head.key,
+            topic,
+        }
     }
 }
 
@@ -98,7 +102,10 @@ pub struct Subscription<M: Mode> {
 impl<M: Mode> Subscription<M> {
     pub(crate) fn new(entry: Anchor<M, dyn Control<M>>) -> Self {
         let id = SubscriptionId::of(entry.head());
-        Subscription { entry: Some(entry), id }
+        Subscription {
+            entry: Some(entry),
+            id,
+        }
     }
 
     fn head(&self) -> Option<&Head<M>> {
@@ -163,7 +170,9 @@ impl<M: Mode> Subscription<M> {
         if let Some(head) = self.head() {
             head.state.add(state::PAUSE);
         }
-        Pause { entry: self.entry.clone() }
+        Pause {
+            entry: self.entry.clone(),
+        }
     }
 
     /// Whether any pause is in force.
@@ -231,7 +240,9 @@ impl Subscription<Shared> {
     }
 
     fn cancel_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
-        let Some(entry) = &self.entry else { return Ok(()) };
+        let Some(entry) = &self.entry else {
+            return Ok(());
+        };
         cancel(entry);
         let head = entry.head();
         let gone = || head.has(state::DROPPED);
@@ -242,10 +253,14 @@ impl Subscription<Shared> {
         if thread::is_inside(signal, own, head.sequence) {
             return Err(WaitError::Inside);
         }
-        if cfg!(not(planted = "unawaited")) {
+        if !planted(Fault::Unawaited) {
             head.state.or(state::AWAITED);
         }
-        if parking::park_until(gone, deadline) { Ok(()) } else { Err(WaitError::TimedOut) }
+        if parking::park_until(gone, deadline) {
+            Ok(())
+        } else {
+            Err(WaitError::TimedOut)
+        }
     }
 }
 

@@ -71,7 +71,10 @@ impl<E> Topic<E> {
         if let Some((problem, _)) = find_problem(name) {
             panic!("{}", problem);
         }
-        Topic { name: Name::Fixed(name), payload: PhantomData }
+        Topic {
+            name: Name::Fixed(name),
+            payload: PhantomData,
+        }
     }
 
     /// A topic with a name that is made while the program runs. Allocates the name once; clones of
@@ -98,12 +101,18 @@ impl<E> Topic<E> {
             let problem = Problem(format!("{problem} at byte {at}"));
             if name.len() > MAX_BYTES {
                 // An error that is logged should not repeat a megabyte.
-                let end = (0..=64).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+                let end = (0..=64)
+                    .rev()
+                    .find(|&end| name.is_char_boundary(end))
+                    .unwrap_or(0);
                 name.truncate(end);
             }
             return Err(TopicError { name, problem });
         }
-        Ok(Topic { name: Name::Made(name.into()), payload: PhantomData })
+        Ok(Topic {
+            name: Name::Made(name.into()),
+            payload: PhantomData,
+        })
     }
 
     /// The topic of an event type that names its own.
@@ -124,13 +133,21 @@ impl<E> Topic<E> {
 
 impl<E> Clone for Topic<E> {
     fn clone(&self) -> Self {
-        Topic { name: self.name.clone(), payload: PhantomData }
+        Topic {
+            name: self.name.clone(),
+            payload: PhantomData,
+        }
     }
 }
 
 impl<E> fmt::Debug for Topic<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Topic<{}>({:?})", std::any::type_name::<E>(), self.name())
+        write!(
+            f,
+            "Topic<{}>({:?})",
+            std::any::type_name::<E>(),
+            self.name()
+        )
     }
 }
 
@@ -185,8 +202,16 @@ const fn find_problem(name: &str) -> Option<(&'static str, usize)> {
 /// Whether the character that begins at this byte is white space or a control character, by
 /// Unicode's properties. `char::is_whitespace` is not `const` in the oldest Rust supported.
 const fn is_blank(bytes: &[u8], at: usize) -> bool {
-    let second = if at + 1 < bytes.len() { bytes[at + 1] } else { 0 };
-    let third = if at + 2 < bytes.len() { bytes[at + 2] } else { 0 };
+    let second = if at + 1 < bytes.len() {
+        bytes[at + 1]
+    } else {
+        0
+    };
+    let third = if at + 2 < bytes.len() {
+        bytes[at + 2]
+    } else {
+        0
+    };
     match (bytes[at], second, third) {
         (0..=0x20 | 0x7f, _, _) => true,
         // U+0080 to U+009F, the second control block, and U+00A0.

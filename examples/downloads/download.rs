@@ -92,36 +92,47 @@ impl Download {
 
     fn fetch(&self) -> Result<Finished, Failure> {
         if !self.url.starts_with("http://") {
-            return Err(Failure::Other("the address does not begin with http://".to_owned()));
+            return Err(Failure::Other(
+                "the address does not begin with http://".to_owned(),
+            ));
         }
         // One request and no more: whatever ends the answer then ends the connection.
-        let response = self.agent.get(&self.url).header("Connection", "close").call()?;
+        let response = self
+            .agent
+            .get(&self.url)
+            .header("Connection", "close")
+            .call()?;
         let told = response.headers().get(CHECKSUM_HEADER);
-        let told = told.and_then(|sum| sum.to_str().ok()).map(str::to_ascii_lowercase);
+        let told = told
+            .and_then(|sum| sum.to_str().ok())
+            .map(str::to_ascii_lowercase);
         let body = response.into_body();
         let total = body.content_length();
         self.bus.emit(&STARTED, &Started { id: self.id, total });
 
         let (path, mut file) = create(&self.folder, &file_name(&self.url))
             .map_err(|error| Failure::Other(format!("cannot create a file: {error}")))?;
-        let received = self.receive(body.into_reader(), total, &mut file).and_then(|received| {
-            let verified = told.is_some();
-            match told {
-                Some(told) if told != received.1 => Err(Failure::Altered),
-                _ => Ok((received, verified)),
+        let result = self.receive(body.into_reader(), total, &mut file);
+        let result = result.and_then(|(bytes, sha256)| match told {
+            Some(told) if told != sha256 => Err(Failure::Altered),
+            told => {
+                let (path, verified) = (path.clone(), told.is_some());
+                Ok(Finished {
+                    id: self.id,
+                    bytes,
+                    path,
+                    sha256,
+                    verified,
+                })
             }
         });
-        drop(file);
-        match received {
-            Ok(((bytes, sha256), verified)) => {
-                Ok(Finished { id: self.id, bytes, path, sha256, verified })
-            }
-            Err(why) => {
-                // Nobody should take it for the whole. If that fails, too, `why` says more.
-                _ = fs::remove_file(&path);
-                Err(why)
-            }
+        if result.is_err() {
+            // Nobody should take it for the whole. If it cannot be removed, the reason for the
+            // failure still matters more.
+            drop(file);
+            _ = fs::remove_file(&path);
         }
+        result
     }
 
     /// Writes what comes into the file; how many bytes, and their SHA-256.
@@ -141,8 +152,16 @@ impl Download {
                 Ok(0) => break,
                 Ok(len) => len,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // Sent in chunks, without a length, and the last one is missing.
+                Err(error) if total.is_none() => {
+                    return Err(Failure::Other(format!(
+                        "broke off after {bytes} bytes: {error}"
+                    )));
+                }
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
-                Err(error) => return Err(Failure::Other(format!("cannot receive: {error}"))),
+                Err(error) => {
+                    return Err(Failure::Other(format!("cannot receive: {error}")));
+                }
             };
             digest.update(&buffer[..len]);
             file.write_all(&buffer[..len])
@@ -154,7 +173,10 @@ impl Download {
             }
         }
         match total {
-            Some(promised) if promised != bytes => Err(Failure::Short { got: bytes, promised }),
+            Some(promised) if promised != bytes => Err(Failure::Short {
+                got: bytes,
+                promised,
+            }),
             _ => Ok((bytes, format!("{:x}", digest.finalize()))),
         }
     }
@@ -165,15 +187,29 @@ impl Download {
 pub(crate) fn file_name(url: &str) -> String {
     let path = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let last = path.split_once('/').map_or("", |(_, path)| path).rsplit('/').next();
+    let last = path
+        .split_once('/')
+        .map_or("", |(_, path)| path)
+        .rsplit('/')
+        .next();
     let name: String = last
         .unwrap_or_default()
         .chars()
         .take(100)
-        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     let name = name.trim_matches('.');
-    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
     let is_device = matches!(&stem[..], "CON" | "PRN" | "AUX" | "NUL")
         || stem.len() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT"));
     match (name, is_device) {
@@ -195,5 +231,7 @@ fn create(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other(format!("{name:?} and 99 names like it are taken")))
+    Err(io::Error::other(format!(
+        "{name:?} and 99 names like it are taken"
+    )))
 }

@@ -1,29 +1,43 @@
-//! What the user sees while the downloads run: bars on a terminal, plain lines elsewhere.
+//! What the user sees while the downloads run: bars on a terminal, plain lines elsewhere. Both go
+//! to standard error; standard output is for the results.
 
 use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 pub(crate) enum Screen {
-    Bars { all: MultiProgress, bars: Vec<ProgressBar>, status: ProgressBar },
+    Bars {
+        all: MultiProgress,
+        bars: Vec<ProgressBar>,
+        status: ProgressBar,
+    },
     Lines,
 }
 
-const MOST_NAME: usize = 30;
+/// Longer names are cut.
+const MOST_NAME: usize = 24;
 
 impl Screen {
     /// Bars if standard error is a terminal.
-    pub(crate) fn new(names: &[String]) -> Self {
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
         let all = MultiProgress::new();
         if all.is_hidden() {
             return Screen::Lines;
         }
-        let width = names.iter().map(String::len).max().unwrap_or(0).min(MOST_NAME);
-        let bars = names.iter().map(|name| {
-            let bar = all.add(ProgressBar::no_length().with_prefix(name.clone()));
-            bar.with_style(bar_style(width, "cyan")).with_message("waits")
-        });
-        let bars = bars.collect();
-        let style = ProgressStyle::with_template("{spinner:.green} {msg}").expect("a template");
-        let status = all.add(ProgressBar::new_spinner().with_style(style));
+        let width = names
+            .clone()
+            .map(str::len)
+            .max()
+            .unwrap_or(0)
+            .min(MOST_NAME);
+        let style = style(&format!(
+            "{{prefix:{width}!}} {{wide_bar:.cyan/dim}} {{binary_bytes:>10}} of \
+             {{binary_total_bytes:<10}} {{binary_bytes_per_sec:>12}} {{msg:8}}"
+        ));
+        let bar = |name: &str| {
+            let bar = ProgressBar::no_length().with_style(style.clone());
+            all.add(bar.with_prefix(name.to_owned()).with_message("waiting"))
+        };
+        let bars = names.map(bar).collect();
+        let status = all.add(ProgressBar::new_spinner().with_style(self::style(STATUS)));
         Screen::Bars { all, bars, status }
     }
 
@@ -32,53 +46,65 @@ impl Screen {
             if let Some(total) = total {
                 bars[id].set_length(total);
             }
-            bars[id].set_message("");
+            bars[id].reset_eta();
+            bars[id].set_message("running");
         }
     }
 
-    /// Lines are printed for each quarter only.
-    pub(crate) fn progress(&self, id: usize, name: &str, before: u64, now: u64, total: Option<u64>) {
+    /// Bars move; lines are printed for each quarter.
+    pub(crate) fn progress(
+        &self,
+        id: usize,
+        name: &str,
+        before: u64,
+        now: u64,
+        total: Option<u64>,
+    ) {
         match (self, total) {
             (Screen::Bars { bars, .. }, _) => bars[id].set_position(now),
-            (Screen::Lines, Some(total)) if total > 0 => {
-                let quarter = |bytes: u64| bytes * 4 / total;
-                if quarter(now) > quarter(before) && now < total {
-                    eprintln!("{:>3} %  {name} ({})", quarter(now) * 25, BinaryBytes(total));
+            (Screen::Lines, Some(total)) if now < total => {
+                let quarter = now * 4 / total;
+                if quarter > before * 4 / total {
+                    eprintln!("{:>3} % of {name} ({})", quarter * 25, BinaryBytes(total));
                 }
             }
             (Screen::Lines, _) => {}
         }
     }
 
-    pub(crate) fn ended(&self, id: usize, name: &str, result: &str, is_success: bool) {
+    /// `result` is one short word; `details` are for lines, where there is room.
+    pub(crate) fn ended(&self, id: usize, name: &str, result: &'static str, details: &str) {
         match self {
-            Screen::Bars { bars, .. } => {
-                let width = name.len();
-                _ = width;
-                bars[id].abandon_with_message(result.to_owned());
-                _ = is_success;
-            }
-            Screen::Lines => eprintln!("  end  {name}: {result}"),
+            Screen::Bars { bars, .. } => bars[id].abandon_with_message(result),
+            Screen::Lines => eprintln!("{result}: {name}{details}"),
         }
     }
 
-    /// The loop of the main thread is alive. Every 20th time is a line.
+    /// The loop is alive. A bar for each heartbeat would be too many lines: every 20th is one.
     pub(crate) fn beat(&self, beats: u32, status: &str) {
         match self {
             Screen::Bars { status: line, .. } => {
                 line.set_message(format!("heartbeat {beats}: {status}"));
                 line.tick();
             }
-            Screen::Lines if beats % 20 == 0 => eprintln!("alive  heartbeat {beats}: {status}"),
+            Screen::Lines if beats % 20 == 0 => eprintln!("heartbeat {beats}: {status}"),
             Screen::Lines => {}
         }
     }
 
-    /// Makes room for what is printed at the end.
+    /// Makes room for the results.
     pub(crate) fn clear(&self) {
         if let Screen::Bars { all, .. } = self {
-            // A terminal that does not clear still gets its table.
+            // If the terminal is gone, there is nothing to clear.
             _ = all.clear();
         }
     }
+}
+
+const STATUS: &str = "{spinner:.green} {msg}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("a bad template")
+        .progress_chars("━━─")
 }

@@ -59,13 +59,19 @@ impl Server {
                 });
             }
         });
-        Ok(Server { http, address, thread: Some(thread) })
+        Ok(Server {
+            http,
+            address,
+            thread: Some(thread),
+        })
     }
 
     /// The addresses of all files, and of the two that fail.
     pub(crate) fn urls(&self) -> Vec<String> {
         let names = FILES.iter().map(|(name, _)| *name).chain([MISSING, BROKEN]);
-        names.map(|name| format!("http://{}/{name}", self.address)).collect()
+        names
+            .map(|name| format!("http://{}/{name}", self.address))
+            .collect()
     }
 }
 
@@ -86,10 +92,13 @@ fn answer(request: Request) -> io::Result<()> {
     }
     match FILES.iter().find(|(known, _)| *known == name) {
         Some(&(_, len)) => {
-            let mut digest = Sha256::new();
-            io::copy(&mut Generated::new(&name, len), &mut digest)?;
-            let checksum = format!("{:x}", digest.finalize());
-            send(request, Paced::new(Generated::new(&name, len)), len, Some(&checksum))
+            let checksum = checksum(Generated::new(&name, len))?;
+            send(
+                request,
+                Paced::new(Generated::new(&name, len)),
+                len,
+                Some(&checksum),
+            )
         }
         None => request.respond(Response::from_string("no such file").with_status_code(404)),
     }
@@ -106,6 +115,17 @@ fn send(request: Request, body: impl Read, len: usize, checksum: Option<&str>) -
     })
 }
 
+fn checksum(mut data: impl Read) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match data.read(&mut buffer)? {
+            0 => return Ok(format!("{:x}", digest.finalize())),
+            len => digest.update(&buffer[..len]),
+        }
+    }
+}
+
 /// Data that looks random, the same for the same name each time.
 struct Generated {
     state: u64,
@@ -116,8 +136,15 @@ struct Generated {
 
 impl Generated {
     fn new(name: &str, len: usize) -> Self {
-        let state = name.bytes().fold(0, |seed: u64, byte| seed.rotate_left(8) ^ u64::from(byte));
-        Generated { state, word: [0; 8], made: 0, len }
+        let state = name
+            .bytes()
+            .fold(0, |seed: u64, byte| seed.rotate_left(8) ^ u64::from(byte));
+        Generated {
+            state,
+            word: [0; 8],
+            made: 0,
+            len,
+        }
     }
 
     /// The next number of SplitMix64. Source: Steele, Lea and Flood, "Fast Splittable
@@ -155,7 +182,11 @@ struct Paced<R> {
 
 impl<R> Paced<R> {
     fn new(inner: R) -> Self {
-        Paced { inner, began: Instant::now(), passed: 0 }
+        Paced {
+            inner,
+            began: Instant::now(),
+            passed: 0,
+        }
     }
 }
 

@@ -22,7 +22,12 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) const NOTHING: Tally = Tally { ran: 0, stopped: false, closed: false, report: None };
+    pub(crate) const NOTHING: Tally = Tally {
+        ran: 0,
+        stopped: false,
+        closed: false,
+        report: None,
+    };
 }
 
 /// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers end up in
@@ -73,14 +78,20 @@ pub(crate) struct Run<'s, M: Mode, E: 'static, C: 'static> {
 
 impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
     pub(crate) fn new(signal: &'s Signal<M, E, C>) -> Self {
-        Run { signal, reading: None }
+        Run {
+            signal,
+            reading: None,
+        }
     }
 
     #[inline]
     #[track_caller]
     pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> Tally {
         let signal = self.signal;
-        let current = self.reading.as_ref().is_some_and(|reading| signal.publishes(reading));
+        let current = self
+            .reading
+            .as_ref()
+            .is_some_and(|reading| signal.publishes(reading));
         if !current {
             self.reading = None;
             if signal.is_silent() {
@@ -128,7 +139,10 @@ fn look<'e, M: Mode, E, C>(
             let level = level.enter(reading.header.frame);
             read(signal, reading, level, event(), context)
         }
-        Look::Closed => Tally { closed: true, ..Tally::NOTHING },
+        Look::Closed => Tally {
+            closed: true,
+            ..Tally::NOTHING
+        },
         Look::Empty => Tally::NOTHING,
     }
 }
@@ -154,9 +168,17 @@ fn read<M: Mode, E, C, P: Pin<M>, L>(
 fn too_deep<M: Mode, E, C>(signal: &Signal<M, E, C>, place: Place) -> Tally {
     let topic = signal.home.name.to_cow();
     let cause = Cause::TooDeep(signal.max_depth);
-    let mut report = Report::new(vec![HandlerError { topic, label: None, place, cause }]);
+    let mut report = Report::new(vec![HandlerError {
+        topic,
+        label: None,
+        place,
+        cause,
+    }]);
     report.tell(&signal.home.settings);
-    Tally { report: Some(report), ..Tally::NOTHING }
+    Tally {
+        report: Some(report),
+        ..Tally::NOTHING
+    }
 }
 
 /// Where the loop is. Lives in registers: it is written to memory by unwinding alone.
@@ -180,7 +202,10 @@ fn call_all<M: Mode, E, C>(handlers: &[Handler<M, E, C>], event: &E, context: &m
         let mut left = [].iter();
         // One catch around the whole loop, entered again after a panic.
         let end = catch_unwind(AssertUnwindSafe(|| {
-            let mut cursor = Cursor { rest: next.clone(), left: &mut left };
+            let mut cursor = Cursor {
+                rest: next.clone(),
+                left: &mut left,
+            };
             let last = loop {
                 match call_plain(&mut cursor.rest, event, context) {
                     // The compiler keeps what is in here out of the inner loop.
@@ -200,9 +225,17 @@ fn call_all<M: Mode, E, C>(handlers: &[Handler<M, E, C>], event: &E, context: &m
             }
         };
         let closed = last == Code::Closed;
-        #[expect(clippy::cast_possible_truncation, reason = "four billion handlers do not fit")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "four billion handlers do not fit"
+        )]
         let ran = (handlers.len() - left - skipped - usize::from(closed)) as u32;
-        return Tally { ran, stopped: last == Code::Stopped, closed, report: None };
+        return Tally {
+            ran,
+            stopped: last == Code::Stopped,
+            closed,
+            report: None,
+        };
     }
 }
 

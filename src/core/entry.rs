@@ -94,7 +94,10 @@ impl<M: Mode> Head<M> {
     }
 
     pub(crate) fn rank(&self) -> Rank {
-        (Reverse(self.extra.as_ref().map_or(0, |extra| extra.priority)), self.sequence)
+        (
+            Reverse(self.extra.as_ref().map_or(0, |extra| extra.priority)),
+            self.sequence,
+        )
     }
 
     /// Spends one call of the limit. `None`: there was none left. `Some(true)`: it was the last.
@@ -218,7 +221,11 @@ impl<M: Mode, L, K> Anchor<M, Entry<M, L, K>> {
             extra: draft.extra,
         };
         let captures = UnsafeCell::new(ManuallyDrop::new(captures));
-        let entry = Box::leak(Box::new(Entry { head, link, captures }));
+        let entry = Box::leak(Box::new(Entry {
+            head,
+            link,
+            captures,
+        }));
         Anchor(NonNull::from(entry), std::marker::PhantomData)
     }
 
@@ -231,7 +238,10 @@ impl<M: Mode, L, K> Anchor<M, Entry<M, L, K>> {
     }
 
     /// The same entry, anchored once more, as a trait object.
-    pub(crate) fn cast<T: ?Sized + Entity<M>>(&self, erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>) -> Anchor<M, T> {
+    pub(crate) fn cast<T: ?Sized + Entity<M>>(
+        &self,
+        erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>,
+    ) -> Anchor<M, T> {
         self.head().anchors.add(1);
         Anchor(erase(self.0), std::marker::PhantomData)
     }
@@ -252,7 +262,9 @@ impl<M: Mode, T: ?Sized + Entity<M>> Anchor<M, T> {
 
     /// Takes a hold, unless the captures are gone.
     pub(crate) fn hold(&self) -> Option<Hold<M, T>> {
-        self.head().holds.update(|n| if n == 0 { None } else { Some(n + 1) })?;
+        self.head()
+            .holds
+            .update(|n| if n == 0 { None } else { Some(n + 1) })?;
         Some(Hold(self.0, std::marker::PhantomData))
     }
 

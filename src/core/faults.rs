@@ -58,7 +58,11 @@ impl Seen {
 
 impl Report {
     pub(crate) fn new(errors: Vec<HandlerError>) -> Box<Self> {
-        Box::new(Report { errors, panic: None, seen: Seen::default() })
+        Box::new(Report {
+            errors,
+            panic: None,
+            seen: Seen::default(),
+        })
     }
 
     /// Adds what happened later. Both have been told of, or neither.
@@ -76,7 +80,9 @@ impl Report {
 
     /// Resumes the first panic, if there was one and nothing forbids it.
     pub(crate) fn resume(mut self: Box<Self>, panics: Panics) -> Box<Self> {
-        let Some(payload) = self.panic.take() else { return self };
+        let Some(payload) = self.panic.take() else {
+            return self;
+        };
         if panics == Panics::Contain || std::thread::panicking() {
             dispose(payload);
             return self;
@@ -130,7 +136,13 @@ fn dispose(payload: Payload) {
 #[cold]
 #[inline(never)]
 pub(crate) fn failed<M: Mode>(head: &Head<M>, error: BoxError) -> Code {
-    raise(head.home.as_deref(), head.label(), head.place, Cause::Failed(error), None);
+    raise(
+        head.home.as_deref(),
+        head.label(),
+        head.place,
+        Cause::Failed(error),
+        None,
+    );
     Code::Failed
 }
 
@@ -140,7 +152,12 @@ pub(crate) fn panicked<M: Mode>(head: &Head<M>, payload: Payload) {
 }
 
 /// Runs user code that must not unwind into us.
-pub(crate) fn guarded<M: Mode>(home: Option<&Home<M>>, label: Option<&str>, place: Place, f: impl FnOnce()) {
+pub(crate) fn guarded<M: Mode>(
+    home: Option<&Home<M>>,
+    label: Option<&str>,
+    place: Place,
+    f: impl FnOnce(),
+) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         panicked_in(home, label, place, payload);
     }
@@ -153,11 +170,20 @@ pub(crate) fn drop_event<M: Mode, E>(event: E, home: &Home<M>, place: Place) {
     }
 }
 
-fn panicked_in<M: Mode>(home: Option<&Home<M>>, label: Option<&str>, place: Place, payload: Payload) {
+fn panicked_in<M: Mode>(
+    home: Option<&Home<M>>,
+    label: Option<&str>,
+    place: Place,
+    payload: Payload,
+) {
     let text = message(&payload);
     let known = RESUMED.try_with(RefCell::take).ok().flatten();
     if known.is_some_and(|known| known == (address(&payload), text.clone())) {
-        push(Fault { depth: thread::depth(), error: None, payload: Some(payload) });
+        push(Fault {
+            depth: thread::depth(),
+            error: None,
+            payload: Some(payload),
+        });
     } else {
         raise(home, label, place, Cause::Panicked(text), Some(payload));
     }
@@ -171,10 +197,19 @@ fn raise<M: Mode>(
     payload: Option<Payload>,
 ) {
     let topic = home.map_or(Cow::Borrowed("(hook)"), |home| home.name.to_cow());
-    let error = HandlerError { topic, label: label.map(Box::from), place, cause };
+    let error = HandlerError {
+        topic,
+        label: label.map(Box::from),
+        place,
+        cause,
+    };
     let depth = thread::depth();
     if depth > 0 || thread::is_draining() {
-        push(Fault { depth, error: Some(error), payload });
+        push(Fault {
+            depth,
+            error: Some(error),
+            payload,
+        });
         return;
     }
     // Nobody on this thread to collect it: captures that panicked when they were dropped.
@@ -193,7 +228,10 @@ fn push(fault: Fault) {
         thread::set_failures(thread::failures() + 1);
     }
     // The thread is ending, and the list has gone before us.
-    if let Some(Fault { error: Some(error), .. }) = fault {
+    if let Some(Fault {
+        error: Some(error), ..
+    }) = fault
+    {
         log(&error);
     }
 }
@@ -201,7 +239,11 @@ fn push(fault: Fault) {
 /// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
 #[cold]
 #[inline(never)]
-pub(crate) fn collect<M: Mode>(depth: usize, mark: usize, settings: &Settings<M>) -> Option<Box<Report>> {
+pub(crate) fn collect<M: Mode>(
+    depth: usize,
+    mark: usize,
+    settings: &Settings<M>,
+) -> Option<Box<Report>> {
     let mine: Vec<Fault> = FAULTS
         .try_with(|faults| {
             let mut faults = faults.borrow_mut();
@@ -233,7 +275,10 @@ impl Report {
     /// Tells the hook of all errors, if there is one.
     pub(crate) fn tell<M: Mode>(&mut self, settings: &Settings<M>) {
         // Every one of them is told: they were raised here, and nowhere else.
-        let told = self.errors.iter().fold(false, |_, error| tell(settings, error));
+        let told = self
+            .errors
+            .iter()
+            .fold(false, |_, error| tell(settings, error));
         if told {
             self.seen.set();
         }
@@ -242,14 +287,20 @@ impl Report {
 
 /// Tells the hook; whether there was one, or the log stood in for it.
 pub(crate) fn tell<M: Mode>(settings: &Settings<M>, error: &HandlerError) -> bool {
-    let Some(hook) = settings.hook() else { return false };
-    let Some(hold) = hook.hold() else { return false };
+    let Some(hook) = settings.hook() else {
+        return false;
+    };
+    let Some(hold) = hook.hold() else {
+        return false;
+    };
     let Some(in_hook) = thread::begin_hook() else {
         log(error);
         return true;
     };
     // SAFETY: `hold` is one.
-    let called = catch_unwind(AssertUnwindSafe(|| unsafe { hold.entry().deliver(error, &mut ()) }));
+    let called = catch_unwind(AssertUnwindSafe(|| unsafe {
+        hold.entry().deliver(error, &mut ())
+    }));
     if let Err(payload) = called {
         write_log(&format!("error hook panicked: {}", message(&payload)));
         dispose(payload);

@@ -93,7 +93,9 @@ where
         }
         K::reserve(&self.link.kept);
         // SAFETY: the caller has a hold.
-        unsafe { self.captures() }.callee.call(self.head(), event, context)
+        unsafe { self.captures() }
+            .callee
+            .call(self.head(), event, context)
     }
 
     fn outlives_limit(&self) -> bool {
@@ -224,7 +226,9 @@ where
 {
     type Kept = ();
     fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
-        self.0.take().map_or(Code::Skipped, |f| code(head, f(event)))
+        self.0
+            .take()
+            .map_or(Code::Skipped, |f| code(head, f(event)))
     }
 }
 
@@ -238,7 +242,9 @@ where
 {
     type Kept = ();
     fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code {
-        self.0.take().map_or(Code::Skipped, |f| code(head, f(context, event)))
+        self.0
+            .take()
+            .map_or(Code::Skipped, |f| code(head, f(context, event)))
     }
 }
 
@@ -256,7 +262,12 @@ pub(crate) struct Queued<M: Mode, E: 'static, D: 'static, F> {
 
 impl<M: Mode, E: 'static, D: 'static, F> Queued<M, E, D, F> {
     pub(crate) fn new(f: F, queue: M::Weak<Queue<M, D>>, put: Put<M, E, D>) -> Self {
-        Queued { f, queue, put, me: OnceLock::new() }
+        Queued {
+            f,
+            queue,
+            put,
+            me: OnceLock::new(),
+        }
     }
 }
 
@@ -281,7 +292,9 @@ where
     type Kept = Pending<M>;
     const OUTLIVES_LIMIT: bool = true;
 
-    fn born<P: Filter<E>>(entry: &Anchor<M, Entry<M, Link<M, E, C, Pending<M>>, Captures<P, Self>>>) {
+    fn born<P: Filter<E>>(
+        entry: &Anchor<M, Entry<M, Link<M, E, C, Pending<M>>, Captures<P, Self>>>,
+    ) {
         let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
         entry.with_captures(|captures| _ = captures.callee.me.set(me));
     }
@@ -295,11 +308,15 @@ where
     }
 
     fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
-        let Some(me) = self.me.get() else { return Code::Skipped };
+        let Some(me) = self.me.get() else {
+            return Code::Skipped;
+        };
         // Made before the clone, which may panic.
         let claim = Claim(me.clone());
         let put = match M::upgrade(&self.queue) {
-            Some(queue) => (self.put)(&queue, claim, event.clone()).map_err(|refused| refused.kind()),
+            Some(queue) => {
+                (self.put)(&queue, claim, event.clone()).map_err(|refused| refused.kind())
+            }
             None => Err(DeferErrorKind::Closed),
         };
         match put {
@@ -377,7 +394,14 @@ where
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
 {
-    let draft = Draft { key: 0, sequence: 0, place, home: Some(home), extra: None, state: 0 };
+    let draft = Draft {
+        key: 0,
+        sequence: 0,
+        place,
+        home: Some(home),
+        extra: None,
+        state: 0,
+    };
     let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Posted::<M, F>(Once::new(f)));
     Claim(entry.cast::<dyn Deliver<M, (), C>>(|entry| entry))
 }
@@ -398,7 +422,14 @@ impl<M: Mode, T, F: Fn(&T) + 'static> Deliver<M, T, ()> for Entry<M, (), Observe
 
 /// A hook that calls `f`.
 pub(crate) fn hook<M: Mode, T: 'static, F: Fn(&T) + 'static>(f: F, place: Place) -> Hook<M, T> {
-    let draft = Draft { key: 0, sequence: 0, place, home: None, extra: None, state: 0 };
+    let draft = Draft {
+        key: 0,
+        sequence: 0,
+        place,
+        home: None,
+        extra: None,
+        state: 0,
+    };
     let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Observer(f));
     entry.cast::<dyn Deliver<M, T, ()>>(|entry| entry)
 }

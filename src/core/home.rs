@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::entry::{Deliver, Anchor};
+use super::entry::{Anchor, Deliver};
 use super::mode::Mode;
 use super::sync::Lock;
 use super::thread::MAX_DEPTH;
@@ -70,7 +70,11 @@ pub(crate) struct Settings<M: Mode> {
 
 impl<M: Mode> Settings<M> {
     pub(crate) fn new(panics: Panics, max_depth: usize) -> M::Ptr<Self> {
-        M::ptr(Settings { error_hook: M::Lock::new(None), panics, max_depth })
+        M::ptr(Settings {
+            error_hook: M::Lock::new(None),
+            panics,
+            max_depth,
+        })
     }
 
     /// Those of a signal or queue that belongs to no bus.

@@ -35,7 +35,10 @@ pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
 
 impl<M: Mode, E, C> TypedLane<M, E, C> {
     pub(crate) fn new() -> Self {
-        TypedLane { events: VecDeque::new(), runs: VecDeque::new() }
+        TypedLane {
+            events: VecDeque::new(),
+            runs: VecDeque::new(),
+        }
     }
 }
 
@@ -56,7 +59,9 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 Target::Signal(signal) => {
                     let mut run = Run::new(signal);
                     while *count > 0 && taken < most && tray.leave() {
-                        let Some(event) = self.events.pop_front() else { break };
+                        let Some(event) = self.events.pop_front() else {
+                            break;
+                        };
                         *count -= 1;
                         taken += 1;
                         tray.add(run.emit(&event, context));
@@ -69,7 +74,9 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 }
                 Target::Call(claim) => {
                     if *count > 0 && taken < most && tray.leave() {
-                        let Some(event) = self.events.pop_front() else { break };
+                        let Some(event) = self.events.pop_front() else {
+                            break;
+                        };
                         *count -= 1;
                         taken += 1;
                         call(claim, &event, context, tray);
@@ -106,9 +113,16 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
 
 /// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
 fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray: &mut Tray<'_, M>) {
-    let Some(hold) = claim.entry().hold() else { return };
-    let frame = Frame { inside: hold.entry().address(), horizon: 0 };
-    let Some(level) = thread::descend(usize::MAX) else { return };
+    let Some(hold) = claim.entry().hold() else {
+        return;
+    };
+    let frame = Frame {
+        inside: hold.entry().address(),
+        horizon: 0,
+    };
+    let Some(level) = thread::descend(usize::MAX) else {
+        return;
+    };
     let level = level.enter(frame);
     let mut code = Code::Failed;
     // SAFETY: `hold` is one.
@@ -136,7 +150,9 @@ impl Hasher for Identity {
     }
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
-            self.0 = chunk.iter().fold(self.0, |sum, byte| (sum << 8) ^ u64::from(*byte));
+            self.0 = chunk
+                .iter()
+                .fold(self.0, |sum, byte| (sum << 8) ^ u64::from(*byte));
         }
     }
     fn write_u64(&mut self, hash: u64) {
@@ -178,7 +194,11 @@ pub(crate) struct Batch<M: Mode, C: 'static> {
 
 impl<M: Mode, C: 'static> Batch<M, C> {
     pub(crate) fn new() -> Self {
-        Batch { lanes: Vec::new(), order: VecDeque::new(), len: 0 }
+        Batch {
+            lanes: Vec::new(),
+            order: VecDeque::new(),
+            len: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -217,9 +237,18 @@ impl<M: Mode, C: 'static> Batch<M, C> {
     }
 
     /// Delivers from the lane whose turn it is, `most` events at most; how many.
-    pub(crate) fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
-        let Some(&(number, count)) = self.order.front() else { return 0 };
-        let Some(Some(lane)) = self.lanes.get_mut(number) else { return 0 };
+    pub(crate) fn deliver(
+        &mut self,
+        most: usize,
+        context: &mut C,
+        tray: &mut Tray<'_, M>,
+    ) -> usize {
+        let Some(&(number, count)) = self.order.front() else {
+            return 0;
+        };
+        let Some(Some(lane)) = self.lanes.get_mut(number) else {
+            return 0;
+        };
         let taken = lane.deliver(most.min(count), context, tray);
         self.len -= taken;
         match self.order.front_mut() {

@@ -1,6 +1,9 @@
 //! The inside: both flavours, once.
 
-#![allow(missing_debug_implementations, reason = "nothing in here can be named from outside")]
+#![allow(
+    missing_debug_implementations,
+    reason = "nothing in here can be named from outside"
+)]
 
 pub(crate) mod bus;
 pub(crate) mod emission;

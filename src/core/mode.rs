@@ -31,8 +31,9 @@ pub trait Mode: Sized + 'static {
     /// A topic in a registry.
     type Listed: Clone + Deref<Target: Listed>;
     /// Wakes the threads that run a queue.
-    type Bell: Default;
+    type Bell;
 
+    fn bell() -> Self::Bell;
     fn ring(bell: &Self::Bell);
     fn ptr<T>(value: T) -> Self::Ptr<T>;
     fn downgrade<T>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
@@ -57,6 +58,9 @@ impl Mode for Shared {
     type Listed = Arc<dyn Listed + Send + Sync>;
     type Bell = Condvar;
 
+    fn bell() -> Condvar {
+        Condvar::new()
+    }
     fn ring(bell: &Condvar) {
         bell.notify_all();
     }
@@ -94,6 +98,7 @@ impl Mode for Local {
     type Listed = Rc<dyn Listed>;
     type Bell = ();
 
+    fn bell() {}
     fn ring((): &()) {}
     fn ptr<T>(value: T) -> Rc<T> {
         Rc::new(value)

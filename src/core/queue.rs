@@ -13,7 +13,7 @@ use super::home::{Home, Hook, Name, Place, Settings};
 use super::lanes::{Batch, Index, Target};
 use super::mode::{Carries, Mode, Shared};
 use super::signal::Signal;
-use super::sync::{Lock, Word, lock};
+use super::sync::{Fault, Lock, Word, lock, planted};
 use super::thread;
 use crate::error::{Cause, DeferError, HandlerError};
 
@@ -93,8 +93,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             inbox: M::Lock::new(inbox),
             outbox: M::Lock::new(Batch::new()),
             left: M::Word::new(0),
-            bell: M::Bell::default(),
-            home: M::ptr(Home { name: Name::Fixed("(queue)"), topic: 0, settings }),
+            bell: M::bell(),
+            home: M::ptr(Home {
+                name: Name::Fixed("(queue)"),
+                topic: 0,
+                settings,
+            }),
             place,
         }
     }
@@ -104,8 +108,17 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     fn tray(&self) -> Tray<'_, M> {
-        let Queue { left, home, place, .. } = self;
-        Tray { delivered: 0, remaining: 0, report: None, home, place, left }
+        let Queue {
+            left, home, place, ..
+        } = self;
+        Tray {
+            delivered: 0,
+            remaining: 0,
+            report: None,
+            home,
+            place,
+            left,
+        }
     }
 
     /// Adds an event for whoever is subscribed to `signal` by the time it is delivered.
@@ -129,16 +142,24 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// Adds a call that was claimed.
-    pub(crate) fn call<E: 'static>(&self, claim: Claim<M, E, C>, event: E) -> Result<(), DeferError<E>>
+    pub(crate) fn call<E: 'static>(
+        &self,
+        claim: Claim<M, E, C>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
     where
         M: Carries<E>,
     {
         // Outlives the lock where the queue refuses: dropping it may drop captures.
         let mut claim = Some(claim);
-        self.put(event, |_| false, || match claim.take() {
-            Some(claim) => Target::Call(claim),
-            None => unreachable!("a target is made once"),
-        })
+        self.put(
+            event,
+            |_| false,
+            || match claim.take() {
+                Some(claim) => Target::Call(claim),
+                None => unreachable!("a target is made once"),
+            },
+        )
     }
 
     #[inline]
@@ -157,7 +178,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             }
             let was_empty = inbox.batch.len() == 0 && self.left.get() == 0;
             inbox.batch.push(&mut inbox.index, event, joins, target);
-            Ok((if was_empty { inbox.wake.clone() } else { None }, inbox.waiting > 0))
+            Ok((
+                if was_empty { inbox.wake.clone() } else { None },
+                inbox.waiting > 0,
+            ))
         })?;
         if waiting {
             M::ring(&self.bell);
@@ -200,13 +224,17 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 
     pub(crate) fn close(&self) {
         self.inbox.with(|inbox| inbox.closed = true);
-        M::ring(&self.bell);
+        if !planted(Fault::Untolled) {
+            M::ring(&self.bell);
+        }
     }
 
     /// Drops what waits; how many events. What a drain on another thread has begun to deliver does
     /// not wait any more, what one on this thread has not come to does.
     pub(crate) fn clear(&self) -> usize {
-        let mut batch = self.inbox.with(|inbox| std::mem::replace(&mut inbox.batch, Batch::new()));
+        let mut batch = self
+            .inbox
+            .with(|inbox| std::mem::replace(&mut inbox.batch, Batch::new()));
         let mut count = batch.len();
         let rest = self.outbox.try_with(|outbox| {
             count += self.left.swap(0);
@@ -234,14 +262,20 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         let Some(draining) = thread::begin_drain(self.address()) else {
             let topic = self.home.name.to_cow();
             let (place, cause) = (Location::caller(), Cause::NestedDrain);
-            let mut report = Report::new(vec![HandlerError { topic, label: None, place, cause }]);
+            let mut report = Report::new(vec![HandlerError {
+                topic,
+                label: None,
+                place,
+                cause,
+            }]);
             report.tell(&self.home.settings);
             tray.report = Some(report);
             tray.remaining = self.len();
             return tray;
         };
         let mark = thread::failures();
-        self.outbox.with(|outbox| self.deliver(outbox, context, most, &mut tray));
+        self.outbox
+            .with(|outbox| self.deliver(outbox, context, most, &mut tray));
         // Raised between the emissions: by the drop of an event, or of a signal.
         if thread::failures() > mark {
             tray.report(faults::collect(0, mark, &self.home.settings));
@@ -249,7 +283,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         drop(draining);
         let wake = self.inbox.with(|inbox| {
             tray.remaining = inbox.batch.len() + self.left.get();
-            if tray.remaining > 0 { inbox.wake.clone() } else { None }
+            if tray.remaining > 0 && !planted(Fault::Unwoken) {
+                inbox.wake.clone()
+            } else {
+                None
+            }
         });
         if let Some(wake) = wake {
             self.wake(&wake);
@@ -257,7 +295,13 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         tray
     }
 
-    fn deliver(&self, outbox: &mut Batch<M, C>, context: &mut C, most: usize, tray: &mut Tray<'_, M>) {
+    fn deliver(
+        &self,
+        outbox: &mut Batch<M, C>,
+        context: &mut C,
+        most: usize,
+        tray: &mut Tray<'_, M>,
+    ) {
         // What is there when the drain begins; what was left by an earlier one comes first.
         let mut goal = self.refill(outbox).min(most);
         while goal > 0 {
@@ -297,7 +341,10 @@ impl<C: 'static> Queue<Shared, C> {
                 return false;
             }
             inbox.waiting += 1;
-            inbox = self.bell.wait(inbox).unwrap_or_else(|poisoned| poisoned.into_inner());
+            inbox = self
+                .bell
+                .wait(inbox)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             inbox.waiting -= 1;
         }
     }
@@ -308,7 +355,12 @@ impl<M: Mode, C: 'static> Drop for Queue<M, C> {
         let count = self.clear();
         if count > 0 {
             let (topic, cause) = ("(queue)".into(), Cause::Undelivered(count));
-            let error = HandlerError { topic, label: None, place: self.place, cause };
+            let error = HandlerError {
+                topic,
+                label: None,
+                place: self.place,
+                cause,
+            };
             if !faults::tell(&self.home.settings, &error) {
                 faults::log(&error);
             }

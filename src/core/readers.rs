@@ -23,7 +23,7 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use super::mode::{Local, Mode, Shared};
-use super::sync::{AtomicPtr, Ordering, RwLock, Word, global, model_fence};
+use super::sync::{AtomicPtr, Fault, Ordering, RwLock, Word, global, model_fence, planted};
 use super::thread::{self, Frame};
 
 /// What every snapshot begins with.
@@ -42,7 +42,11 @@ impl<M: Mode> Header<M> {
     ///
     /// `free` is called once, by whoever lets the last count go, on any thread.
     pub(crate) fn new(frame: Frame, free: unsafe fn(NonNull<Self>)) -> Self {
-        Header { count: M::Word::new(1), free, frame }
+        Header {
+            count: M::Word::new(1),
+            free,
+            frame,
+        }
     }
 }
 
@@ -179,7 +183,9 @@ impl Drop for Return {
     fn drop(&mut self) {
         if let Some(slots) = self.0.get() {
             thread::set_slots(None);
-            let mut registry = REGISTRY.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut registry = REGISTRY
+                .write()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             registry.free.push(slots);
         }
     }
@@ -195,7 +201,9 @@ thread_local! {
 fn register() -> Option<&'static Slots> {
     RETURN
         .try_with(|to_return| {
-            let mut registry = REGISTRY.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut registry = REGISTRY
+                .write()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             let slots = registry.free.pop().unwrap_or_else(|| {
                 let empty = |_| Slot(AtomicPtr::new(ptr::null_mut()));
                 let slots: &'static Slots = Box::leak(Box::new(Slots(std::array::from_fn(empty))));
@@ -252,7 +260,9 @@ fn unmarked(header: *mut SharedHeader) -> *mut SharedHeader {
 
 /// Gives every reader that announced `header` a count of it.
 fn pay_debts(header: NonNull<SharedHeader>) {
-    let registry = REGISTRY.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let registry = REGISTRY
+        .read()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     for slot in registry.all.iter().flat_map(|slots| &slots.0) {
         if slot.0.load(Ordering::SeqCst) != header.as_ptr() {
             continue;
@@ -265,7 +275,12 @@ fn pay_debts(header: NonNull<SharedHeader>) {
             header.as_ptr(),
             marked(header.as_ptr()),
             Ordering::AcqRel,
-            Ordering::Relaxed,
+            // What the reader did comes before what the writer does with the captures.
+            if planted(Fault::Unacquired) {
+                Ordering::Relaxed
+            } else {
+                Ordering::Acquire
+            },
         );
         if swapped.is_err() {
             // The reader left meanwhile. Not the last count: the publication's is still there.
@@ -292,8 +307,12 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
             };
             let slot = slots.0.get(level)?;
             // A swap and not a store, because it is a full barrier at half the price.
-            slot.0.swap(seen, Ordering::SeqCst);
-            model_fence();
+            if planted(Fault::Unfenced) {
+                slot.0.store(seen, Ordering::Relaxed);
+            } else {
+                slot.0.swap(seen, Ordering::SeqCst);
+                model_fence();
+            }
             let again = self.load(Ordering::SeqCst);
             if again == seen {
                 let header = NonNull::new(again)?;
@@ -330,7 +349,7 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
         }
         let old = current(self.swap(from_tag(to), Ordering::SeqCst)).ok()?;
         model_fence();
-        if cfg!(not(planted = "debts")) {
+        if !planted(Fault::Unpaid) {
             pay_debts(old);
         }
         Some(old)
@@ -341,7 +360,10 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
 #[inline(always)]
 fn empty(slot: &'static Slot, announced: *mut SharedHeader) {
     let (done, failed) = (Ordering::AcqRel, Ordering::Acquire);
-    if let Err(paid) = slot.0.compare_exchange(announced, ptr::null_mut(), done, failed) {
+    if let Err(paid) = slot
+        .0
+        .compare_exchange(announced, ptr::null_mut(), done, failed)
+    {
         empty_paid(slot, paid);
     }
 }

@@ -79,14 +79,27 @@ pub(crate) struct Registry<M: Mode, C: 'static> {
 
 impl<M: Mode, C: 'static> Registry<M, C> {
     pub(crate) fn new(settings: M::Ptr<Settings<M>>) -> Self {
-        let topics = Topics { topics: SlotMap::with_key(), names: HashMap::new(), closed: false };
-        Registry { topics: M::Lock::new(topics), settings, context: std::marker::PhantomData }
+        let topics = Topics {
+            topics: SlotMap::with_key(),
+            names: HashMap::new(),
+            closed: false,
+        };
+        Registry {
+            topics: M::Lock::new(topics),
+            settings,
+            context: std::marker::PhantomData,
+        }
     }
 
     /// The signal of a topic, if the topic exists.
-    pub(crate) fn find<E: 'static>(&self, name: &str) -> Result<Option<M::Ptr<Signal<M, E, C>>>, WrongType> {
+    pub(crate) fn find<E: 'static>(
+        &self,
+        name: &str,
+    ) -> Result<Option<M::Ptr<Signal<M, E, C>>>, WrongType> {
         self.topics.with(|all| {
-            let Some(&key) = all.names.get(name) else { return Ok(None) };
+            let Some(&key) = all.names.get(name) else {
+                return Ok(None);
+            };
             signal_at(all, key)
         })
     }
@@ -108,15 +121,26 @@ impl<M: Mode, C: 'static> Registry<M, C> {
             let mut made = None;
             let key = all.topics.insert_with_key(|key| {
                 let topic = key.data().as_ffi();
-                let home = Home { name: name.clone(), topic, settings: this.settings.clone() };
+                let home = Home {
+                    name: name.clone(),
+                    topic,
+                    settings: this.settings.clone(),
+                };
                 let signal = M::ptr(Signal::new(home, Some(M::downgrade(this))));
                 let listed = M::list(WeakSignal(M::downgrade(&signal)));
                 made = Some(signal);
                 let (name, type_name) = (name.clone(), type_name::<E>());
-                Topic { name, type_name, place, signal: listed }
+                Topic {
+                    name,
+                    type_name,
+                    place,
+                    signal: listed,
+                }
             });
             all.names.insert(name.as_str().into(), key);
-            let Some(signal) = made else { unreachable!("a slotmap calls the closure once") };
+            let Some(signal) = made else {
+                unreachable!("a slotmap calls the closure once")
+            };
             Ok((signal, all.closed))
         })?;
         if closed {
@@ -150,7 +174,9 @@ impl<M: Mode, C: 'static> Registry<M, C> {
     /// Removes a handler of a topic; whether it was there.
     pub(crate) fn cancel(&self, topic: u64, key: u64, sequence: u64) -> bool {
         let topic = TopicKey::from(KeyData::from_ffi(topic));
-        let listed = self.topics.with(|all| all.topics.get(topic).map(|it| it.signal.clone()));
+        let listed = self
+            .topics
+            .with(|all| all.topics.get(topic).map(|it| it.signal.clone()));
         listed.is_some_and(|signal| signal.cancel(key, sequence))
     }
 
@@ -168,7 +194,10 @@ impl<M: Mode, C: 'static> Registry<M, C> {
     pub(crate) fn close(&self) {
         let all = self.topics.with(|all| {
             all.closed = true;
-            all.topics.values().map(|topic| topic.signal.clone()).collect::<Vec<_>>()
+            all.topics
+                .values()
+                .map(|topic| topic.signal.clone())
+                .collect::<Vec<_>>()
         });
         all.iter().for_each(|signal| signal.close());
     }
@@ -180,7 +209,10 @@ impl<M: Mode, C: 'static> Registry<M, C> {
     /// From now on only handles keep the signals.
     pub(crate) fn unlist(&self) {
         let all = self.topics.with(|all| {
-            all.topics.values().map(|topic| topic.signal.clone()).collect::<Vec<_>>()
+            all.topics
+                .values()
+                .map(|topic| topic.signal.clone())
+                .collect::<Vec<_>>()
         });
         all.iter().for_each(|signal| signal.unlist());
     }
@@ -191,7 +223,9 @@ fn signal_at<M: Mode, E: 'static, C: 'static>(
     all: &Topics<M>,
     key: TopicKey,
 ) -> Result<Option<M::Ptr<Signal<M, E, C>>>, WrongType> {
-    let Some(topic) = all.topics.get(key) else { return Ok(None) };
+    let Some(topic) = all.topics.get(key) else {
+        return Ok(None);
+    };
     match topic.signal.as_any().downcast_ref::<WeakSignal<M, E, C>>() {
         Some(signal) => Ok(M::upgrade(&signal.0)),
         // A topic that has gone binds nobody.

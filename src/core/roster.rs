@@ -22,7 +22,10 @@ pub(crate) struct Roster<H> {
 
 impl<H> Roster<H> {
     pub(crate) fn new() -> Self {
-        Roster { slots: SlotMap::with_key(), closed: false }
+        Roster {
+            slots: SlotMap::with_key(),
+            closed: false,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

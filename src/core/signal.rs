@@ -13,7 +13,7 @@ use super::readers::{Counted, Tag};
 use super::registry::Registry;
 use super::roster::Roster;
 use super::snapshot::{Look, Publication, Reading};
-use super::sync::{Lock, Word};
+use super::sync::{Fault, Lock, Word, planted};
 use super::thread::Frame;
 
 /// The next sequence number of the process. Not part of any protocol: only its order counts.
@@ -49,7 +49,11 @@ impl<M: Mode, E, C> Signal<M, E, C> {
     /// A signal without handlers.
     pub(crate) fn new(home: Home<M>, registry: Option<M::Weak<Registry<M, C>>>) -> Self {
         let listed = registry.is_some();
-        let writer = Writer { roster: Roster::new(), keeps_itself: None, listed };
+        let writer = Writer {
+            roster: Roster::new(),
+            keeps_itself: None,
+            listed,
+        };
         Signal {
             published: Publication::empty(),
             max_depth: home.settings.max_depth,
@@ -73,15 +77,25 @@ impl<M: Mode, E, C> Signal<M, E, C> {
 
     /// Adds a handler. One that cannot be (the signal is closed, its limit is zero) comes back
     /// removed already, and without its captures.
-    pub(crate) fn subscribe<P, K>(this: &M::Ptr<Self>, wish: Wish, filter: P, callee: K) -> Anchor<M, dyn Control<M>>
+    pub(crate) fn subscribe<P, K>(
+        this: &M::Ptr<Self>,
+        wish: Wish,
+        filter: P,
+        callee: K,
+    ) -> Anchor<M, dyn Control<M>>
     where
         P: Filter<E>,
         K: Callee<M, E, C>,
     {
         let gated = P::ASKS || wish.limit.is_some();
         let left = wish.limit.map(M::Word::new);
-        let extra = (wish.label.is_some() || left.is_some() || wish.priority != 0)
-            .then(|| Box::new(Extra { label: wish.label, left, priority: wish.priority }));
+        let extra = (wish.label.is_some() || left.is_some() || wish.priority != 0).then(|| {
+            Box::new(Extra {
+                label: wish.label,
+                left,
+                priority: wish.priority,
+            })
+        });
         let make = |key, state| {
             let draft = Draft {
                 key,
@@ -91,7 +105,10 @@ impl<M: Mode, E, C> Signal<M, E, C> {
                 extra,
                 state: if gated { state | state::GATED } else { state },
             };
-            let link = Link { signal: M::downgrade(this), kept: K::Kept::default() };
+            let link = Link {
+                signal: M::downgrade(this),
+                kept: K::Kept::default(),
+            };
             Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
         };
         let (entry, old) = this.writer.with(|writer| {
@@ -112,8 +129,15 @@ impl<M: Mode, E, C> Signal<M, E, C> {
             if writer.listed && writer.keeps_itself.is_none() {
                 writer.keeps_itself = Some(this.clone());
             }
-            let Some(entry) = entry else { unreachable!("a slotmap calls the closure once") };
-            (entry, this.published.take(Tag::Stale))
+            let Some(entry) = entry else {
+                unreachable!("a slotmap calls the closure once")
+            };
+            let old = if planted(Fault::Unpublished) {
+                None
+            } else {
+                this.published.take(Tag::Stale)
+            };
+            (entry, old)
         });
         // Outside of the lock, like every release: it may run user code.
         drop(old);
@@ -134,7 +158,9 @@ impl<M: Mode, E, C> Signal<M, E, C> {
             };
             Some((entry, self.published.take(tag), kept))
         });
-        let Some((entry, old, kept)) = removed else { return false };
+        let Some((entry, old, kept)) = removed else {
+            return false;
+        };
         drop(old);
         if flags & state::CANCELLED != 0 || !entry.outlives_limit() {
             entry.release();
@@ -146,7 +172,10 @@ impl<M: Mode, E, C> Signal<M, E, C> {
     /// Removes the handler with this key, if it has this sequence number.
     pub(crate) fn cancel(&self, key: u64, sequence: u64) -> bool {
         let is_it = self.writer.with(|writer| {
-            writer.roster.get(key).is_some_and(|entry| entry.head().sequence == sequence)
+            writer
+                .roster
+                .get(key)
+                .is_some_and(|entry| entry.head().sequence == sequence)
         });
         // Keys are not used twice, so nothing else can stand there by now.
         is_it && self.remove(key, state::CANCELLED)
@@ -164,7 +193,10 @@ impl<M: Mode, E, C> Signal<M, E, C> {
 
     fn sweep(&self, close: bool) -> usize {
         let (tag, flags) = match close {
-            true => (Tag::Closed, state::REMOVED | state::CANCELLED | state::CLOSED),
+            true => (
+                Tag::Closed,
+                state::REMOVED | state::CANCELLED | state::CLOSED,
+            ),
             false => (Tag::Empty, state::REMOVED | state::CANCELLED),
         };
         let (entries, old, kept) = self.writer.with(|writer| {
@@ -178,7 +210,11 @@ impl<M: Mode, E, C> Signal<M, E, C> {
             for entry in &entries {
                 entry.head().state.or(flags);
             }
-            (entries, self.published.take(tag), writer.keeps_itself.take())
+            (
+                entries,
+                self.published.take(tag),
+                writer.keeps_itself.take(),
+            )
         });
         drop(old);
         let count = entries.len();
@@ -220,9 +256,13 @@ impl<M: Mode, E, C> Signal<M, E, C> {
     pub(crate) fn look(&self) -> Look<Reading<M, E, C, Counted<M>>> {
         self.writer.with(|writer| {
             let horizon = SEQUENCE.load(Ordering::Relaxed);
-            let frame = Frame { inside: self.address(), horizon };
+            let frame = Frame {
+                inside: self.address(),
+                horizon,
+            };
             let handlers = writer.roster.iter().filter_map(Anchor::hold);
-            self.published.read_or_publish(frame, handlers, |it| it.entry().head().rank())
+            self.published
+                .read_or_publish(frame, handlers, |it| it.entry().head().rank())
         })
     }
 }

@@ -64,13 +64,19 @@ pub(crate) enum Look<R> {
 
 impl<M: Mode, E, C> Publication<M, E, C> {
     pub(crate) fn empty() -> Self {
-        Publication { published: M::Published::new(Tag::Empty), types: PhantomData }
+        Publication {
+            published: M::Published::new(Tag::Empty),
+            types: PhantomData,
+        }
     }
 
     /// The snapshot that is published, without a lock. `None`: look under the lock.
     #[inline(always)]
     pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, E, C, M::Pin>> {
-        Some(Reading { pin: self.published.enter(level)?, types: PhantomData })
+        Some(Reading {
+            pin: self.published.enter(level)?,
+            types: PhantomData,
+        })
     }
 
     /// Whether this is what is published now.
@@ -109,7 +115,10 @@ impl<M: Mode, E, C> Publication<M, E, C> {
         };
         // SAFETY: the publication's count keeps it while the lock is held.
         let pin = unsafe { Counted::new(header) };
-        Look::Found(Reading { pin, types: PhantomData })
+        Look::Found(Reading {
+            pin,
+            types: PhantomData,
+        })
     }
 
     /// Publishes `tag` instead. What comes back is to be dropped once the lock is released.

@@ -52,10 +52,45 @@ pub(crate) fn model_fence() {
     fence(Ordering::SeqCst);
 }
 
+/// Faults that are planted in the models, to see them turn red.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A reader announces its snapshot without the barrier.
+    Unfenced,
+    /// A writer does not look for readers.
+    Unpaid,
+    /// A writer that finds a reader gone does not see what it did before.
+    Unacquired,
+    /// A subscription does not mark the snapshot stale.
+    Unpublished,
+    /// A waiting cancel does not say that it waits.
+    Unawaited,
+    /// A drain that leaves something behind does not wake.
+    Unwoken,
+    /// Closing a queue does not ring for those who run it.
+    Untolled,
+}
+
+/// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.
+#[cfg(loom)]
+pub(crate) fn planted(fault: Fault) -> bool {
+    static NAME: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let name = NAME.get_or_init(|| std::env::var("SLOTCAST_PLANTED").ok());
+    name.as_ref()
+        .is_some_and(|name| *name == format!("{fault:?}"))
+}
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn planted(_: Fault) -> bool {
+    false
+}
+
 /// Locks, and takes no notice of a panic that an earlier holder met: nothing here runs user code
 /// under a lock, so no invariant can have been left half done.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A counter or a set of flags: an atomic in the shared flavour, a plain cell in the local one.
@@ -105,7 +140,8 @@ impl Word for AtomicUsize {
     }
     #[inline(always)]
     fn update(&self, f: impl Fn(usize) -> Option<usize>) -> Option<usize> {
-        self.fetch_update(Ordering::AcqRel, Ordering::Acquire, f).ok()
+        self.fetch_update(Ordering::AcqRel, Ordering::Acquire, f)
+            .ok()
     }
 }
 

@@ -21,7 +21,10 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    const NOTHING: Frame = Frame { inside: 0, horizon: 0 };
+    const NOTHING: Frame = Frame {
+        inside: 0,
+        horizon: 0,
+    };
 
     /// Whether this could still call the handler with this sequence number, of this signal and
     /// this entry.
@@ -121,9 +124,13 @@ pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
         let depth = state.depth.get();
         // Levels that are not recorded could be anything.
         depth > MAX_DEPTH
-            || state.frames[..depth].iter().any(|it| it.get().could_call(signal, entry, sequence))
+            || state.frames[..depth]
+                .iter()
+                .any(|it| it.get().could_call(signal, entry, sequence))
             || state.slots.get().is_some_and(|slots| {
-                slots.announced().any(|it| it.could_call(signal, entry, sequence))
+                slots
+                    .announced()
+                    .any(|it| it.could_call(signal, entry, sequence))
             })
     })
 }

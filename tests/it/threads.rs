@@ -28,7 +28,10 @@ fn cancel_and_wait_waits_for_the_emission_that_runs() {
     thread::scope(|scope| {
         scope.spawn(|| signal.emit(&1));
         entered.recv().unwrap();
-        assert_eq!(sub.cancel_and_wait_timeout(Duration::ZERO), Err(WaitError::TimedOut));
+        assert_eq!(
+            sub.cancel_and_wait_timeout(Duration::ZERO),
+            Err(WaitError::TimedOut)
+        );
         assert!(!sub.is_active() && !dropped.load(SeqCst));
         let waiting = scope.spawn(|| {
             let result = sub.cancel_and_wait();
@@ -55,7 +58,10 @@ fn cancel_and_wait_waits_for_whole_emissions_and_after_other_removals() {
         scope.spawn(|| signal.emit(&1));
         entered.recv().unwrap();
         assert!(!sub.is_active(), "its limit has removed it");
-        assert_eq!(sub.cancel_and_wait_timeout(Duration::from_millis(1)), Err(WaitError::TimedOut));
+        assert_eq!(
+            sub.cancel_and_wait_timeout(Duration::from_millis(1)),
+            Err(WaitError::TimedOut)
+        );
         leave.send(()).unwrap();
         assert_eq!(sub.cancel_and_wait(), Ok(()));
     });
@@ -71,7 +77,11 @@ fn cancel_and_wait_from_inside_says_so_and_cancels() {
         move |n| {
             let subs = shelf.lock().unwrap();
             assert_eq!(subs[0].cancel_and_wait(), Err(WaitError::Inside), "itself");
-            assert_eq!(subs[1].cancel_and_wait(), Err(WaitError::Inside), "a neighbour");
+            assert_eq!(
+                subs[1].cancel_and_wait(),
+                Err(WaitError::Inside),
+                "a neighbour"
+            );
             let signal = weak.upgrade().unwrap();
             if *n == 1 {
                 // Subscribed meanwhile: this emission cannot call it.
@@ -266,7 +276,10 @@ fn run_drains_until_the_queue_is_closed_and_empty() {
     }
     bus.queue().close();
     assert_eq!(worker.join().unwrap(), 100);
-    assert_eq!(log.take(), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        log.take(),
+        (0..100).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -312,7 +325,9 @@ fn a_wake_is_never_lost() {
             });
         }
         while done.load(SeqCst) < 4000 {
-            woken.recv_timeout(Duration::from_secs(20)).expect("a wake was lost");
+            woken
+                .recv_timeout(Duration::from_secs(20))
+                .expect("a wake was lost");
             queue.drain();
         }
     });

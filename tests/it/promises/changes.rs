@@ -21,7 +21,12 @@ fn handler_added_during_emit_waits_for_the_next_one() {
             log.add(format!("a{n}"));
             let signal = weak.upgrade().unwrap();
             let log = log.clone();
-            shelf.lock().unwrap().push(signal.subscribe().priority(9).on(move |n| log.add(format!("new{n}"))));
+            shelf.lock().unwrap().push(
+                signal
+                    .subscribe()
+                    .priority(9)
+                    .on(move |n| log.add(format!("new{n}"))),
+            );
             if *n == 1 {
                 // An emission that starts later calls it, a nested one too.
                 signal.emit(&2);
@@ -77,7 +82,9 @@ fn handlers_cancel_themselves_their_neighbours_and_everything() {
 
     let weak = signal.downgrade();
     let _clear = signal.on(move |_| assert_eq!(weak.upgrade().unwrap().clear(), 3));
-    let others: Vec<_> = (0..2).map(|_| signal.on(|_| unreachable!("cleared"))).collect();
+    let others: Vec<_> = (0..2)
+        .map(|_| signal.on(|_| unreachable!("cleared")))
+        .collect();
     assert_eq!(signal.emit(&1).ran(), 1);
     assert!(signal.is_empty() && others.iter().all(|sub| !sub.is_active()));
 }
@@ -108,7 +115,12 @@ fn once_and_limits_hold_under_nesting() {
 fn a_failing_call_spends_its_claim() {
     let signal = Signal::<u32>::new();
     let sub = signal.subscribe().limit(2).on(|_| Err::<(), _>("no"));
-    assert_eq!((1..=4).map(|n| signal.emit(&n).errors().len()).sum::<usize>(), 2);
+    assert_eq!(
+        (1..=4)
+            .map(|n| signal.emit(&n).errors().len())
+            .sum::<usize>(),
+        2
+    );
     let once = signal.once(|_| boom("no"));
     assert_eq!(panic_of(|| signal.emit(&1)), "no");
     assert_eq!(signal.emit(&1).ran(), 0);
@@ -118,7 +130,11 @@ fn a_failing_call_spends_its_claim() {
 #[test]
 fn a_filter_that_panics_spends_no_claim() {
     let signal = Signal::<u32>::new();
-    let sub = signal.subscribe().limit(1).filter(|n| if *n == 0 { boom("filter") } else { true }).on(|_| ());
+    let sub = signal
+        .subscribe()
+        .limit(1)
+        .filter(|n| if *n == 0 { boom("filter") } else { true })
+        .on(|_| ());
     assert_eq!(panic_of(|| signal.emit(&0)), "filter");
     assert!(sub.is_active());
     assert_eq!(signal.emit(&1).ran(), 1);
@@ -161,7 +177,10 @@ fn a_limit_of_zero_is_inactive_from_the_start() {
     assert!(!sub.is_active() && signal.is_empty());
     assert_eq!(dropped.load(Relaxed), 1);
     assert_eq!(signal.emit(&1).ran(), 0);
-    let once = signal.subscribe().limit(0).once(|_| unreachable!("never called"));
+    let once = signal
+        .subscribe()
+        .limit(0)
+        .once(|_| unreachable!("never called"));
     assert!(!once.is_active());
 }
 
@@ -188,9 +207,17 @@ fn a_pause_from_inside_holds_for_this_emission() {
     let shelf = Shelf::default();
     let _first = signal.on({
         let (shelf, pauses) = (shelf.clone(), pauses.clone());
-        move |_| pauses.lock().unwrap().push(shelf.lock().unwrap()[0].pause())
+        move |_| {
+            pauses
+                .lock()
+                .unwrap()
+                .push(shelf.lock().unwrap()[0].pause())
+        }
     });
-    shelf.lock().unwrap().push(signal.on(|_| unreachable!("paused by the first")));
+    shelf
+        .lock()
+        .unwrap()
+        .push(signal.on(|_| unreachable!("paused by the first")));
     assert_eq!(signal.emit(&1).ran(), 1);
 }
 
@@ -207,7 +234,10 @@ fn close_stops_a_running_emission_after_the_current_handler() {
     });
     let b = signal.on(|_| unreachable!("closed"));
     let done = signal.emit(&1);
-    assert_eq!((done.ran(), done.is_closed(), done.stopped()), (1, true, false));
+    assert_eq!(
+        (done.ran(), done.is_closed(), done.stopped()),
+        (1, true, false)
+    );
     assert!(!b.is_active());
     assert_eq!(log.take(), ["a"]);
 }
@@ -339,7 +369,10 @@ fn a_detached_handler_stays_as_long_as_the_bus() {
 #[test]
 fn ids_are_unique_and_ordered() {
     let (one, two) = (Signal::<u32>::new(), Signal::<u32>::new());
-    let subs: Vec<_> = [&one, &two, &one].iter().map(|signal| signal.on(|_| ())).collect();
+    let subs: Vec<_> = [&one, &two, &one]
+        .iter()
+        .map(|signal| signal.on(|_| ()))
+        .collect();
     assert!(subs.windows(2).all(|pair| pair[0].id() < pair[1].id()));
 }
 

@@ -47,7 +47,10 @@ fn captures_stay_while_their_emission_runs() {
         move |_| log.add("last")
     });
     signal.emit(&1);
-    assert_eq!(log.take(), ["still there: captures", "last", "drop captures"]);
+    assert_eq!(
+        log.take(),
+        ["still there: captures", "last", "drop captures"]
+    );
 }
 
 #[test]
@@ -105,7 +108,11 @@ fn the_drop_of_captures_may_use_the_signal() {
             let signal = weak.upgrade().unwrap();
             let log_inner = log.clone();
             signal.on(move |_| log_inner.add("late")).detach();
-            log.add(format!("ran {}, {} left", signal.emit(&1).ran(), signal.len()));
+            log.add(format!(
+                "ran {}, {} left",
+                signal.emit(&1).ran(),
+                signal.len()
+            ));
             signal.clear();
         }
     });

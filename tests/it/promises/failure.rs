@@ -25,8 +25,17 @@ fn told(log: &Log) -> Bus {
 #[test]
 fn a_failure_keeps_no_other_handler_from_running() {
     let (bus, log) = (Bus::new(), Log::default());
-    let _a = bus.subscribe(&TOPIC).label("first").on(|_| Err::<(), _>("disk full"));
-    let _b = bus.on(&TOPIC, |n| if *n > 1 { boom("panic") } else { Ok::<(), std::fmt::Error>(()) });
+    let _a = bus
+        .subscribe(&TOPIC)
+        .label("first")
+        .on(|_| Err::<(), _>("disk full"));
+    let _b = bus.on(&TOPIC, |n| {
+        if *n > 1 {
+            boom("panic")
+        } else {
+            Ok::<(), std::fmt::Error>(())
+        }
+    });
     let _c = bus.on(&TOPIC, {
         let log = log.clone();
         move |_| log.add("c")
@@ -36,7 +45,10 @@ fn a_failure_keeps_no_other_handler_from_running() {
     assert_eq!((done.ran(), done.errors().len()), (3, 1));
     let error = &done.errors()[0];
     assert_eq!(describe(error), "file.saved Some(\"first\") Failed");
-    assert_eq!((error.place().line(), error.place().file()), (line, file!()));
+    assert_eq!(
+        (error.place().line(), error.place().file()),
+        (line, file!())
+    );
     assert_eq!(error.source().unwrap().to_string(), "disk full");
     assert!(error.error().is_some());
     assert_eq!(panic_of(|| bus.emit(&TOPIC, &2)), "panic");
@@ -54,7 +66,13 @@ fn errors_of_any_type_come_back_as_they_are() {
     let error = done.errors()[0].error().unwrap();
     assert!(error.is::<std::num::ParseIntError>());
     let whole = done.into_result().unwrap_err();
-    assert!(whole.source().unwrap().to_string().contains("invalid digit"));
+    assert!(
+        whole
+            .source()
+            .unwrap()
+            .to_string()
+            .contains("invalid digit")
+    );
     assert_eq!(whole.into_vec().len(), 1);
     assert_eq!(signal.emit(&"1".to_owned()).into_result().unwrap().ran(), 1);
 }
@@ -64,7 +82,10 @@ fn the_first_panic_resumes_after_the_rest_has_run() {
     let log = Log::default();
     let bus = told(&log);
     for (label, message) in [("one", "first"), ("two", "second")] {
-        bus.subscribe(&TOPIC).label(label).on(move |_| boom(message)).detach();
+        bus.subscribe(&TOPIC)
+            .label(label)
+            .on(move |_| boom(message))
+            .detach();
     }
     bus.on(&TOPIC, |_| Err::<(), _>("error")).detach();
     assert_eq!(panic_of(|| bus.emit(&TOPIC, &1)), "first");
@@ -82,7 +103,10 @@ fn the_first_panic_resumes_after_the_rest_has_run() {
 fn contained_panics_end_in_the_emission() {
     let bus = Bus::builder().panics(Panics::Contain).build();
     let _a = bus.on(&TOPIC, |_| boom("contained"));
-    let _b = bus.subscribe(&TOPIC).filter(|_| boom("in the filter")).on(|_| ());
+    let _b = bus
+        .subscribe(&TOPIC)
+        .filter(|_| boom("in the filter"))
+        .on(|_| ());
     let _c = bus.on(&TOPIC, |_| -> () { std::panic::panic_any(7_u8) });
     let done = bus.emit(&TOPIC, &1);
     let texts: Vec<_> = done.errors().iter().map(ToString::to_string).collect();
@@ -102,7 +126,11 @@ fn an_outer_emission_does_not_report_a_resumed_panic_again() {
         let log = log.clone();
         move |_| log.add("the rest runs")
     });
-    let _inner = bus.on(&INNER, |n| if *n == 1 { boom("deep") });
+    let _inner = bus.on(&INNER, |n| {
+        if *n == 1 {
+            boom("deep")
+        }
+    });
     assert_eq!(panic_of(|| bus.emit(&TOPIC, &1)), "deep");
     assert_eq!(log.take(), ["inner None Panicked", "the rest runs"]);
     assert_eq!(bus.emit(&TOPIC, &2).errors().len(), 0);
@@ -115,12 +143,18 @@ fn a_panic_after_one_that_was_caught_is_a_new_one() {
     const INNER: Topic<u32> = Topic::new("inner");
     let weak = bus.downgrade();
     let _outer = bus.subscribe(&TOPIC).label("outer").on(move |n| {
-        assert_eq!(panic_of(|| weak.upgrade().unwrap().emit(&INNER, n)), "inner");
+        assert_eq!(
+            panic_of(|| weak.upgrade().unwrap().emit(&INNER, n)),
+            "inner"
+        );
         boom("outer");
     });
     let _inner = bus.on(&INNER, |_| boom("inner"));
     assert_eq!(panic_of(|| bus.emit(&TOPIC, &1)), "outer");
-    assert_eq!(log.take(), ["inner None Panicked", "file.saved Some(\"outer\") Panicked"]);
+    assert_eq!(
+        log.take(),
+        ["inner None Panicked", "file.saved Some(\"outer\") Panicked"]
+    );
 }
 
 #[test]
@@ -135,7 +169,10 @@ fn nothing_resumes_while_the_thread_is_unwinding() {
             boom("already unwinding")
         }
     });
-    assert_eq!((message.as_str(), *seen.lock().unwrap()), ("already unwinding", 1));
+    assert_eq!(
+        (message.as_str(), *seen.lock().unwrap()),
+        ("already unwinding", 1)
+    );
 }
 
 #[test]
@@ -151,7 +188,10 @@ fn an_error_is_told_once_by_the_innermost_emission() {
     let _fails = bus.on(&TOPIC, |_| Err::<(), _>("outer"));
     let _inner = bus.on(&INNER, |_| Err::<(), _>("inner"));
     let done = bus.emit(&TOPIC, &1);
-    assert_eq!((done.errors().len(), done.errors()[0].topic()), (1, "file.saved"));
+    assert_eq!(
+        (done.errors().len(), done.errors()[0].topic()),
+        (1, "file.saved")
+    );
     assert_eq!(log.take(), ["inner None Failed", "file.saved None Failed"]);
 }
 
@@ -179,7 +219,10 @@ fn a_hook_may_use_the_bus_and_replace_itself() {
     let _sub = bus.on(&TOPIC, |_| Err::<(), _>("no"));
     bus.emit(&TOPIC, &1);
     bus.emit(&TOPIC, &1);
-    assert_eq!(log.take(), ["first hook", "first hook dropped", "second hook"]);
+    assert_eq!(
+        log.take(),
+        ["first hook", "first hook dropped", "second hook"]
+    );
 }
 
 #[test]
@@ -198,7 +241,10 @@ fn captures_that_panic_in_drop_outside_an_emission_are_told_once() {
     let log = Log::default();
     let bus = told(&log);
     let captured = OnDrop(|| boom("in drop"));
-    let sub = bus.subscribe(&TOPIC).label("loud").on(move |_| _ = &captured);
+    let sub = bus
+        .subscribe(&TOPIC)
+        .label("loud")
+        .on(move |_| _ = &captured);
     drop(sub);
     assert_eq!(log.take(), ["file.saved Some(\"loud\") Panicked"]);
 }
@@ -257,5 +303,8 @@ fn a_failing_posted_closure_is_reported() {
     let line = line!() - 1;
     let drained = queue.drain();
     let error = &drained.errors()[0];
-    assert_eq!((error.place().line(), error.kind()), (line, FailureKind::Failed));
+    assert_eq!(
+        (error.place().line(), error.kind()),
+        (line, FailureKind::Failed)
+    );
 }

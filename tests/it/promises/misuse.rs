@@ -16,8 +16,14 @@ fn bad_names_are_refused_with_the_place() {
         (".a", "has an empty token at byte 0"),
         ("a..b", "has an empty token at byte 2"),
         ("a b", "has white space or a control character at byte 1"),
-        ("a\u{2003}b", "has white space or a control character at byte 1"),
-        ("a\u{7f}", "has white space or a control character at byte 1"),
+        (
+            "a\u{2003}b",
+            "has white space or a control character at byte 1",
+        ),
+        (
+            "a\u{7f}",
+            "has white space or a control character at byte 1",
+        ),
         ("a\n", "has white space or a control character at byte 1"),
         ("a.*", "has a wildcard"),
         (">", "has a wildcard"),
@@ -33,7 +39,11 @@ fn bad_names_are_refused_with_the_place() {
 #[test]
 fn names_at_their_limits_are_taken() {
     let bus = Bus::new();
-    for name in ["a".repeat(1024), vec!["a"; 64].join("."), "größe.été.名".to_owned()] {
+    for name in [
+        "a".repeat(1024),
+        vec!["a"; 64].join("."),
+        "größe.été.名".to_owned(),
+    ] {
         let topic = Topic::<u32>::named(name.clone()).unwrap();
         let _sub = bus.on(&topic, |_| ());
         assert_eq!(bus.emit(&topic, &1).ran(), 1);
@@ -78,8 +88,11 @@ fn an_event_type_may_name_its_topic() {
         const NAME: &'static str = "window.resized";
     }
     let bus = Bus::new();
-    let _sub = bus.on(&Topic::of::<>(), |event: &Resized| assert_eq!(event.0, 80));
-    assert_eq!(bus.emit(&Topic::new("window.resized"), &Resized(80)).ran(), 1);
+    let _sub = bus.on(&Topic::of(), |event: &Resized| assert_eq!(event.0, 80));
+    assert_eq!(
+        bus.emit(&Topic::new("window.resized"), &Resized(80)).ran(),
+        1
+    );
 }
 
 #[test]

@@ -12,9 +12,21 @@ use crate::log::Log;
 fn handlers_run_by_priority_and_then_as_they_subscribed() {
     let (signal, log) = (Signal::<u32>::new(), Log::default());
     let mut subs = Vec::new();
-    for (name, priority) in [("a", 0), ("b", 5), ("c", 0), ("d", -1), ("e", 5), ("f", i32::MAX)] {
+    for (name, priority) in [
+        ("a", 0),
+        ("b", 5),
+        ("c", 0),
+        ("d", -1),
+        ("e", 5),
+        ("f", i32::MAX),
+    ] {
         let log = log.clone();
-        subs.push(signal.subscribe().priority(priority).on(move |_| log.add(name)));
+        subs.push(
+            signal
+                .subscribe()
+                .priority(priority)
+                .on(move |_| log.add(name)),
+        );
     }
     assert_eq!(signal.emit(&1).ran(), 6);
     assert_eq!(log.take(), ["f", "b", "e", "a", "c", "d"]);
@@ -100,14 +112,20 @@ fn a_handler_is_asked_in_the_promised_order() {
         });
     let pause = sub.pause();
     assert_eq!(signal.emit(&1).ran(), 0);
-    assert!(log.take().is_empty(), "a paused handler's filter is not asked");
+    assert!(
+        log.take().is_empty(),
+        "a paused handler's filter is not asked"
+    );
     drop(pause);
     assert_eq!(signal.emit(&0).ran(), 0);
     assert_eq!(log.take(), ["filter"], "a filter's no spends no claim");
     assert_eq!(signal.emit(&1).ran(), 1);
     assert_eq!(log.take(), ["filter", "call"]);
     assert_eq!(signal.emit(&1).ran(), 0);
-    assert!(log.take().is_empty(), "a spent handler's filter is not asked");
+    assert!(
+        log.take().is_empty(),
+        "a spent handler's filter is not asked"
+    );
 }
 
 #[test]
@@ -122,7 +140,11 @@ fn a_handler_that_its_own_filter_cancels_is_not_called() {
         .limit(1)
         .filter({
             let slot = slot.clone();
-            move |_| weak.upgrade().unwrap().cancel(slot.lock().unwrap().unwrap())
+            move |_| {
+                weak.upgrade()
+                    .unwrap()
+                    .cancel(slot.lock().unwrap().unwrap())
+            }
         })
         .on(|_| unreachable!("cancelled by its filter"));
     *slot.lock().unwrap() = Some(sub.id());
@@ -140,8 +162,15 @@ fn several_filters_are_asked_until_one_says_no() {
             *n >= least
         }
     };
-    let _sub = signal.subscribe().filter(filter("a", 1)).filter(filter("b", 2)).on(|_| ());
-    assert_eq!((0..4).map(|n| signal.emit(&n).ran()).collect::<Vec<_>>(), [0, 0, 1, 1]);
+    let _sub = signal
+        .subscribe()
+        .filter(filter("a", 1))
+        .filter(filter("b", 2))
+        .on(|_| ());
+    assert_eq!(
+        (0..4).map(|n| signal.emit(&n).ran()).collect::<Vec<_>>(),
+        [0, 0, 1, 1]
+    );
     assert_eq!(log.take(), ["a", "a", "b", "a", "b", "a", "b"]);
 }
 
@@ -189,7 +218,9 @@ fn recursion_without_end_meets_the_limit_once() {
             calls.fetch_add(1, Relaxed);
             // A level of less than 12 KiB, in a debug build too.
             let room = std::hint::black_box([1_u8; 4096]);
-            weak.upgrade().unwrap().emit(&PONG, &(n + u32::from(room[9])));
+            weak.upgrade()
+                .unwrap()
+                .emit(&PONG, &(n + u32::from(room[9])));
         }
     });
     let _pong = bus.on(&PONG, {

@@ -34,10 +34,12 @@ fn first_in_first_out_over_all_topics() {
     bus.defer(&TEXT, "a".to_owned()).unwrap();
     bus.defer(&other, 3).unwrap();
     bus.defer(&NUMBER, 4).unwrap();
-    bus.queue().post({
-        let log = log.clone();
-        move || log.add("posted")
-    }).unwrap();
+    bus.queue()
+        .post({
+            let log = log.clone();
+            move || log.add("posted")
+        })
+        .unwrap();
     bus.defer(&TEXT, "b".to_owned()).unwrap();
     assert_eq!(bus.queue().len(), 7);
     let drained = bus.drain();
@@ -70,7 +72,10 @@ fn changes_during_a_run_show_at_the_next_event() {
             let captured = &captured;
             log.add(format!("{} {n}", captured.1));
             let log = log.clone();
-            weak.upgrade().unwrap().on(&NUMBER, move |n| log.add(n)).detach();
+            weak.upgrade()
+                .unwrap()
+                .on(&NUMBER, move |n| log.add(n))
+                .detach();
         }
     });
     for n in 1..=3 {
@@ -104,7 +109,9 @@ fn what_is_deferred_meanwhile_waits_for_the_next_drain() {
 fn drain_until_idle_ends_at_its_limit() {
     let bus = Bus::new();
     let weak = bus.downgrade();
-    let _sub = bus.on(&NUMBER, move |n| weak.upgrade().unwrap().defer(&NUMBER, n + 1).unwrap());
+    let _sub = bus.on(&NUMBER, move |n| {
+        weak.upgrade().unwrap().defer(&NUMBER, n + 1).unwrap()
+    });
     bus.defer(&NUMBER, 1).unwrap();
     let drained = bus.queue().drain_until_idle(10);
     assert_eq!((drained.delivered(), drained.remaining()), (10, 1));
@@ -141,7 +148,8 @@ fn a_drain_inside_a_drain_is_refused_whichever_queue() {
             assert_eq!(drained.errors()[0].kind(), FailureKind::NestedDrain);
             assert!(inner.drain_until_idle(5).errors().len() == 1);
             seen.fetch_add(1, Relaxed);
-        }).unwrap();
+        })
+        .unwrap();
     }
     assert_eq!(one.drain().delivered(), 2);
     assert_eq!(seen.load(Relaxed), 2);
@@ -159,10 +167,12 @@ fn a_drain_inside_an_emission_is_allowed() {
             log.add("after");
         }
     });
-    queue.post({
-        let log = log.clone();
-        move || log.add("posted")
-    }).unwrap();
+    queue
+        .post({
+            let log = log.clone();
+            move || log.add("posted")
+        })
+        .unwrap();
     signal.emit(&1);
     assert_eq!(log.take(), ["before", "posted", "after"]);
 }
@@ -212,7 +222,10 @@ fn close_refuses_and_leaves_what_is_inside() {
     bus.defer(&NUMBER, 1).unwrap();
     bus.queue().close();
     let error = bus.defer(&NUMBER, 2).unwrap_err();
-    assert_eq!((error.kind(), error.into_event()), (DeferErrorKind::Closed, 2));
+    assert_eq!(
+        (error.kind(), error.into_event()),
+        (DeferErrorKind::Closed, 2)
+    );
     let captured = Dropped(log.clone(), "posted");
     assert!(bus.queue().post(move || _ = &captured).is_err());
     assert_eq!(log.take(), ["drop posted"]);
@@ -239,14 +252,16 @@ fn clear_from_inside_ends_the_drain() {
     let (queue, log) = (Queue::new(), Log::default());
     for n in 1..=4 {
         let (inner, log) = (queue.clone(), log.clone());
-        queue.post(move || {
-            log.add(n);
-            if n == 2 {
-                inner.post(|| ()).unwrap();
-                assert_eq!((inner.len(), inner.clear(), inner.len()), (3, 3, 0));
-                inner.post(|| ()).unwrap();
-            }
-        }).unwrap();
+        queue
+            .post(move || {
+                log.add(n);
+                if n == 2 {
+                    inner.post(|| ()).unwrap();
+                    assert_eq!((inner.len(), inner.clear(), inner.len()), (3, 3, 0));
+                    inner.post(|| ()).unwrap();
+                }
+            })
+            .unwrap();
     }
     let drained = queue.drain();
     assert_eq!(log.take(), ["1", "2"]);
@@ -265,19 +280,26 @@ fn a_queue_dropped_with_events_inside_says_how_many() {
     struct Payload(#[expect(dead_code)] Dropped);
     let topic = Topic::<Payload>::new("payload");
     for _ in 0..2 {
-        bus.defer(&topic, Payload(Dropped(log.clone(), "payload"))).ok();
+        bus.defer(&topic, Payload(Dropped(log.clone(), "payload")))
+            .ok();
     }
     drop(bus);
     let told = log.take();
     assert_eq!(told[..2], ["drop payload", "drop payload"]);
-    assert!(told.len() == 3 && told[2].contains("Undelivered") && told[2].contains("2 events"), "{told:?}");
+    assert!(
+        told.len() == 3 && told[2].contains("Undelivered") && told[2].contains("2 events"),
+        "{told:?}"
+    );
 }
 
 #[test]
 fn on_queue_runs_where_the_queue_is_drained() {
     struct App(Vec<u32>);
     let (bus, ui) = (Bus::new(), Queue::<App>::with_context());
-    let sub = bus.subscribe(&NUMBER).filter(|n| *n != 2).on_queue(&ui, |app: &mut App, n| app.0.push(*n));
+    let sub = bus
+        .subscribe(&NUMBER)
+        .filter(|n| *n != 2)
+        .on_queue(&ui, |app: &mut App, n| app.0.push(*n));
     let mut app = App(Vec::new());
     for n in 1..=3 {
         bus.emit(&NUMBER, &n);
@@ -287,7 +309,11 @@ fn on_queue_runs_where_the_queue_is_drained() {
     assert_eq!(app.0, [1, 3]);
     bus.emit(&NUMBER, &4);
     drop(sub);
-    assert_eq!(ui.drain_with(&mut app).delivered(), 0, "cancelled before delivery");
+    assert_eq!(
+        ui.drain_with(&mut app).delivered(),
+        0,
+        "cancelled before delivery"
+    );
     assert_eq!(app.0, [1, 3]);
 }
 
@@ -303,7 +329,10 @@ fn on_queue_clones_once_for_each_queued_handler() {
     let (signal, queue) = (Signal::<Counted>::new(), Queue::new());
     let _a = signal.subscribe().on_queue(&queue, |(), _| ());
     let _b = signal.subscribe().on_queue(&queue, |(), _| ());
-    let _filtered = signal.subscribe().filter(|_| false).on_queue(&queue, |(), _| ());
+    let _filtered = signal
+        .subscribe()
+        .filter(|_| false)
+        .on_queue(&queue, |(), _| ());
     let paused = signal.subscribe().on_queue(&queue, |(), _| ());
     let _pause = paused.pause();
     let clones = Arc::new(AtomicUsize::new(0));
@@ -336,10 +365,13 @@ fn a_claimed_call_runs_although_its_limit_has_removed_the_handler() {
     let (signal, queue, log) = (Signal::<u32>::new(), Queue::new(), Log::default());
     let limited = |limit| {
         let (log, captured) = (log.clone(), Dropped(log.clone(), "captures"));
-        signal.subscribe().limit(limit).on_queue(&queue, move |(), n| {
-            let _captured = &captured;
-            log.add(n);
-        })
+        signal
+            .subscribe()
+            .limit(limit)
+            .on_queue(&queue, move |(), n| {
+                let _captured = &captured;
+                log.add(n);
+            })
     };
     let sub = limited(2);
     for n in 1..=3 {
@@ -360,7 +392,11 @@ fn a_claimed_call_runs_although_its_limit_has_removed_the_handler() {
     let sub = limited(1);
     signal.emit(&5);
     assert_eq!(queue.clear(), 1);
-    assert_eq!(log.take(), ["drop captures"], "nor for a call that was cleared");
+    assert_eq!(
+        log.take(),
+        ["drop captures"],
+        "nor for a call that was cleared"
+    );
     drop(sub);
 }
 
@@ -373,19 +409,31 @@ fn what_a_queued_handler_returns_is_seen_by_the_drain() {
         move |_| *told.lock().unwrap() += 1
     });
     let _stop = bus.subscribe(&NUMBER).on_queue(&queue, |(), _| Flow::Stop);
-    let _fails = bus.subscribe(&NUMBER).label("queued").on_queue(&queue, |(), _| Err::<(), _>("no"));
+    let _fails = bus
+        .subscribe(&NUMBER)
+        .label("queued")
+        .on_queue(&queue, |(), _| Err::<(), _>("no"));
     let done = bus.emit(&NUMBER, &1);
-    assert_eq!((done.ran(), done.stopped(), done.errors().len()), (2, false, 0));
+    assert_eq!(
+        (done.ran(), done.stopped(), done.errors().len()),
+        (2, false, 0)
+    );
     let drained = queue.drain();
     assert_eq!((drained.delivered(), drained.errors().len()), (2, 1));
-    assert_eq!((drained.errors()[0].topic(), drained.errors()[0].label()), ("number", Some("queued")));
+    assert_eq!(
+        (drained.errors()[0].topic(), drained.errors()[0].label()),
+        ("number", Some("queued"))
+    );
     assert_eq!(*told.lock().unwrap(), 1);
 }
 
 #[test]
 fn a_closed_or_vanished_queue_is_a_failure_of_that_handler() {
     let (signal, queue) = (Signal::<u32>::new(), Queue::new());
-    let _sub = signal.subscribe().label("queued").on_queue(&queue, |(), _| ());
+    let _sub = signal
+        .subscribe()
+        .label("queued")
+        .on_queue(&queue, |(), _| ());
     let _other = signal.on(|_| ());
     queue.close();
     let done = signal.emit(&1);
@@ -400,7 +448,11 @@ fn a_clone_that_panics_is_a_failure_of_that_handler() {
     struct Fragile(bool);
     impl Clone for Fragile {
         fn clone(&self) -> Self {
-            if self.0 { boom("in clone") } else { Fragile(false) }
+            if self.0 {
+                boom("in clone")
+            } else {
+                Fragile(false)
+            }
         }
     }
     let (signal, queue, log) = (Signal::<Fragile>::new(), Queue::new(), Log::default());
@@ -408,7 +460,10 @@ fn a_clone_that_panics_is_a_failure_of_that_handler() {
         let log = log.clone();
         move || log.add("dropped")
     });
-    let _sub = signal.subscribe().limit(1).on_queue(&queue, move |(), _| _ = &captured);
+    let _sub = signal
+        .subscribe()
+        .limit(1)
+        .on_queue(&queue, move |(), _| _ = &captured);
     let _other = signal.on({
         let log = log.clone();
         move |_| log.add("other")

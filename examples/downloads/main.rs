@@ -1,0 +1,147 @@
+//! Downloads many files at once, and never blocks: worker threads emit named events, and the main
+//! thread handles them with a state of its own, draws the progress, and stays responsive.
+//!
+//! ```text
+//! cargo run --release --example downloads                     from a small server of its own
+//! cargo run --release --example downloads -- http://..  ..    into the current folder
+//! ```
+//!
+//! Without addresses it shows what can happen: eight files arrive and are verified, one does not
+//! exist, and one breaks off in the middle. With addresses, the SHA-256 of each file is printed as
+//! `sha256sum` does. It ends with status 0 if all that should arrive did.
+
+mod app;
+mod download;
+mod screen;
+mod server;
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use slotcast::{Bus, Queue};
+
+use crate::app::{App, File, State};
+use crate::download::{Download, FAILED, FINISHED, Failure, PROGRESS, STARTED};
+use crate::server::{BROKEN, FILES, MISSING, Server};
+
+fn main() -> ExitCode {
+    let urls: Vec<_> = env::args().skip(1).collect();
+    let outcome = if urls.is_empty() {
+        try_out()
+    } else {
+        fetch(&urls)
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("downloads: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Downloads all at once into `folder`; what became of each.
+fn download_all(urls: &[String], folder: &Path, agent: &ureq::Agent) -> App {
+    let bus = Bus::new();
+    let ui = Queue::<App>::with_context();
+    // Emitted on the workers' threads, handled here: where `ui` is drained, with `&mut App`.
+    let _subscriptions = [
+        bus.subscribe(&STARTED)
+            .on_queue(&ui, |app: &mut App, e| app.started(e)),
+        bus.subscribe(&PROGRESS)
+            .on_queue(&ui, |app: &mut App, e| app.progress(e)),
+        bus.subscribe(&FINISHED)
+            .on_queue(&ui, |app: &mut App, e| app.finished(e)),
+        bus.subscribe(&FAILED)
+            .on_queue(&ui, |app: &mut App, e| app.failed(e)),
+    ];
+    // Room for one: a second wake-up would say nothing that the first does not.
+    let (wake, woken) = mpsc::sync_channel(1);
+    ui.on_ready(move || _ = wake.try_send(()));
+
+    let mut app = App::new(urls);
+    let start = |(id, url): (usize, &String)| {
+        let (url, folder) = (url.clone(), folder.to_owned());
+        let download = Download {
+            id,
+            url,
+            folder,
+            agent: agent.clone(),
+            bus: bus.clone(),
+        };
+        thread::spawn(move || download.run())
+    };
+    let workers: Vec<_> = urls.iter().enumerate().map(start).collect();
+
+    // Until the last worker is gone, so that one that panics does not keep the loop for ever.
+    while workers.iter().any(|worker| !worker.is_finished()) {
+        // Woken by events, or by the time of the next heartbeat.
+        _ = woken.recv_timeout(app.until_next_beat());
+        ui.drain_with(&mut app);
+        app.turn();
+    }
+    ui.drain_with(&mut app);
+    app
+}
+
+/// From a server of its own, into a folder that is removed in the end.
+fn try_out() -> Result<bool, Box<dyn Error>> {
+    let server = Server::start()?;
+    let folder = tempfile::Builder::new()
+        .prefix("slotcast-downloads-")
+        .tempdir()?;
+    // No proxy, whatever the environment says: the server is on this machine.
+    let app = download_all(&server.urls(), folder.path(), &agent(None));
+    app.print_table();
+
+    let is_verified = |file: &&File| matches!(file.state, State::Finished { verified: true, .. });
+    let failed_as_expected = |file: &&File| match &file.state {
+        State::Failed(Failure::Status(404)) => file.name == MISSING,
+        State::Failed(Failure::Short { .. }) => file.name == BROKEN,
+        _ => false,
+    };
+    let verified = app.files.iter().filter(is_verified).count();
+    let failed = app.files.iter().filter(failed_as_expected).count();
+    let on_disk = fs::read_dir(folder.path())?.count();
+    folder.close()?;
+    println!(
+        "verified {verified} of {}, {failed} failed as expected",
+        FILES.len()
+    );
+    Ok(verified == FILES.len() && failed == 2 && on_disk == verified)
+}
+
+/// From the addresses that were given, into the current folder.
+fn fetch(urls: &[String]) -> Result<bool, Box<dyn Error>> {
+    let app = download_all(
+        urls,
+        &env::current_dir()?,
+        &agent(ureq::Proxy::try_from_env()),
+    );
+    app.print_table();
+
+    let mut finished = 0;
+    for file in &app.files {
+        if let State::Finished { sha256, .. } = &file.state {
+            println!("{sha256}  {}", file.name);
+            finished += 1;
+        }
+    }
+    println!("downloaded {finished} of {}", urls.len());
+    Ok(finished == urls.len())
+}
+
+fn agent(proxy: Option<ureq::Proxy>) -> ureq::Agent {
+    let patience = Some(Duration::from_secs(30));
+    ureq::Agent::config_builder()
+        .proxy(proxy)
+        .timeout_connect(patience)
+        .timeout_recv_response(patience)
+        .build()
+        .into()
+}

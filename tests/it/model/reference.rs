@@ -1,0 +1,382 @@
+//! The promises about order, changes, nesting, failures and deferring, in the simplest way: all
+//! handlers in one `Vec`, looked through and sorted whenever an emission begins.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use slotcast::FailureKind;
+
+use super::script::{self, Book, Calls, End, Face, Failure, How, Line, Panic, Plan, Program, State, Step, TOPICS};
+
+/// What every run has to have come to, apart from nested steps.
+pub(crate) const SITUATIONS: &[&str] = &[
+    "added during the emission", "cancelled during the emission", "cancelled by its own filter", "paused",
+    "limit spent during the emission", "closed before the next handler", "too deep", "drain inside a drain",
+    "panic told by an inner emission", "two panics in an emission", "cleared during the drain",
+];
+
+struct Handler {
+    plan: Plan,
+    live: bool,
+    /// It was live when its signal was closed.
+    closed: bool,
+    /// There is a subscription.
+    guarded: bool,
+    pauses: usize,
+    left: Option<usize>,
+}
+
+#[derive(Default)]
+struct Tally {
+    ran: usize,
+    stopped: bool,
+    closed: bool,
+    errors: Vec<Failure>,
+    panic: Option<Panic>,
+}
+
+pub(crate) struct Reference {
+    book: Book,
+    handlers: RefCell<Vec<Handler>>,
+    closed: [Cell<bool>; TOPICS.len()],
+    queue: RefCell<VecDeque<(usize, u32)>>,
+    queue_closed: Cell<bool>,
+    /// How many of the waiting events the running drain is still to deliver.
+    draining: Cell<Option<usize>>,
+    depth: Cell<usize>,
+}
+
+impl Reference {
+    pub(crate) fn new(program: &Rc<Program>) -> Self {
+        Reference {
+            book: Book::new(program),
+            handlers: RefCell::default(),
+            closed: Default::default(),
+            queue: RefCell::default(),
+            queue_closed: Cell::new(false),
+            draining: Cell::new(None),
+            depth: Cell::new(0),
+        }
+    }
+
+    fn with<R>(&self, handler: usize, f: impl FnOnce(&mut Handler) -> R) -> R {
+        f(&mut self.handlers.borrow_mut()[handler])
+    }
+
+    fn remove(&self, handler: usize) -> bool {
+        self.with(handler, |it| std::mem::replace(&mut it.live, false))
+    }
+
+    /// The live handlers of a topic, as an emission that begins now would call them.
+    fn in_order(&self, topic: usize) -> Vec<usize> {
+        let handlers = self.handlers.borrow();
+        let mut order: Vec<usize> =
+            (0..handlers.len()).filter(|&it| handlers[it].live && handlers[it].plan.topic == topic).collect();
+        // Stable: equal priorities stay in the order of subscribing.
+        order.sort_by_key(|&it| std::cmp::Reverse(handlers[it].plan.priority));
+        order
+    }
+
+    /// Tells the hook, and notes a panic that nobody has told of yet as an error.
+    fn fail(&self, tally: &mut Tally, handler: usize, mut panic: Panic) {
+        if panic.told {
+            self.book.saw("panic told by an inner emission");
+        } else {
+            tally.errors.push((FailureKind::Panicked, label(handler)));
+            panic.told = true;
+        }
+        match tally.panic {
+            None => tally.panic = Some(panic),
+            Some(_) => self.book.saw("two panics in an emission"),
+        }
+    }
+
+    fn deliver(&self, topic: usize, event: u32, lazy: bool) -> Tally {
+        let mut tally = Tally::default();
+        if self.closed[topic].get() {
+            tally.closed = true;
+            return tally;
+        }
+        let order = self.in_order(topic);
+        if order.is_empty() {
+            return tally;
+        }
+        if self.depth.get() >= self.book.program.max_depth {
+            self.book.saw("too deep");
+            tally.errors.push((FailureKind::TooDeep, None));
+            self.tell(&tally);
+            return tally;
+        }
+        self.depth.set(self.depth.get() + 1);
+        if lazy {
+            self.book.write(Line::Made { event });
+        }
+        for handler in order {
+            match self.willing(&mut tally, handler, event) {
+                Willing::Yes => {}
+                Willing::No => continue,
+                Willing::Closed => {
+                    self.book.saw("closed before the next handler");
+                    tally.closed = true;
+                    break;
+                }
+            }
+            tally.ran += 1;
+            let before = self.handlers.borrow().len();
+            match script::call(self, handler, event) {
+                Ok(End::Continue) => {}
+                Ok(End::Stop) => {
+                    tally.stopped = true;
+                    break;
+                }
+                Ok(End::Fail) => tally.errors.push((FailureKind::Failed, label(handler))),
+                Ok(End::Panic) => unreachable!("a panic is an error of its script"),
+                Err(panic) => self.fail(&mut tally, handler, panic),
+            }
+            if self.handlers.borrow()[before..].iter().any(|it| it.live && it.plan.topic == topic) {
+                self.book.saw("added during the emission");
+            }
+        }
+        self.depth.set(self.depth.get() - 1);
+        self.tell(&tally);
+        tally
+    }
+
+    fn tell(&self, tally: &Tally) {
+        for error in &tally.errors {
+            self.book.write(Line::Told(error.clone()));
+        }
+    }
+
+    /// Live, not paused, filter, still live, claim.
+    fn willing(&self, tally: &mut Tally, handler: usize, event: u32) -> Willing {
+        let live = |what| {
+            self.with(handler, |it| match it {
+                Handler { closed: true, .. } => Willing::Closed,
+                Handler { live: false, left: Some(0), .. } => {
+                    self.book.saw("limit spent during the emission");
+                    Willing::No
+                }
+                Handler { live: false, .. } => {
+                    self.book.saw(what);
+                    Willing::No
+                }
+                Handler { pauses: 0, .. } => Willing::Yes,
+                _ => {
+                    self.book.saw("paused");
+                    Willing::No
+                }
+            })
+        };
+        let first = live("cancelled during the emission");
+        if first != Willing::Yes {
+            return first;
+        }
+        if self.with(handler, |it| it.plan.filter.is_some()) {
+            match script::ask(self, handler, event) {
+                Ok(true) => {}
+                Ok(false) => return Willing::No,
+                Err(panic) => {
+                    self.fail(tally, handler, panic);
+                    return Willing::No;
+                }
+            }
+            let second = live("cancelled by its own filter");
+            if second != Willing::Yes {
+                return second;
+            }
+        }
+        self.with(handler, |it| {
+            if let Some(left) = &mut it.left {
+                *left -= 1;
+                it.live = *left > 0;
+            }
+        });
+        Willing::Yes
+    }
+
+    /// What an emission or a drain comes to: a panic goes on, or is contained.
+    fn resume(&self, panic: Option<Panic>) -> Result<(), Panic> {
+        match panic {
+            Some(panic) if !self.book.program.contain => Err(panic),
+            _ => Ok(()),
+        }
+    }
+
+    /// One drain; what it delivered. An inner one is refused.
+    fn drain_once(&self, most: usize, errors: &mut Vec<Failure>) -> Result<usize, Panic> {
+        if self.draining.get().is_some() {
+            self.book.saw("drain inside a drain");
+            errors.push((FailureKind::NestedDrain, None));
+            self.book.write(Line::Told((FailureKind::NestedDrain, None)));
+            return Ok(0);
+        }
+        self.draining.set(Some(self.queue.borrow().len().min(most)));
+        let (mut delivered, mut panic) = (0, None);
+        while let Some(left @ 1..) = self.draining.get() {
+            self.draining.set(Some(left - 1));
+            let Some((topic, event)) = self.queue.borrow_mut().pop_front() else { break };
+            let tally = self.deliver(topic, event, false);
+            delivered += 1;
+            errors.extend(tally.errors);
+            panic = panic.or(tally.panic);
+        }
+        self.draining.set(None);
+        self.resume(panic).map(|()| delivered)
+    }
+}
+
+#[derive(PartialEq)]
+enum Willing {
+    Yes,
+    No,
+    Closed,
+}
+
+pub(crate) fn label(handler: usize) -> Option<String> {
+    Some(format!("handler {handler}"))
+}
+
+impl Face for Reference {
+    fn book(&self) -> &Book {
+        &self.book
+    }
+
+    fn on(&self, _: usize, plan: &Plan) {
+        let left = match plan.calls {
+            Calls::Any => None,
+            Calls::Once => Some(1),
+            Calls::Limit(calls) => Some(calls),
+        };
+        let live = left != Some(0) && !self.closed[plan.topic].get();
+        let plan = plan.clone();
+        let handler = Handler { plan, live, closed: false, guarded: true, pauses: 0, left };
+        self.handlers.borrow_mut().push(handler);
+    }
+
+    fn cancel(&self, handler: usize) -> Option<bool> {
+        self.with(handler, |it| it.guarded).then(|| self.remove(handler))
+    }
+
+    fn cancel_by_id(&self, handler: usize) -> bool {
+        self.remove(handler)
+    }
+
+    fn drop_subscription(&self, handler: usize) {
+        if self.with(handler, |it| std::mem::replace(&mut it.guarded, false)) {
+            self.remove(handler);
+        }
+    }
+
+    fn detach(&self, handler: usize) {
+        self.with(handler, |it| it.guarded = false);
+    }
+
+    fn pause(&self, handler: usize) {
+        self.with(handler, |it| it.pauses += usize::from(it.guarded));
+    }
+
+    fn unpause(&self, handler: usize) {
+        self.with(handler, |it| it.pauses = it.pauses.saturating_sub(1));
+    }
+
+    fn state(&self, handler: usize) -> State {
+        self.with(handler, |it| State {
+            active: it.guarded.then_some(it.live),
+            paused: it.guarded.then_some(it.pauses > 0),
+            drops: usize::from(!it.live),
+        })
+    }
+
+    fn len(&self, topic: usize) -> usize {
+        self.in_order(topic).len()
+    }
+
+    fn clear(&self, topic: usize) -> usize {
+        self.in_order(topic).into_iter().filter(|&handler| self.remove(handler)).count()
+    }
+
+    fn close(&self, topic: usize) {
+        self.closed[topic].set(true);
+        for handler in self.in_order(topic) {
+            self.with(handler, |it| it.closed = true);
+            self.remove(handler);
+        }
+    }
+
+    fn close_bus(&self) {
+        self.queue_closed.set(true);
+        (0..TOPICS.len()).for_each(|topic| self.close(topic));
+    }
+
+    fn emit(&self, topic: usize, event: u32, lazy: bool) -> Result<(), Panic> {
+        let Tally { ran, stopped, closed, errors, panic } = self.deliver(topic, event, lazy);
+        self.resume(panic)?;
+        self.book.write(Line::Emitted { ran, stopped, closed, errors });
+        Ok(())
+    }
+
+    fn emit_and_catch(&self, topic: usize, event: u32) {
+        if let Err(panic) = self.emit(topic, event, false) {
+            self.book.write(Line::Caught(panic.text));
+        }
+    }
+
+    fn defer(&self, topic: usize, event: u32) -> bool {
+        let taken = !self.closed[topic].get() && !self.queue_closed.get();
+        if taken {
+            self.queue.borrow_mut().push_back((topic, event));
+        }
+        taken
+    }
+
+    fn drain(&self, how: How) -> Result<(), Panic> {
+        let mut errors = Vec::new();
+        let delivered = match how {
+            How::All => self.drain_once(usize::MAX, &mut errors)?,
+            How::One => self.drain_once(1, &mut errors)?,
+            How::UntilIdle(limit) => {
+                let mut delivered = 0;
+                while delivered < limit && !self.queue.borrow().is_empty() {
+                    let more = self.drain_once(limit - delivered, &mut errors)?;
+                    delivered += more;
+                    if more == 0 {
+                        break;
+                    }
+                }
+                if self.draining.get().is_some() && errors.is_empty() {
+                    self.drain_once(0, &mut errors)?;
+                }
+                delivered
+            }
+        };
+        self.book.write(Line::Drained { delivered, remaining: self.queue.borrow().len(), errors });
+        Ok(())
+    }
+
+    fn clear_queue(&self) -> usize {
+        if self.draining.get().is_some() {
+            self.book.saw("cleared during the drain");
+            self.draining.set(Some(0));
+        }
+        self.queue.take().len()
+    }
+
+    fn waiting(&self) -> usize {
+        self.queue.borrow().len()
+    }
+
+    fn topics(&self) -> Vec<String> {
+        let alone = TOPICS.len() - 1;
+        let waits = self.queue.borrow().iter().any(|&(topic, _)| topic == alone);
+        let there = |&topic: &usize| topic != alone || waits || self.len(alone) > 0;
+        (0..TOPICS.len()).filter(there).map(|topic| TOPICS[topic].to_owned()).collect()
+    }
+
+    fn perform_and_catch(&self, step: &Step) {
+        if let Err(panic) = script::perform(self, step, None) {
+            self.book.write(Line::Caught(panic.text));
+        }
+    }
+}

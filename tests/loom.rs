@@ -1,0 +1,276 @@
+//! Models of what threads do to one another, run in every order by loom.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --test loom
+//! ```
+//!
+//! Each model names the planted faults that turn it red: with `SLOTCAST_PLANTED=Unpaid`, say, it
+//! has to fail. The code under test is the crate's own, with loom's atomics, locks and thread-locals.
+
+#![cfg(loom)]
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use loom::thread;
+use slotcast::{Queue, Signal};
+
+/// All orders with at most this many preemptions.
+const PREEMPTIONS: usize = 3;
+
+fn model(f: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(PREEMPTIONS);
+    builder.check(f);
+}
+
+/// Captures whose use and whose drop loom watches: reading it while it is dropped is a data race.
+struct Captures {
+    cell: UnsafeCell<u32>,
+    dropped: Arc<AtomicUsize>,
+}
+
+impl Captures {
+    fn new(dropped: &Arc<AtomicUsize>) -> Self {
+        Captures {
+            cell: UnsafeCell::new(0),
+            dropped: dropped.clone(),
+        }
+    }
+    fn read(&self) {
+        self.cell.with(|_| ());
+    }
+}
+
+impl Drop for Captures {
+    fn drop(&mut self) {
+        self.cell.with_mut(|_| ());
+        self.dropped.fetch_add(1, SeqCst);
+    }
+}
+
+// SAFETY: the cell is written to by the drop alone, which has it exclusively; loom checks that.
+unsafe impl Sync for Captures {}
+
+/// Planted: `Unpublished`.
+#[test]
+fn publish_against_emit() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let _first = signal.on(|_| ());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || (signal.emit(&1).ran(), signal.emit(&2).ran())
+        });
+        let _second = signal.on(|_| ());
+        assert_eq!(signal.emit(&3).ran(), 2);
+        let (one, two) = emitting.join().unwrap();
+        assert!(one == 1 || (one == 2 && two == 2), "{one} {two}");
+    });
+}
+
+/// Planted: `Unpaid`, `Unfenced`.
+#[test]
+fn cancel_against_emit_drops_captures_promptly() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let sub = signal.on(move |_| captures.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        sub.cancel();
+        assert_eq!(signal.emit(&2).ran(), 0);
+        emitting.join().unwrap();
+        // No emission runs any more: the captures are gone, once.
+        assert_eq!(dropped.load(SeqCst), 1);
+    });
+}
+
+/// Planted: `Unpaid`, `Unfenced`.
+#[test]
+fn the_last_of_two_readers_drops_the_captures() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let sub = signal.on(move |_| captures.read());
+        signal.emit(&0);
+        let emitting: Vec<_> = (0..2)
+            .map(|_| {
+                let signal = signal.clone();
+                thread::spawn(move || _ = signal.emit(&1))
+            })
+            .collect();
+        drop(sub);
+        for thread in emitting {
+            thread.join().unwrap();
+        }
+        assert_eq!(dropped.load(SeqCst), 1);
+    });
+}
+
+/// Planted: `Unawaited` (never woken), `Unpaid`.
+#[test]
+fn the_waiting_cancel_wakes_and_finds_the_captures_gone() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let sub = signal.on(move |_| captures.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        sub.cancel_and_wait().unwrap();
+        assert_eq!(dropped.load(SeqCst), 1);
+        emitting.join().unwrap();
+    });
+}
+
+/// Planted: `Unawaited`.
+#[test]
+fn two_threads_wait_for_one_handler() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let sub = std::sync::Arc::new(signal.on(move |_| captures.read()));
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        let waiting = thread::spawn({
+            let (sub, dropped) = (sub.clone(), dropped.clone());
+            move || {
+                sub.cancel_and_wait().unwrap();
+                assert_eq!(dropped.load(SeqCst), 1);
+            }
+        });
+        sub.cancel_and_wait().unwrap();
+        assert_eq!(dropped.load(SeqCst), 1);
+        emitting.join().unwrap();
+        waiting.join().unwrap();
+    });
+}
+
+/// A snapshot of one signal may come to stand where one of the other has been. Planted: `Unpaid`.
+#[test]
+fn two_signals_take_turns_at_one_address() {
+    model(|| {
+        let (one, two) = (Signal::<u32>::new(), Signal::<[u64; 3]>::new());
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let first = one.on(move |_| captures.read());
+        one.emit(&0);
+        let emitting = thread::spawn({
+            let (one, two) = (one.clone(), two.clone());
+            move || {
+                one.emit(&1);
+                two.emit(&[2; 3]);
+            }
+        });
+        drop(first);
+        let captures = Captures::new(&dropped);
+        let second = two.on(move |_| captures.read());
+        two.emit(&[0; 3]);
+        drop(second);
+        emitting.join().unwrap();
+        assert_eq!(dropped.load(SeqCst), 2);
+    });
+}
+
+/// Planted: none of its own; `Unpaid` breaks the list it walks.
+#[test]
+fn a_limit_is_claimed_once_by_two_threads() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let sub = signal.once({
+            let calls = calls.clone();
+            move |_| _ = calls.fetch_add(1, SeqCst)
+        });
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        let ran = signal.emit(&2).ran() + emitting.join().unwrap();
+        assert_eq!((ran, calls.load(SeqCst), sub.is_active()), (1, 1, false));
+    });
+}
+
+/// Planted: `Unpaid`.
+#[test]
+fn close_against_emit() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let _sub = signal.on(move |_| captures.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        signal.close();
+        assert!(signal.emit(&2).is_closed());
+        emitting.join().unwrap();
+        assert_eq!(dropped.load(SeqCst), 1);
+    });
+}
+
+/// Whoever drains when it is woken, and only then, gets everything. Planted: `Unwoken`.
+#[test]
+fn a_wake_is_never_lost() {
+    model(|| {
+        let queue = Queue::new();
+        let (wakes, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        queue.on_ready({
+            let wakes = wakes.clone();
+            move || _ = wakes.fetch_add(1, SeqCst)
+        });
+        let post = |queue: &Queue| {
+            let done = done.clone();
+            queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap();
+        };
+        post(&queue);
+        let posting = thread::spawn({
+            let (queue, done) = (queue.clone(), done.clone());
+            move || queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap()
+        });
+        let drain_if_woken = || {
+            if wakes.swap(0, SeqCst) > 0 {
+                queue.drain();
+            }
+        };
+        drain_if_woken();
+        posting.join().unwrap();
+        // At most one more: the first drain may have left the second event behind.
+        drain_if_woken();
+        assert_eq!(done.load(SeqCst), 2);
+    });
+}
+
+/// Planted: `Untolled`.
+#[test]
+fn run_returns_when_the_queue_is_closed_and_empty() {
+    model(|| {
+        let queue = Queue::new();
+        let done = Arc::new(AtomicUsize::new(0));
+        let running = thread::spawn({
+            let queue = queue.clone();
+            move || queue.run().delivered()
+        });
+        let posted = done.clone();
+        queue.post(move || _ = posted.fetch_add(1, SeqCst)).unwrap();
+        queue.close();
+        assert_eq!(running.join().unwrap(), 1);
+        assert_eq!(done.load(SeqCst), 1);
+    });
+}
