@@ -16,21 +16,14 @@ struct App {
 const OPENED: Topic<String> = Topic::new("file.opened");
 const EDITED: Topic<String> = Topic::new("file.edited");
 
-/// The user wants to quit.
+/// The user wants to quit, with so many percent of power left. Handlers object in a list.
 struct Quit {
-    unsaved: Vec<String>,
-    on_battery: bool,
+    battery: u8,
 }
 
-/// What the handlers of [`Quit`] answer into.
-#[derive(Default)]
-struct Votes {
-    objections: Vec<String>,
-    asked: usize,
-}
-
-/// A key that was pressed. The first handler that knows it decides what it means.
+/// A key that was pressed. The first handler that knows it says what it means.
 struct Key(char);
+const CTRL_S: char = '\x13';
 
 #[derive(Debug, PartialEq)]
 enum Command {
@@ -47,7 +40,7 @@ fn main() {
 fn change_the_state() {
     let bus = Bus::<App>::with_context();
     let _files = bus.on_with(&OPENED, |app, name| app.open.push(name.clone()));
-    let _dirty = bus.on_with(&EDITED, |app, name| {
+    let _unsaved = bus.on_with(&EDITED, |app, name| {
         if !app.unsaved.contains(name) {
             app.unsaved.push(name.clone());
         }
@@ -69,58 +62,34 @@ fn change_the_state() {
 }
 
 fn collect_votes() {
-    let quit = Signal::<Quit, Votes>::with_context();
-    // A veto: of a higher priority than the others, and nobody is asked after it.
-    let _battery = quit.subscribe().priority(10).on_with(|votes, quit| {
-        votes.asked += 1;
-        if quit.on_battery && !quit.unsaved.is_empty() {
-            votes
-                .objections
-                .push("the battery is low: save first".to_owned());
+    let quit = Signal::<Quit, Vec<&str>>::with_context();
+    let _plan = quit.on_with(|objections, _| objections.push("plan.txt is not saved"));
+    let _upload = quit.on_with(|objections, _| objections.push("an upload is running"));
+    // A veto: asked before the others, who are then not asked at all.
+    let _battery = quit.subscribe().priority(10).on_with(|objections, quit| {
+        if quit.battery < 5 {
+            objections.push("the battery is low: save now");
             return Flow::Stop;
         }
         Flow::Continue
     });
-    let _unsaved = quit.on_with(|votes, quit| {
-        votes.asked += 1;
-        votes.objections.extend(
-            quit.unsaved
-                .iter()
-                .map(|name| format!("{name} is not saved")),
-        );
-    });
-    let _upload = quit.on_with(|votes, _| {
-        votes.asked += 1;
-        votes.objections.push("an upload is running".to_owned());
-    });
 
-    let mut votes = Votes::default();
-    let unsaved = vec!["plan.txt".to_owned()];
-    let done = quit.emit_with(
-        &mut votes,
-        &Quit {
-            unsaved: unsaved.clone(),
-            on_battery: false,
-        },
-    );
-    println!("votes:  {:?}", votes.objections);
+    let mut objections = Vec::new();
+    let event = Quit { battery: 80 };
+    let done = quit.emit_with(&mut objections, &event);
+    println!("votes:  {objections:?}");
     assert_eq!(
-        votes.objections,
+        objections,
         ["plan.txt is not saved", "an upload is running"]
     );
-    assert!(votes.asked == 3 && !done.stopped());
+    assert!(done.ran() == 3 && !done.stopped());
 
-    let mut votes = Votes::default();
-    let done = quit.emit_with(
-        &mut votes,
-        &Quit {
-            unsaved,
-            on_battery: true,
-        },
-    );
-    println!("veto:   {:?}", votes.objections);
-    assert_eq!(votes.objections, ["the battery is low: save first"]);
-    assert!(votes.asked == 1 && done.stopped());
+    let mut objections = Vec::new();
+    let event = Quit { battery: 3 };
+    let done = quit.emit_with(&mut objections, &event);
+    println!("veto:   {objections:?}");
+    assert_eq!(objections, ["the battery is low: save now"]);
+    assert!(done.ran() == 1 && done.stopped());
 }
 
 fn take_the_first_answer() {
@@ -129,25 +98,20 @@ fn take_the_first_answer() {
         *answer = Some(Command::Insert(key.0));
         Flow::Stop
     });
-    // Subscribed later, asked earlier.
-    let _menu = pressed
+    // Subscribed later, asked earlier. Knows one key only, and leaves the others to the next.
+    let menu = pressed
         .subscribe()
         .priority(1)
-        .on_with(|answer, key| match key.0 {
-            '\u{13}' => {
-                *answer = Some(Command::Save);
-                Flow::Stop
-            }
-            _ => Flow::Continue,
-        });
+        .filter(|key| key.0 == CTRL_S);
+    let _menu = menu.on_with(|answer, _| {
+        *answer = Some(Command::Save);
+        Flow::Stop
+    });
 
-    let mut answer = None;
-    let done = pressed.emit_with(&mut answer, &Key('\u{13}'));
-    println!("answer: {answer:?}, after asking {}", done.ran());
-    assert_eq!((answer, done.ran()), (Some(Command::Save), 1));
-
-    let mut answer = None;
-    let done = pressed.emit_with(&mut answer, &Key('x'));
-    println!("answer: {answer:?}, after asking {}", done.ran());
-    assert_eq!((answer, done.ran()), (Some(Command::Insert('x')), 2));
+    for (key, expected) in [(CTRL_S, Command::Save), ('x', Command::Insert('x'))] {
+        let mut answer = None;
+        let done = pressed.emit_with(&mut answer, &Key(key));
+        println!("answer: {answer:?}");
+        assert_eq!((answer, done.ran()), (Some(expected), 1));
+    }
 }

@@ -30,12 +30,12 @@ struct Game {
 
 struct Shield {
     strength: i32,
-    _blocks: Subscription,
+    _handler: Subscription,
 }
 
 /// Subscribes the handler that blocks hits, ahead of the one that hurts.
 fn take_shield(bus: &Bus<Game>, strength: i32) -> Shield {
-    let _blocks = bus
+    let _handler = bus
         .subscribe(&HIT)
         .priority(10)
         .on_with(|game: &mut Game, hit| {
@@ -43,17 +43,15 @@ fn take_shield(bus: &Bus<Game>, strength: i32) -> Shield {
                 return Flow::Continue;
             };
             shield.strength -= hit.points;
-            if shield.strength > 0 {
-                game.log
-                    .push(format!("blocked {} of {}", hit.points, hit.by));
-            } else {
-                game.log.push(format!("broken by {}", hit.by));
-                // Cancels the handler that is running. It ends in peace, and is not called again.
+            if shield.strength <= 0 {
+                // Cancels the handler that is running: it goes on to its end, and is not called
+                // again.
                 game.shield = None;
             }
+            game.log.push(format!("the shield stops {}", hit.by));
             Flow::Stop
         });
-    Shield { strength, _blocks }
+    Shield { strength, _handler }
 }
 
 fn main() -> Result<(), DeferError<Hit>> {
@@ -79,40 +77,19 @@ fn main() -> Result<(), DeferError<Hit>> {
                 game.shield = Some(take_shield(&bus, 5));
             }
         });
-    // Subscribed inside a handler, and so not called before the next emission.
-    let own = bus.downgrade();
-    bus.once_with(&ENTERED, move |game, room| {
-        game.log.push(format!("the door closes behind room {room}"));
-        if let Some(bus) = own.upgrade() {
-            bus.on_with(&ENTERED, |game, room| game.log.push(format!("room {room}")))
-                .detach();
-        }
-    })
-    .detach();
 
     let mut game = Game {
         health: 10,
         shield: None,
         log: Vec::new(),
     };
-    let rat: Rc<str> = "a rat".into();
+    let (rat, bat): (Rc<str>, Rc<str>) = ("a rat".into(), "a bat".into());
     for room in 1..=3 {
         bus.emit_with(&mut game, &ENTERED, &room);
-        // Deferred, and delivered in this order when the hero has looked around.
-        bus.defer(
-            &HIT,
-            Hit {
-                by: rat.clone(),
-                points: 2,
-            },
-        )?;
-        bus.defer(
-            &HIT,
-            Hit {
-                by: "a bat".into(),
-                points: 1,
-            },
-        )?;
+        // Deferred, and delivered in this order once the hero has looked around.
+        for (by, points) in [(rat.clone(), 2), (bat.clone(), 1)] {
+            bus.defer(&HIT, Hit { by, points })?;
+        }
         bus.drain_with(&mut game);
     }
 
@@ -123,15 +100,12 @@ fn main() -> Result<(), DeferError<Hit>> {
     assert_eq!(
         game.log,
         [
-            "the door closes behind room 1",
             "a rat hurts Ada by 2",
             "a bat hurts Ada by 1",
             "found a shield",
-            "room 2",
-            "blocked 2 of a rat",
-            "blocked 1 of a bat",
-            "room 3",
-            "broken by a rat",
+            "the shield stops a rat",
+            "the shield stops a bat",
+            "the shield stops a rat",
             "a bat hurts Ada by 1",
         ]
     );

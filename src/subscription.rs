@@ -94,22 +94,17 @@ impl std::hash::Hash for SubscriptionId {
 /// ```
 #[must_use = "dropping the subscription cancels it at once; keep it, or call `detach`"]
 pub struct Subscription<M: Mode> {
-    /// `None` once it is detached.
-    entry: Option<Anchor<M, dyn Control<M>>>,
-    id: SubscriptionId,
+    entry: Anchor<M, dyn Control<M>>,
+    /// Dropping it leaves the handler alone.
+    detached: bool,
 }
 
 impl<M: Mode> Subscription<M> {
     pub(crate) fn new(entry: Anchor<M, dyn Control<M>>) -> Self {
-        let id = SubscriptionId::of(entry.head());
         Subscription {
-            entry: Some(entry),
-            id,
+            entry,
+            detached: false,
         }
-    }
-
-    fn head(&self) -> Option<&Head<M>> {
-        self.entry.as_ref().map(Anchor::head)
     }
 
     /// Cancels; whether the handler was still connected. Calling it again is harmless.
@@ -126,7 +121,7 @@ impl<M: Mode> Subscription<M> {
     /// assert_eq!(tick.emit(&1).ran(), 0);
     /// ```
     pub fn cancel(&self) -> bool {
-        self.entry.as_ref().is_some_and(cancel)
+        cancel(&self.entry)
     }
 
     /// Lets the handler stay for as long as its signal does, or until `Bus::cancel` is called with
@@ -140,14 +135,14 @@ impl<M: Mode> Subscription<M> {
     /// assert_eq!(tick.emit(&1).ran(), 1);
     /// ```
     pub fn detach(mut self) {
-        self.entry = None;
+        self.detached = true;
     }
 
     /// Whether the handler is connected: not cancelled, cleared, used up or closed. Paused ones
     /// are. A snapshot: another thread may change it at any moment.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.head().is_some_and(|head| !head.has(state::REMOVED))
+        !self.entry.head().has(state::REMOVED)
     }
 
     /// Pauses the handler until the guard is dropped. Several pauses add up.
@@ -167,9 +162,7 @@ impl<M: Mode> Subscription<M> {
     /// assert_eq!(tick.emit(&1).ran(), 1);
     /// ```
     pub fn pause(&self) -> Pause<M> {
-        if let Some(head) = self.head() {
-            head.state.add(state::PAUSE);
-        }
+        self.entry.head().state.add(state::PAUSE);
         Pause {
             entry: self.entry.clone(),
         }
@@ -178,13 +171,13 @@ impl<M: Mode> Subscription<M> {
     /// Whether any pause is in force.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.head().is_some_and(Head::is_paused)
+        self.entry.head().is_paused()
     }
 
     /// A name for this subscription, unique in the process.
     #[must_use]
     pub fn id(&self) -> SubscriptionId {
-        self.id
+        SubscriptionId::of(self.entry.head())
     }
 }
 
@@ -240,9 +233,7 @@ impl Subscription<Shared> {
     }
 
     fn cancel_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
-        let Some(entry) = &self.entry else {
-            return Ok(());
-        };
+        let entry = &self.entry;
         cancel(entry);
         let head = entry.head();
         let gone = || head.has(state::DROPPED);
@@ -266,8 +257,8 @@ impl Subscription<Shared> {
 
 impl<M: Mode> Drop for Subscription<M> {
     fn drop(&mut self) {
-        if let Some(entry) = &self.entry {
-            cancel(entry);
+        if !self.detached {
+            cancel(&self.entry);
         }
     }
 }
@@ -275,7 +266,7 @@ impl<M: Mode> Drop for Subscription<M> {
 impl<M: Mode> fmt::Debug for Subscription<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("is_active", &self.is_active())
             .field("is_paused", &self.is_paused())
             .finish()
@@ -287,14 +278,12 @@ impl<M: Mode> fmt::Debug for Subscription<M> {
 /// Owns what it needs: it may outlive the subscription, and then does nothing.
 #[must_use = "dropping the guard ends the pause at once"]
 pub struct Pause<M: Mode> {
-    entry: Option<Anchor<M, dyn Control<M>>>,
+    entry: Anchor<M, dyn Control<M>>,
 }
 
 impl<M: Mode> Drop for Pause<M> {
     fn drop(&mut self) {
-        if let Some(entry) = &self.entry {
-            entry.head().state.sub(state::PAUSE);
-        }
+        self.entry.head().state.sub(state::PAUSE);
     }
 }
 

@@ -55,7 +55,7 @@ impl App {
         file.state = State::Running;
         file.total = event.total;
         file.began = Instant::now();
-        self.screen.started(event.id, event.total);
+        self.screen.started(event.id);
     }
 
     pub(crate) fn progress(&mut self, event: &Progress) {
@@ -68,6 +68,8 @@ impl App {
     pub(crate) fn finished(&mut self, event: &Finished) {
         let file = &mut self.files[event.id];
         file.took = file.began.elapsed();
+        // Those that came without a length have one now.
+        file.total = Some(event.bytes);
         self.screen
             .progress(event.id, &file.name, file.bytes, event.bytes, file.total);
         file.bytes = event.bytes;
@@ -114,49 +116,45 @@ impl App {
     /// Takes the bars away and prints one line for each file.
     pub(crate) fn print_table(&self) {
         self.screen.clear();
-        let width = self
-            .files
-            .iter()
-            .map(|file| file.name.len())
-            .max()
-            .unwrap_or(0);
-        println!(
-            "{:width$} {:>12} {:>8} {:>14}  result",
-            "file", "size", "time", "rate"
-        );
-        for File {
-            name,
-            state,
-            bytes,
-            took,
-            ..
-        } in &self.files
-        {
-            let result = match state {
-                State::Finished { verified: true, .. } => "verified",
-                State::Finished {
-                    verified: false, ..
-                } => "done",
+        let width = self.files.iter().map(|file| file.name.len()).max();
+        let width = width.unwrap_or(0);
+        print_row(width, "file", ["size", "time", "rate"], "result");
+        for file in &self.files {
+            let name = &file.name;
+            match &file.state {
+                State::Finished { verified, .. } => {
+                    let result = if *verified { "verified" } else { "done" };
+                    print_row(width, name, file.numbers().each_ref().map(|s| &**s), result);
+                }
                 State::Failed(why) => {
-                    println!("{name:width$} {:>36}  failed: {why}", "");
-                    continue;
+                    print_row(width, name, [""; 3], &format!("failed: {why}"));
                 }
                 State::Waiting | State::Running => {
-                    println!("{name:width$} {:>36}  failed: the worker panicked", "");
-                    continue;
+                    print_row(width, name, [""; 3], "failed: the worker panicked");
                 }
-            };
-            let (size, seconds) = (BinaryBytes(*bytes).to_string(), took.as_secs_f64());
-            let rate = BinaryBytes((*bytes as f64 / seconds.max(0.001)) as u64);
-            let (time, rate) = (format!("{seconds:.1} s"), format!("{rate}/s"));
-            println!("{name:width$} {size:>12} {time:>8} {rate:>14}  {result}");
+            }
         }
-        let Heart {
-            beats, longest_gap, ..
-        } = self.heart;
-        let gap = longest_gap.as_millis();
+        let (beats, gap) = (self.heart.beats, self.heart.longest_gap.as_millis());
         println!("{beats} heartbeats, at most {gap} ms between two turns of the loop");
     }
+}
+
+impl File {
+    /// Size, time and rate.
+    fn numbers(&self) -> [String; 3] {
+        let seconds = self.took.as_secs_f64();
+        let rate = self.bytes as f64 / seconds.max(0.001);
+        [
+            BinaryBytes(self.bytes).to_string(),
+            format!("{seconds:.1} s"),
+            format!("{}/s", BinaryBytes(rate as u64)),
+        ]
+    }
+}
+
+fn print_row(width: usize, name: &str, numbers: [&str; 3], result: &str) {
+    let [size, time, rate] = numbers;
+    println!("{name:width$} {size:>12} {time:>8} {rate:>14}  {result}");
 }
 
 /// Shows that the loop never waits for long.

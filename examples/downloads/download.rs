@@ -91,10 +91,10 @@ impl Download {
     }
 
     fn fetch(&self) -> Result<Finished, Failure> {
-        if !self.url.starts_with("http://") {
-            return Err(Failure::Other(
-                "the address does not begin with http://".to_owned(),
-            ));
+        let scheme = self.url.get(..7);
+        if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")) {
+            let why = format!("{:?} does not begin with http://", self.url);
+            return Err(Failure::Other(why));
         }
         // One request and no more: whatever ends the answer then ends the connection.
         let response = self
@@ -115,16 +115,13 @@ impl Download {
         let result = self.receive(body.into_reader(), total, &mut file);
         let result = result.and_then(|(bytes, sha256)| match told {
             Some(told) if told != sha256 => Err(Failure::Altered),
-            told => {
-                let (path, verified) = (path.clone(), told.is_some());
-                Ok(Finished {
-                    id: self.id,
-                    bytes,
-                    path,
-                    sha256,
-                    verified,
-                })
-            }
+            told => Ok(Finished {
+                id: self.id,
+                bytes,
+                path: path.clone(),
+                sha256,
+                verified: told.is_some(),
+            }),
         });
         if result.is_err() {
             // Nobody should take it for the whole. If it cannot be removed, the reason for the
@@ -151,17 +148,17 @@ impl Download {
             let len = match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(len) => len,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                // Sent in chunks, without a length, and the last one is missing.
-                Err(error) if total.is_none() => {
-                    return Err(Failure::Other(format!(
-                        "broke off after {bytes} bytes: {error}"
-                    )));
-                }
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
-                Err(error) => {
-                    return Err(Failure::Other(format!("cannot receive: {error}")));
-                }
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    // The connection is gone. Whether that is too early, the length will tell.
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if total.is_some() => {
+                        break;
+                    }
+                    _ => {
+                        let why = format!("broke off after {bytes} bytes: {error}");
+                        return Err(Failure::Other(why));
+                    }
+                },
             };
             digest.update(&buffer[..len]);
             file.write_all(&buffer[..len])
@@ -185,37 +182,24 @@ impl Download {
 /// The last part of an address as a name that is harmless in any folder of any system: no
 /// separators, no hidden files, no devices.
 pub(crate) fn file_name(url: &str) -> String {
-    let path = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let last = path
-        .split_once('/')
-        .map_or("", |(_, path)| path)
-        .rsplit('/')
-        .next();
-    let name: String = last
-        .unwrap_or_default()
-        .chars()
-        .take(100)
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "._-".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    let name = name.trim_matches('.');
-    let stem = name
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_uppercase();
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let path = rest.split_once('/').map_or("", |(_, path)| path);
+    let last = path.rsplit('/').next().unwrap_or_default();
+
+    let is_harmless = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let mut name = last.replace(|c| !is_harmless(c), "_");
+    name.truncate(100);
+    let name = name.trim_start_matches(['.', '-']).trim_end_matches('.');
+
+    let stem = name.split('.').next().unwrap_or_default();
+    let stem = stem.to_ascii_uppercase();
     let is_device = matches!(&stem[..], "CON" | "PRN" | "AUX" | "NUL")
         || stem.len() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT"));
-    match (name, is_device) {
-        ("", _) => "download".to_owned(),
-        (name, true) => format!("_{name}"),
-        (name, false) => name.to_owned(),
+    match name {
+        "" => "download".to_owned(),
+        name if is_device => format!("_{name}"),
+        name => name.to_owned(),
     }
 }
 

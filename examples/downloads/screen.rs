@@ -7,6 +7,8 @@ pub(crate) enum Screen {
     Bars {
         all: MultiProgress,
         bars: Vec<ProgressBar>,
+        /// Of the column of names.
+        width: usize,
         status: ProgressBar,
     },
     Lines,
@@ -22,30 +24,26 @@ impl Screen {
         if all.is_hidden() {
             return Screen::Lines;
         }
-        let width = names
-            .clone()
-            .map(str::len)
-            .max()
-            .unwrap_or(0)
-            .min(MOST_NAME);
-        let style = style(&format!(
-            "{{prefix:{width}!}} {{wide_bar:.cyan/dim}} {{binary_bytes:>10}} of \
-             {{binary_total_bytes:<10}} {{binary_bytes_per_sec:>12}} {{msg:8}}"
-        ));
+        let width = names.clone().map(str::len).max().unwrap_or(0);
+        let width = width.min(MOST_NAME);
         let bar = |name: &str| {
-            let bar = ProgressBar::no_length().with_style(style.clone());
+            let bar = ProgressBar::no_length().with_style(bar_style(width, "dim"));
             all.add(bar.with_prefix(name.to_owned()).with_message("waiting"))
         };
         let bars = names.map(bar).collect();
-        let status = all.add(ProgressBar::new_spinner().with_style(self::style(STATUS)));
-        Screen::Bars { all, bars, status }
+        let spinner = ProgressBar::new_spinner().with_style(style("{spinner:.green} {msg}"));
+        let status = all.add(spinner);
+        Screen::Bars {
+            all,
+            bars,
+            width,
+            status,
+        }
     }
 
-    pub(crate) fn started(&self, id: usize, total: Option<u64>) {
+    pub(crate) fn started(&self, id: usize) {
         if let Screen::Bars { bars, .. } = self {
-            if let Some(total) = total {
-                bars[id].set_length(total);
-            }
+            bars[id].reset_elapsed();
             bars[id].reset_eta();
             bars[id].set_message("running");
         }
@@ -61,7 +59,12 @@ impl Screen {
         total: Option<u64>,
     ) {
         match (self, total) {
-            (Screen::Bars { bars, .. }, _) => bars[id].set_position(now),
+            (Screen::Bars { bars, .. }, total) => {
+                bars[id].set_position(now);
+                if let Some(total) = total {
+                    bars[id].set_length(total);
+                }
+            }
             (Screen::Lines, Some(total)) if now < total => {
                 let quarter = now * 4 / total;
                 if quarter > before * 4 / total {
@@ -75,7 +78,11 @@ impl Screen {
     /// `result` is one short word; `details` are for lines, where there is room.
     pub(crate) fn ended(&self, id: usize, name: &str, result: &'static str, details: &str) {
         match self {
-            Screen::Bars { bars, .. } => bars[id].abandon_with_message(result),
+            Screen::Bars { bars, width, .. } => {
+                let color = if result == "failed" { "red" } else { "green" };
+                bars[id].set_style(bar_style(*width, color));
+                bars[id].abandon_with_message(result);
+            }
             Screen::Lines => eprintln!("{result}: {name}{details}"),
         }
     }
@@ -101,10 +108,15 @@ impl Screen {
     }
 }
 
-const STATUS: &str = "{spinner:.green} {msg}";
+/// `color` is that of the message.
+fn bar_style(width: usize, color: &str) -> ProgressStyle {
+    style(&format!(
+        "{{prefix:{width}!}} {{wide_bar:.cyan/dim}} {{binary_bytes:>10}} of \
+         {{binary_total_bytes:<10}} {{binary_bytes_per_sec:>12}} {{msg:8.{color}}}"
+    ))
+}
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .expect("a bad template")
-        .progress_chars("━━─")
+    let style = ProgressStyle::with_template(template).expect("a bad template");
+    style.progress_chars("━━─")
 }

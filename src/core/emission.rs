@@ -84,9 +84,10 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
         }
     }
 
-    #[inline]
+    /// What failed. How many ran, nobody asks of a deferred event.
+    #[inline(always)]
     #[track_caller]
-    pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> Tally {
+    pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> Option<Box<Report>> {
         let signal = self.signal;
         let current = self
             .reading
@@ -95,17 +96,17 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
         if !current {
             self.reading = None;
             if signal.is_silent() {
-                return Tally::NOTHING;
+                return None;
             }
         }
         let Some(level) = thread::descend(signal.max_depth) else {
-            return too_deep(signal, Location::caller());
+            return too_deep(signal, Location::caller()).report;
         };
         if !current {
             self.reading = signal.enter(level.above());
         }
         let Some(reading) = &self.reading else {
-            return look(signal, level, || event, context);
+            return look(signal, level, || event, context).report;
         };
         let mut tally = call_all(&reading.handlers, event, context);
         if !signal.publishes(reading) {
@@ -114,7 +115,7 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
         }
         collect(signal, &mut tally);
         drop(level);
-        tally
+        tally.report
     }
 }
 

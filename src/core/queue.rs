@@ -6,7 +6,6 @@
 
 use std::panic::Location;
 
-use super::emission::Tally;
 use super::faults::{self, Report};
 use super::handlers::Claim;
 use super::home::{Home, Hook, Name, Place, Settings};
@@ -61,14 +60,6 @@ impl<M: Mode> Tray<'_, M> {
             self.left.set(left - 1);
         }
         left > 0
-    }
-
-    #[inline]
-    pub(crate) fn add(&mut self, tally: Tally) {
-        self.delivered += 1;
-        if tally.report.is_some() {
-            self.report(tally.report);
-        }
     }
 
     pub(crate) fn report(&mut self, later: Option<Box<Report>>) {

@@ -1,0 +1,101 @@
+//! What does it cost to defer an event and deliver it to one handler?
+//!
+//! ```sh
+//! cargo bench --bench queue
+//! ```
+//!
+//! Beside it the usual way: a channel of boxed closures, each with a clone of an `Arc`.
+
+mod measure;
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+
+use measure::{Work, nanoseconds};
+use slotcast::{Bus, Topic, local};
+
+const NUMBER: Topic<u64> = Topic::new("bench.number");
+
+/// How many events are deferred before each drain.
+const BATCHES: [u64; 3] = [1, 16, 1024];
+
+fn main() {
+    println!(
+        "One event deferred and delivered to one handler, in ns; in brackets the ratio to the channel."
+    );
+    println!(
+        "{:>6} {:>9} {:>17} {:>17} {:>17} {:>17}",
+        "batch", "channel", "bus, handle", "bus, by name", "local, handle", "on_queue"
+    );
+    for batch in BATCHES {
+        let sum = Arc::new(AtomicU64::new(0));
+        let (sender, receiver) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        let bus = Bus::new();
+        let _sub = bus.on(&NUMBER, adder(&sum));
+        let handle = bus.signal(&NUMBER);
+        let local = local::Bus::new();
+        let _local = local.on(&NUMBER, adder(&sum));
+        let local_handle = local.signal(&NUMBER);
+        let source = Bus::new();
+        let queue = slotcast::Queue::new();
+        let queued = adder(&sum);
+        let _queued = source
+            .subscribe(&NUMBER)
+            .on_queue(&queue, move |(), n| queued(n));
+        let source = source.signal(&NUMBER);
+
+        let costs = nanoseconds([
+            batches(
+                batch,
+                |n| {
+                    let sum = sum.clone();
+                    sender.send(Box::new(move || add(&sum, n))).unwrap();
+                },
+                || {
+                    while let Ok(f) = receiver.try_recv() {
+                        f()
+                    }
+                },
+            ),
+            batches(batch, |n| handle.defer(n).unwrap(), || _ = bus.drain()),
+            batches(
+                batch,
+                |n| bus.defer(&NUMBER, n).unwrap(),
+                || _ = bus.drain(),
+            ),
+            batches(
+                batch,
+                |n| local_handle.defer(n).unwrap(),
+                || _ = local.drain(),
+            ),
+            batches(batch, |n| _ = source.emit(&n), || _ = queue.drain()),
+        ]);
+        print!("{batch:>6} {:>9.1}", costs[0]);
+        for cost in &costs[1..] {
+            print!(" {cost:>9.1} ({:>5.2})", cost / costs[0]);
+        }
+        println!();
+    }
+}
+
+fn add(sum: &AtomicU64, n: u64) {
+    sum.store(sum.load(Relaxed).wrapping_add(n), Relaxed);
+}
+
+fn adder(sum: &Arc<AtomicU64>) -> impl Fn(&u64) + Send + Sync + 'static {
+    let sum = sum.clone();
+    move |n| add(&sum, *n)
+}
+
+fn batches<'w>(batch: u64, defer: impl Fn(u64) + 'w, drain: impl Fn() + 'w) -> Work<'w> {
+    Box::new(move |times| {
+        let mut left = times.max(batch);
+        while left > 0 {
+            let now = left.min(batch);
+            (0..now).for_each(&defer);
+            drain();
+            left -= now;
+        }
+        times.max(batch)
+    })
+}
