@@ -6,6 +6,8 @@
 //!
 //! Beside it the usual way: a channel of boxed closures, each with a clone of an `Arc`.
 
+#![allow(clippy::unwrap_used, reason = "the queues stay open")]
+
 mod measure;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

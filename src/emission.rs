@@ -40,10 +40,7 @@ impl Emission {
             closed,
             report,
         } = tally;
-        let report = match report {
-            None => None,
-            Some(report) => Some(report.resume(panics())),
-        };
+        let report = report.map(|report| report.resume(panics()));
         Emission {
             ran,
             stopped,

@@ -1,4 +1,159 @@
-//! In-process events.
+//! In-process events: named typed topics, handlers that may change while they run, delivery at
+//! once or through a queue.
+//!
+//! ```
+//! use slotcast::{Bus, Topic};
+//!
+//! struct Order { id: u64, total: f64 }
+//! const PLACED: Topic<Order> = Topic::new("order.placed");    // checked at compile time
+//!
+//! let bus = Bus::new();                                       // a cheap handle: Clone, Send, Sync
+//! let sub = bus.on(&PLACED, |o| println!("order {}", o.id));  // cancels when it is dropped
+//! bus.once(&PLACED, |o| println!("first: {}", o.total)).detach();
+//!
+//! let done = bus.emit(&PLACED, &Order { id: 1, total: 9.5 }); // now, on this thread, by reference
+//! assert_eq!(done.ran(), 2);
+//! bus.defer(&PLACED, Order { id: 2, total: 3.0 })?;           // later
+//! assert_eq!(bus.drain().delivered(), 1);                     // now is later
+//! # drop(sub);
+//! # Ok::<(), slotcast::DeferError<Order>>(())
+//! ```
+//!
+//! Emitted on any thread, handled where a queue is drained, with that thread's state:
+//!
+//! ```
+//! use slotcast::{Bus, Queue, Topic};
+//!
+//! #[derive(Default)]
+//! struct App { shown: Vec<u64> }
+//! const PLACED: Topic<u64> = Topic::new("order.placed");
+//!
+//! let bus = Bus::new();
+//! let ui = Queue::<App>::with_context();
+//! let _sub = bus.subscribe(&PLACED).on_queue(&ui, |app: &mut App, id| app.shown.push(*id));
+//!
+//! std::thread::scope(|scope| { scope.spawn(|| bus.emit(&PLACED, &7)); });
+//! let mut app = App::default();
+//! ui.drain_with(&mut app);
+//! assert_eq!(app.shown, [7]);
+//! ```
+//!
+//! # Words
+//!
+//! | word | means |
+//! |---|---|
+//! | event | the value that is delivered, of any type `E` |
+//! | [`Topic<E>`](Topic) | a name together with its payload type |
+//! | handler | the closure that is called |
+//! | [`Subscription`] | the guard that keeps a handler connected |
+//! | [`Signal<E>`](Signal) | the ordered handlers of one event; usable alone, without a bus |
+//! | [`Bus`] | signals by name, and one queue |
+//! | [`Emission`] | one delivery of one event to the handlers of a signal, and how it went |
+//! | [`Queue`] | events waiting to be delivered by whoever drains it |
+//! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
+//!
+//! # How to choose
+//!
+//! - One event, known to both sides: a [`Signal`] as a field. No names, no look-up.
+//! - Parts that should not know each other: a [`Bus`], with topics as constants in a module that
+//!   both know. [`Bus::signal`](flavour::Bus::signal) gives the handle for a hot path.
+//! - Work for another thread that *takes* each item: a channel. A channel has one receiver for
+//!   each item; a topic has any number of handlers, none included.
+//! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
+//!   emission costs a little less.
+//! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
+//!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
+//!
+//! Do **not** use this crate to talk to other processes, to keep events for those who come later,
+//! or where a plain function call would do: a call can be followed, and returns a value.
+//!
+//! # Promises
+//!
+//! Each has its tests; `ARCHITECTURE.md` names them. Under `panic = "abort"` the ninth covers `Err`
+//! only.
+//!
+//! *Order*
+//!
+//! 1. Handlers run by priority, highest first; equal ones in the order they subscribed. Cancelling
+//!    and subscribing again goes to the end.
+//! 2. Priority orders the handlers of one emission, and says nothing across events. [`Flow::Stop`]
+//!    ends its emission and no other. Each handler is asked in this order: live, not paused, filter,
+//!    still live, claim, call.
+//!
+//! *Changes during an emission*
+//!
+//! 3. A handler that is subscribed during an emission is not called by it, but by every emission
+//!    that starts later, nested ones included.
+//! 4. A handler that is cancelled during an emission is not entered again by the cancelling thread,
+//!    nor by any emission, on any thread, that starts afterwards. One that runs on another thread
+//!    may at most begin the one call it had decided on. Every way of removing does this.
+//! 5. After [`cancel_and_wait`](flavour::Subscription::cancel_and_wait) has returned `Ok`, the
+//!    handler runs on no thread and its captures are dropped. It parks and does not spin; from
+//!    inside an emission that could still call the handler it cancels and returns an error.
+//! 6. `once` and `limit` claim before they call: there are never more calls, under nesting, threads
+//!    and panics. A pause, and a filter that says no or panics, spends nothing; a call that fails
+//!    does. The handler can subscribe itself anew from inside. With `on_queue` the claim is made at
+//!    the emission, and the call is made even if the limit has removed the handler by then, unless
+//!    it is cancelled.
+//! 7. When the last handle of a signal or a bus goes, running emissions finish; then subscriptions
+//!    read inactive and captures are dropped. `close` stops a running emission after the handler it
+//!    is in, and refuses from then on.
+//! 8. Nested emissions run depth first, at once. Beyond 128 levels on a thread, or what
+//!    [`max_depth`](flavour::BusBuilder::max_depth) says, an emission is refused with an error.
+//!
+//! *Failure*
+//!
+//! 9. A handler that fails, by an `Err` or a panic, in itself, its filter or the `Drop` of its
+//!    captures, keeps no other handler from running and the bus from nothing.
+//! 10. Each failure is reported once, by the innermost emission or drain: in its `errors()`, with
+//!     topic, label and the line that subscribed the handler, and to the error hook. After the rest
+//!     has run the first panic resumes in the emitter, unless the bus contains panics or the thread
+//!     is unwinding. Without a hook, what nobody looked at is logged: one line on standard error.
+//! 11. While a hook runs on a thread, failures raised there go to the log.
+//!
+//! *Memory and locks*
+//!
+//! 12. User code never runs while a lock is held or a registry borrowed: no handler, filter, hook,
+//!     wake, `Drop` or `Clone`. One turn is held while handlers run, that of a drain.
+//! 13. What a cancelled handler captured is dropped once, outside of any lock, by the time the last
+//!     emission ends that could still be inside it; at once when there is none. A panic in that
+//!     `Drop`, or in that of an event, keeps no other from being dropped.
+//! 14. Nothing grows without bound by subscribing and cancelling, by bursts, or by names. A topic
+//!     exists while a handle, a handler or a deferred event holds it; its name and type are bound
+//!     as long. Asking about a name does not create it.
+//! 15. Emitting allocates nothing after a thread's first emission, while the handlers stay the same
+//!     and none fails. Deferring allocates nothing once the queue is warm.
+//!
+//! *Queue*
+//!
+//! 16. First in, first out, over all topics of a queue, each event to those who are subscribed when
+//!     it is delivered. A drain takes what is there when it begins. One drain at a time; a drain
+//!     inside of any drain on the same thread delivers nothing, and says so.
+//! 17. [`on_ready`](flavour::Queue::on_ready) fires when the queue goes from empty to not empty, at
+//!     registration if something waits, and after a drain that leaves something behind; outside of
+//!     locks, never lost, at times once too often.
+//! 18. Nothing is lost silently. A closed queue hands the event back; a drain that is cut short
+//!     leaves the rest in front, in order; `clear` says how many; a queue that is dropped with
+//!     events inside reports that.
+//! 19. `on_queue` clones the event once for each queued handler, at the emission. The item belongs
+//!     to its subscription: cancelled before delivery it is dropped, paused at either end it is
+//!     skipped, its `Stop` ends nothing, and its failure is in the [`Drained`].
+//!
+//! # Limits
+//!
+//! - A context has no lifetime: `C: 'static`. Lend it the parts that it should have.
+//! - A handler that captures its own bus or signal keeps it for ever; capture a `downgrade()`.
+//! - Events are passed by reference, `&E`: a handler that wants to keep one clones it.
+//! - A queue is as long as memory allows.
+//!
+//! # Features
+//!
+//! - `std`, on: the standard library. There is no build without it yet.
+//! - `lock-reads`: emissions take a lock of their signal instead of a hazard slot. For those who
+//!   want no lock-free reader in their program; threads that emit on one signal then wait for
+//!   each other.
+//!
+//! Needs Rust 1.85. That rises in minor releases only, and the changelog says so.
 
 mod bus;
 mod core;
@@ -25,3 +180,7 @@ pub use crate::queue::{Drained, PostError};
 pub use crate::shared::{Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal};
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -437,7 +437,7 @@ impl Drained {
         self.delivered += later.delivered;
         self.remaining = later.remaining;
         match (&mut self.report, later.report.take()) {
-            (Some(report), Some(later)) => report.append(later),
+            (Some(report), Some(mut later)) => report.append(&mut later),
             (report @ None, later) => *report = later,
             (Some(_), None) => {}
         }

@@ -2,19 +2,19 @@
 
 use crate::flavour::{self, Shared};
 
-/// Signals by name, and one queue for what is deferred: see [`flavour::Bus`](crate::flavour::Bus).
+/// Signals by name, and one queue for what is deferred: see [`flavour::Bus`].
 pub type Bus<C = ()> = flavour::Bus<Shared, C>;
-/// Decides what a bus does with panics and endless recursion: see [`flavour::BusBuilder`](crate::flavour::BusBuilder).
+/// Decides what a bus does with panics and endless recursion: see [`flavour::BusBuilder`].
 pub type BusBuilder<C = ()> = flavour::BusBuilder<Shared, C>;
-/// A handle that does not keep its bus: see [`flavour::WeakBus`](crate::flavour::WeakBus).
+/// A handle that does not keep its bus: see [`flavour::WeakBus`].
 pub type WeakBus<C = ()> = flavour::WeakBus<Shared, C>;
-/// The ordered handlers of one event: see [`flavour::Signal`](crate::flavour::Signal).
+/// The ordered handlers of one event: see [`flavour::Signal`].
 pub type Signal<E, C = ()> = flavour::Signal<Shared, E, C>;
-/// A handle that does not keep its signal: see [`flavour::WeakSignal`](crate::flavour::WeakSignal).
+/// A handle that does not keep its signal: see [`flavour::WeakSignal`].
 pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Shared, E, C>;
-/// Events that wait to be delivered by whoever drains it: see [`flavour::Queue`](crate::flavour::Queue).
+/// Events that wait to be delivered by whoever drains it: see [`flavour::Queue`].
 pub type Queue<C = ()> = flavour::Queue<Shared, C>;
-/// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`](crate::flavour::Subscription).
+/// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Shared>;
-/// A pause of one handler: see [`flavour::Pause`](crate::flavour::Pause).
+/// A pause of one handler: see [`flavour::Pause`].
 pub type Pause = flavour::Pause<Shared>;

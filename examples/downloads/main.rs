@@ -146,6 +146,7 @@ fn agent(proxy: Option<ureq::Proxy>) -> ureq::Agent {
         .proxy(proxy)
         .timeout_connect(patience)
         .timeout_recv_response(patience)
+        .timeout_per_read(patience)
         .build()
         .into()
 }

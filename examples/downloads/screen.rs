@@ -118,5 +118,5 @@ fn bar_style(width: usize, color: &str) -> ProgressStyle {
 
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).expect("a bad template");
-    style.progress_chars("━━─")
+    style.progress_chars("━━─").tick_chars(r"|/-\-")
 }

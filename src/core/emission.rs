@@ -100,6 +100,8 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
             }
         }
         let Some(level) = thread::descend(signal.max_depth) else {
+            // Runs a hook, which may need the slot.
+            self.reading = None;
             return too_deep(signal, Location::caller()).report;
         };
         if !current {

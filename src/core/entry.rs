@@ -238,6 +238,10 @@ impl<M: Mode, L, K> Anchor<M, Entry<M, L, K>> {
     }
 
     /// The same entry, anchored once more, as a trait object.
+    #[allow(
+        clippy::type_complexity,
+        reason = "a coercion, which has no shorter name"
+    )]
     pub(crate) fn cast<T: ?Sized + Entity<M>>(
         &self,
         erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>,

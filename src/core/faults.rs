@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Code, Head};
 use super::home::{Home, Panics, Place, Settings};
@@ -37,10 +38,17 @@ thread_local! {
 /// What went wrong in an emission or a drain. Never empty.
 pub(crate) struct Report {
     pub(crate) errors: Vec<HandlerError>,
-    /// The first panic, to be resumed.
-    panic: Option<Payload>,
+    panic: Option<FirstPanic>,
     /// A hook was told, or somebody looked, so that nothing is left for the log.
     pub(crate) seen: Seen,
+}
+
+/// The first panic, to be resumed.
+struct FirstPanic {
+    /// In a mutex that nobody locks, for the report to be `Sync`.
+    payload: Mutex<Payload>,
+    /// Its place among the errors; none if an inner emission has told of it.
+    error: Option<usize>,
 }
 
 /// A flag that is set through a shared reference, in a type that stays `Sync`.
@@ -65,33 +73,60 @@ impl Report {
         })
     }
 
-    /// Adds what happened later. Both have been told of, or neither.
-    pub(crate) fn append(&mut self, mut later: Box<Report>) {
-        if later.seen.get() {
+    /// Adds one failure.
+    fn add(&mut self, error: Option<HandlerError>, payload: Option<Payload>) {
+        let at = error.is_some().then_some(self.errors.len());
+        self.errors.extend(error);
+        match (&self.panic, payload) {
+            (None, Some(payload)) => {
+                let payload = Mutex::new(payload);
+                self.panic = Some(FirstPanic { payload, error: at });
+            }
+            (Some(_), Some(another)) => dispose(another),
+            (_, None) => {}
+        }
+    }
+
+    /// Adds what happened later.
+    pub(crate) fn append(&mut self, later: &mut Report) {
+        if self.seen.get() != later.seen.get() {
+            // Of different signals, one with a hook: the rest is not left to whoever looks.
+            let untold = if self.seen.get() {
+                &later.errors
+            } else {
+                &self.errors
+            };
+            untold.iter().for_each(log);
             self.seen.set();
         }
+        let shift = self.errors.len();
         self.errors.append(&mut later.errors);
         match (&self.panic, later.panic.take()) {
-            (None, first) => self.panic = first,
-            (Some(_), Some(other)) => dispose(other),
+            (None, first) => {
+                self.panic = first.map(|first| FirstPanic {
+                    error: first.error.map(|error| error + shift),
+                    ..first
+                });
+            }
+            (Some(_), Some(another)) => dispose(unwrapped(another.payload)),
             (Some(_), None) => {}
         }
     }
 
     /// Resumes the first panic, if there was one and nothing forbids it.
     pub(crate) fn resume(mut self: Box<Self>, panics: Panics) -> Box<Self> {
-        let Some(payload) = self.panic.take() else {
+        let Some(FirstPanic { payload, error }) = self.panic.take() else {
             return self;
         };
+        let payload = unwrapped(payload);
         if panics == Panics::Contain || std::thread::panicking() {
             dispose(payload);
             return self;
         }
         // Its own message was printed by the panic hook; the others would be lost.
-        let mut first = true;
-        self.errors.retain(|error| {
-            !matches!(error.cause, Cause::Panicked(_)) || !std::mem::take(&mut first)
-        });
+        if let Some(error) = error {
+            self.errors.remove(error);
+        }
         drop(self);
         let address = address(&payload);
         let text = message(&payload);
@@ -100,13 +135,17 @@ impl Report {
     }
 }
 
+fn unwrapped(payload: Mutex<Payload>) -> Payload {
+    payload.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Drop for Report {
     fn drop(&mut self) {
         if !self.seen.get() {
             self.errors.iter().for_each(log);
         }
-        if let Some(payload) = self.panic.take() {
-            dispose(payload);
+        if let Some(panic) = self.panic.take() {
+            dispose(unwrapped(panic.payload));
         }
     }
 }
@@ -260,12 +299,7 @@ pub(crate) fn collect<M: Mode>(
     }
     let mut report = Report::new(Vec::new());
     for Fault { error, payload, .. } in mine {
-        match (&report.panic, payload) {
-            (None, first) => report.panic = first,
-            (Some(_), Some(other)) => dispose(other),
-            (Some(_), None) => {}
-        }
-        report.errors.extend(error);
+        report.add(error, payload);
     }
     report.tell(settings);
     Some(report)

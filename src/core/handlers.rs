@@ -63,6 +63,10 @@ pub(crate) struct Link<M: Mode, E: 'static, C: 'static, X> {
     pub(crate) kept: X,
 }
 
+/// The entry of a subscribed handler.
+pub(crate) type Subscribed<M, E, C, P, K> =
+    Entry<M, Link<M, E, C, <K as Callee<M, E, C>>::Kept>, Captures<P, K>>;
+
 /// How a closure is called.
 pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     /// What has to outlive the captures.
@@ -71,7 +75,7 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
 
     fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code;
     /// Told where it stands, before anybody else knows. Runs under the signal's lock.
-    fn born<P: Filter<E>>(_: &Anchor<M, Entry<M, Link<M, E, C, Self::Kept>, Captures<P, Self>>>) {}
+    fn born<P: Filter<E>>(_: &Anchor<M, Subscribed<M, E, C, P, Self>>) {}
     /// A call is about to be claimed.
     #[inline(always)]
     fn reserve(_: &Self::Kept) {}
@@ -79,7 +83,7 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     fn forgo(_: &Self::Kept) {}
 }
 
-impl<M, E, C, P, K> Handle<M, E, C> for Entry<M, Link<M, E, C, K::Kept>, Captures<P, K>>
+impl<M, E, C, P, K> Handle<M, E, C> for Subscribed<M, E, C, P, K>
 where
     M: Mode,
     P: Filter<E>,
@@ -112,7 +116,7 @@ where
 /// The caller has a hold.
 #[inline(never)]
 unsafe fn ask_and_call<M, E, C, P, K>(
-    entry: &Entry<M, Link<M, E, C, K::Kept>, Captures<P, K>>,
+    entry: &Subscribed<M, E, C, P, K>,
     event: &E,
     context: &mut C,
 ) -> Code
@@ -158,7 +162,7 @@ where
     captures.callee.call(head, event, context)
 }
 
-impl<M, E, C, P, K> Control<M> for Entry<M, Link<M, E, C, K::Kept>, Captures<P, K>>
+impl<M, E, C, P, K> Control<M> for Subscribed<M, E, C, P, K>
 where
     M: Mode,
     P: Filter<E>,
@@ -292,9 +296,7 @@ where
     type Kept = Pending<M>;
     const OUTLIVES_LIMIT: bool = true;
 
-    fn born<P: Filter<E>>(
-        entry: &Anchor<M, Entry<M, Link<M, E, C, Pending<M>>, Captures<P, Self>>>,
-    ) {
+    fn born<P: Filter<E>>(entry: &Anchor<M, Subscribed<M, E, C, P, Self>>) {
         let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
         entry.with_captures(|captures| _ = captures.callee.me.set(me));
     }

@@ -64,7 +64,7 @@ impl<M: Mode> Tray<'_, M> {
 
     pub(crate) fn report(&mut self, later: Option<Box<Report>>) {
         match (&mut self.report, later) {
-            (Some(report), Some(later)) => report.append(later),
+            (Some(report), Some(mut later)) => report.append(&mut later),
             (report @ None, later) => *report = later,
             (Some(_), None) => {}
         }

@@ -56,6 +56,9 @@ impl<M: Mode, E: 'static, C: 'static> Listed for WeakSignal<M, E, C> {
     }
 }
 
+/// A signal, if it is there.
+type Found<M, E, C> = Result<Option<<M as Mode>::Ptr<Signal<M, E, C>>>, WrongType>;
+
 struct Topic<M: Mode> {
     name: Name,
     type_name: &'static str,
@@ -92,10 +95,7 @@ impl<M: Mode, C: 'static> Registry<M, C> {
     }
 
     /// The signal of a topic, if the topic exists.
-    pub(crate) fn find<E: 'static>(
-        &self,
-        name: &str,
-    ) -> Result<Option<M::Ptr<Signal<M, E, C>>>, WrongType> {
+    pub(crate) fn find<E: 'static>(&self, name: &str) -> Found<M, E, C> {
         self.topics.with(|all| {
             let Some(&key) = all.names.get(name) else {
                 return Ok(None);
@@ -219,10 +219,7 @@ impl<M: Mode, C: 'static> Registry<M, C> {
 }
 
 /// The signal with this key; `None` if it has gone.
-fn signal_at<M: Mode, E: 'static, C: 'static>(
-    all: &Topics<M>,
-    key: TopicKey,
-) -> Result<Option<M::Ptr<Signal<M, E, C>>>, WrongType> {
+fn signal_at<M: Mode, E: 'static, C: 'static>(all: &Topics<M>, key: TopicKey) -> Found<M, E, C> {
     let Some(topic) = all.topics.get(key) else {
         return Ok(None);
     };

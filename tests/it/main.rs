@@ -1,5 +1,12 @@
 //! The promises, a module for each group of them, run on both flavours.
 
+#![allow(clippy::duplicate_mod, reason = "the scenarios run on both flavours")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::arc_with_non_send_sync,
+    reason = "the scenarios do not know their flavour"
+)]
+
 mod log;
 mod threads;
 

@@ -129,7 +129,7 @@ on_both! {
     a_burst_of_events_does_not_add_up;
     a_cleared_signal_is_as_small_as_a_new_one;
     a_million_names_emitted_create_nothing;
-    a_million_names_in_turn_leave_nothing;
+    many_names_in_turn_leave_nothing;
     topic_exists_while_a_handle_does;
     topic_exists_while_a_handler_does;
     topic_exists_while_a_deferred_event_does;
@@ -430,7 +430,8 @@ fn a_burst_of_handlers_does_not_add_up<M: Either>() {
         assert_eq!(signal.emit(&1).ran(), 0);
     };
     let (first, ()) = bytes_of(burst);
-    assert!(first <= 32 * signed(times(100_000)) * 2, "{first} bytes are kept");
+    // Places in the roster are kept for the next ones, and nothing else.
+    assert!(first <= 32 * signed(times(100_000)), "{first} bytes are kept");
     assert_eq!(bytes_of(|| (0..3).for_each(|_| burst())).0, 0);
 }
 
@@ -477,7 +478,7 @@ fn a_million_names_emitted_create_nothing<M: Either>() {
     assert_eq!(bus.topics(), ["held"]);
 }
 
-fn a_million_names_in_turn_leave_nothing<M: Either>() {
+fn many_names_in_turn_leave_nothing<M: Either>() {
     let bus = Bus::<M>::new();
     let _sub = M::on_nothing(&bus.signal(&Topic::new("held")));
     let use_one = |n: usize| {
@@ -489,11 +490,11 @@ fn a_million_names_in_turn_leave_nothing<M: Either>() {
         assert_eq!(bus.drain().delivered(), 1);
     };
     (0..100).for_each(use_one);
-    assert_eq!(bytes_of(|| (0..times(200_000)).for_each(use_one)).0, 0);
+    assert_eq!(bytes_of(|| (0..times(40_000)).for_each(use_one)).0, 0);
     assert_eq!(bus.topics(), ["held"]);
     // Many at a time: they are not forgotten one by one at the cost of all.
     let many = || {
-        let names = (0..times(10_000)).map(|n| Topic::<u32>::named(format!("room.{n:07}.left")).unwrap());
+        let names = (0..times(4_000)).map(|n| Topic::<u32>::named(format!("room.{n:07}.left")).unwrap());
         let signals: Vec<_> = names.map(|name| bus.signal(&name)).collect();
         assert_eq!(bus.topics().len(), signals.len() + 1);
     };

@@ -17,12 +17,13 @@ use super::script::{self, Book, Calls, End, Face, Failure, How, Line, Panic, Pla
 type Outcome = Result<Flow, BoxError>;
 type Called = Box<dyn Fn(&u32) -> Outcome + Send + Sync>;
 type CalledOnce = Box<dyn FnOnce(&u32) -> Outcome + Send>;
+type CalledLater = Box<dyn Fn(&mut (), &u32) -> Outcome + Send + Sync>;
 type Asked = Box<dyn Fn(&u32) -> bool + Send + Sync>;
 type Told = fn(&HandlerError);
 
 /// A flavour that takes what the scripts are made of: either.
 pub(crate) trait Either:
-    Flavour + Shares<Called> + Shares<Asked> + Shares<Told> + Carries<CalledOnce> + Carries<u32>
+    Flavour + Shares<Called> + Shares<CalledLater> + Shares<Asked> + Shares<Told> + Carries<CalledOnce> + Carries<u32>
 {
 }
 impl Either for Shared {}
@@ -159,14 +160,30 @@ impl<M: Either> Face for Real<M> {
         if let Calls::Limit(calls) = plan.calls {
             builder = builder.limit(calls);
         }
-        let filter = plan.filter.map(|_| -> Asked { Box::new(move |event| asked::<M>(handler, *event)) });
-        let once = matches!(plan.calls, Calls::Once);
-        let subscription = match (filter, once) {
-            (None, false) => builder.on(call),
-            (None, true) => builder.once(Box::new(move |event: &u32| call(event)) as CalledOnce),
-            (Some(filter), false) => builder.filter(filter).on(call),
-            (Some(filter), true) => {
-                builder.filter(filter).once(Box::new(move |event: &u32| call(event)) as CalledOnce)
+        if plan.queued && matches!(plan.calls, Calls::Once) {
+            builder = builder.limit(1);
+        }
+        // A builder with a filter is of another type.
+        macro_rules! finish {
+            ($builder:expr) => {
+                match plan.calls {
+                    _ if plan.queued => {
+                        let later: CalledLater = Box::new(move |(), event| call(event));
+                        $builder.on_queue(&self.bus.queue(), later)
+                    }
+                    Calls::Once => {
+                        let once: CalledOnce = Box::new(move |event| call(event));
+                        $builder.once(once)
+                    }
+                    Calls::Any | Calls::Limit(_) => $builder.on(call),
+                }
+            };
+        }
+        let subscription = match plan.filter {
+            None => finish!(builder),
+            Some(_) => {
+                let ask: Asked = Box::new(move |event| asked::<M>(handler, *event));
+                finish!(builder.filter(ask))
             }
         };
         self.ids.borrow_mut().push(subscription.id());
@@ -229,6 +246,10 @@ impl<M: Either> Face for Real<M> {
 
     fn close_bus(&self) {
         self.bus.close();
+    }
+
+    fn close_queue(&self) {
+        self.bus.queue().close();
     }
 
     fn emit(&self, topic: usize, event: u32, lazy: bool) -> Result<(), Panic> {

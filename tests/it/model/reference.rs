@@ -13,6 +13,7 @@ use super::script::{self, Book, Calls, End, Face, Failure, How, Line, Panic, Pla
 pub(crate) const SITUATIONS: &[&str] = &[
     "added during the emission", "cancelled during the emission", "cancelled by its own filter", "paused",
     "limit spent during the emission", "closed before the next handler", "too deep", "drain inside a drain",
+    "call cancelled in the queue", "call paused in the queue", "call left by a limit", "queue closed to a handler",
     "panic told by an inner emission", "two panics in an emission", "cleared during the drain",
 ];
 
@@ -21,14 +22,26 @@ struct Handler {
     live: bool,
     /// It was live when its signal was closed.
     closed: bool,
+    /// Its waiting calls are not made any more.
+    cancelled: bool,
+    /// How many calls wait in the queue.
+    pending: usize,
     /// There is a subscription.
     guarded: bool,
     pauses: usize,
     left: Option<usize>,
 }
 
+/// What waits in the queue.
+enum Item {
+    Event(usize, u32),
+    Call(usize, u32),
+}
+
 #[derive(Default)]
 struct Tally {
+    /// How many events were delivered, skipped calls not counted.
+    taken: usize,
     ran: usize,
     stopped: bool,
     closed: bool,
@@ -40,7 +53,7 @@ pub(crate) struct Reference {
     book: Book,
     handlers: RefCell<Vec<Handler>>,
     closed: [Cell<bool>; TOPICS.len()],
-    queue: RefCell<VecDeque<(usize, u32)>>,
+    queue: RefCell<VecDeque<Item>>,
     queue_closed: Cell<bool>,
     /// How many of the waiting events the running drain is still to deliver.
     draining: Cell<Option<usize>>,
@@ -65,7 +78,10 @@ impl Reference {
     }
 
     fn remove(&self, handler: usize) -> bool {
-        self.with(handler, |it| std::mem::replace(&mut it.live, false))
+        self.with(handler, |it| {
+            it.cancelled = true;
+            std::mem::replace(&mut it.live, false)
+        })
     }
 
     /// The live handlers of a topic, as an emission that begins now would call them.
@@ -93,7 +109,7 @@ impl Reference {
     }
 
     fn deliver(&self, topic: usize, event: u32, lazy: bool) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = Tally { taken: 1, ..Tally::default() };
         if self.closed[topic].get() {
             tally.closed = true;
             return tally;
@@ -123,6 +139,16 @@ impl Reference {
                 }
             }
             tally.ran += 1;
+            if self.with(handler, |it| it.plan.queued) {
+                if self.queue_closed.get() {
+                    self.book.saw("queue closed to a handler");
+                    tally.errors.push((FailureKind::Failed, label(handler)));
+                } else {
+                    self.with(handler, |it| it.pending += 1);
+                    self.queue.borrow_mut().push_back(Item::Call(handler, event));
+                }
+                continue;
+            }
             let before = self.handlers.borrow().len();
             match script::call(self, handler, event) {
                 Ok(End::Continue) => {}
@@ -141,6 +167,28 @@ impl Reference {
         self.depth.set(self.depth.get() - 1);
         self.tell(&tally);
         tally
+    }
+
+    /// A call that waited: of a handler that is neither cancelled nor paused by now.
+    fn call_queued(&self, handler: usize, event: u32) -> Option<Tally> {
+        let (cancelled, paused, live) = self.with(handler, |it| (it.cancelled, it.pauses > 0, it.live));
+        if cancelled || paused {
+            self.book.saw(if cancelled { "call cancelled in the queue" } else { "call paused in the queue" });
+            return None;
+        }
+        if !live {
+            self.book.saw("call left by a limit");
+        }
+        let mut tally = Tally { taken: 1, ..Tally::default() };
+        self.depth.set(self.depth.get() + 1);
+        match script::call(self, handler, event) {
+            Ok(End::Fail) => tally.errors.push((FailureKind::Failed, label(handler))),
+            Ok(_) => {}
+            Err(panic) => self.fail(&mut tally, handler, panic),
+        }
+        self.depth.set(self.depth.get() - 1);
+        self.tell(&tally);
+        Some(tally)
     }
 
     fn tell(&self, tally: &Tally) {
@@ -216,9 +264,16 @@ impl Reference {
         let (mut delivered, mut panic) = (0, None);
         while let Some(left @ 1..) = self.draining.get() {
             self.draining.set(Some(left - 1));
-            let Some((topic, event)) = self.queue.borrow_mut().pop_front() else { break };
-            let tally = self.deliver(topic, event, false);
-            delivered += 1;
+            let Some(item) = self.queue.borrow_mut().pop_front() else { break };
+            let tally = match item {
+                Item::Event(topic, event) => self.deliver(topic, event, false),
+                Item::Call(handler, event) => {
+                    let tally = self.call_queued(handler, event);
+                    self.with(handler, |it| it.pending -= 1);
+                    tally.unwrap_or_default()
+                }
+            };
+            delivered += tally.taken;
             errors.extend(tally.errors);
             panic = panic.or(tally.panic);
         }
@@ -251,7 +306,8 @@ impl Face for Reference {
         };
         let live = left != Some(0) && !self.closed[plan.topic].get();
         let plan = plan.clone();
-        let handler = Handler { plan, live, closed: false, guarded: true, pauses: 0, left };
+        let handler =
+            Handler { plan, live, closed: false, cancelled: false, pending: 0, guarded: true, pauses: 0, left };
         self.handlers.borrow_mut().push(handler);
     }
 
@@ -260,7 +316,8 @@ impl Face for Reference {
     }
 
     fn cancel_by_id(&self, handler: usize) -> bool {
-        self.remove(handler)
+        // A handler that is there no more cannot be found by its id.
+        self.with(handler, |it| it.live) && self.remove(handler)
     }
 
     fn drop_subscription(&self, handler: usize) {
@@ -285,7 +342,7 @@ impl Face for Reference {
         self.with(handler, |it| State {
             active: it.guarded.then_some(it.live),
             paused: it.guarded.then_some(it.pauses > 0),
-            drops: usize::from(!it.live),
+            drops: usize::from(!it.live && (it.cancelled || it.pending == 0)),
         })
     }
 
@@ -310,8 +367,12 @@ impl Face for Reference {
         (0..TOPICS.len()).for_each(|topic| self.close(topic));
     }
 
+    fn close_queue(&self) {
+        self.queue_closed.set(true);
+    }
+
     fn emit(&self, topic: usize, event: u32, lazy: bool) -> Result<(), Panic> {
-        let Tally { ran, stopped, closed, errors, panic } = self.deliver(topic, event, lazy);
+        let Tally { ran, stopped, closed, errors, panic, .. } = self.deliver(topic, event, lazy);
         self.resume(panic)?;
         self.book.write(Line::Emitted { ran, stopped, closed, errors });
         Ok(())
@@ -326,7 +387,7 @@ impl Face for Reference {
     fn defer(&self, topic: usize, event: u32) -> bool {
         let taken = !self.closed[topic].get() && !self.queue_closed.get();
         if taken {
-            self.queue.borrow_mut().push_back((topic, event));
+            self.queue.borrow_mut().push_back(Item::Event(topic, event));
         }
         taken
     }
@@ -338,17 +399,13 @@ impl Face for Reference {
             How::One => self.drain_once(1, &mut errors)?,
             How::UntilIdle(limit) => {
                 let mut delivered = 0;
-                while delivered < limit && !self.queue.borrow().is_empty() {
-                    let more = self.drain_once(limit - delivered, &mut errors)?;
-                    delivered += more;
-                    if more == 0 {
-                        break;
+                loop {
+                    delivered += self.drain_once(limit - delivered, &mut errors)?;
+                    let idle = self.queue.borrow().is_empty();
+                    if idle || delivered >= limit || self.draining.get().is_some() {
+                        break delivered;
                     }
                 }
-                if self.draining.get().is_some() && errors.is_empty() {
-                    self.drain_once(0, &mut errors)?;
-                }
-                delivered
             }
         };
         self.book.write(Line::Drained { delivered, remaining: self.queue.borrow().len(), errors });
@@ -360,7 +417,13 @@ impl Face for Reference {
             self.book.saw("cleared during the drain");
             self.draining.set(Some(0));
         }
-        self.queue.take().len()
+        let items = self.queue.take();
+        for item in &items {
+            if let Item::Call(handler, _) = item {
+                self.with(*handler, |it| it.pending -= 1);
+            }
+        }
+        items.len()
     }
 
     fn waiting(&self) -> usize {
@@ -369,7 +432,7 @@ impl Face for Reference {
 
     fn topics(&self) -> Vec<String> {
         let alone = TOPICS.len() - 1;
-        let waits = self.queue.borrow().iter().any(|&(topic, _)| topic == alone);
+        let waits = self.queue.borrow().iter().any(|item| matches!(item, Item::Event(topic, _) if *topic == alone));
         let there = |&topic: &usize| topic != alone || waits || self.len(alone) > 0;
         (0..TOPICS.len()).filter(there).map(|topic| TOPICS[topic].to_owned()).collect()
     }

@@ -53,6 +53,7 @@ pub(crate) enum Step {
     Clear(usize),
     Close(usize),
     CloseBus,
+    CloseQueue,
     Defer(usize),
     Drain(How),
     ClearQueue,
@@ -60,14 +61,15 @@ pub(crate) enum Step {
 
 /// What every run has to have performed inside of handlers.
 pub(crate) const NESTED: &[&str] = &[
-    "on", "once", "limit", "filter", "cancel", "cancel by id", "drop", "detach", "pause", "unpause",
-    "emit", "emit lazy", "emit and catch", "clear", "close", "close bus", "defer", "drain", "drain one",
+    "on", "once", "limit", "filter", "on queue", "cancel", "cancel by id", "drop", "detach", "pause", "unpause",
+    "emit", "emit lazy", "emit and catch", "clear", "close", "close bus", "close queue", "defer", "drain", "drain one",
     "drain until idle", "clear queue", "stop", "fail", "panic", "filter that panics",
 ];
 
 impl Step {
     fn kind(&self) -> &'static str {
         match self {
+            Step::On(Plan { queued: true, .. }) => "on queue",
             Step::On(plan) => match plan.calls {
                 _ if plan.filter.is_some() => "filter",
                 Calls::Any => "on",
@@ -86,6 +88,7 @@ impl Step {
             Step::Clear(_) => "clear",
             Step::Close(_) => "close",
             Step::CloseBus => "close bus",
+            Step::CloseQueue => "close queue",
             Step::Defer(_) => "defer",
             Step::Drain(How::All) => "drain",
             Step::Drain(How::One) => "drain one",
@@ -99,6 +102,8 @@ impl Step {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Who {
     Me,
+    /// The one subscribed after me.
+    Next,
     First(usize),
     Last(usize),
 }
@@ -119,6 +124,8 @@ pub(crate) struct Plan {
     pub(crate) script: usize,
     /// The script of its filter, which passes what is even.
     pub(crate) filter: Option<usize>,
+    /// It runs where the queue of the bus is drained.
+    pub(crate) queued: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -237,6 +244,7 @@ pub(crate) trait Face {
     fn clear(&self, topic: usize) -> usize;
     fn close(&self, topic: usize);
     fn close_bus(&self);
+    fn close_queue(&self);
     /// A bus unwinds, the reference returns the panic.
     fn emit(&self, topic: usize, event: u32, lazy: bool) -> Result<(), Panic>;
     fn emit_and_catch(&self, topic: usize, event: u32);
@@ -337,6 +345,7 @@ pub(crate) fn perform(face: &impl Face, step: &Step, me: Option<usize>) -> Resul
         let all = book.plans.borrow().len();
         let handler = match *who {
             Who::Me => me.or(all.checked_sub(1)),
+            Who::Next => me.or(all.checked_sub(2)).map(|it| it + 1).filter(|&it| it < all),
             Who::First(n) => n.checked_rem(all),
             Who::Last(n) => n.checked_rem(all).map(|n| all - 1 - n),
         };
@@ -371,6 +380,7 @@ pub(crate) fn perform(face: &impl Face, step: &Step, me: Option<usize>) -> Resul
         }
         Step::Close(topic) => face.close(*topic),
         Step::CloseBus => face.close_bus(),
+        Step::CloseQueue => face.close_queue(),
         Step::Defer(topic) => {
             let event = book.next();
             let taken = face.defer(*topic, event);
