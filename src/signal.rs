@@ -48,19 +48,19 @@ use crate::subscription::Subscription;
 /// bytes.emit(&88);
 /// assert_eq!(total.load(Relaxed), 600);
 /// ```
-pub struct Signal<M: Mode, E: 'static, C: 'static = ()> {
+pub struct Signal<M: Mode, E, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, E, C>>,
     /// The queue of its bus.
     pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
 }
 
 /// A handle that does not keep its signal. Made by [`Signal::downgrade`].
-pub struct WeakSignal<M: Mode, E: 'static, C: 'static = ()> {
+pub struct WeakSignal<M: Mode, E, C: 'static = ()> {
     core: M::Weak<Core<M, E, C>>,
     queue: Option<M::Weak<Queue<M, C>>>,
 }
 
-impl<M: Mode, E> Signal<M, E> {
+impl<M: Mode, E: 'static> Signal<M, E> {
     /// A signal without a bus, and so without a queue.
     ///
     /// An idle one takes less than 320 bytes.
@@ -118,7 +118,7 @@ impl<M: Mode, E> Signal<M, E> {
     }
 }
 
-impl<M: Mode, E, C> Signal<M, E, C> {
+impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// A signal without a bus, whose emitters lend a `&mut C` to the handlers.
     ///
     /// # Examples
@@ -357,7 +357,7 @@ impl<M: Mode, E, C> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C> WeakSignal<M, E, C> {
+impl<M: Mode, E: 'static, C: 'static> WeakSignal<M, E, C> {
     /// The signal, if it is still there.
     #[must_use]
     pub fn upgrade(&self) -> Option<Signal<M, E, C>> {
@@ -369,7 +369,7 @@ impl<M: Mode, E, C> WeakSignal<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C> Default for Signal<M, E, C> {
+impl<M: Mode, E: 'static, C: 'static> Default for Signal<M, E, C> {
     fn default() -> Self {
         Self::with_context()
     }
@@ -397,8 +397,8 @@ impl<M: Mode, E, C> fmt::Debug for Signal<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signal")
             .field("topic", &self.core.home.name.as_str())
-            .field("len", &self.len())
-            .field("is_closed", &self.is_closed())
+            .field("len", &self.core.len())
+            .field("is_closed", &self.core.is_closed())
             .finish()
     }
 }

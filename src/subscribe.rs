@@ -35,7 +35,7 @@ use crate::subscription::Subscription;
 /// assert_eq!(bus.emit(&PLACED, &5000.0).ran(), 1);
 /// ```
 #[must_use = "nothing is subscribed until a handler is given"]
-pub struct Subscribe<M: Mode, E: 'static, C: 'static, P = Always> {
+pub struct Subscribe<M: Mode, E, C: 'static, P = Always> {
     signal: M::Ptr<Signal<M, E, C>>,
     wish: Wish,
     filter: P,

@@ -34,14 +34,18 @@ impl Tally {
 /// the report and go no further.
 #[inline]
 #[track_caller]
-pub(crate) fn run<M: Mode, E, C>(signal: &Signal<M, E, C>, event: &E, context: &mut C) -> Tally {
+pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    event: &E,
+    context: &mut C,
+) -> Tally {
     run_made(signal, || event, context)
 }
 
 /// Like [`run`], with an event that is made once it is known that there are handlers.
 #[inline]
 #[track_caller]
-pub(crate) fn run_lazy<M: Mode, E, C>(
+pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: impl FnOnce() -> E,
     context: &mut C,
@@ -52,7 +56,7 @@ pub(crate) fn run_lazy<M: Mode, E, C>(
 
 #[inline(always)]
 #[track_caller]
-fn run_made<'e, M: Mode, E, C>(
+fn run_made<'e, M: Mode, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: impl FnOnce() -> &'e E,
     context: &mut C,
@@ -122,7 +126,7 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
 }
 
 #[inline(always)]
-fn collect<M: Mode, E, C>(signal: &Signal<M, E, C>, tally: &mut Tally) {
+fn collect<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, tally: &mut Tally) {
     if thread::failures() != 0 {
         tally.report = faults::collect(thread::depth(), 0, &signal.home.settings);
     }
@@ -131,7 +135,7 @@ fn collect<M: Mode, E, C>(signal: &Signal<M, E, C>, tally: &mut Tally) {
 /// Runs what is not published, or cannot be pinned.
 #[cold]
 #[inline(never)]
-fn look<'e, M: Mode, E, C>(
+fn look<'e, M: Mode, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     level: Level,
     event: impl FnOnce() -> &'e E,
@@ -151,7 +155,7 @@ fn look<'e, M: Mode, E, C>(
 }
 
 #[inline(always)]
-fn read<M: Mode, E, C, P: Pin<M>, L>(
+fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     signal: &Signal<M, E, C>,
     reading: Reading<M, E, C, P>,
     level: L,
@@ -168,7 +172,7 @@ fn read<M: Mode, E, C, P: Pin<M>, L>(
 
 #[cold]
 #[inline(never)]
-fn too_deep<M: Mode, E, C>(signal: &Signal<M, E, C>, place: Place) -> Tally {
+fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Place) -> Tally {
     let topic = signal.home.name.to_cow();
     let cause = Cause::TooDeep(signal.max_depth);
     let mut report = Report::new(vec![HandlerError {
@@ -198,7 +202,11 @@ impl<H> Drop for Cursor<'_, '_, H> {
 }
 
 #[inline(always)]
-fn call_all<M: Mode, E, C>(handlers: &[Handler<M, E, C>], event: &E, context: &mut C) -> Tally {
+fn call_all<M: Mode, E: 'static, C: 'static>(
+    handlers: &[Handler<M, E, C>],
+    event: &E,
+    context: &mut C,
+) -> Tally {
     let mut next = handlers.iter();
     let mut skipped = 0;
     loop {
@@ -245,7 +253,7 @@ fn call_all<M: Mode, E, C>(handlers: &[Handler<M, E, C>], event: &E, context: &m
 /// Calls handlers as long as they run and go on. Returns at the end of the list, with
 /// [`Code::Ran`], or after one that came to something else.
 #[inline(always)]
-fn call_plain<M: Mode, E, C>(
+fn call_plain<M: Mode, E: 'static, C: 'static>(
     rest: &mut Iter<'_, Handler<M, E, C>>,
     event: &E,
     context: &mut C,
@@ -265,7 +273,7 @@ fn call_plain<M: Mode, E, C>(
 /// Raises the panic of the first handler that is left, and passes it.
 #[cold]
 #[inline(never)]
-fn panicked<M: Mode, E, C>(
+fn panicked<M: Mode, E: 'static, C: 'static>(
     mut left: Iter<'_, Handler<M, E, C>>,
     payload: Payload,
 ) -> Iter<'_, Handler<M, E, C>> {

@@ -58,7 +58,7 @@ pub(crate) struct Captures<P, K> {
 }
 
 /// What a handler needs of its signal, kept as long as the entry's memory.
-pub(crate) struct Link<M: Mode, E: 'static, C: 'static, X> {
+pub(crate) struct Link<M: Mode, E, C: 'static, X> {
     pub(crate) signal: M::Weak<Signal<M, E, C>>,
     pub(crate) kept: X,
 }

@@ -29,7 +29,7 @@ pub trait Listed {
 }
 
 /// A signal that the registry does not keep.
-pub struct WeakSignal<M: Mode, E: 'static, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
+pub struct WeakSignal<M: Mode, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
 
 impl<M: Mode, E: 'static, C: 'static> Listed for WeakSignal<M, E, C> {
     fn cancel(&self, key: u64, sequence: u64) -> bool {

@@ -20,7 +20,7 @@ use super::thread::Frame;
 static SEQUENCE: AtomicU64 = AtomicU64::new(1);
 
 /// What only the holder of the lock touches.
-struct Writer<M: Mode, E: 'static, C: 'static> {
+struct Writer<M: Mode, E, C: 'static> {
     roster: Roster<Anchor<M, dyn Handle<M, E, C>>>,
     /// A topic that has handlers keeps itself. Invariant: set only while the roster has any.
     keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
@@ -28,7 +28,7 @@ struct Writer<M: Mode, E: 'static, C: 'static> {
     listed: bool,
 }
 
-pub(crate) struct Signal<M: Mode, E: 'static, C: 'static> {
+pub(crate) struct Signal<M: Mode, E, C: 'static> {
     published: Publication<M, E, C>,
     pub(crate) max_depth: usize,
     pub(crate) home: M::Ptr<Home<M>>,
@@ -45,7 +45,7 @@ pub(crate) struct Wish {
     pub(crate) limit: Option<usize>,
 }
 
-impl<M: Mode, E, C> Signal<M, E, C> {
+impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// A signal without handlers.
     pub(crate) fn new(home: Home<M>, registry: Option<M::Weak<Registry<M, C>>>) -> Self {
         let listed = registry.is_some();
@@ -84,6 +84,7 @@ impl<M: Mode, E, C> Signal<M, E, C> {
         callee: K,
     ) -> Anchor<M, dyn Control<M>>
     where
+        E: 'static,
         P: Filter<E>,
         K: Callee<M, E, C>,
     {

@@ -18,7 +18,7 @@ pub(crate) type Handler<M, E, C> = Hold<M, dyn Handle<M, E, C>>;
 
 /// Begins with the header, so that a pointer to one is a pointer to the other.
 #[repr(C)]
-pub(crate) struct Snapshot<M: Mode, E: 'static, C: 'static> {
+pub(crate) struct Snapshot<M: Mode, E, C: 'static> {
     pub(crate) header: Header<M>,
     /// By rank.
     pub(crate) handlers: SmallVec<[Handler<M, E, C>; 4]>,
@@ -42,14 +42,14 @@ impl<M: Mode, E, C> Snapshot<M, E, C> {
 /// # Safety
 ///
 /// Once, with a header that `boxed` made for these types.
-unsafe fn free<M: Mode, E: 'static, C: 'static>(header: NonNull<Header<M>>) {
+unsafe fn free<M: Mode, E, C: 'static>(header: NonNull<Header<M>>) {
     // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
     // SAFETY: the last count has gone, and the pointer came from a box of this type.
     drop(unsafe { Box::from_raw(header.cast::<Snapshot<M, E, C>>().as_ptr()) });
 }
 
 /// Publishes one signal's snapshot. Changed under the signal's lock only.
-pub(crate) struct Publication<M: Mode, E: 'static, C: 'static> {
+pub(crate) struct Publication<M: Mode, E, C: 'static> {
     published: M::Published,
     /// Says that it owns snapshots of these types, which are `Send` and `Sync` as their holds are.
     types: PhantomData<Handler<M, E, C>>,

@@ -4,6 +4,7 @@
 //! is the complete sequence of calls, answers, emissions, failures and drains, and what can be asked
 //! between the steps. `PROPTEST_CASES` sets how many programs there are.
 
+mod found;
 mod real;
 mod reference;
 mod script;
