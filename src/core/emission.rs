@@ -173,6 +173,12 @@ fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
 #[cold]
 #[inline(never)]
 fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Place) -> Tally {
+    if signal.is_closed() {
+        return Tally {
+            closed: true,
+            ..Tally::NOTHING
+        };
+    }
     let topic = signal.home.name.to_cow();
     let cause = Cause::TooDeep(signal.max_depth);
     let mut report = Report::new(vec![HandlerError {
@@ -231,6 +237,8 @@ fn call_all<M: Mode, E: 'static, C: 'static>(
         let (last, left) = match end {
             Ok(end) => end,
             Err(payload) => {
+                // A filter that panics keeps its handler from being entered.
+                skipped += usize::from(thread::set_unentered(false));
                 next = panicked(left, payload);
                 continue;
             }

@@ -25,14 +25,23 @@ struct Fault {
     payload: Option<Payload>,
 }
 
-/// The panic that an emission of this thread resumed last, so that an outer one knows it again.
-/// The address alone would not do: it may have been freed and used once more.
-type Resumed = Option<(usize, String)>;
+/// The panic that an emission of this thread resumed last, so that the one around it knows it again.
+///
+/// The address alone would not do: whoever catches a panic frees its payload, and the next may come
+/// to stand there. A handler that catches one and then panics itself, in the same words and at the
+/// same address, is taken for the first.
+#[derive(PartialEq, Eq)]
+struct Resumed {
+    /// How many levels were open when it left its emission.
+    depth: usize,
+    address: usize,
+    text: String,
+}
 
 thread_local! {
     /// Raised and not collected. Never borrowed while user code runs.
     static FAULTS: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
-    static RESUMED: RefCell<Resumed> = const { RefCell::new(None) };
+    static RESUMED: RefCell<Option<Resumed>> = const { RefCell::new(None) };
 }
 
 /// What went wrong in an emission or a drain. Never empty.
@@ -128,9 +137,10 @@ impl Report {
             self.errors.remove(error);
         }
         drop(self);
-        let address = address(&payload);
-        let text = message(&payload);
-        let _ = RESUMED.try_with(|resumed| *resumed.borrow_mut() = Some((address, text)));
+        let resumed = Resumed::now(&payload);
+        if resumed.depth > 0 {
+            let _ = RESUMED.try_with(|last| *last.borrow_mut() = Some(resumed));
+        }
         resume_unwind(payload)
     }
 }
@@ -150,8 +160,14 @@ impl Drop for Report {
     }
 }
 
-fn address(payload: &Payload) -> usize {
-    std::ptr::from_ref::<dyn Any + Send>(&**payload).addr()
+impl Resumed {
+    fn now(payload: &Payload) -> Self {
+        Resumed {
+            depth: thread::depth(),
+            address: std::ptr::from_ref::<dyn Any + Send>(&**payload).addr(),
+            text: message(payload),
+        }
+    }
 }
 
 fn message(payload: &Payload) -> String {
@@ -215,16 +231,17 @@ fn panicked_in<M: Mode>(
     place: Place,
     payload: Payload,
 ) {
-    let text = message(&payload);
     let known = RESUMED.try_with(RefCell::take).ok().flatten();
-    if known.is_some_and(|known| known == (address(&payload), text.clone())) {
+    let caught = Resumed::now(&payload);
+    if known.is_some_and(|known| known == caught) {
         push(Fault {
-            depth: thread::depth(),
+            depth: caught.depth,
             error: None,
             payload: Some(payload),
         });
     } else {
-        raise(home, label, place, Cause::Panicked(text), Some(payload));
+        let cause = Cause::Panicked(caught.text);
+        raise(home, label, place, cause, Some(payload));
     }
 }
 

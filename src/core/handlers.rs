@@ -10,6 +10,7 @@ use super::mode::Mode;
 use super::queue::Queue;
 use super::signal::Signal;
 use super::sync::{Lock, Word};
+use super::thread;
 use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::{Flow, Outcome};
 
@@ -107,6 +108,15 @@ where
     }
 }
 
+/// Says, when it is dropped by a panic of a filter, that the handler was not entered.
+struct Asking;
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        thread::set_unentered(true);
+    }
+}
+
 /// Asks all that stands between an event and its handler, in the order that is promised: live, not
 /// paused, filter, still live, claim, call. Apart from the plain call, and with its arguments, so
 /// that that one is a test and a jump away from the closure.
@@ -137,7 +147,10 @@ where
         return code;
     }
     if P::ASKS {
-        if !captures.filter.passes(event) {
+        let asking = Asking;
+        let passes = captures.filter.passes(event);
+        std::mem::forget(asking);
+        if !passes {
             return Code::Skipped;
         }
         // The filter is user code, and may have cancelled or paused.
@@ -154,7 +167,7 @@ where
         Some(true) => {
             // Spent: removed before its last call, so that it can subscribe anew from inside.
             if let Some(signal) = M::upgrade(&entry.link.signal) {
-                signal.remove(head.key, 0);
+                signal.remove(head.key, head.sequence, 0);
             }
         }
         Some(false) => {}
@@ -169,8 +182,8 @@ where
     K: Callee<M, E, C>,
 {
     fn cancel(&self) -> bool {
-        let signal = M::upgrade(&self.link.signal);
-        signal.is_some_and(|signal| signal.remove(self.head().key, state::CANCELLED))
+        let (signal, head) = (M::upgrade(&self.link.signal), self.head());
+        signal.is_some_and(|signal| signal.remove(head.key, head.sequence, state::CANCELLED))
     }
     fn signal(&self) -> usize {
         M::address(&self.link.signal).addr()

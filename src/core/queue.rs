@@ -24,6 +24,8 @@ struct Inbox<M: Mode, C: 'static> {
     wake: Option<Hook<M, ()>>,
     /// How many threads wait for the bell.
     waiting: usize,
+    /// How often the queue was cleared.
+    clears: u64,
 }
 
 pub(crate) struct Queue<M: Mode, C: 'static> {
@@ -79,6 +81,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             closed: false,
             wake: None,
             waiting: 0,
+            clears: 0,
         };
         Queue {
             inbox: M::Lock::new(inbox),
@@ -223,9 +226,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// Drops what waits; how many events. What a drain on another thread has begun to deliver does
     /// not wait any more, what one on this thread has not come to does.
     pub(crate) fn clear(&self) -> usize {
-        let mut batch = self
-            .inbox
-            .with(|inbox| std::mem::replace(&mut inbox.batch, Batch::new()));
+        let mut batch = self.inbox.with(|inbox| {
+            inbox.clears += 1;
+            std::mem::replace(&mut inbox.batch, Batch::new())
+        });
         let mut count = batch.len();
         let rest = self.outbox.try_with(|outbox| {
             count += self.left.swap(0);
@@ -294,7 +298,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         tray: &mut Tray<'_, M>,
     ) {
         // What is there when the drain begins; what was left by an earlier one comes first.
-        let mut goal = self.refill(outbox).min(most);
+        let (there, clears) = self.refill(outbox);
+        let mut goal = there.min(most);
         while goal > 0 {
             goal -= outbox.deliver(goal, context, tray);
             if self.left.get() > 0 {
@@ -302,20 +307,25 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             }
             // All delivered, or cleared by a handler, with the rest of the outbox to be dropped.
             outbox.discard(tray);
-            if goal > 0 && self.refill(outbox) == 0 {
-                break;
+            // What was there and is not by now has been cleared; what is, came later.
+            if goal > 0 {
+                let (there, now) = self.refill(outbox);
+                if there == 0 || now != clears {
+                    break;
+                }
             }
         }
     }
 
-    /// Swaps the inbox against the outbox, if that is empty; how many events are in both.
-    fn refill(&self, outbox: &mut Batch<M, C>) -> usize {
+    /// Swaps the inbox against the outbox, if that is empty; how many events are in both, and how
+    /// often the queue was cleared.
+    fn refill(&self, outbox: &mut Batch<M, C>) -> (usize, u64) {
         self.inbox.with(|inbox| {
             if self.left.get() == 0 {
                 std::mem::swap(&mut inbox.batch, outbox);
                 self.left.set(outbox.len());
             }
-            self.left.get() + inbox.batch.len()
+            (self.left.get() + inbox.batch.len(), inbox.clears)
         })
     }
 }

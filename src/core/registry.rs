@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 
+use super::entry::state;
 use super::home::{Home, Name, Place, Settings};
 use super::mode::Mode;
 use super::signal::Signal;
@@ -33,7 +34,7 @@ pub struct WeakSignal<M: Mode, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>
 
 impl<M: Mode, E: 'static, C: 'static> Listed for WeakSignal<M, E, C> {
     fn cancel(&self, key: u64, sequence: u64) -> bool {
-        M::upgrade(&self.0).is_some_and(|signal| signal.cancel(key, sequence))
+        M::upgrade(&self.0).is_some_and(|signal| signal.remove(key, sequence, state::CANCELLED))
     }
     fn close(&self) {
         if let Some(signal) = M::upgrade(&self.0) {

@@ -148,9 +148,15 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         entry.cast::<dyn Control<M>>(|entry| entry)
     }
 
-    /// Removes the handler with this key; whether it was there. `flags` go into its state.
-    pub(crate) fn remove(&self, key: u64, flags: usize) -> bool {
+    /// Removes the handler with this key and sequence number; whether it was there. `flags` go into
+    /// its state.
+    pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         let removed = self.writer.with(|writer| {
+            // Both, because a roster that was emptied gives its keys out again.
+            let entry = writer.roster.get(key)?;
+            if entry.head().sequence != sequence {
+                return None;
+            }
             let entry = writer.roster.remove(key)?;
             entry.head().state.or(state::REMOVED | flags);
             let (tag, kept) = match writer.roster.is_empty() {
@@ -168,18 +174,6 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         }
         drop(kept);
         true
-    }
-
-    /// Removes the handler with this key, if it has this sequence number.
-    pub(crate) fn cancel(&self, key: u64, sequence: u64) -> bool {
-        let is_it = self.writer.with(|writer| {
-            writer
-                .roster
-                .get(key)
-                .is_some_and(|entry| entry.head().sequence == sequence)
-        });
-        // Keys are not used twice, so nothing else can stand there by now.
-        is_it && self.remove(key, state::CANCELLED)
     }
 
     /// Removes all handlers; how many.

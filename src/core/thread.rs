@@ -40,6 +40,8 @@ struct State {
     frames: [Cell<Frame>; MAX_DEPTH],
     failures: Cell<usize>,
     in_hook: Cell<bool>,
+    /// The panic under way came before its handler was entered.
+    unentered: Cell<bool>,
     /// The address of the queue that is being drained, or 0.
     draining: Cell<usize>,
     slots: Cell<Option<&'static Slots>>,
@@ -51,6 +53,7 @@ per_thread! {
         frames: [const { Cell::new(Frame::NOTHING) }; MAX_DEPTH],
         failures: Cell::new(0),
         in_hook: Cell::new(false),
+        unentered: Cell::new(false),
         draining: Cell::new(0),
         slots: Cell::new(None),
     }
@@ -143,6 +146,11 @@ pub(crate) fn failures() -> usize {
 
 pub(crate) fn set_failures(count: usize) {
     STATE.with(|state| state.failures.set(count));
+}
+
+/// Says whether the panic under way came before its handler was entered; what was said before.
+pub(crate) fn set_unentered(unentered: bool) -> bool {
+    STATE.with(|state| state.unentered.replace(unentered))
 }
 
 /// Whether a drain runs on this thread.
