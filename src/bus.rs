@@ -169,7 +169,8 @@ impl<M: Mode> Bus<M> {
 }
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    /// A bus whose emitters and drains lend a `&mut C` to the handlers.
+    /// A bus whose emitters and drains lend a `&mut C` to the handlers, by
+    /// [`emit_with`](Self::emit_with) and [`drain_with`](Self::drain_with).
     ///
     /// # Examples
     ///

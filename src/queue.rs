@@ -259,7 +259,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// Called when the queue goes from empty to not empty, at once if something waits already, and
     /// after a drain that leaves something behind: never too seldom, at times once too often. It
     /// runs on the thread that defers, outside of all locks, and should do no more than wake the
-    /// loop that drains. A panic in it is reported as a failure of the queue.
+    /// loop that drains: post to the window system's event loop, unpark a thread, or, as here, fill
+    /// a channel of one. A panic in it is reported as a failure of the queue.
     ///
     /// # Examples
     ///
@@ -267,8 +268,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// use std::sync::mpsc;
     ///
     /// let queue = slotcast::Queue::new();
-    /// let (wake, woken) = mpsc::channel();
-    /// queue.on_ready(move || _ = wake.send(()));
+    /// let (wake, woken) = mpsc::sync_channel(1); // one wake is as good as ten
+    /// queue.on_ready(move || _ = wake.try_send(()));
     /// std::thread::spawn({ let queue = queue.clone(); move || queue.post(|| ()) });
     /// woken.recv()?;
     /// assert_eq!(queue.drain().delivered(), 1);

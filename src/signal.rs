@@ -119,7 +119,8 @@ impl<M: Mode, E: 'static> Signal<M, E> {
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
-    /// A signal without a bus, whose emitters lend a `&mut C` to the handlers.
+    /// A signal without a bus, whose emitters lend a `&mut C` to the handlers, by
+    /// [`emit_with`](Self::emit_with).
     ///
     /// # Examples
     ///
@@ -152,6 +153,10 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// It is called by reference, on whatever thread emits, by several at a time. O(1), and so is
     /// cancelling; the next emission rebuilds its list, O(n) once for any number of changes. A
     /// handler takes at most 160 bytes beside its captures.
+    ///
+    /// It returns nothing, a [`Flow`](crate::Flow), or a `Result`. A closure that uses `?` has to
+    /// name its result: `|event| -> HandlerResult { .. }`. All subscriptions have one type, whatever
+    /// their events are, so that they fit into one array or vector.
     ///
     /// If the signal is closed, the handler is dropped and the subscription inactive.
     ///

@@ -173,13 +173,16 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
     ///
     /// An emission asks the filter, claims from the limit, clones the event into the queue, and
-    /// goes on; whoever drains the queue calls the handler. A call that waits belongs to the
-    /// subscription: it is dropped if that is cancelled, and skipped if it is paused by then.
-    /// What the handler returns is seen by the drain: an error is in its
-    /// [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
+    /// goes on; whoever drains the queue calls the handler. So events have to be `Clone`, and of a
+    /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
+    /// over all topics and handlers of one queue.
+    ///
+    /// A call that waits belongs to the subscription: it is dropped if that is cancelled, and
+    /// skipped if it is paused by then. What the handler returns is seen by the drain: an error is
+    /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
     ///
     /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
-    /// this handler in the emission.
+    /// this handler in every emission: keep the queue as long as the subscription.
     ///
     /// # Examples
     ///
@@ -191,7 +194,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     ///
     /// let bus = Bus::new();
     /// let ui = Queue::<App>::with_context();
-    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app: &mut App, p| app.percent = *p);
+    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app, percent| app.percent = *percent);
     ///
     /// let worker = std::thread::spawn({ let bus = bus.clone(); move || bus.emit(&PROGRESS, &40) });
     /// assert_eq!(worker.join().unwrap().ran(), 1);
