@@ -326,10 +326,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ) -> Emission {
         let tally = match self.core.registry.find(topic.name()) {
             Ok(Some(signal)) => run(&signal),
-            Ok(None) if self.is_closed() => emission::Tally {
-                closed: true,
-                ..emission::Tally::NOTHING
-            },
+            Ok(None) if self.is_closed() => emission::Tally::CLOSED,
             Ok(None) => emission::Tally::NOTHING,
             Err(wrong) => panic!("{wrong}"),
         };

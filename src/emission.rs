@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::emission::Tally;
+use crate::core::emission::{Counts, Tally};
 use crate::core::faults::Report;
 use crate::core::home::Panics;
 use crate::error::{HandlerError, HandlerErrors};
@@ -24,9 +24,7 @@ use crate::error::{HandlerError, HandlerErrors};
 /// assert_eq!((done.ran(), done.errors().len()), (2, 1));
 /// ```
 pub struct Emission {
-    ran: u32,
-    stopped: bool,
-    closed: bool,
+    counts: Counts,
     report: Option<Box<Report>>,
 }
 
@@ -34,38 +32,28 @@ impl Emission {
     /// Resumes the first panic, if the panics of handlers go on to the emitter.
     #[inline]
     pub(crate) fn finish(tally: Tally, panics: impl FnOnce() -> Panics) -> Self {
-        let Tally {
-            ran,
-            stopped,
-            closed,
-            report,
-        } = tally;
+        let Tally { counts, report } = tally;
         let report = report.map(|report| report.resume(panics()));
-        Emission {
-            ran,
-            stopped,
-            closed,
-            report,
-        }
+        Emission { counts, report }
     }
 
     /// How many handlers were entered, those that failed too.
     #[must_use]
     pub fn ran(&self) -> usize {
-        self.ran as usize
+        self.counts.ran() as usize
     }
 
     /// Whether a handler returned [`Flow::Stop`](crate::Flow::Stop), so that no further one ran.
     #[must_use]
     pub fn stopped(&self) -> bool {
-        self.stopped
+        self.counts.stopped()
     }
 
     /// Whether the signal was closed: before the emission, so that nothing ran, or during it, so
     /// that no further handler did.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.counts.closed()
     }
 
     /// What failed, in the order it happened. Looking keeps it out of the log.
@@ -119,9 +107,9 @@ pub(crate) fn into_result<T>(
 impl fmt::Debug for Emission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emission")
-            .field("ran", &self.ran)
-            .field("stopped", &self.stopped)
-            .field("is_closed", &self.closed)
+            .field("ran", &self.counts.ran())
+            .field("stopped", &self.counts.stopped())
+            .field("is_closed", &self.counts.closed())
             .field(
                 "errors",
                 &self.report.as_ref().map_or(0, |report| report.errors.len()),

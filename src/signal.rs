@@ -90,7 +90,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     /// let _sub = key.on(|k| assert_eq!(*k, 'q'));
     /// assert_eq!(key.emit(&'q').ran(), 1);
     /// ```
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     pub fn emit(&self, event: &E) -> Emission {
         self.emit_with(&mut (), event)
@@ -110,7 +110,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     /// let done = log.emit_lazy(|| unreachable!("nobody listens"));
     /// assert_eq!(done.ran(), 0);
     /// ```
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     pub fn emit_lazy(&self, event: impl FnOnce() -> E) -> Emission {
         let tally = emission::run_lazy(&self.core, event, &mut ());
@@ -262,7 +262,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// # Panics
     ///
     /// If a handler panics: the others still run, and then the first panic goes on.
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     pub fn emit_with(&self, context: &mut C, event: &E) -> Emission {
         let tally = emission::run(&self.core, event, context);

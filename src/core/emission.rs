@@ -13,26 +13,50 @@ use super::snapshot::{Handler, Look, Reading};
 use super::thread::{self, Level};
 use crate::error::{Cause, HandlerError};
 
+/// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
+/// returned in two registers. Returned by memory it cost more than an emission to one handler.
+#[derive(Clone, Copy)]
+pub(crate) struct Counts(u64);
+
+impl Counts {
+    const STOPPED: u64 = 1 << 32;
+    const CLOSED: u64 = 1 << 33;
+
+    pub(crate) fn ran(self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+        let ran = self.0 as u32;
+        ran
+    }
+
+    pub(crate) fn stopped(self) -> bool {
+        self.0 & Self::STOPPED != 0
+    }
+
+    pub(crate) fn closed(self) -> bool {
+        self.0 & Self::CLOSED != 0
+    }
+}
+
 /// What an emission came to.
 pub(crate) struct Tally {
-    pub(crate) ran: u32,
-    pub(crate) stopped: bool,
-    pub(crate) closed: bool,
+    pub(crate) counts: Counts,
     pub(crate) report: Option<Box<Report>>,
 }
 
 impl Tally {
     pub(crate) const NOTHING: Tally = Tally {
-        ran: 0,
-        stopped: false,
-        closed: false,
+        counts: Counts(0),
+        report: None,
+    };
+    pub(crate) const CLOSED: Tally = Tally {
+        counts: Counts(Counts::CLOSED),
         report: None,
     };
 }
 
 /// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers end up in
 /// the report and go no further.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
@@ -43,7 +67,7 @@ pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
 }
 
 /// Like [`run`], with an event that is made once it is known that there are handlers.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
@@ -146,10 +170,7 @@ fn look<'e, M: Mode, E: 'static, C: 'static>(
             let level = level.enter(reading.header.frame);
             read(signal, reading, level, event(), context)
         }
-        Look::Closed => Tally {
-            closed: true,
-            ..Tally::NOTHING
-        },
+        Look::Closed => Tally::CLOSED,
         Look::Empty => Tally::NOTHING,
     }
 }
@@ -174,10 +195,7 @@ fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
 #[inline(never)]
 fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Place) -> Tally {
     if signal.is_closed() {
-        return Tally {
-            closed: true,
-            ..Tally::NOTHING
-        };
+        return Tally::CLOSED;
     }
     let topic = signal.home.name.to_cow();
     let cause = Cause::TooDeep(signal.max_depth);
@@ -244,15 +262,16 @@ fn call_all<M: Mode, E: 'static, C: 'static>(
             }
         };
         let closed = last == Code::Closed;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "four billion handlers do not fit"
-        )]
-        let ran = (handlers.len() - left - skipped - usize::from(closed)) as u32;
+        let ran = handlers.len() - left - skipped - usize::from(closed);
+        let flags = match last {
+            Code::Stopped => Counts::STOPPED,
+            Code::Closed => Counts::CLOSED,
+            _ => 0,
+        };
+        // Four billion handlers do not fit into memory.
+        let counts = Counts(ran as u64 | flags);
         return Tally {
-            ran,
-            stopped: last == Code::Stopped,
-            closed,
+            counts,
             report: None,
         };
     }

@@ -13,8 +13,9 @@ use std::rc::Rc;
 
 use slotcast::flavour::{self, Subscribe};
 use slotcast::{
-    BoxError, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow, HandlerError, HandlerErrors,
-    Panics, PostError, SubscriptionId, Topic, TopicError, WaitError, WrongType, local,
+    BoxError, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow, HandlerError,
+    HandlerErrors, Panics, PostError, SubscriptionId, Topic, TopicError, WaitError, WrongType,
+    local,
 };
 
 /// Neither `Send` nor `Sync`, and not safe to be seen after a panic.
@@ -27,11 +28,18 @@ struct Bare(PhantomData<Rc<()>>);
 /// What is asked for is found first if the type has it, else what every type has.
 macro_rules! has {
     ($type:ty: $trait:path) => {{
+        #[allow(
+            dead_code,
+            reason = "what the type has is used instead where it is there"
+        )]
         trait Otherwise {
             const HAS: bool = false;
         }
         impl<T: ?Sized> Otherwise for T {}
-        #[allow(dead_code, reason = "what every type has is used instead where this is not there")]
+        #[allow(
+            dead_code,
+            reason = "what every type has is used instead where this is not there"
+        )]
         struct Asked<T: ?Sized>(PhantomData<T>);
         #[allow(dead_code, reason = "as above")]
         impl<T: ?Sized + $trait> Asked<T> {
@@ -50,20 +58,36 @@ macro_rules! lacks {
 }
 
 fn assert_none_lacks(types: &[(&str, Vec<&str>)]) {
-    let wrong: Vec<_> = types.iter().filter(|(_, lacks)| !lacks.is_empty()).collect();
+    let wrong: Vec<_> = types
+        .iter()
+        .filter(|(_, lacks)| !lacks.is_empty())
+        .collect();
     assert!(wrong.is_empty(), "these lack something: {wrong:#?}");
 }
 
 fn assert_all_lack(types: &[(&str, Vec<&str>)], what: &[&str]) {
     let wrong: Vec<_> = types.iter().filter(|(_, lacks)| lacks != what).collect();
-    assert!(wrong.is_empty(), "these should lack just {what:?}: {wrong:#?}");
+    assert!(
+        wrong.is_empty(),
+        "these should lack just {what:?}: {wrong:#?}"
+    );
 }
 
 #[test]
 fn what_asks_tells_the_truth() {
-    assert!(has!(u32: Send) && has!(Cell<u32>: Send) && has!(Rc<u32>: Unpin) && has!(u32: RefUnwindSafe));
+    assert!(
+        has!(u32: Send)
+            && has!(Cell<u32>: Send)
+            && has!(Rc<u32>: Unpin)
+            && has!(u32: RefUnwindSafe)
+    );
     assert!(!has!(Rc<u32>: Send) && !has!(Cell<u32>: Sync) && !has!(Cell<u32>: RefUnwindSafe));
-    assert!(!has!(Event: Send) && !has!(Event: Sync) && !has!(Event: UnwindSafe) && !has!(Event: RefUnwindSafe));
+    assert!(
+        !has!(Event: Send)
+            && !has!(Event: Sync)
+            && !has!(Event: UnwindSafe)
+            && !has!(Event: RefUnwindSafe)
+    );
     assert!(!has!(Context: Send) && !has!(Context: Sync) && !has!(Context: RefUnwindSafe));
     assert!(!has!(std::marker::PhantomPinned: Unpin));
 }
@@ -142,12 +166,18 @@ fn error_that_hands_an_event_back_is_what_the_event_is() {
         &lacks![DeferError<Event>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
         &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"],
     );
-    assert_all_lack(&lacks![DeferError<Cell<u32>>; [Send Sync Unpin UnwindSafe RefUnwindSafe]], &["Sync", "RefUnwindSafe"]);
+    assert_all_lack(
+        &lacks![DeferError<Cell<u32>>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
+        &["Sync", "RefUnwindSafe"],
+    );
 }
 
 #[test]
 fn nothing_asks_the_event_for_debug() {
-    assert_all_lack(&lacks![Bare; [Debug Display Error]], &["Debug", "Display", "Error"]);
+    assert_all_lack(
+        &lacks![Bare; [Debug Display Error]],
+        &["Debug", "Display", "Error"],
+    );
     assert_none_lacks(&lacks![DeferError<Bare>; [Debug Display Error]]);
     assert_none_lacks(&lacks![
         Topic<Bare>,
@@ -161,7 +191,13 @@ fn nothing_asks_the_event_for_debug() {
     ]);
     // It hands the event back, and says the same of every event.
     let error = slotcast::Signal::<Bare>::new().defer_bare();
-    assert_eq!((format!("{error:?}"), error.to_string()), ("DeferError::NoQueue(..)".to_owned(), error.kind().to_string()));
+    assert_eq!(
+        (format!("{error:?}"), error.to_string()),
+        (
+            "DeferError::NoQueue(..)".to_owned(),
+            error.kind().to_string()
+        )
+    );
     let Bare(_) = error.into_event();
 }
 
@@ -171,7 +207,9 @@ trait DeferBare {
 }
 impl DeferBare for slotcast::Signal<Bare> {
     fn defer_bare(&self) -> DeferError<Bare> {
-        local::Signal::<Bare>::new().defer(Bare(PhantomData)).expect_err("it has no queue")
+        local::Signal::<Bare>::new()
+            .defer(Bare(PhantomData))
+            .expect_err("it has no queue")
     }
 }
 
@@ -207,13 +245,19 @@ fn subscription_id_is_plain_data() {
 
 #[test]
 fn kinds_are_compared_and_copied() {
-    assert_none_lacks(&lacks![FailureKind, DeferErrorKind, WaitError, PostError, Flow, Panics; [Copy Eq Debug]]);
+    assert_none_lacks(
+        &lacks![FailureKind, DeferErrorKind, WaitError, PostError, Flow, Panics; [Copy Eq Debug]],
+    );
     assert_none_lacks(&lacks![Topic<Bare>; [Eq]]);
 }
 
 #[test]
 fn emission_takes_at_most_16_bytes() {
-    assert!(size_of::<Emission>() <= 16, "{} bytes", size_of::<Emission>());
+    assert!(
+        size_of::<Emission>() <= 16,
+        "{} bytes",
+        size_of::<Emission>()
+    );
 }
 
 #[test]

@@ -18,7 +18,10 @@ const PASS: &str = "tests/compile/pass";
 
 fn compiler() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).arg("--version").output().expect("the compiler says its version");
+    let output = Command::new(rustc)
+        .arg("--version")
+        .output()
+        .expect("the compiler says its version");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -31,7 +34,10 @@ fn misuse_does_not_compile_and_its_twin_does() {
     if compiler.starts_with(COMPILER) {
         cases.compile_fail(format!("{FAIL}/*.rs"));
     } else {
-        println!("skipped: {} does not speak as {COMPILER}* does", compiler.trim());
+        println!(
+            "skipped: {} does not speak as {COMPILER}* does",
+            compiler.trim()
+        );
     }
 }
 
@@ -41,12 +47,20 @@ fn names(folder: &str, extension: &str) -> BTreeSet<String> {
     let files = files.map(|file| file.expect("the file is there").path());
     files
         .filter(|path| path.extension().is_some_and(|it| it == extension))
-        .map(|path| path.file_stem().expect("it has a name").to_string_lossy().into_owned())
+        .map(|path| {
+            path.file_stem()
+                .expect("it has a name")
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect()
 }
 
 fn text(folder: &str, name: &str, extension: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name).with_extension(extension);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(name)
+        .with_extension(extension);
     fs::read_to_string(file).expect("it is text")
 }
 
@@ -58,7 +72,8 @@ fn tokens(text: &str) -> Vec<&str> {
         let end = if first == '"' {
             rest[1..].find('"').map_or(rest.len(), |end| end + 2)
         } else if first.is_alphanumeric() {
-            rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
+            rest.find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len())
         } else if rest.starts_with("()") {
             2
         } else {
@@ -75,22 +90,40 @@ fn twins_differ_in_one_token() {
     let cases = names(FAIL, "rs");
     assert!(cases.len() >= 4);
     assert_eq!(cases, names(PASS, "rs"));
-    assert_eq!(cases, names(FAIL, "stderr"), "each case says what the compiler has to say");
+    assert_eq!(
+        cases,
+        names(FAIL, "stderr"),
+        "each case says what the compiler has to say"
+    );
     for case in cases {
         let (fails, passes) = (text(FAIL, &case, "rs"), text(PASS, &case, "rs"));
         let (fails, passes) = (tokens(&fails), tokens(&passes));
         assert_eq!(fails.len(), passes.len(), "{case}");
-        let differ: Vec<_> = fails.iter().zip(&passes).filter(|(one, other)| one != other).collect();
+        let differ: Vec<_> = fails
+            .iter()
+            .zip(&passes)
+            .filter(|(one, other)| one != other)
+            .collect();
         assert_eq!(differ.len(), 1, "{case}: {differ:?}");
     }
 }
 
 #[test]
 fn compiler_says_what_a_handler_may_return() {
-    for case in ["handler_that_returns_a_number", "handler_that_returns_a_result_of_a_number", "outcome_of_its_own"] {
+    for case in [
+        "handler_that_returns_a_number",
+        "handler_that_returns_a_result_of_a_number",
+        "outcome_of_its_own",
+    ] {
         let said = text(FAIL, case, "stderr");
-        assert!(said.contains("error[E0277]: a handler cannot return `"), "{case}: {said}");
-        assert!(said.contains("note: return `()`, `slotcast::Flow`, or a `Result` of one of them"), "{case}: {said}");
+        assert!(
+            said.contains("error[E0277]: a handler cannot return `"),
+            "{case}: {said}"
+        );
+        assert!(
+            said.contains("note: return `()`, `slotcast::Flow`, or a `Result` of one of them"),
+            "{case}: {said}"
+        );
     }
 }
 
@@ -98,7 +131,10 @@ fn compiler_says_what_a_handler_may_return() {
 fn compiler_says_what_is_wrong_with_a_name() {
     for (case, problem) in [
         ("topic_with_a_bad_name", "has an empty token"),
-        ("event_type_with_a_bad_name", "has white space or a control character"),
+        (
+            "event_type_with_a_bad_name",
+            "has white space or a control character",
+        ),
     ] {
         let said = text(FAIL, case, "stderr");
         assert!(said.contains(problem), "{case}: {said}");
@@ -107,8 +143,15 @@ fn compiler_says_what_is_wrong_with_a_name() {
 
 #[test]
 fn compiler_says_why_a_handler_is_not_for_threads() {
-    for case in ["handler_that_is_not_send", "filter_that_is_not_send", "once_that_is_not_send"] {
+    for case in [
+        "handler_that_is_not_send",
+        "filter_that_is_not_send",
+        "once_that_is_not_send",
+    ] {
         let said = text(FAIL, case, "stderr");
-        assert!(said.contains("cannot be sent between threads safely"), "{case}: {said}");
+        assert!(
+            said.contains("cannot be sent between threads safely"),
+            "{case}: {said}"
+        );
     }
 }

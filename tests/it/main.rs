@@ -7,7 +7,11 @@
     reason = "the scenarios do not know their flavour"
 )]
 
+mod bounds;
+mod compile_fail;
 mod log;
+mod memory;
+mod model;
 mod threads;
 
 /// Every scenario, on the flavour for any number of threads.

@@ -6,7 +6,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use slotcast::flavour::{Bus, Carries, Flavour, Local, Queue, Shared, Shares, Signal, Subscription};
+use slotcast::flavour::{
+    Bus, Carries, Flavour, Local, Queue, Shared, Shares, Signal, Subscription,
+};
 use slotcast::{Flow, Topic};
 
 thread_local! {
@@ -27,7 +29,10 @@ fn count(bytes: isize, allocations: usize) {
     ALLOCATIONS.set(ALLOCATIONS.get() + allocations);
 }
 
-#[expect(clippy::cast_possible_wrap, reason = "no allocation is larger than half of the memory")]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "no allocation is larger than half of the memory"
+)]
 fn signed(bytes: usize) -> isize {
     bytes as isize
 }
@@ -154,9 +159,20 @@ fn subscribe_all_kinds<M: Either>(signal: &Signal<M, u32>) -> impl Sized + use<M
         signal.on(go_on),
         signal.subscribe().priority(7).on(stop_at_three),
         signal.subscribe().priority(-7).label("last").on(go_on),
-        signal.subscribe().filter(is_even).filter(is_small).label("even").on(go_on),
+        signal
+            .subscribe()
+            .filter(is_even)
+            .filter(is_small)
+            .label("even")
+            .on(go_on),
         signal.subscribe().limit(usize::MAX).on(go_on),
-        signal.subscribe().limit(usize::MAX).filter(is_even).priority(i32::MIN).label("all").on(go_on),
+        signal
+            .subscribe()
+            .limit(usize::MAX)
+            .filter(is_even)
+            .priority(i32::MIN)
+            .label("all")
+            .on(go_on),
     ];
     (paused, pauses, others)
 }
@@ -203,7 +219,10 @@ fn emitting_allocates_nothing_after_the_first_of_each_thread() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 signal.emit(&1);
-                assert_eq!(allocations_of(|| (0..100).for_each(|n| _ = signal.emit(&n))), 0);
+                assert_eq!(
+                    allocations_of(|| (0..100).for_each(|n| _ = signal.emit(&n))),
+                    0
+                );
             });
         });
     }
@@ -223,8 +242,15 @@ fn nested_emissions_allocate_nothing_after_the_first<M: Either>() {
             nest.signal.clone().emit_with(nest, &(level + 1));
         }
     };
-    let _sub = signal.subscribe().priority(1).label("nesting").on_with(handler);
-    let mut nest = Nest { signal: signal.clone(), deepest: 0 };
+    let _sub = signal
+        .subscribe()
+        .priority(1)
+        .label("nesting")
+        .on_with(handler);
+    let mut nest = Nest {
+        signal: signal.clone(),
+        deepest: 0,
+    };
     signal.emit_with(&mut nest, &40);
     let emit = || {
         let done = signal.emit_with(&mut nest, &1);
@@ -244,7 +270,12 @@ fn emitting_to_nobody_allocates_nothing<M: Either>() {
     assert_eq!(allocations_of(emit), 0);
     signal.close();
     bus.close();
-    assert_eq!(allocations_of(|| assert!(signal.emit(&1).is_closed() && bus.emit(&NOBODY, &1).is_closed())), 0);
+    assert_eq!(
+        allocations_of(|| assert!(
+            signal.emit(&1).is_closed() && bus.emit(&NOBODY, &1).is_closed()
+        )),
+        0
+    );
 }
 
 fn deferring_and_draining_allocates_nothing_once_warm<M: Either>() {
@@ -254,7 +285,12 @@ fn deferring_and_draining_allocates_nothing_once_warm<M: Either>() {
     const TEXT: Topic<String> = Topic::new("text");
     let bus = Bus::<M>::new();
     let own = Queue::<M>::new();
-    let (a, b, wide, text) = (bus.signal(&A), bus.signal(&B), bus.signal(&WIDE), bus.signal(&TEXT));
+    let (a, b, wide, text) = (
+        bus.signal(&A),
+        bus.signal(&B),
+        bus.signal(&WIDE),
+        bus.signal(&TEXT),
+    );
     let alone = Signal::<M, u32>::new();
     let _subs = [&a, &b, &alone].map(subscribe_all_kinds);
     let round = |events: usize| {
@@ -272,7 +308,10 @@ fn deferring_and_draining_allocates_nothing_once_warm<M: Either>() {
             own.defer(&alone, 6).unwrap();
         }
         let drained = bus.drain();
-        assert_eq!((drained.delivered(), drained.remaining()), (5 * events + events.div_ceil(3), 0));
+        assert_eq!(
+            (drained.delivered(), drained.remaining()),
+            (5 * events + events.div_ceil(3), 0)
+        );
         assert_eq!(own.drain_one().remaining(), 2 * events - 1);
         assert_eq!(own.drain_until_idle(usize::MAX).delivered(), 2 * events - 1);
     };
@@ -287,7 +326,12 @@ fn queued_handlers_allocate_nothing_once_warm<M: Either>() {
     let handler: Later = |(), _| ();
     let _subs = [
         signal.subscribe().on_queue(&queue, handler),
-        signal.subscribe().priority(3).label("later").limit(usize::MAX).on_queue(&queue, handler),
+        signal
+            .subscribe()
+            .priority(3)
+            .label("later")
+            .limit(usize::MAX)
+            .on_queue(&queue, handler),
     ];
     let round = |events: usize| {
         for n in 0..20 {
@@ -304,7 +348,10 @@ fn idle_signal_takes_at_most_320_bytes<M: Either>() {
     let (bytes, signal) = bytes_of(Signal::<M, u32>::new);
     assert!(bytes <= 320, "{bytes} bytes");
     let (emitted, _) = bytes_of(|| signal.emit(&1));
-    assert!(bytes + emitted <= 320, "{bytes} bytes, and {emitted} more by an emission");
+    assert!(
+        bytes + emitted <= 320,
+        "{bytes} bytes, and {emitted} more by an emission"
+    );
 }
 
 fn further_handler_takes_at_most_160_bytes<M: Either>() {
@@ -321,7 +368,10 @@ fn further_handler_takes_at_most_160_bytes<M: Either>() {
             assert_eq!(signal.emit(&1).ran(), count);
         });
         if bytes > 160 * signed(count) {
-            too_much.push(format!("{count} handlers take {bytes} bytes, {} each", bytes / signed(count)));
+            too_much.push(format!(
+                "{count} handlers take {bytes} bytes, {} each",
+                bytes / signed(count)
+            ));
         }
     }
     assert!(too_much.is_empty(), "{too_much:#?}");
@@ -344,7 +394,9 @@ fn signal_that_goes_leaves_nothing<M: Either>() {
     let go = || {
         let bus = Bus::<M>::new();
         let names = (0..100).map(|n| Topic::<u32>::named(format!("topic.{n}")).unwrap());
-        let subs: Vec<_> = names.map(|name| M::on_nothing(&bus.signal(&name))).collect();
+        let subs: Vec<_> = names
+            .map(|name| M::on_nothing(&bus.signal(&name)))
+            .collect();
         subs.into_iter().for_each(Subscription::detach);
         bus.emit(&Topic::new("topic.1"), &1_u32);
     };
@@ -390,7 +442,9 @@ fn cancel_in_order<M: Either>(order: impl FnOnce(&mut Vec<Subscription<M>>), emi
 fn shuffle<T>(items: &mut [T]) {
     let mut random = 1_u64;
     for end in (1..items.len()).rev() {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         items.swap(end, usize::try_from(random >> 33).unwrap() % (end + 1));
     }
 }
@@ -413,7 +467,16 @@ fn a_million_subscribed_and_cancelled_leave_nothing<M: Either>() {
     let handler: Plain = |_| Flow::Continue;
     let both = |n: usize| {
         drop(M::on_nothing(&lonely));
-        assert!(signal.subscribe().label("short lived").priority(3).limit(n).on(handler).cancel() == (n > 0));
+        assert!(
+            signal
+                .subscribe()
+                .label("short lived")
+                .priority(3)
+                .limit(n)
+                .on(handler)
+                .cancel()
+                == (n > 0)
+        );
     };
     (0..10).for_each(both);
     assert_eq!(bytes_of(|| (0..times(500_000)).for_each(both)).0, 0);
@@ -431,7 +494,10 @@ fn a_burst_of_handlers_does_not_add_up<M: Either>() {
     };
     let (first, ()) = bytes_of(burst);
     // Places in the roster are kept for the next ones, and nothing else.
-    assert!(first <= 32 * signed(times(100_000)), "{first} bytes are kept");
+    assert!(
+        first <= 32 * signed(times(100_000)),
+        "{first} bytes are kept"
+    );
     assert_eq!(bytes_of(|| (0..3).for_each(|_| burst())).0, 0);
 }
 
@@ -494,7 +560,8 @@ fn many_names_in_turn_leave_nothing<M: Either>() {
     assert_eq!(bus.topics(), ["held"]);
     // Many at a time: they are not forgotten one by one at the cost of all.
     let many = || {
-        let names = (0..times(4_000)).map(|n| Topic::<u32>::named(format!("room.{n:07}.left")).unwrap());
+        let names =
+            (0..times(4_000)).map(|n| Topic::<u32>::named(format!("room.{n:07}.left")).unwrap());
         let signals: Vec<_> = names.map(|name| bus.signal(&name)).collect();
         assert_eq!(bus.topics().len(), signals.len() + 1);
     };
@@ -547,7 +614,10 @@ fn topic_exists_while_a_handler_does<M: Either>() {
 fn topic_exists_while_a_deferred_event_does<M: Either>() {
     const TICK: Topic<u32> = Topic::new("tick");
     let bus = Bus::<M>::new();
-    for end in [|bus: &Bus<M>| _ = bus.drain(), |bus: &Bus<M>| _ = bus.queue().clear()] {
+    for end in [
+        |bus: &Bus<M>| _ = bus.drain(),
+        |bus: &Bus<M>| _ = bus.queue().clear(),
+    ] {
         bus.defer(&TICK, 1).unwrap();
         bus.defer(&TICK, 2).unwrap();
         assert_eq!(bus.topics(), ["tick"]);

@@ -56,8 +56,8 @@ fn compare_with_the_reference<M: Either>() {
         for (kind, times) in expected.seen {
             *seen.borrow_mut().entry(kind).or_insert(0) += times;
         }
-        if let Some(at) = (0..told.len().max(expected.log.len()))
-            .find(|&at| told.get(at) != expected.log.get(at))
+        if let Some(at) =
+            (0..told.len().max(expected.log.len())).find(|&at| told.get(at) != expected.log.get(at))
         {
             let same = &expected.log[at.saturating_sub(12)..at];
             return Err(TestCaseError::fail(format!(
@@ -89,12 +89,27 @@ fn assert_nothing_is_stale(seen: &BTreeMap<&'static str, usize>) {
 fn program() -> impl Strategy<Value = Program> {
     let top = (vec(plan().prop_map(Step::On), 2..6), vec(step(), 6..24))
         .prop_map(|(first, rest)| first.into_iter().chain(rest).collect());
-    (vec(script(), SCRIPTS), top, pick(&[(6, 128), (2, 4), (2, 3), (1, 2), (1, 1), (1, 0)]), any::<bool>())
-        .prop_map(|(scripts, top, max_depth, contain)| Program { scripts, top, max_depth, contain })
+    (
+        vec(script(), SCRIPTS),
+        top,
+        pick(&[(6, 128), (2, 4), (2, 3), (1, 2), (1, 1), (1, 0)]),
+        any::<bool>(),
+    )
+        .prop_map(|(scripts, top, max_depth, contain)| Program {
+            scripts,
+            top,
+            max_depth,
+            contain,
+        })
 }
 
 fn script() -> impl Strategy<Value = Script> {
-    let end = pick(&[(8, End::Continue), (1, End::Stop), (2, End::Fail), (2, End::Panic)]);
+    let end = pick(&[
+        (8, End::Continue),
+        (1, End::Stop),
+        (2, End::Fail),
+        (2, End::Panic),
+    ]);
     (vec(step(), 0..4), end).prop_map(|(steps, end)| Script { steps, end })
 }
 
@@ -139,7 +154,12 @@ const STEPS: &[(u32, fn(Parts) -> Step)] = &[
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let how = pick(&[(5, How::All), (5, How::One), (1, How::UntilIdle(0)), (4, How::UntilIdle(3))]);
+    let how = pick(&[
+        (5, How::All),
+        (5, How::One),
+        (1, How::UntilIdle(0)),
+        (4, How::UntilIdle(3)),
+    ]);
     (pick(STEPS), topic(), who(), how, plan())
         .prop_map(|(make, topic, who, how, plan)| make((topic, who, how, plan)))
 }
@@ -159,19 +179,35 @@ fn plan() -> impl Strategy<Value = Plan> {
         (1, Calls::Limit(2)),
     ]);
     let filter = (pick(&[(3, false), (2, true)]), 0..SCRIPTS);
-    (topic(), priority, calls, 0..SCRIPTS, filter, pick(&[(2, false), (1, true)])).prop_map(
-        |(topic, priority, calls, script, (filters, filter), queued)| Plan {
-            topic,
-            priority,
-            calls,
-            script,
-            filter: filters.then_some(filter),
-            queued,
-        },
+    (
+        topic(),
+        priority,
+        calls,
+        0..SCRIPTS,
+        filter,
+        pick(&[(2, false), (1, true)]),
     )
+        .prop_map(
+            |(topic, priority, calls, script, (filters, filter), queued)| Plan {
+                topic,
+                priority,
+                calls,
+                script,
+                filter: filters.then_some(filter),
+                queued,
+            },
+        )
 }
 
 fn who() -> impl Strategy<Value = Who> {
-    (pick::<fn(usize) -> Who>(&[(3, |_| Who::Me), (3, |_| Who::Next), (2, Who::First), (3, Who::Last)]), 0..6_usize)
+    (
+        pick::<fn(usize) -> Who>(&[
+            (3, |_| Who::Me),
+            (3, |_| Who::Next),
+            (2, Who::First),
+            (3, Who::Last),
+        ]),
+        0..6_usize,
+    )
         .prop_map(|(make, n)| make(n))
 }

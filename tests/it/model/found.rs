@@ -45,7 +45,10 @@ fn handler_that_always_panics_is_reported_each_time() {
 #[test]
 fn handler_whose_filter_panics_did_not_run() {
     let bus = Bus::builder().panics(Panics::Contain).build();
-    let _sub = bus.subscribe(&TICK).filter(|_| panic_as_always()).on(|_| ());
+    let _sub = bus
+        .subscribe(&TICK)
+        .filter(|_| panic_as_always())
+        .on(|_| ());
     let done = bus.emit(&TICK, &1);
     assert_eq!((done.ran(), done.errors().len()), (0, 1));
 }
@@ -62,7 +65,10 @@ fn closed_signal_says_so_at_any_depth() {
             let (told, tells) = counter();
             let _sub = bus.on(&TICK, move |_| {
                 let done = closed.emit(&1);
-                tells.fetch_add(usize::from(done.is_closed() && done.errors().is_empty()), Relaxed);
+                tells.fetch_add(
+                    usize::from(done.is_closed() && done.errors().is_empty()),
+                    Relaxed,
+                );
             });
             bus.emit(&TICK, &1);
             assert_eq!(told.load(Relaxed), 1);
@@ -86,4 +92,40 @@ fn event_deferred_after_the_queue_was_cleared_waits_for_the_next_drain() {
     let drained = bus.drain();
     assert_eq!((drained.delivered(), drained.remaining()), (1, 1));
     assert_eq!(bus.drain().delivered(), 1);
+}
+
+/// Emits when it is dropped.
+struct EmitsOnDrop(Bus);
+
+impl Drop for EmitsOnDrop {
+    fn drop(&mut self) {
+        self.0.emit(&TICK, &1);
+    }
+}
+
+#[test]
+fn panic_in_an_emission_inside_the_drop_of_captures_is_reported_once() {
+    let (bus, (told, tells)) = (Bus::new(), counter());
+    bus.set_error_hook(move |_| _ = tells.fetch_add(1, Relaxed));
+    let panics = bus.on(&TICK, |_| panic_as_always());
+    let captured = EmitsOnDrop(bus.clone());
+    let sub = bus.on(&Topic::<u32>::new("other"), move |_| _ = &captured);
+    assert!(sub.cancel());
+    assert_eq!(told.load(Relaxed), 1);
+    // It does not come up later, where nothing fails.
+    panics.cancel();
+    let _sub = bus.on(&TICK, |_| ());
+    assert!(bus.emit(&TICK, &1).errors().is_empty());
+}
+
+#[test]
+fn panic_in_an_emission_inside_the_drop_of_an_event_is_reported_once() {
+    let (bus, (told, tells)) = (Bus::new(), counter());
+    bus.set_error_hook(move |_| _ = tells.fetch_add(1, Relaxed));
+    let _panics = bus.on(&TICK, |_| panic_as_always());
+    let later = Topic::<EmitsOnDrop>::new("later");
+    let _sub = bus.on(&later, |_| ());
+    assert!(bus.defer(&later, EmitsOnDrop(bus.clone())).is_ok());
+    assert!(catch_unwind(AssertUnwindSafe(|| bus.drain())).is_err());
+    assert_eq!(told.load(Relaxed), 1);
 }

@@ -8,11 +8,15 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use slotcast::flavour::{Bus, Carries, Flavour, Local, Pause, Shared, Shares, Signal, Subscription};
+use slotcast::flavour::{
+    Bus, Carries, Flavour, Local, Pause, Shared, Shares, Signal, Subscription,
+};
 use slotcast::{BoxError, Drained, Emission, Flow, HandlerError, Panics, SubscriptionId, Topic};
 
 use super::reference::label;
-use super::script::{self, Book, Calls, End, Face, Failure, How, Line, Panic, Plan, Program, State, Step, TOPICS};
+use super::script::{
+    self, Book, Calls, End, Face, Failure, How, Line, Panic, Plan, Program, State, Step, TOPICS,
+};
 
 type Outcome = Result<Flow, BoxError>;
 type Called = Box<dyn Fn(&u32) -> Outcome + Send + Sync>;
@@ -23,7 +27,13 @@ type Told = fn(&HandlerError);
 
 /// A flavour that takes what the scripts are made of: either.
 pub(crate) trait Either:
-    Flavour + Shares<Called> + Shares<CalledLater> + Shares<Asked> + Shares<Told> + Carries<CalledOnce> + Carries<u32>
+    Flavour
+    + Shares<Called>
+    + Shares<CalledLater>
+    + Shares<Asked>
+    + Shares<Told>
+    + Carries<CalledOnce>
+    + Carries<u32>
 {
 }
 impl Either for Shared {}
@@ -48,8 +58,15 @@ pub(crate) struct Real<M: Either> {
 /// Runs a program on a bus of its own.
 pub(crate) fn tell<M: Either>(program: &Rc<Program>) -> Vec<Line> {
     DROPS.take();
-    let panics = if program.contain { Panics::Contain } else { Panics::Resume };
-    let bus = Bus::<M>::builder().panics(panics).max_depth(program.max_depth).build();
+    let panics = if program.contain {
+        Panics::Contain
+    } else {
+        Panics::Resume
+    };
+    let bus = Bus::<M>::builder()
+        .panics(panics)
+        .max_depth(program.max_depth)
+        .build();
     bus.set_error_hook(told::<M> as Told);
     let topics = TOPICS.map(Topic::new);
     let real = Rc::new(Real {
@@ -67,13 +84,17 @@ pub(crate) fn tell<M: Either>(program: &Rc<Program>) -> Vec<Line> {
     real.bus.queue().clear();
     FACE.take();
     drop(real);
-    assert!(DROPS.take().iter().all(|&drops| drops == 1), "captures of a bus that has gone are dropped once");
+    assert!(
+        DROPS.take().iter().all(|&drops| drops == 1),
+        "captures of a bus that has gone are dropped once"
+    );
     story.log
 }
 
 fn face<M: Either>() -> Rc<Real<M>> {
     let face = FACE.with_borrow(Clone::clone);
-    face.and_then(|face| face.downcast().ok()).expect("a bus is set while its handlers can run")
+    face.and_then(|face| face.downcast().ok())
+        .expect("a bus is set while its handlers can run")
 }
 
 /// What a handler captures.
@@ -156,7 +177,9 @@ impl<M: Either> Face for Real<M> {
             0 => self.signals[0].subscribe(),
             topic => self.bus.subscribe(&self.topics[topic]),
         };
-        let mut builder = builder.priority(plan.priority).label(label(handler).unwrap_or_default());
+        let mut builder = builder
+            .priority(plan.priority)
+            .label(label(handler).unwrap_or_default());
         if let Calls::Limit(calls) = plan.calls {
             builder = builder.limit(calls);
         }
@@ -187,12 +210,15 @@ impl<M: Either> Face for Real<M> {
             }
         };
         self.ids.borrow_mut().push(subscription.id());
-        self.subscriptions.borrow_mut().push(Some(Rc::new(subscription)));
+        self.subscriptions
+            .borrow_mut()
+            .push(Some(Rc::new(subscription)));
         self.pauses.borrow_mut().push(Vec::new());
     }
 
     fn cancel(&self, handler: usize) -> Option<bool> {
-        self.subscription(handler).map(|subscription| subscription.cancel())
+        self.subscription(handler)
+            .map(|subscription| subscription.cancel())
     }
 
     fn cancel_by_id(&self, handler: usize) -> bool {
@@ -276,7 +302,9 @@ impl<M: Either> Face for Real<M> {
             0 => self.signals[0].defer(event),
             topic => self.bus.defer(&self.topics[topic], event),
         };
-        result.map_err(|error| assert_eq!(error.into_event(), event)).is_ok()
+        result
+            .map_err(|error| assert_eq!(error.into_event(), event))
+            .is_ok()
     }
 
     fn drain(&self, how: How) -> Result<(), Panic> {

@@ -7,14 +7,27 @@ use std::rc::Rc;
 
 use slotcast::FailureKind;
 
-use super::script::{self, Book, Calls, End, Face, Failure, How, Line, Panic, Plan, Program, State, Step, TOPICS};
+use super::script::{
+    self, Book, Calls, End, Face, Failure, How, Line, Panic, Plan, Program, State, Step, TOPICS,
+};
 
 /// What every run has to have come to, apart from nested steps.
 pub(crate) const SITUATIONS: &[&str] = &[
-    "added during the emission", "cancelled during the emission", "cancelled by its own filter", "paused",
-    "limit spent during the emission", "closed before the next handler", "too deep", "drain inside a drain",
-    "call cancelled in the queue", "call paused in the queue", "call left by a limit", "queue closed to a handler",
-    "panic told by an inner emission", "two panics in an emission", "cleared during the drain",
+    "added during the emission",
+    "cancelled during the emission",
+    "cancelled by its own filter",
+    "paused",
+    "limit spent during the emission",
+    "closed before the next handler",
+    "too deep",
+    "drain inside a drain",
+    "call cancelled in the queue",
+    "call paused in the queue",
+    "call left by a limit",
+    "queue closed to a handler",
+    "panic told by an inner emission",
+    "two panics in an emission",
+    "cleared during the drain",
 ];
 
 struct Handler {
@@ -87,8 +100,9 @@ impl Reference {
     /// The live handlers of a topic, as an emission that begins now would call them.
     fn in_order(&self, topic: usize) -> Vec<usize> {
         let handlers = self.handlers.borrow();
-        let mut order: Vec<usize> =
-            (0..handlers.len()).filter(|&it| handlers[it].live && handlers[it].plan.topic == topic).collect();
+        let mut order: Vec<usize> = (0..handlers.len())
+            .filter(|&it| handlers[it].live && handlers[it].plan.topic == topic)
+            .collect();
         // Stable: equal priorities stay in the order of subscribing.
         order.sort_by_key(|&it| std::cmp::Reverse(handlers[it].plan.priority));
         order
@@ -109,7 +123,10 @@ impl Reference {
     }
 
     fn deliver(&self, topic: usize, event: u32, lazy: bool) -> Tally {
-        let mut tally = Tally { taken: 1, ..Tally::default() };
+        let mut tally = Tally {
+            taken: 1,
+            ..Tally::default()
+        };
         if self.closed[topic].get() {
             tally.closed = true;
             return tally;
@@ -145,7 +162,9 @@ impl Reference {
                     tally.errors.push((FailureKind::Failed, label(handler)));
                 } else {
                     self.with(handler, |it| it.pending += 1);
-                    self.queue.borrow_mut().push_back(Item::Call(handler, event));
+                    self.queue
+                        .borrow_mut()
+                        .push_back(Item::Call(handler, event));
                 }
                 continue;
             }
@@ -160,7 +179,10 @@ impl Reference {
                 Ok(End::Panic) => unreachable!("a panic is an error of its script"),
                 Err(panic) => self.fail(&mut tally, handler, panic),
             }
-            if self.handlers.borrow()[before..].iter().any(|it| it.live && it.plan.topic == topic) {
+            if self.handlers.borrow()[before..]
+                .iter()
+                .any(|it| it.live && it.plan.topic == topic)
+            {
                 self.book.saw("added during the emission");
             }
         }
@@ -171,15 +193,23 @@ impl Reference {
 
     /// A call that waited: of a handler that is neither cancelled nor paused by now.
     fn call_queued(&self, handler: usize, event: u32) -> Option<Tally> {
-        let (cancelled, paused, live) = self.with(handler, |it| (it.cancelled, it.pauses > 0, it.live));
+        let (cancelled, paused, live) =
+            self.with(handler, |it| (it.cancelled, it.pauses > 0, it.live));
         if cancelled || paused {
-            self.book.saw(if cancelled { "call cancelled in the queue" } else { "call paused in the queue" });
+            self.book.saw(if cancelled {
+                "call cancelled in the queue"
+            } else {
+                "call paused in the queue"
+            });
             return None;
         }
         if !live {
             self.book.saw("call left by a limit");
         }
-        let mut tally = Tally { taken: 1, ..Tally::default() };
+        let mut tally = Tally {
+            taken: 1,
+            ..Tally::default()
+        };
         self.depth.set(self.depth.get() + 1);
         match script::call(self, handler, event) {
             Ok(End::Fail) => tally.errors.push((FailureKind::Failed, label(handler))),
@@ -202,7 +232,11 @@ impl Reference {
         let live = |what| {
             self.with(handler, |it| match it {
                 Handler { closed: true, .. } => Willing::Closed,
-                Handler { live: false, left: Some(0), .. } => {
+                Handler {
+                    live: false,
+                    left: Some(0),
+                    ..
+                } => {
                     self.book.saw("limit spent during the emission");
                     Willing::No
                 }
@@ -257,14 +291,17 @@ impl Reference {
         if self.draining.get().is_some() {
             self.book.saw("drain inside a drain");
             errors.push((FailureKind::NestedDrain, None));
-            self.book.write(Line::Told((FailureKind::NestedDrain, None)));
+            self.book
+                .write(Line::Told((FailureKind::NestedDrain, None)));
             return Ok(0);
         }
         self.draining.set(Some(self.queue.borrow().len().min(most)));
         let (mut delivered, mut panic) = (0, None);
         while let Some(left @ 1..) = self.draining.get() {
             self.draining.set(Some(left - 1));
-            let Some(item) = self.queue.borrow_mut().pop_front() else { break };
+            let Some(item) = self.queue.borrow_mut().pop_front() else {
+                break;
+            };
             let tally = match item {
                 Item::Event(topic, event) => self.deliver(topic, event, false),
                 Item::Call(handler, event) => {
@@ -306,13 +343,22 @@ impl Face for Reference {
         };
         let live = left != Some(0) && !self.closed[plan.topic].get();
         let plan = plan.clone();
-        let handler =
-            Handler { plan, live, closed: false, cancelled: false, pending: 0, guarded: true, pauses: 0, left };
+        let handler = Handler {
+            plan,
+            live,
+            closed: false,
+            cancelled: false,
+            pending: 0,
+            guarded: true,
+            pauses: 0,
+            left,
+        };
         self.handlers.borrow_mut().push(handler);
     }
 
     fn cancel(&self, handler: usize) -> Option<bool> {
-        self.with(handler, |it| it.guarded).then(|| self.remove(handler))
+        self.with(handler, |it| it.guarded)
+            .then(|| self.remove(handler))
     }
 
     fn cancel_by_id(&self, handler: usize) -> bool {
@@ -351,7 +397,10 @@ impl Face for Reference {
     }
 
     fn clear(&self, topic: usize) -> usize {
-        self.in_order(topic).into_iter().filter(|&handler| self.remove(handler)).count()
+        self.in_order(topic)
+            .into_iter()
+            .filter(|&handler| self.remove(handler))
+            .count()
     }
 
     fn close(&self, topic: usize) {
@@ -372,9 +421,21 @@ impl Face for Reference {
     }
 
     fn emit(&self, topic: usize, event: u32, lazy: bool) -> Result<(), Panic> {
-        let Tally { ran, stopped, closed, errors, panic, .. } = self.deliver(topic, event, lazy);
+        let Tally {
+            ran,
+            stopped,
+            closed,
+            errors,
+            panic,
+            ..
+        } = self.deliver(topic, event, lazy);
         self.resume(panic)?;
-        self.book.write(Line::Emitted { ran, stopped, closed, errors });
+        self.book.write(Line::Emitted {
+            ran,
+            stopped,
+            closed,
+            errors,
+        });
         Ok(())
     }
 
@@ -408,7 +469,11 @@ impl Face for Reference {
                 }
             }
         };
-        self.book.write(Line::Drained { delivered, remaining: self.queue.borrow().len(), errors });
+        self.book.write(Line::Drained {
+            delivered,
+            remaining: self.queue.borrow().len(),
+            errors,
+        });
         Ok(())
     }
 
@@ -432,9 +497,16 @@ impl Face for Reference {
 
     fn topics(&self) -> Vec<String> {
         let alone = TOPICS.len() - 1;
-        let waits = self.queue.borrow().iter().any(|item| matches!(item, Item::Event(topic, _) if *topic == alone));
+        let waits = self
+            .queue
+            .borrow()
+            .iter()
+            .any(|item| matches!(item, Item::Event(topic, _) if *topic == alone));
         let there = |&topic: &usize| topic != alone || waits || self.len(alone) > 0;
-        (0..TOPICS.len()).filter(there).map(|topic| TOPICS[topic].to_owned()).collect()
+        (0..TOPICS.len())
+            .filter(there)
+            .map(|topic| TOPICS[topic].to_owned())
+            .collect()
     }
 
     fn perform_and_catch(&self, step: &Step) {

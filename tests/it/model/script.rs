@@ -61,9 +61,33 @@ pub(crate) enum Step {
 
 /// What every run has to have performed inside of handlers.
 pub(crate) const NESTED: &[&str] = &[
-    "on", "once", "limit", "filter", "on queue", "cancel", "cancel by id", "drop", "detach", "pause", "unpause",
-    "emit", "emit lazy", "emit and catch", "clear", "close", "close bus", "close queue", "defer", "drain", "drain one",
-    "drain until idle", "clear queue", "stop", "fail", "panic", "filter that panics",
+    "on",
+    "once",
+    "limit",
+    "filter",
+    "on queue",
+    "cancel",
+    "cancel by id",
+    "drop",
+    "detach",
+    "pause",
+    "unpause",
+    "emit",
+    "emit lazy",
+    "emit and catch",
+    "clear",
+    "close",
+    "close bus",
+    "close queue",
+    "defer",
+    "drain",
+    "drain one",
+    "drain until idle",
+    "clear queue",
+    "stop",
+    "fail",
+    "panic",
+    "filter that panics",
 ];
 
 impl Step {
@@ -138,22 +162,60 @@ pub(crate) enum Calls {
 /// One line of the story. Errors are told by what they are and whose they are.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Line {
-    Called { handler: usize, event: u32, active: Option<bool>, len: usize },
-    Asked { handler: usize, event: u32 },
-    Made { event: u32 },
-    Cancelled { handler: usize, was_there: Option<bool> },
-    CancelledById { handler: usize, was_there: bool },
-    Cleared { topic: usize, handlers: usize },
-    Emitted { ran: usize, stopped: bool, closed: bool, errors: Vec<Failure> },
-    Deferred { event: u32, taken: bool },
-    Drained { delivered: usize, remaining: usize, errors: Vec<Failure> },
-    QueueCleared { events: usize },
+    Called {
+        handler: usize,
+        event: u32,
+        active: Option<bool>,
+        len: usize,
+    },
+    Asked {
+        handler: usize,
+        event: u32,
+    },
+    Made {
+        event: u32,
+    },
+    Cancelled {
+        handler: usize,
+        was_there: Option<bool>,
+    },
+    CancelledById {
+        handler: usize,
+        was_there: bool,
+    },
+    Cleared {
+        topic: usize,
+        handlers: usize,
+    },
+    Emitted {
+        ran: usize,
+        stopped: bool,
+        closed: bool,
+        errors: Vec<Failure>,
+    },
+    Deferred {
+        event: u32,
+        taken: bool,
+    },
+    Drained {
+        delivered: usize,
+        remaining: usize,
+        errors: Vec<Failure>,
+    },
+    QueueCleared {
+        events: usize,
+    },
     /// The error hook was called.
     Told(Failure),
     /// A panic came out of an emission or a drain, and was caught.
     Caught(String),
     /// Between two steps, outside of all handlers.
-    Now { lens: Vec<usize>, handlers: Vec<State>, waiting: usize, topics: Vec<String> },
+    Now {
+        lens: Vec<usize>,
+        handlers: Vec<State>,
+        waiting: usize,
+        topics: Vec<String>,
+    },
 }
 
 pub(crate) type Failure = (FailureKind, Option<String>);
@@ -224,7 +286,10 @@ impl Book {
     }
 
     pub(crate) fn finish(&self) -> Story {
-        Story { log: self.log.take(), seen: self.seen.take() }
+        Story {
+            log: self.log.take(),
+            seen: self.seen.take(),
+        }
     }
 }
 
@@ -279,7 +344,12 @@ pub(crate) fn call(face: &impl Face, handler: usize, event: u32) -> Result<End, 
     let book = face.book();
     let plan = book.plan(handler);
     let (active, len) = (face.state(handler).active, face.len(plan.topic));
-    book.write(Line::Called { handler, event, active, len });
+    book.write(Line::Called {
+        handler,
+        event,
+        active,
+        len,
+    });
     run(face, plan.script, handler, false)
 }
 
@@ -287,7 +357,9 @@ pub(crate) fn call(face: &impl Face, handler: usize, event: u32) -> Result<End, 
 pub(crate) fn ask(face: &impl Face, handler: usize, event: u32) -> Result<bool, Panic> {
     let book = face.book();
     book.write(Line::Asked { handler, event });
-    let Some(script) = book.plan(handler).filter else { return Ok(true) };
+    let Some(script) = book.plan(handler).filter else {
+        return Ok(true);
+    };
     let end = run(face, script, handler, true)?;
     Ok(end == End::Continue && event % 2 == 0)
 }
@@ -309,7 +381,11 @@ fn run(face: &impl Face, script: usize, me: usize, is_filter: bool) -> Result<En
         End::Stop => book.saw("stop"),
         End::Fail => book.saw("fail"),
         End::Panic => {
-            book.saw(if is_filter { "filter that panics" } else { "panic" });
+            book.saw(if is_filter {
+                "filter that panics"
+            } else {
+                "panic"
+            });
             // Outermost ones look all alike. Deeper ones may be caught by a handler, and then one
             // that it raises itself in the same words cannot be told from the one that it caught.
             let text = match book.nesting.get() {
@@ -345,7 +421,10 @@ pub(crate) fn perform(face: &impl Face, step: &Step, me: Option<usize>) -> Resul
         let all = book.plans.borrow().len();
         let handler = match *who {
             Who::Me => me.or(all.checked_sub(1)),
-            Who::Next => me.or(all.checked_sub(2)).map(|it| it + 1).filter(|&it| it < all),
+            Who::Next => me
+                .or(all.checked_sub(2))
+                .map(|it| it + 1)
+                .filter(|&it| it < all),
             Who::First(n) => n.checked_rem(all),
             Who::Last(n) => n.checked_rem(all).map(|n| all - 1 - n),
         };
@@ -376,7 +455,10 @@ pub(crate) fn perform(face: &impl Face, step: &Step, me: Option<usize>) -> Resul
         Step::EmitAndCatch(topic) => face.emit_and_catch(*topic, book.next()),
         Step::Clear(topic) => {
             let handlers = face.clear(*topic);
-            book.write(Line::Cleared { topic: *topic, handlers });
+            book.write(Line::Cleared {
+                topic: *topic,
+                handlers,
+            });
         }
         Step::Close(topic) => face.close(*topic),
         Step::CloseBus => face.close_bus(),
