@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::bus::Bus as Core;
 use crate::core::handlers::hook;
@@ -503,3 +503,10 @@ impl<M: mode::Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
             .finish()
     }
 }
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, C> UnwindSafe for Bus<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for Bus<M, C> {}
+impl<M: Mode, C> UnwindSafe for WeakBus<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for WeakBus<M, C> {}

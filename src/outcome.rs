@@ -58,6 +58,13 @@ impl<T: sealed::Outcome> Outcome for T {}
 pub(crate) mod sealed {
     use super::{BoxError, Flow};
 
+    // Said here as well: of a `Result` it is what is inside that fails.
+    #[diagnostic::on_unimplemented(
+        message = "a handler cannot return `{Self}`",
+        label = "this handler returns `{Self}`",
+        note = "return `()`, `slotcast::Flow`, or a `Result` of one of them: end the closure with `;`, \
+                or name the error with `|event| -> slotcast::HandlerResult {{ .. }}`"
+    )]
     pub trait Outcome {
         fn settle(self) -> Result<Flow, BoxError>;
     }

@@ -1,7 +1,7 @@
 //! Events that wait to be delivered.
 
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::faults::Report;
 use crate::core::handlers::{hook, posted};
@@ -401,6 +401,11 @@ impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
             .finish()
     }
 }
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, C> UnwindSafe for Queue<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for Queue<M, C> {}
 
 /// A closure could not be posted, because the queue was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

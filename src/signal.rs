@@ -1,7 +1,7 @@
 //! One event's handlers.
 
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::emission;
 use crate::core::handlers::{Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext};
@@ -415,3 +415,10 @@ impl<M: Mode, E, C> fmt::Debug for WeakSignal<M, E, C> {
             .finish()
     }
 }
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, E, C> UnwindSafe for Signal<M, E, C> {}
+impl<M: Mode, E, C> RefUnwindSafe for Signal<M, E, C> {}
+impl<M: Mode, E, C> UnwindSafe for WeakSignal<M, E, C> {}
+impl<M: Mode, E, C> RefUnwindSafe for WeakSignal<M, E, C> {}

@@ -1,7 +1,7 @@
 //! The builder for handlers that need more than a closure.
 
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::handlers::{
     Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, Queued, WithContext,
@@ -225,3 +225,8 @@ impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
             .finish_non_exhaustive()
     }
 }
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, E, C, P: UnwindSafe> UnwindSafe for Subscribe<M, E, C, P> {}
+impl<M: Mode, E, C, P: RefUnwindSafe> RefUnwindSafe for Subscribe<M, E, C, P> {}

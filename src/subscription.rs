@@ -1,6 +1,7 @@
 //! The guards that keep handlers connected.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::core::entry::{Anchor, Control, Head, state};
@@ -292,3 +293,10 @@ impl<M: Mode> fmt::Debug for Pause<M> {
         f.debug_struct("Pause").finish_non_exhaustive()
     }
 }
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode> UnwindSafe for Subscription<M> {}
+impl<M: Mode> RefUnwindSafe for Subscription<M> {}
+impl<M: Mode> UnwindSafe for Pause<M> {}
+impl<M: Mode> RefUnwindSafe for Pause<M> {}

@@ -138,9 +138,7 @@ impl Report {
         }
         drop(self);
         let resumed = Resumed::now(&payload);
-        if resumed.depth > 0 {
-            let _ = RESUMED.try_with(|last| *last.borrow_mut() = Some(resumed));
-        }
+        let _ = RESUMED.try_with(|last| *last.borrow_mut() = Some(resumed));
         resume_unwind(payload)
     }
 }

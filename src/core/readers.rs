@@ -131,6 +131,8 @@ impl<M: Mode> Drop for Counted<M> {
 /// A place that publishes one snapshot. Writers call it under the signal's lock, one at a time.
 pub trait Publish<M: Mode>: 'static {
     fn new(tag: Tag) -> Self;
+    /// Gets the thread what it needs to pin, so that later emissions need not.
+    fn prepare() {}
     /// Pins what is published, without a lock; `None` if there is no snapshot, or no slot for it.
     /// `level` is how deep the emission is nested.
     fn enter(&self, level: usize) -> Option<M::Pin>;
@@ -292,6 +294,12 @@ fn pay_debts(header: NonNull<SharedHeader>) {
 impl Publish<Shared> for AtomicPtr<SharedHeader> {
     fn new(tag: Tag) -> Self {
         AtomicPtr::new(from_tag(tag))
+    }
+
+    fn prepare() {
+        if thread::slots().is_none() {
+            let _ = register();
+        }
     }
 
     #[inline(always)]

@@ -23,9 +23,14 @@ pub(crate) struct Roster<H> {
 impl<H> Roster<H> {
     pub(crate) fn new() -> Self {
         Roster {
-            slots: SlotMap::with_key(),
+            slots: Self::few(),
             closed: false,
         }
+    }
+
+    /// Room for three, which is what the allocator hands out anyway.
+    fn few() -> SlotMap<Key, H> {
+        SlotMap::with_capacity_and_key(3)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,7 +64,7 @@ impl<H> Roster<H> {
     pub(crate) fn drain(&mut self) -> Vec<H> {
         let handlers = self.slots.drain().map(|(_, handler)| handler).collect();
         // The places of a crowd are not kept for the few that may come.
-        self.slots = SlotMap::with_key();
+        self.slots = Self::few();
         handlers
     }
 

@@ -9,7 +9,7 @@ use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, state};
 use super::handlers::{Callee, Captures, Filter, Link};
 use super::home::{Home, Place};
 use super::mode::Mode;
-use super::readers::{Counted, Tag};
+use super::readers::{Counted, Publish, Tag};
 use super::registry::Registry;
 use super::roster::Roster;
 use super::snapshot::{Look, Publication, Reading};
@@ -249,6 +249,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// Looks under the lock, and publishes what is missing.
     pub(crate) fn look(&self) -> Look<Reading<M, E, C, Counted<M>>> {
+        M::Published::prepare();
         self.writer.with(|writer| {
             let horizon = SEQUENCE.load(Ordering::Relaxed);
             let frame = Frame {

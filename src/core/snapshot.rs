@@ -21,7 +21,7 @@ pub(crate) type Handler<M, E, C> = Hold<M, dyn Handle<M, E, C>>;
 pub(crate) struct Snapshot<M: Mode, E, C: 'static> {
     pub(crate) header: Header<M>,
     /// By rank.
-    pub(crate) handlers: SmallVec<[Handler<M, E, C>; 4]>,
+    pub(crate) handlers: SmallVec<[Handler<M, E, C>; 2]>,
 }
 
 impl<M: Mode, E, C> Snapshot<M, E, C> {

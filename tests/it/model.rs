@@ -130,9 +130,10 @@ fn pick<T: Copy + std::fmt::Debug + 'static>(all: &'static [(u32, T)]) -> impl S
 
 /// What a step is made of: a topic, a handler, a way to drain, and a handler to be.
 type Parts = (usize, Who, How, Plan);
+type Make = fn(Parts) -> Step;
 
 /// What ends most of a program comes seldom.
-const STEPS: &[(u32, fn(Parts) -> Step)] = &[
+const STEPS: &[(u32, Make)] = &[
     (1280, |it| Step::Emit(it.0)),
     (640, |it| Step::On(it.3)),
     (320, |it| Step::Cancel(it.1)),
