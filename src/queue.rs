@@ -8,6 +8,7 @@ use crate::core::handlers::{hook, posted};
 use crate::core::home::{Panics, Settings};
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::queue::{Queue as Core, Tray};
+use crate::core::thread;
 use crate::emission::{errors, into_result};
 use crate::error::{DeferError, HandlerError, HandlerErrors};
 use crate::outcome::Outcome;
@@ -366,6 +367,10 @@ impl<C: 'static> Queue<Shared, C> {
             remaining: 0,
             report: None,
         };
+        if thread::is_draining() {
+            // Waiting inside of a drain would never end; the drain says so.
+            return self.drain_with(context);
+        }
         while self.core.wait() {
             let mut batch = self.drain_with(context);
             if batch.refused() {

@@ -66,16 +66,28 @@ pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
     run_made(signal, || event, context)
 }
 
-/// Like [`run`], with an event that is made once it is known that there are handlers.
-#[inline(always)]
+/// Like [`run`], with an event that is made if there are handlers. What panics when it is made
+/// concerns the caller; what panics when it is dropped is a failure of the topic.
+#[inline]
 #[track_caller]
 pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: impl FnOnce() -> E,
     context: &mut C,
 ) -> Tally {
-    let mut made = None;
-    run_made(signal, || &*made.insert(event()), context)
+    if signal.is_silent() {
+        return Tally::NOTHING;
+    }
+    if signal.is_closed() {
+        return Tally::CLOSED;
+    }
+    if thread::depth() >= signal.max_depth {
+        return too_deep(signal, Location::caller());
+    }
+    let event = event();
+    let tally = run(signal, &event, context);
+    faults::drop_event(event, &signal.home, Location::caller());
+    tally
 }
 
 #[inline(always)]
@@ -145,6 +157,10 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
         }
         collect(signal, &mut tally);
         drop(level);
+        if tally.report.is_some() {
+            // What becomes of it may run user code: a payload's `Drop`, say. It may need the slot.
+            self.reading = None;
+        }
         tally.report
     }
 }

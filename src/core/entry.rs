@@ -11,7 +11,7 @@
 use std::cell::UnsafeCell;
 use std::cmp::Reverse;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::ptr::NonNull;
 
 use super::faults;
@@ -20,6 +20,7 @@ use super::mode::{Mode, Shared};
 use super::parking;
 use super::roster::Rank;
 use super::sync::Word;
+use super::thread::{self, Frame};
 
 /// What a handler's call came to. Plain, so that the loop that calls handlers tests one register;
 /// errors go to [`faults`].
@@ -132,8 +133,8 @@ pub(crate) trait Handle<M: Mode, E, C>: Entity<M> {
     ///
     /// The caller has a hold.
     unsafe fn call(&self, event: &E, context: &mut C) -> Code;
-    /// Its claimed calls are made later, so that its captures stay when its limit is spent.
-    fn outlives_limit(&self) -> bool;
+    /// Told once when its limit has removed it; whether its captures go with it.
+    fn spent(&self) -> bool;
 }
 
 /// A handler, as a queue sees it.
@@ -246,7 +247,7 @@ impl<M: Mode, L, K> Anchor<M, Entry<M, L, K>> {
         &self,
         erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>,
     ) -> Anchor<M, T> {
-        self.head().anchors.add(1);
+        retain(&self.head().anchors);
         Anchor(erase(self.0), std::marker::PhantomData)
     }
 }
@@ -290,7 +291,7 @@ impl<M: Mode, T: ?Sized + Entity<M>> std::ops::Deref for Anchor<M, T> {
 
 impl<M: Mode, T: ?Sized + Entity<M>> Clone for Anchor<M, T> {
     fn clone(&self) -> Self {
-        self.head().anchors.add(1);
+        retain(&self.head().anchors);
         Anchor(self.0, std::marker::PhantomData)
     }
 }
@@ -322,7 +323,7 @@ impl<M: Mode, T: ?Sized + Entity<M>> Hold<M, T> {
 
 impl<M: Mode, T: ?Sized + Entity<M>> Clone for Hold<M, T> {
     fn clone(&self) -> Self {
-        self.entry().head().holds.add(1);
+        retain(&self.entry().head().holds);
         Hold(self.0, std::marker::PhantomData)
     }
 }
@@ -335,11 +336,24 @@ impl<M: Mode, T: ?Sized + Entity<M>> Drop for Hold<M, T> {
     }
 }
 
+/// Counts one more. Ends the process, as `Arc` does, before a count that was leaked again and again
+/// comes round to zero.
+fn retain(count: &impl Word) {
+    if count.add(1) > usize::MAX / 2 {
+        std::process::abort();
+    }
+}
+
 /// Drops the captures after the last hold. Takes over the anchor that the holds shared.
 #[cold]
 fn finish<M: Mode, T: ?Sized + Entity<M>>(entry: Anchor<M, T>) {
+    let dying = thread::begin_drop(Frame {
+        inside: entry.address(),
+        horizon: 0,
+    });
     // SAFETY: the count of holds has come to zero, which it leaves never again.
-    let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { entry.drop_captures() }));
+    let dropped = faults::caught(|| unsafe { entry.drop_captures() });
+    drop(dying);
     if entry.head().state.or(state::DROPPED) & state::AWAITED != 0 {
         parking::wake_all();
     }

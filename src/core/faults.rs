@@ -28,8 +28,8 @@ struct Fault {
 /// The panic that an emission of this thread resumed last, so that the one around it knows it again.
 ///
 /// The address alone would not do: whoever catches a panic frees its payload, and the next may come
-/// to stand there. A handler that catches one and then panics itself, in the same words and at the
-/// same address, is taken for the first.
+/// to stand there. Only a handler that catches one and then panics itself, in the same words and at
+/// the same address, is taken for the first.
 #[derive(PartialEq, Eq)]
 struct Resumed {
     /// How many levels were open when it left its emission.
@@ -122,6 +122,15 @@ impl Report {
         }
     }
 
+    /// Takes the panic out, where those of the signal are contained.
+    pub(crate) fn contain<M: Mode>(&mut self, settings: &Settings<M>) {
+        if settings.panics == Panics::Contain {
+            if let Some(panic) = self.panic.take() {
+                dispose(unwrapped(panic.payload));
+            }
+        }
+    }
+
     /// Resumes the first panic, if there was one and nothing forbids it.
     pub(crate) fn resume(mut self: Box<Self>, panics: Panics) -> Box<Self> {
         let Some(FirstPanic { payload, error }) = self.panic.take() else {
@@ -149,8 +158,12 @@ fn unwrapped(payload: Mutex<Payload>) -> Payload {
 
 impl Drop for Report {
     fn drop(&mut self) {
-        if !self.seen.get() {
-            self.errors.iter().for_each(log);
+        for error in self.errors.drain(..) {
+            if !self.seen.get() {
+                log(&error);
+            }
+            // Each by itself: what a handler returned may panic when it is dropped.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(error))).map_err(dispose);
         }
         if let Some(panic) = self.panic.take() {
             dispose(unwrapped(panic.payload));
@@ -211,9 +224,18 @@ pub(crate) fn guarded<M: Mode>(
     place: Place,
     f: impl FnOnce(),
 ) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+    if let Err(payload) = caught(f) {
         panicked_in(home, label, place, payload);
     }
+}
+
+/// Runs user code that is called by no handler; its panic.
+pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
+    if !std::thread::panicking() {
+        // What was resumed before has been caught by somebody else.
+        let _ = RESUMED.try_with(RefCell::take);
+    }
+    catch_unwind(AssertUnwindSafe(f))
 }
 
 /// Drops an event, whose `Drop` may panic: that is raised against its topic.
@@ -232,6 +254,10 @@ fn panicked_in<M: Mode>(
     let known = RESUMED.try_with(RefCell::take).ok().flatten();
     let caught = Resumed::now(&payload);
     if known.is_some_and(|known| known == caught) {
+        if caught.depth == 0 && !thread::is_draining() {
+            // Nobody to collect it, and nobody left to tell.
+            return dispose(payload);
+        }
         push(Fault {
             depth: caught.depth,
             error: None,
@@ -258,6 +284,12 @@ fn raise<M: Mode>(
         cause,
     };
     let depth = thread::depth();
+    if thread::is_directly_in_hook() {
+        // Hooks are not told of what happens in hooks, and there is nobody else.
+        log(&error);
+        payload.into_iter().for_each(dispose);
+        return;
+    }
     if depth > 0 || thread::is_draining() {
         push(Fault {
             depth,
@@ -290,15 +322,9 @@ fn push(fault: Fault) {
     }
 }
 
-/// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
-#[cold]
-#[inline(never)]
-pub(crate) fn collect<M: Mode>(
-    depth: usize,
-    mark: usize,
-    settings: &Settings<M>,
-) -> Option<Box<Report>> {
-    let mine: Vec<Fault> = FAULTS
+/// Takes the faults raised at `depth` or deeper, after the first `mark`, off the list.
+fn take(depth: usize, mark: usize) -> Vec<Fault> {
+    FAULTS
         .try_with(|faults| {
             let mut faults = faults.borrow_mut();
             let shallower = faults.iter().rposition(|fault| fault.depth < depth);
@@ -308,13 +334,32 @@ pub(crate) fn collect<M: Mode>(
             thread::set_failures(faults.len());
             mine
         })
-        .unwrap_or_default();
-    if mine.is_empty() {
-        return None;
-    }
+        .unwrap_or_default()
+}
+
+/// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
+#[cold]
+#[inline(never)]
+pub(crate) fn collect<M: Mode>(
+    depth: usize,
+    mark: usize,
+    settings: &Settings<M>,
+) -> Option<Box<Report>> {
     let mut report = Report::new(Vec::new());
-    for Fault { error, payload, .. } in mine {
-        report.add(error, payload);
+    let mut found = false;
+    // Again, until nothing is left: to dispose of a payload may raise more.
+    loop {
+        let mine = take(depth, mark);
+        if mine.is_empty() {
+            break;
+        }
+        found = true;
+        for Fault { error, payload, .. } in mine {
+            report.add(error, payload);
+        }
+    }
+    if !found {
+        return None;
     }
     report.tell(settings);
     Some(report)

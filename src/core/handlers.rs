@@ -72,16 +72,18 @@ pub(crate) type Subscribed<M, E, C, P, K> =
 pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     /// What has to outlive the captures.
     type Kept: Default + 'static;
-    const OUTLIVES_LIMIT: bool = false;
-
     fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code;
     /// Told where it stands, before anybody else knows. Runs under the signal's lock.
     fn born<P: Filter<E>>(_: &Anchor<M, Subscribed<M, E, C, P, Self>>) {}
     /// A call is about to be claimed.
     #[inline(always)]
     fn reserve(_: &Self::Kept) {}
-    /// It was not.
-    fn forgo(_: &Self::Kept) {}
+    /// It was not. May let go of the captures, of which the caller has a hold.
+    fn forgo(&self, _: &Self::Kept) {}
+    /// The limit has removed the handler; whether its captures go with it.
+    fn spent(_: &Self::Kept) -> bool {
+        true
+    }
 }
 
 impl<M, E, C, P, K> Handle<M, E, C> for Subscribed<M, E, C, P, K>
@@ -103,8 +105,8 @@ where
             .call(self.head(), event, context)
     }
 
-    fn outlives_limit(&self) -> bool {
-        K::OUTLIVES_LIMIT
+    fn spent(&self) -> bool {
+        K::spent(&self.link.kept)
     }
 }
 
@@ -161,7 +163,7 @@ where
     K::reserve(&entry.link.kept);
     match head.claim() {
         None => {
-            K::forgo(&entry.link.kept);
+            captures.callee.forgo(&entry.link.kept);
             return Code::Skipped;
         }
         Some(true) => {
@@ -288,12 +290,19 @@ impl<M: Mode, E: 'static, D: 'static, F> Queued<M, E, D, F> {
     }
 }
 
-/// How many claimed calls wait in the queue.
+/// How many claimed calls wait in the queue, and one more until the limit has removed the handler.
+/// Whoever brings it to zero lets go of the captures.
 pub(crate) struct Pending<M: Mode>(M::Word);
+
+impl<M: Mode> Pending<M> {
+    fn settle(&self) -> bool {
+        self.0.sub(1) == 1
+    }
+}
 
 impl<M: Mode> Default for Pending<M> {
     fn default() -> Self {
-        Pending(M::Word::new(0))
+        Pending(M::Word::new(1))
     }
 }
 
@@ -307,8 +316,6 @@ where
     R: Outcome,
 {
     type Kept = Pending<M>;
-    const OUTLIVES_LIMIT: bool = true;
-
     fn born<P: Filter<E>>(entry: &Anchor<M, Subscribed<M, E, C, P, Self>>) {
         let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
         entry.with_captures(|captures| _ = captures.callee.me.set(me));
@@ -318,8 +325,14 @@ where
         kept.0.add(1);
     }
 
-    fn forgo(kept: &Pending<M>) {
-        kept.0.sub(1);
+    fn forgo(&self, kept: &Pending<M>) {
+        if kept.settle() {
+            self.me.get().into_iter().for_each(Anchor::release);
+        }
+    }
+
+    fn spent(kept: &Pending<M>) -> bool {
+        kept.settle()
     }
 
     fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
@@ -362,7 +375,7 @@ where
     }
 
     fn settle(&self) -> bool {
-        self.link.kept.0.sub(1) == 1 && self.head().has(state::REMOVED)
+        self.link.kept.settle()
     }
 }
 

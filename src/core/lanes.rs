@@ -64,7 +64,8 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         };
                         *count -= 1;
                         taken += 1;
-                        if let Some(report) = run.emit(&event, context) {
+                        if let Some(mut report) = run.emit(&event, context) {
+                            report.contain(&signal.home.settings);
                             tray.report(Some(report));
                         }
                         if needs_drop::<E>() {
@@ -131,7 +132,10 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
     drop(hold);
     if thread::failures() != 0 {
         let home = head.home.as_deref().unwrap_or(tray.home);
-        tray.report(faults::collect(thread::depth(), 0, &home.settings));
+        if let Some(mut report) = faults::collect(thread::depth(), 0, &home.settings) {
+            report.contain(&home.settings);
+            tray.report(Some(report));
+        }
     }
     if code != Code::Skipped {
         tray.delivered += 1;

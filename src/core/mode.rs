@@ -124,33 +124,44 @@ impl Mode for Local {
 }
 
 /// What may be called by reference from wherever this flavour's events are emitted: for
-/// [`Shared`] anything `Send + Sync`, for [`Local`] anything.
-pub trait Shares<T: ?Sized> {}
-impl<T: ?Sized + Send + Sync> Shares<T> for Shared {}
-impl<T: ?Sized> Shares<T> for Local {}
+/// [`Shared`] anything `Send + Sync`, for [`Local`] anything. Sealed.
+pub trait Shares<T: ?Sized>: sealed::Shares<T> {}
+impl<T: ?Sized, M: sealed::Shares<T>> Shares<T> for M {}
 
 /// What may be handed over to wherever this flavour's events are handled: for [`Shared`] anything
-/// `Send`, for [`Local`] anything.
-pub trait Carries<T>: Mode {
-    /// The queue's lane for payloads of this type.
-    #[doc(hidden)]
-    fn lane<C: 'static>() -> Self::Lane<C>
-    where
-        T: 'static;
-}
-impl<T: Send> Carries<T> for Shared {
-    fn lane<C: 'static>() -> Self::Lane<C>
-    where
-        T: 'static,
-    {
-        Box::new(TypedLane::<Shared, T, C>::new())
+/// `Send`, for [`Local`] anything. Sealed.
+pub trait Carries<T>: sealed::Carries<T> {}
+impl<T, M: sealed::Carries<T>> Carries<T> for M {}
+
+/// Not reachable from outside: what is `Send` must not be a matter of opinion. That the traits
+/// above have blanket implementations keeps others from adding theirs.
+mod sealed {
+    use super::{Lane, Local, Mode, Shared, TypedLane};
+
+    pub trait Shares<T: ?Sized> {}
+    impl<T: ?Sized + Send + Sync> Shares<T> for Shared {}
+    impl<T: ?Sized> Shares<T> for Local {}
+
+    pub trait Carries<T>: Mode {
+        /// The queue's lane for payloads of this type.
+        fn lane<C: 'static>() -> Self::Lane<C>
+        where
+            T: 'static;
     }
-}
-impl<T> Carries<T> for Local {
-    fn lane<C: 'static>() -> Self::Lane<C>
-    where
-        T: 'static,
-    {
-        Box::new(TypedLane::<Local, T, C>::new())
+    impl<T: Send> Carries<T> for Shared {
+        fn lane<C: 'static>() -> Box<dyn Lane<Shared, C> + Send>
+        where
+            T: 'static,
+        {
+            Box::new(TypedLane::<Shared, T, C>::new())
+        }
+    }
+    impl<T> Carries<T> for Local {
+        fn lane<C: 'static>() -> Box<dyn Lane<Local, C>>
+        where
+            T: 'static,
+        {
+            Box::new(TypedLane::<Local, T, C>::new())
+        }
     }
 }

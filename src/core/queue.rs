@@ -226,21 +226,27 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// Drops what waits; how many events. What a drain on another thread has begun to deliver does
     /// not wait any more, what one on this thread has not come to does.
     pub(crate) fn clear(&self) -> usize {
-        let mut batch = self.inbox.with(|inbox| {
-            inbox.clears += 1;
-            std::mem::replace(&mut inbox.batch, Batch::new())
+        // Both in one go, or a wake could be lost in between: what is put meanwhile would find
+        // something waiting that is gone already.
+        let take = |with_left: bool| {
+            self.inbox.with(|inbox| {
+                inbox.clears += 1;
+                let left = if with_left { self.left.swap(0) } else { 0 };
+                (std::mem::replace(&mut inbox.batch, Batch::new()), left)
+            })
+        };
+        let taken = self.outbox.try_with(|outbox| {
+            let rest = std::mem::replace(outbox, Batch::new());
+            (take(true), Some(rest))
         });
-        let mut count = batch.len();
-        let rest = self.outbox.try_with(|outbox| {
-            count += self.left.swap(0);
-            std::mem::replace(outbox, Batch::new())
-        });
+        // A drain on this thread is below us on the stack, and drops the rest when it finds nothing
+        // left; one on another keeps what it has.
+        let ((mut batch, left), rest) =
+            taken.unwrap_or_else(|| (take(thread::drains(self.address())), None));
+        let count = batch.len() + left;
         let tray = self.tray();
         if let Some(mut rest) = rest {
             rest.discard(&tray);
-        } else if thread::drains(self.address()) {
-            // The drain is below us on the stack, and drops the rest when it finds nothing left.
-            count += self.left.swap(0);
         }
         batch.discard(&tray);
         count
@@ -271,11 +277,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         let mark = thread::failures();
         self.outbox
             .with(|outbox| self.deliver(outbox, context, most, &mut tray));
+        // Before any hook runs: the turn is over.
+        drop(draining);
         // Raised between the emissions: by the drop of an event, or of a signal.
         if thread::failures() > mark {
             tray.report(faults::collect(0, mark, &self.home.settings));
         }
-        drop(draining);
         let wake = self.inbox.with(|inbox| {
             tray.remaining = inbox.batch.len() + self.left.get();
             if tray.remaining > 0 && !planted(Fault::Unwoken) {

@@ -314,6 +314,10 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
                 None => register()?,
             };
             let slot = slots.0.get(level)?;
+            debug_assert!(
+                slot.0.load(Ordering::Relaxed).is_null(),
+                "a level has one pin"
+            );
             // A swap and not a store, because it is a full barrier at half the price.
             if planted(Fault::Unfenced) {
                 slot.0.store(seen, Ordering::Relaxed);

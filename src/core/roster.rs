@@ -13,7 +13,10 @@ new_key_type! {
 /// Where a handler stands: the higher priority first, then the lower sequence number.
 pub(crate) type Rank = (Reverse<i32>, u64);
 
-/// Handlers by key. `H` is a pointer to one.
+/// More places than this are given back once they are empty.
+const MANY: usize = 64;
+
+/// Handlers by key. `H` is a pointer to one. Keys may come back after the roster was empty.
 pub(crate) struct Roster<H> {
     slots: SlotMap<Key, H>,
     /// No handler is let in any more. Invariant: then there are none.
@@ -57,7 +60,12 @@ impl<H> Roster<H> {
 
     /// Lets go of a handler. O(1); `None` if it has gone already.
     pub(crate) fn remove(&mut self, key: u64) -> Option<H> {
-        self.slots.remove(Key::from(KeyData::from_ffi(key)))
+        let gone = self.slots.remove(Key::from(KeyData::from_ffi(key)))?;
+        if self.slots.is_empty() && self.slots.capacity() > MANY {
+            // To look through the places of a crowd that has left would take as long as ever.
+            self.slots = Self::few();
+        }
+        Some(gone)
     }
 
     /// Lets go of all.

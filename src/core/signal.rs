@@ -169,7 +169,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             return false;
         };
         drop(old);
-        if flags & state::CANCELLED != 0 || !entry.outlives_limit() {
+        if flags & state::CANCELLED != 0 || entry.spent() {
             entry.release();
         }
         drop(kept);

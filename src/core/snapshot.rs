@@ -11,7 +11,7 @@ use super::entry::{Handle, Hold};
 use super::mode::Mode;
 use super::readers::{Counted, Header, Pin, Publish, Tag, release};
 use super::roster::Rank;
-use super::thread::Frame;
+use super::thread::{self, Frame};
 
 /// A handler in a snapshot. The snapshot's hold keeps its captures.
 pub(crate) type Handler<M, E, C> = Hold<M, dyn Handle<M, E, C>>;
@@ -43,9 +43,12 @@ impl<M: Mode, E, C> Snapshot<M, E, C> {
 ///
 /// Once, with a header that `boxed` made for these types.
 unsafe fn free<M: Mode, E, C: 'static>(header: NonNull<Header<M>>) {
-    // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
     // SAFETY: the last count has gone, and the pointer came from a box of this type.
-    drop(unsafe { Box::from_raw(header.cast::<Snapshot<M, E, C>>().as_ptr()) });
+    let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, E, C>>().as_ptr()) };
+    // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
+    let dying = thread::begin_drop(snapshot.header.frame);
+    drop(snapshot);
+    drop(dying);
 }
 
 /// Publishes one signal's snapshot. Changed under the signal's lock only.

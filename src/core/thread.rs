@@ -38,8 +38,13 @@ struct State {
     /// Invariant: nothing, but for levels that are open and that [`enter`](Level::enter) was called
     /// for. Levels beyond the last one are not recorded.
     frames: [Cell<Frame>; MAX_DEPTH],
+    /// What is being dropped: snapshots, whose handlers wait for their turn, and captures.
+    dying: [Cell<Frame>; MAX_DYING],
+    /// How many of them are current. Those beyond the last one are not recorded.
+    dying_count: Cell<usize>,
     failures: Cell<usize>,
-    in_hook: Cell<bool>,
+    /// Where the hook began that is running: the depth, and the queue that is being drained.
+    in_hook: Cell<Option<(usize, usize)>>,
     /// The panic under way came before its handler was entered.
     unentered: Cell<bool>,
     /// The address of the queue that is being drained, or 0.
@@ -51,8 +56,10 @@ per_thread! {
     STATE: State = State {
         depth: Cell::new(0),
         frames: [const { Cell::new(Frame::NOTHING) }; MAX_DEPTH],
+        dying: [const { Cell::new(Frame::NOTHING) }; MAX_DYING],
+        dying_count: Cell::new(0),
         failures: Cell::new(0),
-        in_hook: Cell::new(false),
+        in_hook: Cell::new(None),
         unentered: Cell::new(false),
         draining: Cell::new(0),
         slots: Cell::new(None),
@@ -124,9 +131,13 @@ impl Drop for Entered {
 /// number, of this signal and this entry.
 pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
     STATE.with(|state| {
-        let depth = state.depth.get();
+        let (depth, dying) = (state.depth.get(), state.dying_count.get());
         // Levels that are not recorded could be anything.
         depth > MAX_DEPTH
+            || dying > MAX_DYING
+            || state.dying[..dying]
+                .iter()
+                .any(|it| it.get().could_call(signal, entry, sequence))
             || state.frames[..depth]
                 .iter()
                 .any(|it| it.get().could_call(signal, entry, sequence))
@@ -136,6 +147,35 @@ pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
                     .any(|it| it.could_call(signal, entry, sequence))
             })
     })
+}
+
+/// How many drops inside each other are remembered.
+const MAX_DYING: usize = 16;
+
+/// Says what is being dropped, until the guard is. Whoever waits for it from inside would wait for
+/// ever, as inside of an emission.
+pub(crate) fn begin_drop(frame: Frame) -> Dying {
+    STATE.with(|state| {
+        let count = state.dying_count.get();
+        if let Some(place) = state.dying.get(count) {
+            place.set(frame);
+        }
+        state.dying_count.set(count + 1);
+    });
+    Dying(())
+}
+
+pub(crate) struct Dying(());
+
+impl Drop for Dying {
+    fn drop(&mut self) {
+        STATE.with(|state| state.dying_count.set(state.dying_count.get() - 1));
+    }
+}
+
+/// Whether a hook runs on this thread, and no emission or drain inside of it.
+pub(crate) fn is_directly_in_hook() -> bool {
+    STATE.with(|state| state.in_hook.get() == Some((state.depth.get(), state.draining.get())))
 }
 
 /// How many failures were raised on this thread that nobody has collected yet.
@@ -184,14 +224,22 @@ impl Drop for Draining {
 
 /// Marks the thread as running a hook, until it is dropped. `None` inside of one.
 pub(crate) fn begin_hook() -> Option<InHook> {
-    STATE.with(|state| (!state.in_hook.replace(true)).then_some(InHook(())))
+    STATE.with(|state| {
+        if state.in_hook.get().is_some() {
+            return None;
+        }
+        state
+            .in_hook
+            .set(Some((state.depth.get(), state.draining.get())));
+        Some(InHook(()))
+    })
 }
 
 pub(crate) struct InHook(());
 
 impl Drop for InHook {
     fn drop(&mut self) {
-        STATE.with(|state| state.in_hook.set(false));
+        STATE.with(|state| state.in_hook.set(None));
     }
 }
 

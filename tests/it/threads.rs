@@ -332,3 +332,52 @@ fn a_wake_is_never_lost() {
         }
     });
 }
+
+#[test]
+fn cancel_and_wait_from_the_drop_of_captures_says_so() {
+    // Its own captures, dropped by a clear.
+    let signal = Signal::<u32>::new();
+    let (shelf, results) = (Arc::new(Mutex::new(None::<Subscription>)), Log::default());
+    let waits = |shelf: &Arc<Mutex<Option<Subscription>>>| {
+        let (shelf, results) = (shelf.clone(), results.clone());
+        OnDrop(move || {
+            let sub = shelf.lock().unwrap().take();
+            results.add(format!("{:?}", sub.map(|sub| sub.cancel_and_wait())));
+        })
+    };
+    let captured = waits(&shelf);
+    let sub = signal.on(move |_| _ = &captured);
+    *shelf.lock().unwrap() = Some(sub);
+    signal.clear();
+    assert_eq!(results.take(), ["Some(Err(Inside))"]);
+
+    // A neighbour that waits to be dropped after it, at the end of an emission.
+    let neighbour = Arc::new(Mutex::new(None::<Subscription>));
+    let first = Arc::new(Mutex::new(None::<Subscription>));
+    let _driver = signal.subscribe().priority(9).on({
+        let (first, neighbour) = (first.clone(), neighbour.clone());
+        move |_| {
+            drop(first.lock().unwrap().take());
+            if let Some(neighbour) = &*neighbour.lock().unwrap() {
+                neighbour.cancel();
+            }
+        }
+    });
+    let captured = waits(&neighbour);
+    let (one, two) = (signal.on(move |_| _ = &captured), signal.on(|_| ()));
+    signal.emit(&0);
+    *first.lock().unwrap() = Some(one);
+    *neighbour.lock().unwrap() = Some(two);
+    signal.emit(&1);
+    assert_eq!(results.take(), ["Some(Err(Inside))"]);
+}
+
+#[test]
+fn running_a_queue_inside_of_a_drain_is_refused() {
+    let queue = Queue::new();
+    let inner = queue.clone();
+    queue
+        .post(move || assert_eq!(inner.run().errors().len(), 1))
+        .unwrap();
+    assert!(queue.drain().errors().is_empty());
+}

@@ -2,6 +2,7 @@
 
 use super::{Bus, Queue, Signal, Subscription, WeakBus, WeakSignal};
 
+mod attacks;
 mod changes;
 mod drops;
 mod failure;
