@@ -1,0 +1,17 @@
+//! What may go to another thread is no matter of opinion.
+
+use slotcast::flavour::Shared;
+
+#[allow(dead_code)]
+mod own {
+    pub mod flavour {
+        pub trait Shares<T> {}
+    }
+}
+
+#[allow(dead_code)]
+trait Callback: Fn(&u32) {}
+
+impl own::flavour::Shares<&'static dyn Callback> for Shared {}
+
+fn main() {}
