@@ -25,12 +25,12 @@ use crate::topic::Topic;
 /// Signals by name, and one queue for what is deferred.
 ///
 /// A handle is cheap to clone, and all clones are the same bus. When the last one goes, its queue
-/// is closed and its topics are left to whoever holds a [`Signal`] of theirs; the handlers of all
+/// is closed (what waits is dropped and reported with the last handle of the queue) and its topics are left to whoever holds a [`Signal`] of theirs; the handlers of all
 /// others are dropped. A handler that captures its own bus keeps it for ever: capture a
 /// [`downgrade`](Self::downgrade).
 ///
-/// Everything that takes a topic does what the topic's [`Signal`] does, after looking up the name.
-/// For a hot path, resolve once with [`signal`](Self::signal).
+/// Everything that takes a topic does what the topic's [`Signal`] does, after looking up the name
+/// under a lock of the bus. For a hot path, resolve once with [`signal`](Self::signal).
 ///
 /// # Panics
 ///
@@ -370,7 +370,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
-    /// Cancels the handler with this id; whether it was connected to a topic of this bus.
+    /// Cancels the handler with this id; whether it was connected to a topic of this bus. One whose
+    /// limit is spent is not, and calls of it that wait in a queue are left to its subscription.
     ///
     /// # Examples
     ///
@@ -435,8 +436,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
-    /// Closes all signals and the queue, also those that are asked for later. What waits in the
-    /// queue stays to be drained, but no handler is left to get it.
+    /// Closes all signals and the queue, also those that are asked for later. Captures are dropped
+    /// here, or with the emissions that are inside. What waits in the queue stays to be drained, but
+    /// no handler is left to get it.
     pub fn close(&self) {
         self.core.close();
     }
@@ -465,6 +467,7 @@ impl<M: Mode, C: 'static> WeakBus<M, C> {
 }
 
 impl<M: Mode, C: 'static> Default for Bus<M, C> {
+    #[track_caller]
     fn default() -> Self {
         Self::with_context()
     }

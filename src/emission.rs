@@ -49,8 +49,8 @@ impl Emission {
         self.counts.stopped()
     }
 
-    /// Whether the signal was closed: before the emission, so that nothing ran, or during it, so
-    /// that no further handler did.
+    /// Whether the signal was found closed: before the emission, so that nothing ran, or by the
+    /// handler whose turn came next. Not seen if the last handler closes it.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.counts.closed()

@@ -24,7 +24,8 @@ use crate::signal::Signal;
 ///
 /// First in, first out, over all topics. An event that was deferred goes to the handlers that are
 /// subscribed when it is delivered. A drain takes what is there when it begins; what is deferred
-/// meanwhile, by handlers too, waits for the next one.
+/// meanwhile, by handlers too, waits for the next one. The queue keeps the room of its largest
+/// burst; [`clear`](Self::clear) gives it back.
 ///
 /// # Threads
 ///
@@ -36,7 +37,8 @@ use crate::signal::Signal;
 /// # Failure
 ///
 /// A handler that fails keeps no other event from being delivered; failures are in the
-/// [`Drained`]. The first panic goes on when the batch has been delivered. Events that are inside
+/// [`Drained`]. The first panic goes on when the batch has been delivered, unless it comes from a
+/// signal of a bus that contains panics, or the queue is that of one. Events that are inside
 /// when the last handle goes are dropped, and their number is told to the error hook or logged.
 ///
 /// # Examples
@@ -89,7 +91,8 @@ impl<M: Mode> Queue<M> {
         self.drain_with(&mut ())
     }
 
-    /// Delivers the first event, if there is one.
+    /// Delivers the first event, if there is one. If that is a call that was cancelled or paused, it
+    /// is taken out and not delivered: go by [`Drained::remaining`].
     ///
     /// # Panics
     ///
@@ -163,7 +166,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.core.defer(&signal.core, event)
     }
 
-    /// Puts a closure into this queue, to be called where it is drained. Allocates.
+    /// Puts a closure into this queue, to be called where it is drained. Allocates. If the closure
+    /// fails, the drain's [`Drained`] says so, and the error hook of the queue's bus is told.
     ///
     /// # Errors
     ///
@@ -286,7 +290,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             .on_ready(hook(move |(): &()| wake(), Location::caller()));
     }
 
-    /// How many events wait. A snapshot.
+    /// How many events wait, calls that have been cancelled meanwhile included. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()
@@ -305,7 +309,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// Refuses new events from now on. What is inside stays to be drained; `run` returns
-    /// once that is done.
+    /// once that is done. Does not call what `on_ready` set.
     ///
     /// # Examples
     ///
@@ -355,7 +359,8 @@ impl Queue<Shared> {
 }
 
 impl<C: 'static> Queue<Shared, C> {
-    /// Like [`run`](Queue::run), and lends the context to the handlers.
+    /// Like [`run`](Queue::run), and lends the context to the handlers. Its errors are told to the
+    /// hook or logged after each batch, and are not in what it returns.
     ///
     /// # Panics
     ///
@@ -385,6 +390,7 @@ impl<C: 'static> Queue<Shared, C> {
 }
 
 impl<M: Mode, C: 'static> Default for Queue<M, C> {
+    #[track_caller]
     fn default() -> Self {
         Self::with_context()
     }

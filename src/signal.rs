@@ -77,7 +77,9 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     ///
     /// Takes what is subscribed when it begins. O(n) in the number of handlers; allocates nothing
     /// after a thread's first emission, as long as the handlers stay the same and none fails.
-    /// Takes no lock, so that threads that emit on one signal do not wait for each other.
+    /// Threads that emit on one signal do not wait for each other: a lock is taken only by the first
+    /// emission after a change, by those nested more than eight deep, and with the feature
+    /// `lock-reads`.
     ///
     /// # Panics
     ///
@@ -97,7 +99,8 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     }
 
     /// Like [`emit`](Self::emit), with an event that is made only if there is a handler, paused
-    /// and filtering ones included.
+    /// and filtering ones included. A panic in the event's `Drop` is a failure of its own, told to
+    /// the error hook or logged.
     ///
     /// # Panics
     ///
@@ -151,7 +154,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// Subscribes a handler, until the subscription is dropped.
     ///
     /// It is called by reference, on whatever thread emits, by several at a time. O(1), and so is
-    /// cancelling; the next emission rebuilds its list, O(n) once for any number of changes. A
+    /// cancelling; the next emission rebuilds its list, O(n) once for any number of changes, where n
+    /// counts the places of those who were there at once since the signal was last empty. A
     /// handler takes at most 160 bytes beside its captures.
     ///
     /// It returns nothing, a [`Flow`](crate::Flow), or a `Result`. A closure that uses `?` has to
@@ -272,7 +276,9 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// Puts an event into the queue of the bus, for whoever is subscribed when it is delivered.
     ///
     /// Events of all topics of a bus are delivered in the order they were deferred, by whoever
-    /// drains the queue. Allocates nothing once the queue is warm.
+    /// drains the queue. Takes the queue's lock for a moment, and allocates nothing once the queue
+    /// is warm. If the queue was empty, what [`on_ready`](crate::flavour::Queue::on_ready) set is
+    /// called here, on this thread.
     ///
     /// # Errors
     ///
@@ -313,12 +319,13 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.len() == 0
     }
 
-    /// Cancels all handlers; how many there were.
+    /// Cancels all handlers; how many there were. As with each cancel, captures are dropped in this
+    /// call or with the last emission that is inside, and calls that wait in queues die.
     pub fn clear(&self) -> usize {
         self.core.clear()
     }
 
-    /// Cancels all handlers, and refuses from now on: `on` yields an inactive subscription, `emit`
+    /// Cancels all handlers, as [`clear`](Self::clear) does, and refuses from now on: `on` yields an inactive subscription, `emit`
     /// runs nothing and says so, `defer` hands the event back. A running emission ends after the
     /// handler it is in.
     ///

@@ -77,6 +77,9 @@ impl std::hash::Hash for SubscriptionId {
 /// captured is dropped as soon as no emission can be inside it any more: in the call that cancels,
 /// or at the end of the last such emission. Its `Drop` may use the signal and the bus.
 ///
+/// Calls that wait in a queue, of a handler subscribed by `on_queue`, die with the subscription: keep
+/// it until the queue is drained.
+///
 /// **`let _ = bus.on(..)` cancels at once**, because `_` keeps nothing. Write `let _sub = ..`, or
 /// call [`detach`](Self::detach).
 ///

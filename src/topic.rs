@@ -98,6 +98,7 @@ impl<E> Topic<E> {
     pub fn named(name: impl Into<String>) -> Result<Self, TopicError> {
         let mut name = name.into();
         if let Some((problem, at)) = find_problem(&name) {
+            let problem = problem.trim_start_matches("topic name ");
             let problem = Problem(format!("{problem} at byte {at}"));
             if name.len() > MAX_BYTES {
                 // An error that is logged should not repeat a megabyte.
@@ -172,29 +173,34 @@ const MAX_TOKENS: usize = 64;
 const fn find_problem(name: &str) -> Option<(&'static str, usize)> {
     let bytes = name.as_bytes();
     if bytes.len() > MAX_BYTES {
-        return Some(("is longer than 1024 bytes", MAX_BYTES));
+        return Some(("topic name is longer than 1024 bytes", MAX_BYTES));
     }
     let (mut at, mut token, mut tokens) = (0, 0, 1);
     while at < bytes.len() {
         match bytes[at] {
-            b'.' if at == token => return Some(("has an empty token", at)),
+            b'.' if at == token => return Some(("topic name has an empty token", at)),
             b'.' => {
                 token = at + 1;
                 tokens += 1;
                 if tokens > MAX_TOKENS {
-                    return Some(("has more than 64 tokens", at));
+                    return Some(("topic name has more than 64 tokens", at));
                 }
             }
-            b'*' | b'>' => return Some(("has a wildcard, which only patterns may have,", at)),
+            b'*' | b'>' => {
+                return Some((
+                    "topic name has a wildcard, which only patterns may have,",
+                    at,
+                ));
+            }
             _ if is_blank(bytes, at) => {
-                return Some(("has white space or a control character", at));
+                return Some(("topic name has white space or a control character", at));
             }
             _ => {}
         }
         at += 1;
     }
     if token == bytes.len() {
-        return Some(("has an empty token", token));
+        return Some(("topic name has an empty token", token));
     }
     None
 }
