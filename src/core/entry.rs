@@ -347,13 +347,13 @@ fn retain(count: &impl Word) {
 /// Drops the captures after the last hold. Takes over the anchor that the holds shared.
 #[cold]
 fn finish<M: Mode, T: ?Sized + Entity<M>>(entry: Anchor<M, T>) {
-    let dying = thread::begin_drop(Frame {
+    let occupied = thread::occupy(Frame {
         inside: entry.address(),
         horizon: 0,
     });
     // SAFETY: the count of holds has come to zero, which it leaves never again.
     let dropped = faults::caught(|| unsafe { entry.drop_captures() });
-    drop(dying);
+    drop(occupied);
     if entry.head().state.or(state::DROPPED) & state::AWAITED != 0 {
         parking::wake_all();
     }

@@ -155,9 +155,9 @@ where
         if !passes {
             return Code::Skipped;
         }
-        // The filter is user code, and may have cancelled or paused.
-        if let Some(code) = live() {
-            return code;
+        // The filter is user code, and may have cancelled. Whether it is paused was asked before.
+        if head.has(state::REMOVED) {
+            return live().unwrap_or(Code::Skipped);
         }
     }
     K::reserve(&entry.link.kept);

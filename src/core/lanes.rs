@@ -120,19 +120,18 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
         inside: hold.entry().address(),
         horizon: 0,
     };
-    let Some(level) = thread::descend(usize::MAX) else {
-        return;
-    };
-    let level = level.enter(frame);
+    let occupied = thread::occupy(frame);
+    let mark = thread::failures();
     let mut code = Code::Failed;
     // SAFETY: `hold` is one.
     let mut deliver = || code = unsafe { hold.entry().deliver(event, context) };
     let head = claim.entry().head();
     faults::guarded(head.home.as_deref(), head.label(), head.place, &mut deliver);
     drop(hold);
-    if thread::failures() != 0 {
+    drop(occupied);
+    if thread::failures() > mark {
         let home = head.home.as_deref().unwrap_or(tray.home);
-        if let Some(mut report) = faults::collect(thread::depth(), 0, &home.settings) {
+        if let Some(mut report) = faults::collect(0, mark, &home.settings) {
             report.contain(&home.settings);
             tray.report(Some(report));
         }
@@ -140,7 +139,6 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
     if code != Code::Skipped {
         tray.delivered += 1;
     }
-    drop(level);
 }
 
 /// Hands a `TypeId` on as it is: it is a hash already.

@@ -46,9 +46,9 @@ unsafe fn free<M: Mode, E, C: 'static>(header: NonNull<Header<M>>) {
     // SAFETY: the last count has gone, and the pointer came from a box of this type.
     let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, E, C>>().as_ptr()) };
     // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
-    let dying = thread::begin_drop(snapshot.header.frame);
+    let occupied = thread::occupy(snapshot.header.frame);
     drop(snapshot);
-    drop(dying);
+    drop(occupied);
 }
 
 /// Publishes one signal's snapshot. Changed under the signal's lock only.

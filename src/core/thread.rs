@@ -14,7 +14,7 @@ pub(crate) const MAX_DEPTH: usize = 128;
 /// What a level of nesting is inside of, where that is not announced in a slot.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame {
-    /// The address of a signal that is emitting, or of an entry that a queue is delivering to.
+    /// The address of a signal that is emitting, or of an entry.
     pub(crate) inside: usize,
     /// The emission calls handlers with a sequence number below this one.
     pub(crate) horizon: u64,
@@ -38,10 +38,11 @@ struct State {
     /// Invariant: nothing, but for levels that are open and that [`enter`](Level::enter) was called
     /// for. Levels beyond the last one are not recorded.
     frames: [Cell<Frame>; MAX_DEPTH],
-    /// What is being dropped: snapshots, whose handlers wait for their turn, and captures.
-    dying: [Cell<Frame>; MAX_DYING],
+    /// What the thread is inside of that is no emission: a call by a queue, the drop of a snapshot,
+    /// whose handlers wait for their turn, and the drop of captures.
+    occupied: [Cell<Frame>; MAX_OCCUPIED],
     /// How many of them are current. Those beyond the last one are not recorded.
-    dying_count: Cell<usize>,
+    occupied_count: Cell<usize>,
     failures: Cell<usize>,
     /// Where the hook began that is running: the depth, and the queue that is being drained.
     in_hook: Cell<Option<(usize, usize)>>,
@@ -56,8 +57,8 @@ per_thread! {
     STATE: State = State {
         depth: Cell::new(0),
         frames: [const { Cell::new(Frame::NOTHING) }; MAX_DEPTH],
-        dying: [const { Cell::new(Frame::NOTHING) }; MAX_DYING],
-        dying_count: Cell::new(0),
+        occupied: [const { Cell::new(Frame::NOTHING) }; MAX_OCCUPIED],
+        occupied_count: Cell::new(0),
         failures: Cell::new(0),
         in_hook: Cell::new(None),
         unentered: Cell::new(false),
@@ -131,11 +132,11 @@ impl Drop for Entered {
 /// number, of this signal and this entry.
 pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
     STATE.with(|state| {
-        let (depth, dying) = (state.depth.get(), state.dying_count.get());
+        let (depth, occupied) = (state.depth.get(), state.occupied_count.get());
         // Levels that are not recorded could be anything.
         depth > MAX_DEPTH
-            || dying > MAX_DYING
-            || state.dying[..dying]
+            || occupied > MAX_OCCUPIED
+            || state.occupied[..occupied]
                 .iter()
                 .any(|it| it.get().could_call(signal, entry, sequence))
             || state.frames[..depth]
@@ -149,27 +150,27 @@ pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
     })
 }
 
-/// How many drops inside each other are remembered.
-const MAX_DYING: usize = 16;
+/// How many of those inside each other are remembered.
+const MAX_OCCUPIED: usize = 16;
 
-/// Says what is being dropped, until the guard is. Whoever waits for it from inside would wait for
-/// ever, as inside of an emission.
-pub(crate) fn begin_drop(frame: Frame) -> Dying {
+/// Says what the thread is inside of, until the guard is dropped. Whoever waits for that from inside
+/// would wait for ever, as inside of an emission; unlike one, it is no level.
+pub(crate) fn occupy(frame: Frame) -> Occupied {
     STATE.with(|state| {
-        let count = state.dying_count.get();
-        if let Some(place) = state.dying.get(count) {
+        let count = state.occupied_count.get();
+        if let Some(place) = state.occupied.get(count) {
             place.set(frame);
         }
-        state.dying_count.set(count + 1);
+        state.occupied_count.set(count + 1);
     });
-    Dying(())
+    Occupied(())
 }
 
-pub(crate) struct Dying(());
+pub(crate) struct Occupied(());
 
-impl Drop for Dying {
+impl Drop for Occupied {
     fn drop(&mut self) {
-        STATE.with(|state| state.dying_count.set(state.dying_count.get() - 1));
+        STATE.with(|state| state.occupied_count.set(state.occupied_count.get() - 1));
     }
 }
 

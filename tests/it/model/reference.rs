@@ -210,13 +210,11 @@ impl Reference {
             taken: 1,
             ..Tally::default()
         };
-        self.depth.set(self.depth.get() + 1);
         match script::call(self, handler, event) {
             Ok(End::Fail) => tally.errors.push((FailureKind::Failed, label(handler))),
             Ok(_) => {}
             Err(panic) => self.fail(&mut tally, handler, panic),
         }
-        self.depth.set(self.depth.get() - 1);
         self.tell(&tally);
         Some(tally)
     }
@@ -244,16 +242,16 @@ impl Reference {
                     self.book.saw(what);
                     Willing::No
                 }
-                Handler { pauses: 0, .. } => Willing::Yes,
-                _ => {
-                    self.book.saw("paused");
-                    Willing::No
-                }
+                _ => Willing::Yes,
             })
         };
         let first = live("cancelled during the emission");
         if first != Willing::Yes {
             return first;
+        }
+        if self.with(handler, |it| it.pauses > 0) {
+            self.book.saw("paused");
+            return Willing::No;
         }
         if self.with(handler, |it| it.plan.filter.is_some()) {
             match script::ask(self, handler, event) {
