@@ -47,6 +47,11 @@ unsafe fn free<M: Mode, E, C: 'static>(header: NonNull<Header<M>>) {
     let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, E, C>>().as_ptr()) };
     // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
     let occupied = thread::occupy(snapshot.header.frame);
+    // In a model addresses must not come back: which one does is the allocator's choice, and would
+    // make its executions differ.
+    #[cfg(loom)]
+    Box::leak(snapshot).handlers.clear();
+    #[cfg(not(loom))]
     drop(snapshot);
     drop(occupied);
 }

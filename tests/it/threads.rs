@@ -381,3 +381,42 @@ fn running_a_queue_inside_of_a_drain_is_refused() {
         .unwrap();
     assert!(queue.drain().errors().is_empty());
 }
+
+#[test]
+fn snapshots_of_two_signals_take_turns_at_one_address() {
+    // Of the same size, so that the allocator gives one's place to the other's at once.
+    let (one, two) = (Signal::<u32>::new(), Signal::<[u8; 4]>::new());
+    let (stop, live) = (AtomicBool::new(false), Arc::new(AtomicUsize::new(0)));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(SeqCst) {
+                    one.emit(&1);
+                    two.emit(&[2; 4]);
+                }
+            });
+        }
+        for _ in 0..5_000 {
+            let captured = || {
+                live.fetch_add(1, SeqCst);
+                let live = live.clone();
+                OnDrop(move || _ = live.fetch_sub(1, SeqCst))
+            };
+            let (first, second) = (captured(), captured());
+            let sub = one.on(move |n| {
+                let _captured = &first;
+                assert_eq!(*n, 1);
+            });
+            one.emit(&1);
+            drop(sub);
+            let sub = two.on(move |n| {
+                let _captured = &second;
+                assert_eq!(*n, [2; 4]);
+            });
+            two.emit(&[2; 4]);
+            drop(sub);
+        }
+        stop.store(true, SeqCst);
+    });
+    assert_eq!(live.load(SeqCst), 0);
+}
