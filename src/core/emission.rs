@@ -241,8 +241,32 @@ impl<H> Drop for Cursor<'_, '_, H> {
     }
 }
 
+/// Short lists are called here. A long one gets a loop with the registers to itself, which fits into
+/// half a cache line: a call and two stores more per emission, a sixth less per handler.
 #[inline(always)]
 fn call_all<M: Mode, E: 'static, C: 'static>(
+    handlers: &[Handler<M, E, C>],
+    event: &E,
+    context: &mut C,
+) -> Tally {
+    if handlers.len() <= 8 {
+        call_each(handlers, event, context)
+    } else {
+        call_many(handlers, event, context)
+    }
+}
+
+#[inline(never)]
+fn call_many<M: Mode, E: 'static, C: 'static>(
+    handlers: &[Handler<M, E, C>],
+    event: &E,
+    context: &mut C,
+) -> Tally {
+    call_each(handlers, event, context)
+}
+
+#[inline(always)]
+fn call_each<M: Mode, E: 'static, C: 'static>(
     handlers: &[Handler<M, E, C>],
     event: &E,
     context: &mut C,
@@ -264,7 +288,10 @@ fn call_all<M: Mode, E: 'static, C: 'static>(
                     last => break last,
                 }
             };
-            let left = cursor.rest.len();
+            let left = match last {
+                Code::Ran => 0,
+                _ => count(cursor.rest.clone()),
+            };
             std::mem::forget(cursor);
             (last, left)
         }));
@@ -311,6 +338,13 @@ fn call_plain<M: Mode, E: 'static, C: 'static>(
         }
     }
     Code::Ran
+}
+
+/// How many are left when one stopped it. Apart, or the loop would count with every handler.
+#[cold]
+#[inline(never)]
+fn count<H>(left: Iter<'_, H>) -> usize {
+    left.len()
 }
 
 /// Raises the panic of the first handler that is left, and passes it.
