@@ -8,6 +8,8 @@
 //! program has. Code layout alone moves a loop by a fifth on some processors: repeat with
 //! `RUSTFLAGS="-C llvm-args=-align-loops=64"` before believing a difference.
 
+#![allow(clippy::unwrap_used, reason = "the threads live as long as the bench")]
+
 mod measure;
 
 use std::cell::Cell;

@@ -13,10 +13,11 @@ use crate::core::signal::Signal as SignalCore;
 use crate::core::sync::Lock;
 use crate::core::thread::MAX_DEPTH;
 use crate::core::{emission, mode};
+use crate::drained::Drained;
 use crate::emission::Emission;
 use crate::error::{DeferError, HandlerError, WrongType};
 use crate::outcome::Outcome;
-use crate::queue::{Drained, Queue};
+use crate::queue::Queue;
 use crate::signal::Signal;
 use crate::subscribe::Subscribe;
 use crate::subscription::{Subscription, SubscriptionId};
@@ -348,7 +349,14 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     where
         M: Carries<E>,
     {
-        self.signal(topic).defer(event)
+        let Bus { core } = self;
+        match core
+            .queue
+            .defer_again(&core.registry.settings, &topic.name, event)
+        {
+            Ok(()) => Ok(()),
+            Err(event) => self.signal(topic).defer(event),
+        }
     }
 
     /// Delivers what waits in the queue, and lends the context to the handlers; see

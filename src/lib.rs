@@ -157,6 +157,7 @@
 
 mod bus;
 mod core;
+mod drained;
 mod emission;
 mod error;
 pub mod flavour;
@@ -170,13 +171,14 @@ mod subscription;
 mod topic;
 
 pub use crate::core::home::Panics;
+pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
     DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, TopicError, WaitError,
     WrongType,
 };
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
-pub use crate::queue::{Drained, PostError};
+pub use crate::queue::PostError;
 pub use crate::shared::{Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal};
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};

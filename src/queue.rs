@@ -3,14 +3,13 @@
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
-use crate::core::faults::Report;
 use crate::core::handlers::{hook, posted};
-use crate::core::home::{Panics, Settings};
+use crate::core::home::Settings;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
-use crate::core::queue::{Queue as Core, Tray};
+use crate::core::queue::Queue as Core;
 use crate::core::thread;
-use crate::emission::{errors, into_result};
-use crate::error::{DeferError, HandlerError, HandlerErrors};
+use crate::drained::Drained;
+use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::signal::Signal;
 
@@ -226,7 +225,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when all has been delivered, the first panic goes on.
     #[track_caller]
     pub fn drain_with(&self, context: &mut C) -> Drained {
-        Drained::finish(self.core.drain(context, usize::MAX), self.panics())
+        self.core.drain(context, usize::MAX)
     }
 
     /// Delivers the first event, if there is one, and lends the context to its handlers.
@@ -236,7 +235,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics.
     #[track_caller]
     pub fn drain_one_with(&self, context: &mut C) -> Drained {
-        Drained::finish(self.core.drain(context, 1), self.panics())
+        self.core.drain(context, 1)
     }
 
     /// Drains with a context until nothing is left, or until `limit` events have been
@@ -247,16 +246,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: after the batch it was in. What is left stays inside.
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
-        let mut all = Drained::finish(self.core.drain(context, limit), self.panics());
+        let mut all = self.core.drain(context, limit);
         while all.remaining > 0 && all.delivered < limit && !all.refused() {
-            let next = self.core.drain(context, limit - all.delivered);
-            all.append(Drained::finish(next, self.panics()));
+            all.append(self.core.drain(context, limit - all.delivered));
         }
         all
-    }
-
-    fn panics(&self) -> Panics {
-        self.core.home().settings.panics
     }
 
     /// Sets what is called when there is something to drain, in place of what was set before.
@@ -423,92 +417,3 @@ impl<M: Mode, C> RefUnwindSafe for Queue<M, C> {}
 #[error("queue is closed")]
 #[non_exhaustive]
 pub struct PostError;
-
-/// How a drain went.
-///
-/// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
-/// dropped.
-pub struct Drained {
-    delivered: usize,
-    remaining: usize,
-    report: Option<Box<Report>>,
-}
-
-impl Drained {
-    fn finish<M: Mode>(tray: Tray<'_, M>, panics: Panics) -> Self {
-        let Tray {
-            delivered,
-            remaining,
-            report,
-            ..
-        } = tray;
-        let report = report.map(|report| report.resume(panics));
-        Drained {
-            delivered,
-            remaining,
-            report,
-        }
-    }
-
-    fn append(&mut self, mut later: Drained) {
-        self.delivered += later.delivered;
-        self.remaining = later.remaining;
-        match (&mut self.report, later.report.take()) {
-            (Some(report), Some(mut later)) => report.append(&mut later),
-            (report @ None, later) => *report = later,
-            (Some(_), None) => {}
-        }
-    }
-
-    /// Whether it was a drain inside a drain.
-    fn refused(&self) -> bool {
-        let errors = self
-            .report
-            .as_ref()
-            .map_or(&[][..], |report| &report.errors);
-        errors
-            .iter()
-            .any(|error| error.kind() == crate::FailureKind::NestedDrain)
-    }
-
-    /// How many events were delivered: calls that were cancelled or paused by then do not count,
-    /// events that found no handler do.
-    #[must_use]
-    pub fn delivered(&self) -> usize {
-        self.delivered
-    }
-
-    /// How many events were left inside when the drain ended.
-    #[must_use]
-    pub fn remaining(&self) -> usize {
-        self.remaining
-    }
-
-    /// What failed, in the order it happened. Looking keeps it out of the log.
-    #[must_use]
-    pub fn errors(&self) -> &[HandlerError] {
-        errors(self.report.as_deref())
-    }
-
-    /// The drain itself if nothing failed.
-    ///
-    /// # Errors
-    ///
-    /// All failures, as one error.
-    pub fn into_result(self) -> Result<Self, HandlerErrors> {
-        into_result(self, |drained| &mut drained.report)
-    }
-}
-
-impl fmt::Debug for Drained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Drained")
-            .field("delivered", &self.delivered)
-            .field("remaining", &self.remaining)
-            .field(
-                "errors",
-                &self.report.as_ref().map_or(0, |report| report.errors.len()),
-            )
-            .finish()
-    }
-}

@@ -28,6 +28,12 @@ impl Name {
         }
     }
 
+    /// Whether it is the same name; cheaper to find out where it is the same text in memory.
+    #[inline]
+    pub(crate) fn is(&self, other: &Name) -> bool {
+        std::ptr::eq(self.as_str(), other.as_str()) || self.as_str() == other.as_str()
+    }
+
     pub(crate) fn to_cow(&self) -> Cow<'static, str> {
         match self {
             Name::Fixed(name) => Cow::Borrowed(name),
@@ -57,6 +63,14 @@ pub(crate) struct Home<M: Mode> {
     /// The topic's key in its bus, 0 without one.
     pub(crate) topic: u64,
     pub(crate) settings: M::Ptr<Settings<M>>,
+}
+
+impl<M: Mode> Home<M> {
+    /// Whether this is the topic of this name, in the bus that has these settings.
+    #[inline]
+    pub(crate) fn is(&self, settings: &M::Ptr<Settings<M>>, name: &Name) -> bool {
+        std::ptr::eq(&raw const **settings, &raw const *self.settings) && self.name.is(name)
+    }
 }
 
 pub(crate) type Hook<M, T> = Anchor<M, dyn Deliver<M, T, ()>>;

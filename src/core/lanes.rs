@@ -171,17 +171,19 @@ pub(crate) struct Index {
 
 impl Index {
     #[inline]
-    fn number<E: 'static>(&mut self) -> usize {
-        let payload = TypeId::of::<E>();
+    fn number(&mut self, payload: TypeId) -> usize {
         match self.last {
             Some((last, number)) if last == payload => number,
-            _ => {
-                let next = self.numbers.len();
-                let number = *self.numbers.entry(payload).or_insert(next);
-                self.last = Some((payload, number));
-                number
-            }
+            _ => self.look_up(payload),
         }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, payload: TypeId) -> usize {
+        let next = self.numbers.len();
+        let number = *self.numbers.entry(payload).or_insert(next);
+        self.last = Some((payload, number));
+        number
     }
 }
 
@@ -225,50 +227,67 @@ pub(crate) struct Batch<M: Mode, C: 'static> {
     len: usize,
 }
 
-impl<M: Mode, C: 'static> Batch<M, C> {
-    pub(crate) fn new() -> Self {
+impl<M: Mode, C: 'static> Default for Batch<M, C> {
+    fn default() -> Self {
         Batch {
             lanes: Vec::new(),
             order: VecDeque::new(),
             len: 0,
         }
     }
+}
 
+impl<M: Mode, C: 'static> Batch<M, C> {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Adds an event at the end. `joins` tells whether the last run has the same target; if it
-    /// has not, `target` makes a new one. Runs under the queue's lock, and so calls nothing.
+    /// Adds an event at the end. `joins` tells whether the last one of its type has the same target;
+    /// if it has not, `target` makes a new one, or the event comes back. Runs under the queue's
+    /// lock, and so calls nothing.
+    #[inline]
     pub(crate) fn push<E: 'static>(
         &mut self,
         index: &mut Index,
         event: E,
         joins: impl FnOnce(&Target<M, E, C>) -> bool,
-        target: impl FnOnce() -> Target<M, E, C>,
-    ) where
+        target: impl FnOnce() -> Option<Target<M, E, C>>,
+    ) -> Result<(), E>
+    where
         M: Carries<E>,
     {
-        let number = index.number::<E>();
-        if self.lanes.len() <= number {
-            self.lanes.resize_with(number + 1, || None);
+        let number = index.number(TypeId::of::<E>());
+        if self.lanes.get(number).is_none_or(Option::is_none) {
+            self.open::<E>(number);
         }
-        let Some(lane) = self.lanes[number]
-            .get_or_insert_with(Erased::new::<E>)
-            .typed()
-        else {
+        let Some(lane) = self.lanes[number].as_mut().and_then(Erased::typed) else {
             unreachable!("the index gives each type a lane of its own")
         };
-        lane.events.push_back(event);
         match lane.runs.back_mut() {
             Some((last, count)) if joins(last) => *count += 1,
-            _ => lane.runs.push_back((target(), 1)),
+            _ => match target() {
+                Some(target) => lane.runs.push_back((target, 1)),
+                None => return Err(event),
+            },
         }
+        lane.events.push_back(event);
         match self.order.back_mut() {
             Some((last, count)) if *last == number => *count += 1,
             _ => self.order.push_back((number, 1)),
         }
         self.len += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn open<E: 'static>(&mut self, number: usize)
+    where
+        M: Carries<E>,
+    {
+        if self.lanes.len() <= number {
+            self.lanes.resize_with(number + 1, || None);
+        }
+        self.lanes[number] = Some(Erased::new::<E>());
     }
 
     /// Delivers from the lane whose turn it is, `most` events at most; how many.

@@ -14,11 +14,13 @@ use super::mode::{Carries, Mode, Shared};
 use super::signal::Signal;
 use super::sync::{Fault, Lock, Word, lock, planted};
 use super::thread;
+use crate::drained::Drained;
 use crate::error::{Cause, DeferError, HandlerError};
 
 /// What only the holder of the lock touches. Nothing in here is dropped under it.
 struct Inbox<M: Mode, C: 'static> {
-    batch: Batch<M, C>,
+    /// Boxed, as the outbox is, because what is swapped right after it was written stalls.
+    batch: Box<Batch<M, C>>,
     index: Index,
     closed: bool,
     wake: Option<Hook<M, ()>>,
@@ -32,7 +34,7 @@ pub(crate) struct Queue<M: Mode, C: 'static> {
     inbox: M::Lock<Inbox<M, C>>,
     /// The turn: held while a drain calls handlers. Only one at a time, and never by a thread that
     /// is inside a drain already.
-    outbox: M::Lock<Batch<M, C>>,
+    outbox: M::Lock<Box<Batch<M, C>>>,
     /// How many events of the outbox are left to deliver. Written by whoever has the turn, and by
     /// the handlers that it calls.
     left: M::Word,
@@ -44,8 +46,7 @@ pub(crate) struct Queue<M: Mode, C: 'static> {
 /// What a drain collects.
 pub struct Tray<'q, M: Mode> {
     pub(crate) delivered: usize,
-    pub(crate) remaining: usize,
-    pub(crate) report: Option<Box<Report>>,
+    report: Option<Box<Report>>,
     /// Where failures go that no signal is to blame for.
     pub(crate) home: &'q Home<M>,
     /// Where the queue was made.
@@ -76,7 +77,7 @@ impl<M: Mode> Tray<'_, M> {
 impl<M: Mode, C: 'static> Queue<M, C> {
     pub(crate) fn new(settings: M::Ptr<Settings<M>>, place: Place) -> Self {
         let inbox = Inbox {
-            batch: Batch::new(),
+            batch: Box::default(),
             index: Index::default(),
             closed: false,
             wake: None,
@@ -85,7 +86,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         };
         Queue {
             inbox: M::Lock::new(inbox),
-            outbox: M::Lock::new(Batch::new()),
+            outbox: M::Lock::new(Box::default()),
             left: M::Word::new(0),
             bell: M::bell(),
             home: M::ptr(Home {
@@ -107,7 +108,6 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         } = self;
         Tray {
             delivered: 0,
-            remaining: 0,
             report: None,
             home,
             place,
@@ -131,8 +131,30 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.put(
             event,
             |last| matches!(last, Target::Signal(last) if last.address() == signal.address()),
-            || Target::Signal(signal.clone()),
+            || Some(Target::Signal(signal.clone())),
         )
+        .map_err(DeferError::Closed)
+    }
+
+    /// Adds an event for the topic of this name in the bus with these settings, if the last one of
+    /// its type was for it, which spares looking for the topic. Otherwise it comes back.
+    #[inline]
+    pub(crate) fn defer_again<E: 'static>(
+        &self,
+        settings: &M::Ptr<Settings<M>>,
+        name: &Name,
+        event: E,
+    ) -> Result<(), E>
+    where
+        M: Carries<E>,
+    {
+        // A topic that an event waits for exists, so nothing else can have its name. If it is
+        // closed, whoever looks for it will see.
+        let joins = |last: &Target<M, E, C>| match last {
+            Target::Signal(last) => last.home.is(settings, name) && !last.is_closed(),
+            Target::Call(_) => false,
+        };
+        self.put(event, joins, || None)
     }
 
     /// Adds a call that was claimed.
@@ -146,14 +168,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     {
         // Outlives the lock where the queue refuses: dropping it may drop captures.
         let mut claim = Some(claim);
-        self.put(
-            event,
-            |_| false,
-            || match claim.take() {
-                Some(claim) => Target::Call(claim),
-                None => unreachable!("a target is made once"),
-            },
-        )
+        self.put(event, |_| false, || claim.take().map(Target::Call))
+            .map_err(DeferError::Closed)
     }
 
     #[inline]
@@ -161,17 +177,17 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         &self,
         event: E,
         joins: impl FnOnce(&Target<M, E, C>) -> bool,
-        target: impl FnOnce() -> Target<M, E, C>,
-    ) -> Result<(), DeferError<E>>
+        target: impl FnOnce() -> Option<Target<M, E, C>>,
+    ) -> Result<(), E>
     where
         M: Carries<E>,
     {
         let (wake, waiting) = self.inbox.with(|inbox| {
             if inbox.closed {
-                return Err(DeferError::Closed(event));
+                return Err(event);
             }
             let was_empty = inbox.batch.len() == 0 && self.left.get() == 0;
-            inbox.batch.push(&mut inbox.index, event, joins, target);
+            inbox.batch.push(&mut inbox.index, event, joins, target)?;
             Ok((
                 if was_empty { inbox.wake.clone() } else { None },
                 inbox.waiting > 0,
@@ -232,11 +248,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             self.inbox.with(|inbox| {
                 inbox.clears += 1;
                 let left = if with_left { self.left.swap(0) } else { 0 };
-                (std::mem::replace(&mut inbox.batch, Batch::new()), left)
+                (std::mem::take(&mut inbox.batch), left)
             })
         };
         let taken = self.outbox.try_with(|outbox| {
-            let rest = std::mem::replace(outbox, Batch::new());
+            let rest = std::mem::take(outbox);
             (take(true), Some(rest))
         });
         // A drain on this thread is below us on the stack, and drops the rest when it finds nothing
@@ -258,8 +274,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 
     /// Delivers what is there now, `most` events at most.
     #[track_caller]
-    pub(crate) fn drain(&self, context: &mut C, most: usize) -> Tray<'_, M> {
-        let mut tray = self.tray();
+    pub(crate) fn drain(&self, context: &mut C, most: usize) -> Drained {
+        let settings = &self.home.settings;
         let Some(draining) = thread::begin_drain(self.address()) else {
             let topic = self.home.name.to_cow();
             let (place, cause) = (Location::caller(), Cause::NestedDrain);
@@ -269,37 +285,44 @@ impl<M: Mode, C: 'static> Queue<M, C> {
                 place,
                 cause,
             }]);
-            report.tell(&self.home.settings);
-            tray.report = Some(report);
-            tray.remaining = self.len();
-            return tray;
+            report.tell(settings);
+            return Drained {
+                delivered: 0,
+                remaining: self.len(),
+                report: Some(report),
+            };
         };
         let mark = thread::failures();
+        let mut tray = self.tray();
         self.outbox
             .with(|outbox| self.deliver(outbox, context, most, &mut tray));
         // Before any hook runs: the turn is over.
         drop(draining);
         // Raised between the emissions: by the drop of an event, or of a signal.
         if thread::failures() > mark {
-            tray.report(faults::collect(0, mark, &self.home.settings));
+            tray.report(faults::collect(0, mark, settings));
         }
-        let wake = self.inbox.with(|inbox| {
-            tray.remaining = inbox.batch.len() + self.left.get();
-            if tray.remaining > 0 && !planted(Fault::Unwoken) {
-                inbox.wake.clone()
+        let (remaining, wake) = self.inbox.with(|inbox| {
+            let remaining = inbox.batch.len() + self.left.get();
+            if remaining > 0 && !planted(Fault::Unwoken) {
+                (remaining, inbox.wake.clone())
             } else {
-                None
+                (remaining, None)
             }
         });
         if let Some(wake) = wake {
             self.wake(&wake);
         }
-        tray
+        Drained {
+            delivered: tray.delivered,
+            remaining,
+            report: tray.report.map(|report| report.resume(settings.panics)),
+        }
     }
 
     fn deliver(
         &self,
-        outbox: &mut Batch<M, C>,
+        outbox: &mut Box<Batch<M, C>>,
         context: &mut C,
         most: usize,
         tray: &mut Tray<'_, M>,
@@ -326,7 +349,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 
     /// Swaps the inbox against the outbox, if that is empty; how many events are in both, and how
     /// often the queue was cleared.
-    fn refill(&self, outbox: &mut Batch<M, C>) -> (usize, u64) {
+    fn refill(&self, outbox: &mut Box<Batch<M, C>>) -> (usize, u64) {
         self.inbox.with(|inbox| {
             if self.left.get() == 0 {
                 std::mem::swap(&mut inbox.batch, outbox);

@@ -47,6 +47,42 @@ fn first_in_first_out_over_all_topics() {
     assert_eq!(log.take(), ["1", "2", "a", "other 3", "4", "posted", "b"]);
 }
 
+/// An event that follows one of the same topic spares looking for the topic.
+#[test]
+fn an_event_deferred_by_name_goes_to_its_own_bus() {
+    let log = Log::default();
+    let (bus, stranger) = (written(&log), Bus::new());
+    let _strange = stranger.on(&NUMBER, {
+        let log = log.clone();
+        move |n| log.add(format!("strange {n}"))
+    });
+    bus.defer(&NUMBER, 1).unwrap();
+    bus.queue().defer(&stranger.signal(&NUMBER), 2).unwrap();
+    bus.defer(&NUMBER, 3).unwrap();
+    // The same text elsewhere in memory.
+    let made = Topic::<u32>::named("number").unwrap();
+    bus.defer(&made, 4).unwrap();
+    // Of the same type.
+    bus.defer(&Topic::new("another"), 5_u32).unwrap();
+    bus.defer(&made, 6).unwrap();
+    assert_eq!(bus.drain().delivered(), 6);
+    assert_eq!(log.take(), ["1", "strange 2", "3", "4", "6"]);
+}
+
+#[test]
+fn a_closed_signal_takes_no_events_though_one_waits_for_it() {
+    let bus = written(&Log::default());
+    bus.defer(&NUMBER, 1).unwrap();
+    bus.signal(&NUMBER).close();
+    let refused = bus.defer(&NUMBER, 2).unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.into_event()),
+        (DeferErrorKind::Closed, 2)
+    );
+    bus.defer(&TEXT, "there".to_owned()).unwrap();
+    assert_eq!(bus.drain().delivered(), 2);
+}
+
 #[test]
 fn an_event_goes_to_those_subscribed_when_it_is_delivered() {
     let (bus, log) = (Bus::new(), Log::default());

@@ -1,0 +1,82 @@
+//! What a drain tells.
+
+use std::fmt;
+
+use crate::core::faults::Report;
+use crate::emission::{errors, into_result};
+use crate::error::{HandlerError, HandlerErrors};
+
+/// How a drain went.
+///
+/// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
+/// dropped.
+pub struct Drained {
+    pub(crate) delivered: usize,
+    pub(crate) remaining: usize,
+    pub(crate) report: Option<Box<Report>>,
+}
+
+impl Drained {
+    /// Adds what a later drain of the same queue came to.
+    pub(crate) fn append(&mut self, mut later: Drained) {
+        self.delivered += later.delivered;
+        self.remaining = later.remaining;
+        match (&mut self.report, later.report.take()) {
+            (Some(report), Some(mut later)) => report.append(&mut later),
+            (report @ None, later) => *report = later,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Whether it was a drain inside a drain.
+    pub(crate) fn refused(&self) -> bool {
+        let errors = self
+            .report
+            .as_ref()
+            .map_or(&[][..], |report| &report.errors);
+        errors
+            .iter()
+            .any(|error| error.kind() == crate::FailureKind::NestedDrain)
+    }
+
+    /// How many events were delivered: calls that were cancelled or paused by then do not count,
+    /// events that found no handler do.
+    #[must_use]
+    pub fn delivered(&self) -> usize {
+        self.delivered
+    }
+
+    /// How many events were left inside when the drain ended.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    /// What failed, in the order it happened. Looking keeps it out of the log.
+    #[must_use]
+    pub fn errors(&self) -> &[HandlerError] {
+        errors(self.report.as_deref())
+    }
+
+    /// The drain itself if nothing failed.
+    ///
+    /// # Errors
+    ///
+    /// All failures, as one error.
+    pub fn into_result(self) -> Result<Self, HandlerErrors> {
+        into_result(self, |drained| &mut drained.report)
+    }
+}
+
+impl fmt::Debug for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drained")
+            .field("delivered", &self.delivered)
+            .field("remaining", &self.remaining)
+            .field(
+                "errors",
+                &self.report.as_ref().map_or(0, |report| report.errors.len()),
+            )
+            .finish()
+    }
+}
