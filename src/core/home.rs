@@ -28,12 +28,6 @@ impl Name {
         }
     }
 
-    /// Whether it is the same name; cheaper to find out where it is the same text in memory.
-    #[inline]
-    pub(crate) fn is(&self, other: &Name) -> bool {
-        std::ptr::eq(self.as_str(), other.as_str()) || self.as_str() == other.as_str()
-    }
-
     pub(crate) fn to_cow(&self) -> Cow<'static, str> {
         match self {
             Name::Fixed(name) => Cow::Borrowed(name),
@@ -67,9 +61,29 @@ pub(crate) struct Home<M: Mode> {
 
 impl<M: Mode> Home<M> {
     /// Whether this is the topic of this name, in the bus that has these settings.
-    #[inline]
     pub(crate) fn is(&self, settings: &M::Ptr<Settings<M>>, name: &Name) -> bool {
-        std::ptr::eq(&raw const **settings, &raw const *self.settings) && self.name.is(name)
+        std::ptr::eq(&raw const **settings, &raw const *self.settings)
+            && self.name.as_str() == name.as_str()
+    }
+}
+
+/// Where a topic's name and its bus stand: the same topic, as long as either exists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    text: usize,
+    len: usize,
+    settings: usize,
+}
+
+impl Origin {
+    #[inline]
+    pub(crate) fn new<M: Mode>(settings: &M::Ptr<Settings<M>>, name: &Name) -> Self {
+        let name = name.as_str();
+        Origin {
+            text: name.as_ptr().addr(),
+            len: name.len(),
+            settings: (&raw const **settings).addr(),
+        }
     }
 }
 

@@ -8,10 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem::needs_drop;
 
+use smallvec::SmallVec;
+
 use super::emission::Run;
 use super::entry::Code;
 use super::faults;
 use super::handlers::Claim;
+use super::home::Origin;
 use super::mode::{Carries, Mode};
 use super::queue::Tray;
 use super::signal::Signal;
@@ -31,6 +34,9 @@ pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
     /// The targets of the events, with how many each has in a row. Invariant: the counts add up to
     /// the number of events.
     runs: VecDeque<(Target<M, E, C>, usize)>,
+    /// That of the last run, kept within reach: to follow four pointers under the queue's lock costs
+    /// as much as the rest of deferring.
+    last: Option<Origin>,
 }
 
 impl<M: Mode, E, C> TypedLane<M, E, C> {
@@ -38,6 +44,7 @@ impl<M: Mode, E, C> TypedLane<M, E, C> {
         TypedLane {
             events: VecDeque::new(),
             runs: VecDeque::new(),
+            last: None,
         }
     }
 }
@@ -221,7 +228,7 @@ impl<M: Mode, C: 'static> Erased<M, C> {
 
 /// Lanes, and the order of the events in them.
 pub(crate) struct Batch<M: Mode, C: 'static> {
-    lanes: Vec<Option<Erased<M, C>>>,
+    lanes: SmallVec<[Option<Erased<M, C>>; 4]>,
     /// Lane numbers, with how many events come from there in a row.
     order: VecDeque<(usize, usize)>,
     len: usize,
@@ -230,7 +237,7 @@ pub(crate) struct Batch<M: Mode, C: 'static> {
 impl<M: Mode, C: 'static> Default for Batch<M, C> {
     fn default() -> Self {
         Batch {
-            lanes: Vec::new(),
+            lanes: SmallVec::new(),
             order: VecDeque::new(),
             len: 0,
         }
@@ -250,7 +257,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
         &mut self,
         index: &mut Index,
         event: E,
-        joins: impl FnOnce(&Target<M, E, C>) -> bool,
+        joins: impl FnOnce(&Target<M, E, C>, Option<Origin>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
@@ -264,11 +271,17 @@ impl<M: Mode, C: 'static> Batch<M, C> {
             unreachable!("the index gives each type a lane of its own")
         };
         match lane.runs.back_mut() {
-            Some((last, count)) if joins(last) => *count += 1,
-            _ => match target() {
-                Some(target) => lane.runs.push_back((target, 1)),
-                None => return Err(event),
-            },
+            Some((last, count)) if joins(last, lane.last) => *count += 1,
+            _ => {
+                let Some(target) = target() else {
+                    return Err(event);
+                };
+                lane.last = match &target {
+                    Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, &it.home.name)),
+                    Target::Call(_) => None,
+                };
+                lane.runs.push_back((target, 1));
+            }
         }
         lane.events.push_back(event);
         match self.order.back_mut() {

@@ -8,7 +8,7 @@ use std::panic::Location;
 
 use super::faults::{self, Report};
 use super::handlers::Claim;
-use super::home::{Home, Hook, Name, Place, Settings};
+use super::home::{Home, Hook, Name, Origin, Place, Settings};
 use super::lanes::{Batch, Index, Target};
 use super::mode::{Carries, Mode, Shared};
 use super::signal::Signal;
@@ -130,7 +130,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         }
         self.put(
             event,
-            |last| matches!(last, Target::Signal(last) if last.address() == signal.address()),
+            |last, _| matches!(last, Target::Signal(last) if last.address() == signal.address()),
             || Some(Target::Signal(signal.clone())),
         )
         .map_err(DeferError::Closed)
@@ -150,8 +150,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     {
         // A topic that an event waits for exists, so nothing else can have its name. If it is
         // closed, whoever looks for it will see.
-        let joins = |last: &Target<M, E, C>| match last {
-            Target::Signal(last) => last.home.is(settings, name) && !last.is_closed(),
+        let wanted = Origin::new::<M>(settings, name);
+        let joins = |last: &Target<M, E, C>, origin| match last {
+            Target::Signal(last) => {
+                (origin == Some(wanted) || last.home.is(settings, name)) && !last.is_closed()
+            }
             Target::Call(_) => false,
         };
         self.put(event, joins, || None)
@@ -168,7 +171,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     {
         // Outlives the lock where the queue refuses: dropping it may drop captures.
         let mut claim = Some(claim);
-        self.put(event, |_| false, || claim.take().map(Target::Call))
+        self.put(event, |_, _| false, || claim.take().map(Target::Call))
             .map_err(DeferError::Closed)
     }
 
@@ -176,7 +179,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     fn put<E: 'static>(
         &self,
         event: E,
-        joins: impl FnOnce(&Target<M, E, C>) -> bool,
+        joins: impl FnOnce(&Target<M, E, C>, Option<Origin>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
