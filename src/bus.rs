@@ -1,22 +1,25 @@
 //! Signals by name, and one queue.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::bus::Bus as Core;
+use crate::core::emission::Tally;
 use crate::core::handlers::hook;
 use crate::core::home::{Panics, Settings};
 use crate::core::mode::{Carries, Mode, Shares};
-use crate::core::registry::Registry;
-use crate::core::signal::Signal as SignalCore;
-use crate::core::sync::Lock;
+use crate::core::registry::{Found, Registry};
+use crate::core::signal::Group;
 use crate::core::thread::MAX_DEPTH;
+use crate::core::trie::Kind;
 use crate::core::{emission, mode};
 use crate::drained::Drained;
 use crate::emission::Emission;
 use crate::error::{DeferError, HandlerError, WrongType};
 use crate::outcome::Outcome;
+use crate::pattern::{AnyEvent, IntoPattern};
 use crate::queue::Queue;
 use crate::signal::Signal;
 use crate::subscribe::Subscribe;
@@ -155,7 +158,10 @@ impl<M: Mode> Bus<M> {
     #[inline]
     #[track_caller]
     pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
-        self.run(topic, |signal| emission::run_lazy(signal, event, &mut ()))
+        match self.find(topic) {
+            Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, &mut ())),
+            Found::Unheld(groups) => self.emit_unheld(&groups, topic, event, &mut ()),
+        }
     }
 
     /// Delivers what waits in the queue; see [`Queue::drain`].
@@ -224,7 +230,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// If the topic has another payload type; the error names both, and where the first was used.
     #[track_caller]
     pub fn try_signal<E: 'static>(&self, topic: &Topic<E>) -> Result<Signal<M, E, C>, WrongType> {
-        let core = Registry::<M, C>::signal(&self.core.registry, &topic.name, Location::caller())?;
+        let (registry, place) = (&self.core.registry, Location::caller());
+        let core = Registry::<M, C>::signal(registry, Kind::Topic, &topic.name, place)?;
         Ok(Signal {
             core,
             queue: Some(self.core.queue.clone()),
@@ -306,6 +313,101 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).subscribe()
     }
 
+    /// Subscribes a handler to every topic whose name matches, those that come later included.
+    ///
+    /// It runs among the handlers of each topic, by priority and then as they subscribed, exact ones
+    /// and those of patterns counted together; its [`Flow::Stop`](crate::Flow::Stop) ends that
+    /// emission. Names that nobody holds are matched on the fly, so no event is missed, and nothing
+    /// is kept of the name. It does not make a topic exist, and does not count in
+    /// [`Signal::len`].
+    ///
+    /// To subscribe and to cancel costs a look-up and a little for each existing topic that matches;
+    /// emissions of a topic that exists match nothing, and call it like any other handler. An
+    /// emission by a name that nobody holds looks the name up in an index, and takes up to eight
+    /// handlers without allocating.
+    ///
+    /// # Panics
+    ///
+    /// If a text is given that is not a pattern, at the caller's line; for those from outside there
+    /// is [`Pattern::parse`](crate::Pattern::parse).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{AnyEvent, Bus, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// let _log = bus.on_pattern("order.>", |e: &AnyEvent| println!("{}: {}", e.topic(), e.type_name()));
+    /// assert_eq!(bus.emit(&Topic::new("order.placed"), &7_u64).ran(), 1);
+    /// assert_eq!(bus.emit(&Topic::new("order.line.added"), &"tea").ran(), 1);
+    /// assert_eq!(bus.emit(&Topic::new("order"), &7_u64).ran(), 0);
+    /// ```
+    #[track_caller]
+    pub fn on_pattern<F, R>(&self, pattern: impl IntoPattern, handler: F) -> Subscription<M>
+    where
+        F: Fn(&AnyEvent) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.subscribe_pattern(pattern).on(handler)
+    }
+
+    /// [`on_pattern`](Bus::on_pattern) for a handler that is lent the context.
+    ///
+    /// # Panics
+    ///
+    /// If a text is given that is not a pattern.
+    #[track_caller]
+    pub fn on_pattern_with<F, R>(&self, pattern: impl IntoPattern, handler: F) -> Subscription<M>
+    where
+        F: Fn(&mut C, &AnyEvent) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.subscribe_pattern(pattern).on_with(handler)
+    }
+
+    /// Begins to subscribe a handler to a pattern with a priority, a label, a limit or a filter.
+    ///
+    /// The limit and the pauses are the subscription's, over all topics together. There is no
+    /// `on_queue`: what a queue is to keep has to be cloned, and of these events nobody knows how.
+    /// A handler can take the payload out and defer it itself.
+    ///
+    /// # Panics
+    ///
+    /// If a text is given that is not a pattern.
+    ///
+    /// # Examples
+    ///
+    /// An interceptor is a handler of high priority that may stop what it is asked about:
+    ///
+    /// ```
+    /// use slotcast::{Bus, Flow, Topic};
+    ///
+    /// const DELETE: Topic<&str> = Topic::new("file.delete");
+    ///
+    /// let bus = Bus::new();
+    /// let _delete = bus.on(&DELETE, |path| assert_ne!(*path, "/etc/passwd"));
+    /// let _guard = bus.subscribe_pattern("file.*").priority(i32::MAX).on(|event| {
+    ///     match event.payload::<&str>() {
+    ///         Some(path) if path.starts_with("/etc") => Flow::Stop,
+    ///         _ => Flow::Continue,
+    ///     }
+    /// });
+    /// assert!(bus.emit(&DELETE, &"/etc/passwd").stopped());
+    /// assert_eq!(bus.emit(&DELETE, &"/tmp/draft").ran(), 2);
+    /// ```
+    #[track_caller]
+    pub fn subscribe_pattern(&self, pattern: impl IntoPattern) -> Subscribe<M, AnyEvent, C> {
+        let (pattern, place) = (pattern.into_pattern(), Location::caller());
+        let registry = &self.core.registry;
+        let group = Registry::<M, C>::signal(registry, Kind::Pattern, &pattern.text, place);
+        match group {
+            Ok(group) => Subscribe::new(group, place),
+            Err(_) => unreachable!("patterns have one type"),
+        }
+    }
+
     /// Calls the handlers of a topic, here and now, and lends them the context; see
     /// [`Signal::emit_with`].
     ///
@@ -315,23 +417,39 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     #[inline]
     #[track_caller]
     pub fn emit_with<E: 'static>(&self, context: &mut C, topic: &Topic<E>, event: &E) -> Emission {
-        self.run(topic, |signal| emission::run(signal, event, context))
+        match self.find(topic) {
+            Found::Topic(signal) => self.finish(emission::run(&signal, event, context)),
+            Found::Unheld(groups) => self.emit_unheld(&groups, topic, || event, context),
+        }
     }
 
-    #[inline]
     #[track_caller]
-    fn run<E: 'static>(
-        &self,
-        topic: &Topic<E>,
-        run: impl FnOnce(&SignalCore<M, E, C>) -> emission::Tally,
-    ) -> Emission {
-        let tally = match self.core.registry.find(topic.name()) {
-            Ok(Some(signal)) => run(&signal),
-            Ok(None) if self.is_closed() => emission::Tally::CLOSED,
-            Ok(None) => emission::Tally::NOTHING,
+    fn find<E: 'static>(&self, topic: &Topic<E>) -> Found<M, E, C> {
+        match self.core.registry.find(topic.name()) {
+            Ok(found) => found,
             Err(wrong) => panic!("{wrong}"),
+        }
+    }
+
+    fn finish(&self, tally: Tally) -> Emission {
+        Emission::finish(tally, || self.core.registry.settings.panics())
+    }
+
+    #[track_caller]
+    fn emit_unheld<E: 'static, B: Borrow<E>>(
+        &self,
+        groups: &[M::Ptr<Group<M, C>>],
+        topic: &Topic<E>,
+        event: impl FnOnce() -> B,
+        context: &mut C,
+    ) -> Emission {
+        let settings = &self.core.registry.settings;
+        let tally = match groups.is_empty() {
+            true if self.is_closed() => Tally::CLOSED,
+            true => Tally::NOTHING,
+            false => emission::run_unheld(groups, &topic.name, settings, event, context),
         };
-        Emission::finish(tally, || self.core.registry.settings.panics)
+        self.finish(tally)
     }
 
     /// Puts an event into the queue, for whoever is subscribed when it is delivered; see
@@ -431,17 +549,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         F: Fn(&HandlerError) + 'static,
         M: Shares<F>,
     {
-        let new = hook(tell, Location::caller());
-        let old = self
-            .core
-            .registry
-            .settings
-            .error_hook
-            .with(|slot| slot.replace(new));
-        // Outside of the lock: dropping it runs user code.
-        if let Some(old) = old {
-            old.release();
-        }
+        let hook = hook(tell, Location::caller());
+        self.core.registry.settings.set_hook(hook);
     }
 
     /// Closes all signals and the queue, also those that are asked for later. Captures are dropped

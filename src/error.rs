@@ -35,6 +35,34 @@ impl TopicError {
     }
 }
 
+/// Why a text is not a pattern.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::Pattern;
+///
+/// let error = Pattern::parse("order.>.paid").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "pattern \"order.>.paid\" has a `>` that is not the whole last token at byte 6",
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("pattern {pattern:?} {}", problem.0)]
+pub struct PatternError {
+    pub(crate) pattern: String,
+    pub(crate) problem: Problem,
+}
+
+impl PatternError {
+    /// The text that was refused; of one that is too long, its beginning.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+}
+
 /// A topic's name is taken by another payload type.
 ///
 /// # Examples

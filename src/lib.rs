@@ -163,6 +163,7 @@ mod error;
 pub mod flavour;
 pub mod local;
 mod outcome;
+mod pattern;
 mod queue;
 mod shared;
 mod signal;
@@ -174,10 +175,11 @@ pub use crate::core::home::Panics;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
-    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, TopicError, WaitError,
-    WrongType,
+    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError, TopicError,
+    WaitError, WrongType,
 };
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
+pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal};
 pub use crate::subscription::SubscriptionId;

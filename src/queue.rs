@@ -135,7 +135,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn with_context() -> Self {
         Queue {
-            core: M::ptr(Core::new(Settings::<M>::alone(), Location::caller())),
+            core: M::ptr(Core::new(Settings::<M>::usual(), Location::caller())),
         }
     }
 

@@ -5,10 +5,11 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::emission;
 use crate::core::handlers::{Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext};
-use crate::core::home::{Home, Name, Settings};
+use crate::core::home::{Home, Name, Settings, Subject};
 use crate::core::mode::{Carries, Mode, Shares};
 use crate::core::queue::Queue;
 use crate::core::signal::{Signal as Core, Wish};
+use crate::core::trie::Kind;
 use crate::emission::Emission;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
@@ -117,7 +118,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     #[track_caller]
     pub fn emit_lazy(&self, event: impl FnOnce() -> E) -> Emission {
         let tally = emission::run_lazy(&self.core, event, &mut ());
-        Emission::finish(tally, || self.core.home.settings.panics)
+        Emission::finish(tally, || self.core.home.settings.panics())
     }
 }
 
@@ -141,12 +142,12 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     pub fn with_context() -> Self {
         let name = Name::Fixed(std::any::type_name::<E>());
         let home = Home {
-            name,
+            subject: Subject::new::<E>(Kind::Topic, name),
             topic: 0,
-            settings: Settings::<M>::alone(),
+            settings: Settings::<M>::usual(),
         };
         Signal {
-            core: M::ptr(Core::new(home, None)),
+            core: M::ptr(Core::new(home, None, Vec::new())),
             queue: None,
         }
     }
@@ -270,7 +271,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     #[track_caller]
     pub fn emit_with(&self, context: &mut C, event: &E) -> Emission {
         let tally = emission::run(&self.core, event, context);
-        Emission::finish(tally, || self.core.home.settings.panics)
+        Emission::finish(tally, || self.core.home.settings.panics())
     }
 
     /// Puts an event into the queue of the bus, for whoever is subscribed when it is delivered.
@@ -408,7 +409,7 @@ impl<M: Mode, E, C> Clone for WeakSignal<M, E, C> {
 impl<M: Mode, E, C> fmt::Debug for Signal<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signal")
-            .field("topic", &self.core.home.name.as_str())
+            .field("topic", &self.core.home.name().as_str())
             .field("len", &self.core.len())
             .field("is_closed", &self.core.is_closed())
             .finish()

@@ -218,7 +218,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
 impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribe")
-            .field("topic", &self.signal.home.name.as_str())
+            .field("topic", &self.signal.home.name().as_str())
             .field("priority", &self.wish.priority)
             .field("label", &self.wish.label)
             .field("limit", &self.wish.limit)

@@ -237,15 +237,16 @@ impl Subscription<Shared> {
     }
 
     fn cancel_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
-        let entry = &self.entry;
+        let (entry, head) = (&self.entry, self.entry.head());
+        // Before it is cancelled: with its last handler a pattern goes, and could not be asked.
+        let runs = |signal| entry.is_run_by(signal);
+        let inside = thread::is_inside(runs, entry.address(), head.sequence);
         cancel(entry);
-        let head = entry.head();
         let gone = || head.has(state::DROPPED);
         if gone() {
             return Ok(());
         }
-        let (signal, own) = (entry.signal(), entry.address());
-        if thread::is_inside(signal, own, head.sequence) {
+        if inside {
             return Err(WaitError::Inside);
         }
         if !planted(Fault::Unawaited) {

@@ -68,7 +68,7 @@ impl<E> Topic<E> {
     #[must_use]
     #[track_caller]
     pub const fn new(name: &'static str) -> Self {
-        if let Some((problem, _)) = find_problem(name) {
+        if let Some((problem, _)) = find_problem(name, false) {
             panic!("{}", problem);
         }
         Topic {
@@ -96,20 +96,8 @@ impl<E> Topic<E> {
     /// # Ok::<(), slotcast::TopicError>(())
     /// ```
     pub fn named(name: impl Into<String>) -> Result<Self, TopicError> {
-        let mut name = name.into();
-        if let Some((problem, at)) = find_problem(&name) {
-            let problem = problem.trim_start_matches("topic name ");
-            let problem = Problem(format!("{problem} at byte {at}"));
-            if name.len() > MAX_BYTES {
-                // An error that is logged should not repeat a megabyte.
-                let end = (0..=64)
-                    .rev()
-                    .find(|&end| name.is_char_boundary(end))
-                    .unwrap_or(0);
-                name.truncate(end);
-            }
-            return Err(TopicError { name, problem });
-        }
+        let name =
+            checked(name.into(), false).map_err(|(name, problem)| TopicError { name, problem })?;
         Ok(Topic {
             name: Name::Made(name.into()),
             payload: PhantomData,
@@ -169,40 +157,72 @@ impl<E> Eq for Topic<E> {}
 const MAX_BYTES: usize = 1024;
 const MAX_TOKENS: usize = 64;
 
-/// What is wrong with a name, and at which byte.
-const fn find_problem(name: &str) -> Option<(&'static str, usize)> {
+/// What is wrong with a name, or with a pattern, and at which byte.
+pub(crate) const fn find_problem(name: &str, wild: bool) -> Option<(&'static str, usize)> {
+    macro_rules! problem {
+        ($what:literal, $at:expr) => {
+            Some(if wild {
+                (concat!("pattern ", $what), $at)
+            } else {
+                (concat!("topic name ", $what), $at)
+            })
+        };
+    }
     let bytes = name.as_bytes();
     if bytes.len() > MAX_BYTES {
-        return Some(("topic name is longer than 1024 bytes", MAX_BYTES));
+        return problem!("is longer than 1024 bytes", MAX_BYTES);
     }
     let (mut at, mut token, mut tokens) = (0, 0, 1);
     while at < bytes.len() {
         match bytes[at] {
-            b'.' if at == token => return Some(("topic name has an empty token", at)),
+            b'.' if at == token => return problem!("has an empty token", at),
             b'.' => {
                 token = at + 1;
                 tokens += 1;
                 if tokens > MAX_TOKENS {
-                    return Some(("topic name has more than 64 tokens", at));
+                    return problem!("has more than 64 tokens", at);
                 }
             }
-            b'*' | b'>' => {
-                return Some((
-                    "topic name has a wildcard, which only patterns may have,",
-                    at,
-                ));
+            b'*' | b'>' if !wild => {
+                return problem!("has a wildcard, which only patterns may have,", at);
+            }
+            b'*' if at > token || (at + 1 < bytes.len() && bytes[at + 1] != b'.') => {
+                return problem!("has a `*` that is not a whole token", at);
+            }
+            b'>' if at > token || at + 1 < bytes.len() => {
+                return problem!("has a `>` that is not the whole last token", at);
             }
             _ if is_blank(bytes, at) => {
-                return Some(("topic name has white space or a control character", at));
+                return problem!("has white space or a control character", at);
             }
             _ => {}
         }
         at += 1;
     }
     if token == bytes.len() {
-        return Some(("topic name has an empty token", token));
+        return problem!("has an empty token", token);
     }
     None
+}
+
+/// The same for a name that is made while the program runs: the name, and what to say of it.
+pub(crate) fn checked(mut name: String, wild: bool) -> Result<String, (String, Problem)> {
+    let Some((problem, at)) = find_problem(&name, wild) else {
+        return Ok(name);
+    };
+    let problem = problem
+        .trim_start_matches("topic name ")
+        .trim_start_matches("pattern ");
+    let problem = Problem(format!("{problem} at byte {at}"));
+    if name.len() > MAX_BYTES {
+        // An error that is logged should not repeat a megabyte.
+        let end = (0..=64)
+            .rev()
+            .find(|&end| name.is_char_boundary(end))
+            .unwrap_or(0);
+        name.truncate(end);
+    }
+    Err((name, problem))
 }
 
 /// Whether the character that begins at this byte is white space or a control character, by

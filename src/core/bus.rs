@@ -11,7 +11,7 @@ pub(crate) struct Bus<M: Mode, C: 'static> {
 }
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    pub(crate) fn new(settings: M::Ptr<Settings<M>>, place: Place) -> Self {
+    pub(crate) fn new(settings: Settings<M>, place: Place) -> Self {
         let queue = M::ptr(Queue::new(settings.clone(), place));
         Bus {
             registry: M::ptr(Registry::new(settings)),

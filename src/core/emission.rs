@@ -1,16 +1,21 @@
 //! Runs one emission: the only place that calls the handlers of a signal.
 
+use std::borrow::Borrow;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::NonNull;
 use std::slice::Iter;
 
-use super::entry::Code;
+use smallvec::SmallVec;
+
+use super::entry::{Code, Round};
 use super::faults::{self, Payload, Report};
-use super::home::Place;
+use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
 use super::readers::Pin;
-use super::signal::Signal;
-use super::snapshot::{Handler, Look, Reading};
-use super::thread::{self, Level};
+use super::signal::{Group, Signal, horizon};
+use super::snapshot::{Handler, Look, Reading, rank};
+use super::thread::{self, Frame, Level};
+use super::trie::Kind;
 use crate::error::{Cause, HandlerError};
 
 /// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
@@ -66,6 +71,51 @@ pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
     run_made(signal, || event, context)
 }
 
+/// Calls the handlers of the patterns that a name matches which nobody holds. Nothing is kept of
+/// the name, and up to eight handlers are called without allocating.
+///
+/// What panics when the event is made, or is dropped, is as in [`run_lazy`].
+#[track_caller]
+pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
+    groups: &[M::Ptr<Group<M, C>>],
+    name: &Name,
+    settings: &Settings<M>,
+    event: impl FnOnce() -> B,
+    context: &mut C,
+) -> Tally {
+    let horizon = horizon();
+    let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
+    groups
+        .iter()
+        .for_each(|group| group.hold_all(&mut handlers));
+    if handlers.is_empty() {
+        return Tally::NOTHING;
+    }
+    let place = Location::caller();
+    if thread::depth() >= settings.max_depth() {
+        return refused(name, settings, place);
+    }
+    let event = event();
+    let Some(level) = thread::descend(settings.max_depth()) else {
+        return refused(name, settings, place);
+    };
+    let occupy = |group: &M::Ptr<Group<M, C>>| {
+        let inside = group.address();
+        thread::occupy(Frame { inside, horizon })
+    };
+    let occupied: SmallVec<[_; 4]> = groups.iter().map(occupy).collect();
+    handlers.sort_unstable_by_key(rank);
+    let subject = Subject::new::<E>(Kind::Topic, name.clone());
+    let mut tally = call_all(&handlers, event.borrow(), &subject, context);
+    // Captures may panic, as after any emission.
+    drop(handlers);
+    drop(occupied);
+    collect(settings, &mut tally);
+    drop(level);
+    faults::drop_event(event, &subject, settings, place);
+    tally
+}
+
 /// Like [`run`], with an event that is made if there are handlers. What panics when it is made
 /// concerns the caller; what panics when it is dropped is a failure of the topic.
 #[inline]
@@ -86,7 +136,10 @@ pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
     }
     let event = event();
     let tally = run(signal, &event, context);
-    faults::drop_event(event, &signal.home, Location::caller());
+    let Home {
+        subject, settings, ..
+    } = &*signal.home;
+    faults::drop_event(event, subject, settings, Location::caller());
     tally
 }
 
@@ -113,7 +166,7 @@ fn run_made<'e, M: Mode, E: 'static, C: 'static>(
 /// was pinned for is looked at again before and after each emission.
 pub(crate) struct Run<'s, M: Mode, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
-    reading: Option<Reading<M, E, C, M::Pin>>,
+    reading: Option<Reading<M, C, M::Pin>>,
 }
 
 impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
@@ -150,12 +203,12 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
         let Some(reading) = &self.reading else {
             return look(signal, level, || event, context).report;
         };
-        let mut tally = call_all(&reading.handlers, event, context);
+        let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
         if !signal.publishes(reading) {
             // Something changed: captures may wait to be dropped, and may panic.
             self.reading = None;
         }
-        collect(signal, &mut tally);
+        collect(&signal.home.settings, &mut tally);
         drop(level);
         if tally.report.is_some() {
             // What becomes of it may run user code: a payload's `Drop`, say. It may need the slot.
@@ -166,9 +219,9 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
 }
 
 #[inline(always)]
-fn collect<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, tally: &mut Tally) {
+fn collect<M: Mode>(settings: &Settings<M>, tally: &mut Tally) {
     if thread::failures() != 0 {
-        tally.report = faults::collect(thread::depth(), 0, &signal.home.settings);
+        tally.report = faults::collect(thread::depth(), 0, settings);
     }
 }
 
@@ -194,15 +247,15 @@ fn look<'e, M: Mode, E: 'static, C: 'static>(
 #[inline(always)]
 fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     signal: &Signal<M, E, C>,
-    reading: Reading<M, E, C, P>,
+    reading: Reading<M, C, P>,
     level: L,
     event: &E,
     context: &mut C,
 ) -> Tally {
-    let mut tally = call_all(&reading.handlers, event, context);
+    let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
     // Lets go of the snapshot before the failures are collected: captures may panic.
     drop(reading);
-    collect(signal, &mut tally);
+    collect(&signal.home.settings, &mut tally);
     drop(level);
     tally
 }
@@ -213,15 +266,19 @@ fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Pl
     if signal.is_closed() {
         return Tally::CLOSED;
     }
-    let topic = signal.home.name.to_cow();
-    let cause = Cause::TooDeep(signal.max_depth);
+    refused(signal.home.name(), &signal.home.settings, place)
+}
+
+fn refused<M: Mode>(name: &Name, settings: &Settings<M>, place: Place) -> Tally {
+    let topic = name.to_cow();
+    let cause = Cause::TooDeep(settings.max_depth());
     let mut report = Report::new(vec![HandlerError {
         topic,
         label: None,
         place,
         cause,
     }]);
-    report.tell(&signal.home.settings);
+    report.tell(settings);
     Tally {
         report: Some(report),
         ..Tally::NOTHING
@@ -245,31 +302,34 @@ impl<H> Drop for Cursor<'_, '_, H> {
 /// half a cache line: a call and two stores more per emission, a sixth less per handler.
 #[inline(always)]
 fn call_all<M: Mode, E: 'static, C: 'static>(
-    handlers: &[Handler<M, E, C>],
+    handlers: &[Handler<M, C>],
     event: &E,
+    subject: &Subject,
     context: &mut C,
 ) -> Tally {
+    let event = NonNull::from(event).cast();
+    let mut round = Round { context, subject };
     if handlers.len() <= 8 {
-        call_each(handlers, event, context)
+        call_each(handlers, event, &mut round)
     } else {
-        call_many(handlers, event, context)
+        call_many(handlers, event, &mut round)
     }
 }
 
 #[inline(never)]
-fn call_many<M: Mode, E: 'static, C: 'static>(
-    handlers: &[Handler<M, E, C>],
-    event: &E,
-    context: &mut C,
+fn call_many<M: Mode, C: 'static>(
+    handlers: &[Handler<M, C>],
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
 ) -> Tally {
-    call_each(handlers, event, context)
+    call_each(handlers, event, round)
 }
 
 #[inline(always)]
-fn call_each<M: Mode, E: 'static, C: 'static>(
-    handlers: &[Handler<M, E, C>],
-    event: &E,
-    context: &mut C,
+fn call_each<M: Mode, C: 'static>(
+    handlers: &[Handler<M, C>],
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
 ) -> Tally {
     let mut next = handlers.iter();
     let mut skipped = 0;
@@ -282,7 +342,7 @@ fn call_each<M: Mode, E: 'static, C: 'static>(
                 left: &mut left,
             };
             let last = loop {
-                match call_plain(&mut cursor.rest, event, context) {
+                match call_plain(&mut cursor.rest, event, round) {
                     // The compiler keeps what is in here out of the inner loop.
                     Code::Skipped => skipped += 1,
                     last => break last,
@@ -300,7 +360,7 @@ fn call_each<M: Mode, E: 'static, C: 'static>(
             Err(payload) => {
                 // A filter that panics keeps its handler from being entered.
                 skipped += usize::from(thread::set_unentered(false));
-                next = panicked(left, payload);
+                next = panicked(left, round.subject, payload);
                 continue;
             }
         };
@@ -323,15 +383,15 @@ fn call_each<M: Mode, E: 'static, C: 'static>(
 /// Calls handlers as long as they run and go on. Returns at the end of the list, with
 /// [`Code::Ran`], or after one that came to something else.
 #[inline(always)]
-fn call_plain<M: Mode, E: 'static, C: 'static>(
-    rest: &mut Iter<'_, Handler<M, E, C>>,
-    event: &E,
-    context: &mut C,
+fn call_plain<M: Mode, C: 'static>(
+    rest: &mut Iter<'_, Handler<M, C>>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
 ) -> Code {
     // Moved on after the call, so that the loop counts by one pointer.
     while let Some(handler) = rest.as_slice().first() {
-        // SAFETY: the snapshot has a hold.
-        let code = unsafe { handler.entry().call(event, context) };
+        // SAFETY: this is a hold. The handlers are those of the subject's signal, and of patterns.
+        let code = unsafe { handler.entry().call(event, round) };
         rest.next();
         if !matches!(code, Code::Ran | Code::Failed) {
             return code;
@@ -350,12 +410,13 @@ fn count<H>(left: Iter<'_, H>) -> usize {
 /// Raises the panic of the first handler that is left, and passes it.
 #[cold]
 #[inline(never)]
-fn panicked<M: Mode, E: 'static, C: 'static>(
-    mut left: Iter<'_, Handler<M, E, C>>,
+fn panicked<'h, M: Mode, C: 'static>(
+    mut left: Iter<'h, Handler<M, C>>,
+    subject: &Subject,
     payload: Payload,
-) -> Iter<'_, Handler<M, E, C>> {
+) -> Iter<'h, Handler<M, C>> {
     if let Some(handler) = left.next() {
-        faults::panicked(handler.entry().head(), payload);
+        faults::panicked(handler.entry().head(), Some(subject), payload);
     }
     left
 }

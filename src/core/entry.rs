@@ -15,7 +15,7 @@ use std::panic::Location;
 use std::ptr::NonNull;
 
 use super::faults;
-use super::home::Home;
+use super::home::{Home, Subject};
 use super::mode::{Mode, Shared};
 use super::parking;
 use super::roster::Rank;
@@ -125,14 +125,22 @@ pub(crate) trait Entity<M: Mode> {
     unsafe fn drop_captures(&self);
 }
 
-/// A handler, as its signal sees it.
-pub(crate) trait Handle<M: Mode, E, C>: Entity<M> {
+/// What an emission gives each of its handlers beside the event.
+pub(crate) struct Round<'r, C> {
+    pub(crate) context: &'r mut C,
+    pub(crate) subject: &'r Subject,
+}
+
+/// A handler, as an emission sees it: of whatever event, so that those of patterns stand in one
+/// list with the others.
+pub(crate) trait Handle<M: Mode, C>: Entity<M> {
     /// Calls the handler, if it is live and willing.
     ///
     /// # Safety
     ///
-    /// The caller has a hold.
-    unsafe fn call(&self, event: &E, context: &mut C) -> Code;
+    /// The caller has a hold. `event` points to an event of the type that the subject of `round`
+    /// says, which is that of the handler, unless that is one of a pattern.
+    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code;
     /// Told once when its limit has removed it; whether its captures go with it.
     fn spent(&self) -> bool;
 }
@@ -154,8 +162,8 @@ pub(crate) trait Deliver<M: Mode, E, C>: Entity<M> {
 pub(crate) trait Control<M: Mode>: Entity<M> {
     /// Removes the handler from its signal; whether it was there.
     fn cancel(&self) -> bool;
-    /// The address of its signal.
-    fn signal(&self) -> usize;
+    /// Whether emissions of the signal at this address run it.
+    fn is_run_by(&self, signal: usize) -> bool;
 }
 
 /// An entry in full. `K` has the captures; `L` is what leads back to the signal.
@@ -359,6 +367,6 @@ fn finish<M: Mode, T: ?Sized + Entity<M>>(entry: Anchor<M, T>) {
     }
     // After the wake-up: to tell somebody may run a hook.
     if let Err(payload) = dropped {
-        faults::panicked(entry.head(), payload);
+        faults::panicked(entry.head(), None, payload);
     }
 }

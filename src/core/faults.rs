@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Code, Head};
-use super::home::{Home, Panics, Place, Settings};
+use super::home::{Home, Panics, Place, Settings, Subject};
 use super::mode::Mode;
 use super::thread;
 use crate::error::{Cause, HandlerError};
@@ -124,7 +124,7 @@ impl Report {
 
     /// Takes the panic out, where those of the signal are contained.
     pub(crate) fn contain<M: Mode>(&mut self, settings: &Settings<M>) {
-        if settings.panics == Panics::Contain {
+        if settings.panics() == Panics::Contain {
             if let Some(panic) = self.panic.take() {
                 dispose(unwrapped(panic.payload));
             }
@@ -198,23 +198,45 @@ fn dispose(payload: Payload) {
     }
 }
 
+/// Who is to blame.
+struct Blame<'b, M: Mode> {
+    settings: Option<&'b Settings<M>>,
+    /// Of the emission, which to a handler of a pattern is not that of its home.
+    subject: Option<&'b Subject>,
+    label: Option<&'b str>,
+    place: Place,
+}
+
+impl<'b, M: Mode> Blame<'b, M> {
+    fn new(home: Option<&'b Home<M>>, label: Option<&'b str>, place: Place) -> Self {
+        Blame {
+            settings: home.map(|home| &home.settings),
+            subject: home.map(|home| &home.subject),
+            label,
+            place,
+        }
+    }
+
+    fn of(head: &'b Head<M>, subject: Option<&'b Subject>) -> Self {
+        let own = Blame::new(head.home.as_deref(), head.label(), head.place);
+        Blame {
+            subject: subject.or(own.subject),
+            ..own
+        }
+    }
+}
+
 /// Raises what a handler returned.
 #[cold]
 #[inline(never)]
-pub(crate) fn failed<M: Mode>(head: &Head<M>, error: BoxError) -> Code {
-    raise(
-        head.home.as_deref(),
-        head.label(),
-        head.place,
-        Cause::Failed(error),
-        None,
-    );
+pub(crate) fn failed<M: Mode>(head: &Head<M>, subject: Option<&Subject>, error: BoxError) -> Code {
+    raise(&Blame::of(head, subject), Cause::Failed(error), None);
     Code::Failed
 }
 
 /// Raises a panic of a handler, its filter, or its captures.
-pub(crate) fn panicked<M: Mode>(head: &Head<M>, payload: Payload) {
-    panicked_in(head.home.as_deref(), head.label(), head.place, payload);
+pub(crate) fn panicked<M: Mode>(head: &Head<M>, subject: Option<&Subject>, payload: Payload) {
+    panicked_in(&Blame::of(head, subject), payload);
 }
 
 /// Runs user code that must not unwind into us.
@@ -225,7 +247,7 @@ pub(crate) fn guarded<M: Mode>(
     f: impl FnOnce(),
 ) {
     if let Err(payload) = caught(f) {
-        panicked_in(home, label, place, payload);
+        panicked_in(&Blame::new(home, label, place), payload);
     }
 }
 
@@ -239,18 +261,27 @@ pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
 }
 
 /// Drops an event, whose `Drop` may panic: that is raised against its topic.
-pub(crate) fn drop_event<M: Mode, E>(event: E, home: &Home<M>, place: Place) {
-    if std::mem::needs_drop::<E>() {
-        guarded(Some(home), None, place, || drop(event));
+pub(crate) fn drop_event<M: Mode, E>(
+    event: E,
+    subject: &Subject,
+    settings: &Settings<M>,
+    place: Place,
+) {
+    if !std::mem::needs_drop::<E>() {
+        return;
+    }
+    if let Err(payload) = caught(|| drop(event)) {
+        let blame = Blame {
+            settings: Some(settings),
+            subject: Some(subject),
+            label: None,
+            place,
+        };
+        panicked_in(&blame, payload);
     }
 }
 
-fn panicked_in<M: Mode>(
-    home: Option<&Home<M>>,
-    label: Option<&str>,
-    place: Place,
-    payload: Payload,
-) {
+fn panicked_in<M: Mode>(blame: &Blame<'_, M>, payload: Payload) {
     let known = RESUMED.try_with(RefCell::take).ok().flatten();
     let caught = Resumed::now(&payload);
     if known.is_some_and(|known| known == caught) {
@@ -265,22 +296,19 @@ fn panicked_in<M: Mode>(
         });
     } else {
         let cause = Cause::Panicked(caught.text);
-        raise(home, label, place, cause, Some(payload));
+        raise(blame, cause, Some(payload));
     }
 }
 
-fn raise<M: Mode>(
-    home: Option<&Home<M>>,
-    label: Option<&str>,
-    place: Place,
-    cause: Cause,
-    payload: Option<Payload>,
-) {
-    let topic = home.map_or(Cow::Borrowed("(hook)"), |home| home.name.to_cow());
+fn raise<M: Mode>(blame: &Blame<'_, M>, cause: Cause, payload: Option<Payload>) {
+    let topic = match blame.subject {
+        Some(subject) => subject.name.to_cow(),
+        None => Cow::Borrowed("(hook)"),
+    };
     let error = HandlerError {
         topic,
-        label: label.map(Box::from),
-        place,
+        label: blame.label.map(Box::from),
+        place: blame.place,
         cause,
     };
     let depth = thread::depth();
@@ -299,7 +327,10 @@ fn raise<M: Mode>(
         return;
     }
     // Nobody on this thread to collect it: captures that panicked when they were dropped.
-    if !home.is_some_and(|home| tell(&home.settings, &error)) {
+    if !blame
+        .settings
+        .is_some_and(|settings| tell(settings, &error))
+    {
         log(&error);
     }
     if let Some(payload) = payload {

@@ -1,11 +1,16 @@
 //! The kinds of handlers: how each calls the closure it was given.
 
+use std::any::TypeId;
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::entry::{Anchor, Code, Control, Deliver, Draft, Entity, Entry, Handle, Head, state};
+use super::entry::{
+    Anchor, Code, Control, Deliver, Draft, Entity, Entry, Handle, Head, Round, state,
+};
 use super::faults;
-use super::home::{Home, Hook, Place};
+use super::home::{Home, Hook, Place, Subject};
 use super::mode::Mode;
 use super::queue::Queue;
 use super::signal::Signal;
@@ -13,14 +18,15 @@ use super::sync::{Lock, Word};
 use super::thread;
 use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::{Flow, Outcome};
+use crate::pattern::AnyEvent;
 
 /// Turns what a handler returned into a code.
 #[inline(always)]
-fn code<M: Mode>(head: &Head<M>, outcome: impl Outcome) -> Code {
+fn code<M: Mode>(head: &Head<M>, subject: Option<&Subject>, outcome: impl Outcome) -> Code {
     match outcome.settle() {
         Ok(Flow::Continue) => Code::Ran,
         Ok(Flow::Stop) => Code::Stopped,
-        Err(error) => faults::failed(head, error),
+        Err(error) => faults::failed(head, subject, error),
     }
 }
 
@@ -72,7 +78,7 @@ pub(crate) type Subscribed<M, E, C, P, K> =
 pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     /// What has to outlive the captures.
     type Kept: Default + 'static;
-    fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code;
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code;
     /// Told where it stands, before anybody else knows. Runs under the signal's lock.
     fn born<P: Filter<E>>(_: &Anchor<M, Subscribed<M, E, C, P, Self>>) {}
     /// A call is about to be claimed.
@@ -86,23 +92,31 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     }
 }
 
-impl<M, E, C, P, K> Handle<M, E, C> for Subscribed<M, E, C, P, K>
+impl<M, E, C, P, K> Handle<M, C> for Subscribed<M, E, C, P, K>
 where
     M: Mode,
+    E: 'static,
     P: Filter<E>,
     K: Callee<M, E, C>,
 {
     #[inline(always)]
-    unsafe fn call(&self, event: &E, context: &mut C) -> Code {
+    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
         if self.head().state.get() != 0 {
-            // SAFETY: the caller has a hold.
-            return unsafe { ask_and_call(self, event, context) };
+            // SAFETY: the caller says the same.
+            return unsafe { ask_and_call(self, event, round) };
+        }
+        if is_any::<E>() && round.subject.closed.load(Relaxed) {
+            return Code::Closed;
         }
         K::reserve(&self.link.kept);
         // SAFETY: the caller has a hold.
-        unsafe { self.captures() }
-            .callee
-            .call(self.head(), event, context)
+        let callee = unsafe { &self.captures().callee };
+        // SAFETY: the caller says the same.
+        unsafe {
+            with_event(event, round, |event, round| {
+                callee.call(self.head(), event, round)
+            })
+        }
     }
 
     fn spent(&self) -> bool {
@@ -125,15 +139,16 @@ impl Drop for Asking {
 ///
 /// # Safety
 ///
-/// The caller has a hold.
+/// That of [`Handle::call`].
 #[inline(never)]
 unsafe fn ask_and_call<M, E, C, P, K>(
     entry: &Subscribed<M, E, C, P, K>,
-    event: &E,
-    context: &mut C,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
 ) -> Code
 where
     M: Mode,
+    E: 'static,
     P: Filter<E>,
     K: Callee<M, E, C>,
 {
@@ -148,9 +163,13 @@ where
     if let Some(code) = live() {
         return code;
     }
+    if is_any::<E>() && round.subject.closed.load(Relaxed) {
+        return Code::Closed;
+    }
     if P::ASKS {
         let asking = Asking;
-        let passes = captures.filter.passes(event);
+        // SAFETY: the caller says the same.
+        let passes = unsafe { with_event(event, round, |event, _| captures.filter.passes(event)) };
         std::mem::forget(asking);
         if !passes {
             return Code::Skipped;
@@ -174,12 +193,47 @@ where
         }
         Some(false) => {}
     }
-    captures.callee.call(head, event, context)
+    // SAFETY: the caller says the same.
+    unsafe {
+        with_event(event, round, |event, round| {
+            captures.callee.call(head, event, round)
+        })
+    }
+}
+
+/// Whether the handlers of this event are those of a pattern, which take any.
+#[inline(always)]
+fn is_any<E: 'static>() -> bool {
+    // Both are known to the compiler.
+    TypeId::of::<E>() == TypeId::of::<AnyEvent>()
+}
+
+/// Gives the event its type, or wraps it for a handler of a pattern.
+///
+/// # Safety
+///
+/// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
+/// [`AnyEvent`].
+#[inline(always)]
+unsafe fn with_event<E: 'static, C, R>(
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+    f: impl FnOnce(&E, &mut Round<'_, C>) -> R,
+) -> R {
+    if is_any::<E>() && round.subject.payload != TypeId::of::<AnyEvent>() {
+        // SAFETY: the caller says so, and it goes before the subject and the event do.
+        let any = unsafe { AnyEvent::new(event, round.subject) };
+        // SAFETY: `E` is `AnyEvent`.
+        return f(unsafe { NonNull::from(&any).cast().as_ref() }, round);
+    }
+    // SAFETY: the caller says so. Whoever emits an `AnyEvent` again has one already.
+    f(unsafe { event.cast().as_ref() }, round)
 }
 
 impl<M, E, C, P, K> Control<M> for Subscribed<M, E, C, P, K>
 where
     M: Mode,
+    E: 'static,
     P: Filter<E>,
     K: Callee<M, E, C>,
 {
@@ -187,8 +241,10 @@ where
         let (signal, head) = (M::upgrade(&self.link.signal), self.head());
         signal.is_some_and(|signal| signal.remove(head.key, head.sequence, state::CANCELLED))
     }
-    fn signal(&self) -> usize {
-        M::address(&self.link.signal).addr()
+    fn is_run_by(&self, signal: usize) -> bool {
+        M::address(&self.link.signal).addr() == signal
+            || (is_any::<E>()
+                && M::upgrade(&self.link.signal).is_none_or(|own| own.is_part_of(signal)))
     }
 }
 
@@ -202,8 +258,8 @@ where
 {
     type Kept = ();
     #[inline(always)]
-    fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
-        code(head, (self.0)(event))
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        code(head, Some(round.subject), (self.0)(event))
     }
 }
 
@@ -217,8 +273,8 @@ where
 {
     type Kept = ();
     #[inline(always)]
-    fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code {
-        code(head, (self.0)(context, event))
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        code(head, Some(round.subject), (self.0)(round.context, event))
     }
 }
 
@@ -244,10 +300,11 @@ where
     R: Outcome,
 {
     type Kept = ();
-    fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
-        self.0
-            .take()
-            .map_or(Code::Skipped, |f| code(head, f(event)))
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        let Some(f) = self.0.take() else {
+            return Code::Skipped;
+        };
+        code(head, Some(round.subject), f(event))
     }
 }
 
@@ -260,10 +317,11 @@ where
     R: Outcome,
 {
     type Kept = ();
-    fn call(&self, head: &Head<M>, event: &E, context: &mut C) -> Code {
-        self.0
-            .take()
-            .map_or(Code::Skipped, |f| code(head, f(context, event)))
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        let Some(f) = self.0.take() else {
+            return Code::Skipped;
+        };
+        code(head, Some(round.subject), f(round.context, event))
     }
 }
 
@@ -335,7 +393,7 @@ where
         kept.settle()
     }
 
-    fn call(&self, head: &Head<M>, event: &E, _: &mut C) -> Code {
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
         let Some(me) = self.me.get() else {
             return Code::Skipped;
         };
@@ -349,7 +407,7 @@ where
         };
         match put {
             Ok(()) => Code::Ran,
-            Err(kind) => faults::failed(head, Box::new(kind)),
+            Err(kind) => faults::failed(head, Some(round.subject), Box::new(kind)),
         }
     }
 }
@@ -371,7 +429,8 @@ where
             return Code::Skipped;
         }
         // SAFETY: the caller has a hold.
-        code(head, (unsafe { self.captures() }.callee.f)(context, event))
+        let f = unsafe { &self.captures().callee.f };
+        code(head, None, f(context, event))
     }
 
     fn settle(&self) -> bool {
@@ -407,7 +466,7 @@ where
     unsafe fn deliver(&self, (): &(), context: &mut C) -> Code {
         // SAFETY: the caller has a hold.
         let f = unsafe { self.captures() }.0.take();
-        f.map_or(Code::Skipped, |f| code(self.head(), f(context)))
+        f.map_or(Code::Skipped, |f| code(self.head(), None, f(context)))
     }
     fn settle(&self) -> bool {
         true

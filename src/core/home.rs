@@ -1,13 +1,16 @@
 //! What the handlers of a signal have in common and may outlive the signal: its name, and where
 //! failures are told.
 
+use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::entry::{Anchor, Deliver};
 use super::mode::Mode;
 use super::sync::Lock;
 use super::thread::MAX_DEPTH;
+use super::trie::Kind;
 use crate::error::HandlerError;
 
 /// A line of the user's code.
@@ -50,20 +53,46 @@ pub enum Panics {
     Contain,
 }
 
-/// One per signal.
-pub(crate) struct Home<M: Mode> {
+/// What an emission is about, as handlers of patterns see it.
+pub(crate) struct Subject {
     /// The topic, or for a signal without a bus its payload's type.
     pub(crate) name: Name,
+    pub(crate) payload: TypeId,
+    pub(crate) type_name: fn() -> &'static str,
+    /// What it is the subject of: a topic, or the handlers of a pattern.
+    pub(crate) kind: Kind,
+    /// The signal was closed. For handlers of patterns, which are not closed with it.
+    pub(crate) closed: AtomicBool,
+}
+
+impl Subject {
+    pub(crate) fn new<E: 'static>(kind: Kind, name: Name) -> Self {
+        Subject {
+            name,
+            payload: TypeId::of::<E>(),
+            type_name: type_name::<E>,
+            kind,
+            closed: AtomicBool::new(false),
+        }
+    }
+}
+
+/// One per signal.
+pub(crate) struct Home<M: Mode> {
+    pub(crate) subject: Subject,
     /// The topic's key in its bus, 0 without one.
     pub(crate) topic: u64,
-    pub(crate) settings: M::Ptr<Settings<M>>,
+    pub(crate) settings: Settings<M>,
 }
 
 impl<M: Mode> Home<M> {
+    pub(crate) fn name(&self) -> &Name {
+        &self.subject.name
+    }
+
     /// Whether this is the topic of this name, in the bus that has these settings.
-    pub(crate) fn is(&self, settings: &M::Ptr<Settings<M>>, name: &Name) -> bool {
-        std::ptr::eq(&raw const **settings, &raw const *self.settings)
-            && self.name.as_str() == name.as_str()
+    pub(crate) fn is(&self, settings: &Settings<M>, name: &Name) -> bool {
+        self.settings.address() == settings.address() && self.name().as_str() == name.as_str()
     }
 }
 
@@ -77,45 +106,75 @@ pub(crate) struct Origin {
 
 impl Origin {
     #[inline]
-    pub(crate) fn new<M: Mode>(settings: &M::Ptr<Settings<M>>, name: &Name) -> Self {
+    pub(crate) fn new<M: Mode>(settings: &Settings<M>, name: &Name) -> Self {
         let name = name.as_str();
         Origin {
             text: name.as_ptr().addr(),
             len: name.len(),
-            settings: (&raw const **settings).addr(),
+            settings: settings.address(),
         }
     }
 }
 
 pub(crate) type Hook<M, T> = Anchor<M, dyn Deliver<M, T, ()>>;
 
-/// What a bus decides for all its signals and its queue.
-pub(crate) struct Settings<M: Mode> {
-    pub(crate) error_hook: M::Lock<Option<Hook<M, HandlerError>>>,
-    pub(crate) panics: Panics,
-    pub(crate) max_depth: usize,
+/// What a bus decides for all its signals and its queue. A signal or a queue of its own has what
+/// is usual, and no hook.
+pub(crate) struct Settings<M: Mode>(Option<M::Ptr<Chosen<M>>>);
+
+struct Chosen<M: Mode> {
+    error_hook: M::Lock<Option<Hook<M, HandlerError>>>,
+    panics: Panics,
+    max_depth: usize,
 }
 
 impl<M: Mode> Settings<M> {
-    pub(crate) fn new(panics: Panics, max_depth: usize) -> M::Ptr<Self> {
-        M::ptr(Settings {
+    pub(crate) fn new(panics: Panics, max_depth: usize) -> Self {
+        Settings(Some(M::ptr(Chosen {
             error_hook: M::Lock::new(None),
             panics,
             max_depth,
-        })
+        })))
     }
 
     /// Those of a signal or queue that belongs to no bus.
-    pub(crate) fn alone() -> M::Ptr<Self> {
-        Self::new(Panics::Resume, MAX_DEPTH)
+    pub(crate) fn usual() -> Self {
+        Settings(None)
+    }
+
+    pub(crate) fn panics(&self) -> Panics {
+        self.0.as_ref().map_or(Panics::Resume, |it| it.panics)
+    }
+
+    pub(crate) fn max_depth(&self) -> usize {
+        self.0.as_ref().map_or(MAX_DEPTH, |it| it.max_depth)
     }
 
     pub(crate) fn hook(&self) -> Option<Hook<M, HandlerError>> {
-        self.error_hook.with(|hook| hook.clone())
+        self.0.as_ref()?.error_hook.with(|hook| hook.clone())
+    }
+
+    /// Puts a hook in place of the one that was there.
+    pub(crate) fn set_hook(&self, hook: Hook<M, HandlerError>) {
+        let Some(chosen) = &self.0 else { return };
+        let old = chosen.error_hook.with(|slot| slot.replace(hook));
+        // Outside of the lock: dropping it runs user code.
+        old.as_ref().into_iter().for_each(Hook::<M, _>::release);
+    }
+
+    /// Where they stand, to tell those of one bus from another's.
+    fn address(&self) -> usize {
+        self.0.as_ref().map_or(0, |it| (&raw const **it).addr())
     }
 }
 
-impl<M: Mode> Drop for Settings<M> {
+impl<M: Mode> Clone for Settings<M> {
+    fn clone(&self) -> Self {
+        Settings(self.0.clone())
+    }
+}
+
+impl<M: Mode> Drop for Chosen<M> {
     fn drop(&mut self) {
         if let Some(hook) = self.error_hook.with(Option::take) {
             hook.release();

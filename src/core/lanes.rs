@@ -78,7 +78,12 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         if needs_drop::<E>() {
                             // User code: nothing may be pinned meanwhile.
                             run = Run::new(signal);
-                            faults::drop_event(event, &signal.home, tray.place);
+                            faults::drop_event(
+                                event,
+                                &signal.home.subject,
+                                &signal.home.settings,
+                                tray.place,
+                            );
                         }
                     }
                     tray.delivered += taken - before;
@@ -92,7 +97,7 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         taken += 1;
                         call(claim, &event, context, tray);
                         let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
-                        faults::drop_event(event, home, tray.place);
+                        faults::drop_event(event, &home.subject, &home.settings, tray.place);
                     }
                 }
             }
@@ -112,7 +117,8 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 Target::Call(claim) => claim.entry().head().home.as_deref(),
             };
             for event in self.events.drain(..count.min(self.events.len())) {
-                faults::drop_event(event, home.unwrap_or(tray.home), tray.place);
+                let home = home.unwrap_or(tray.home);
+                faults::drop_event(event, &home.subject, &home.settings, tray.place);
             }
         }
     }
@@ -277,7 +283,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
                     return Err(event);
                 };
                 lane.last = match &target {
-                    Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, &it.home.name)),
+                    Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, it.home.name())),
                     Target::Call(_) => None,
                 };
                 lane.runs.push_back((target, 1));

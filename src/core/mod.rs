@@ -22,3 +22,4 @@ pub(crate) mod signal;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod thread;
+pub(crate) mod trie;

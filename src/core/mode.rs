@@ -29,7 +29,7 @@ pub trait Mode: Sized + 'static {
     type Pin: Pin<Self>;
     type Lane<C: 'static>: DerefMut<Target: Lane<Self, C>>;
     /// A topic in a registry.
-    type Listed: Clone + Deref<Target: Listed>;
+    type Listed<C: 'static>: Clone;
     /// Wakes the threads that run a queue.
     type Bell;
 
@@ -42,7 +42,9 @@ pub trait Mode: Sized + 'static {
     fn nowhere<T>() -> Self::Weak<T>;
     /// Whether there is anything left to point to.
     fn exists<T>(weak: &Self::Weak<T>) -> bool;
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C>;
+    /// What is listed.
+    fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Self, C>;
     /// Where `weak` points, for comparing.
     fn address<T>(weak: &Self::Weak<T>) -> *const T;
 }
@@ -55,7 +57,7 @@ impl Mode for Shared {
     type Published = AtomicPtr<Header<Shared>>;
     type Pin = Announced;
     type Lane<C: 'static> = Box<dyn Lane<Shared, C> + Send>;
-    type Listed = Arc<dyn Listed + Send + Sync>;
+    type Listed<C: 'static> = Arc<dyn Listed<Shared, C> + Send + Sync>;
     type Bell = Condvar;
 
     fn bell() -> Condvar {
@@ -79,8 +81,11 @@ impl Mode for Shared {
     fn exists<T>(weak: &sync::Weak<T>) -> bool {
         weak.strong_count() > 0
     }
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed {
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C> {
         Arc::new(signal)
+    }
+    fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Shared, C> {
+        &**listed
     }
     fn address<T>(weak: &sync::Weak<T>) -> *const T {
         weak.as_ptr()
@@ -95,7 +100,7 @@ impl Mode for Local {
     type Published = Cell<*mut Header<Local>>;
     type Pin = Counted<Local>;
     type Lane<C: 'static> = Box<dyn Lane<Local, C>>;
-    type Listed = Rc<dyn Listed>;
+    type Listed<C: 'static> = Rc<dyn Listed<Local, C>>;
     type Bell = ();
 
     fn bell() {}
@@ -115,8 +120,11 @@ impl Mode for Local {
     fn exists<T>(weak: &rc::Weak<T>) -> bool {
         weak.strong_count() > 0
     }
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed {
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C> {
         Rc::new(signal)
+    }
+    fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Local, C> {
+        &**listed
     }
     fn address<T>(weak: &rc::Weak<T>) -> *const T {
         weak.as_ptr()

@@ -8,12 +8,13 @@ use std::panic::Location;
 
 use super::faults::{self, Report};
 use super::handlers::Claim;
-use super::home::{Home, Hook, Name, Origin, Place, Settings};
+use super::home::{Home, Hook, Name, Origin, Place, Settings, Subject};
 use super::lanes::{Batch, Index, Target};
 use super::mode::{Carries, Mode, Shared};
 use super::signal::Signal;
 use super::sync::{Fault, Lock, Word, lock, planted};
 use super::thread;
+use super::trie::Kind;
 use crate::drained::Drained;
 use crate::error::{Cause, DeferError, HandlerError};
 
@@ -75,7 +76,7 @@ impl<M: Mode> Tray<'_, M> {
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
-    pub(crate) fn new(settings: M::Ptr<Settings<M>>, place: Place) -> Self {
+    pub(crate) fn new(settings: Settings<M>, place: Place) -> Self {
         let inbox = Inbox {
             batch: Box::default(),
             index: Index::default(),
@@ -90,7 +91,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             left: M::Word::new(0),
             bell: M::bell(),
             home: M::ptr(Home {
-                name: Name::Fixed("(queue)"),
+                subject: Subject::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
                 topic: 0,
                 settings,
             }),
@@ -141,7 +142,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[inline]
     pub(crate) fn defer_again<E: 'static>(
         &self,
-        settings: &M::Ptr<Settings<M>>,
+        settings: &Settings<M>,
         name: &Name,
         event: E,
     ) -> Result<(), E>
@@ -280,7 +281,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     pub(crate) fn drain(&self, context: &mut C, most: usize) -> Drained {
         let settings = &self.home.settings;
         let Some(draining) = thread::begin_drain(self.address()) else {
-            let topic = self.home.name.to_cow();
+            let topic = self.home.name().to_cow();
             let (place, cause) = (Location::caller(), Cause::NestedDrain);
             let mut report = Report::new(vec![HandlerError {
                 topic,
@@ -319,7 +320,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         Drained {
             delivered: tray.delivered,
             remaining,
-            report: tray.report.map(|report| report.resume(settings.panics)),
+            report: tray.report.map(|report| report.resume(settings.panics())),
         }
     }
 

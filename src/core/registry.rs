@@ -1,23 +1,33 @@
-//! The topics of one bus, by name. Each name has one payload type as long as the topic exists.
+//! The topics of one bus, by name, and its patterns. Each name has one payload type as long as the
+//! topic exists.
 //!
-//! Holds topics weakly: a topic is kept by its handles, its handlers and its waiting events.
+//! Holds both weakly: a topic is kept by its handles, its handlers and its waiting events, a pattern
+//! by its handlers. Which topics match which patterns is looked up when either side is added, in a
+//! trie, and never for an emission of a topic that exists.
 
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 
 use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
+use smallvec::SmallVec;
 
 use super::entry::state;
-use super::home::{Home, Name, Place, Settings};
+use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
-use super::signal::Signal;
+use super::signal::{Group, Signal};
 use super::sync::Lock;
+use super::trie::{Kind, Trie};
 use crate::error::WrongType;
+use crate::pattern::AnyEvent;
 
 new_key_type! { struct TopicKey; }
 
-/// A topic, whatever its type.
-pub trait Listed {
+fn key_of(topic: u64) -> TopicKey {
+    KeyData::from_ffi(topic).into()
+}
+
+/// A topic, whatever its type, or a pattern.
+pub trait Listed<M: Mode, C: 'static> {
     /// Removes the handler with this key and sequence number.
     fn cancel(&self, key: u64, sequence: u64) -> bool;
     fn close(&self);
@@ -27,12 +37,18 @@ pub trait Listed {
     fn address(&self) -> usize;
     /// It has handles, handlers or waiting events.
     fn exists(&self) -> bool;
+    /// Takes the handlers of a pattern in.
+    fn attach(&self, group: &dyn Listed<M, C>);
+    /// Forgets a pattern, by its address.
+    fn detach(&self, group: usize);
+    /// The handlers of a pattern have changed.
+    fn renew(&self);
 }
 
 /// A signal that the registry does not keep.
 pub struct WeakSignal<M: Mode, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
 
-impl<M: Mode, E: 'static, C: 'static> Listed for WeakSignal<M, E, C> {
+impl<M: Mode, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
     fn cancel(&self, key: u64, sequence: u64) -> bool {
         M::upgrade(&self.0).is_some_and(|signal| signal.remove(key, sequence, state::CANCELLED))
     }
@@ -55,90 +71,198 @@ impl<M: Mode, E: 'static, C: 'static> Listed for WeakSignal<M, E, C> {
     fn exists(&self) -> bool {
         M::exists(&self.0)
     }
+    fn attach(&self, group: &dyn Listed<M, C>) {
+        let group: Option<&WeakSignal<M, AnyEvent, C>> = group.as_any().downcast_ref();
+        if let (Some(signal), Some(group)) = (M::upgrade(&self.0), group) {
+            signal.attach(group.0.clone());
+        }
+    }
+    fn detach(&self, group: usize) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.detach(group);
+        }
+    }
+    fn renew(&self) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.renew();
+        }
+    }
 }
 
 /// A signal, if it is there.
-type Found<M, E, C> = Result<Option<<M as Mode>::Ptr<Signal<M, E, C>>>, WrongType>;
+type There<M, E, C> = Result<Option<<M as Mode>::Ptr<Signal<M, E, C>>>, WrongType>;
 
-struct Topic<M: Mode> {
+/// The handlers of some patterns.
+pub(crate) type Groups<M, C> = SmallVec<[<M as Mode>::Ptr<Group<M, C>>; 4]>;
+
+/// What there is for a name.
+pub(crate) enum Found<M: Mode, E, C: 'static> {
+    Topic(M::Ptr<Signal<M, E, C>>),
+    /// Nobody holds the name; the patterns that it matches.
+    Unheld(Groups<M, C>),
+}
+
+struct Topic<M: Mode, C: 'static> {
     name: Name,
     type_name: &'static str,
     /// Where it was used first.
     place: Place,
-    signal: M::Listed,
+    kind: Kind,
+    signal: M::Listed<C>,
 }
 
-struct Topics<M: Mode> {
-    /// Invariant: the same topics in both.
-    topics: SlotMap<TopicKey, Topic<M>>,
+impl<M: Mode, C: 'static> Topic<M, C> {
+    fn listed(&self) -> &dyn Listed<M, C> {
+        M::listed::<C>(&self.signal)
+    }
+}
+
+struct Topics<M: Mode, C: 'static> {
+    /// Topics and patterns.
+    topics: SlotMap<TopicKey, Topic<M, C>>,
+    /// Of the topics.
     names: HashMap<Box<str>, TopicKey>,
+    /// Of both.
+    trie: Trie<TopicKey>,
     closed: bool,
 }
 
+impl<M: Mode, C: 'static> Topics<M, C> {
+    fn key(&self, kind: Kind, name: &str) -> Option<TopicKey> {
+        match kind {
+            Kind::Topic => self.names.get(name).copied(),
+            Kind::Pattern => self.trie.pattern(name),
+        }
+    }
+
+    /// The signal with this key; `None` if it has gone.
+    fn signal<E: 'static>(&self, key: TopicKey) -> There<M, E, C> {
+        let Some(topic) = self.topics.get(key) else {
+            return Ok(None);
+        };
+        match topic
+            .listed()
+            .as_any()
+            .downcast_ref::<WeakSignal<M, E, C>>()
+        {
+            Some(signal) => Ok(M::upgrade(&signal.0)),
+            // A topic that has gone binds nobody.
+            None if !topic.listed().exists() => Ok(None),
+            None => Err(WrongType {
+                topic: topic.name.as_str().to_owned(),
+                registered: topic.type_name,
+                requested: type_name::<E>(),
+                place: topic.place,
+            }),
+        }
+    }
+
+    /// Visits the patterns that a name matches.
+    fn groups_of(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
+        self.trie.patterns_of(name, &mut |key| {
+            let group = self.topics.get(key).map(|it| it.listed().as_any());
+            group
+                .and_then(<dyn Any>::downcast_ref)
+                .into_iter()
+                .for_each(&mut visit);
+        });
+    }
+
+    fn remove(&mut self, key: TopicKey) -> Option<Topic<M, C>> {
+        let gone = self.topics.remove(key)?;
+        let name = gone.name.as_str();
+        if self.key(gone.kind, name) == Some(key) {
+            self.trie.remove(gone.kind, name);
+            if gone.kind == Kind::Topic {
+                self.names.remove(name);
+            }
+        }
+        if self.names.capacity() > 64 && self.names.len() < self.names.capacity() / 4 {
+            self.names.shrink_to_fit();
+        }
+        if self.topics.is_empty() {
+            self.topics = SlotMap::with_key();
+        }
+        Some(gone)
+    }
+}
+
 pub(crate) struct Registry<M: Mode, C: 'static> {
-    topics: M::Lock<Topics<M>>,
-    pub(crate) settings: M::Ptr<Settings<M>>,
-    context: std::marker::PhantomData<fn(&mut C)>,
+    topics: M::Lock<Topics<M, C>>,
+    pub(crate) settings: Settings<M>,
 }
 
 impl<M: Mode, C: 'static> Registry<M, C> {
-    pub(crate) fn new(settings: M::Ptr<Settings<M>>) -> Self {
+    pub(crate) fn new(settings: Settings<M>) -> Self {
         let topics = Topics {
             topics: SlotMap::with_key(),
             names: HashMap::new(),
+            trie: Trie::new(),
             closed: false,
         };
         Registry {
             topics: M::Lock::new(topics),
             settings,
-            context: std::marker::PhantomData,
         }
     }
 
-    /// The signal of a topic, if the topic exists.
-    pub(crate) fn find<E: 'static>(&self, name: &str) -> Found<M, E, C> {
+    /// The signal of a topic, if the topic exists, or else who listens by pattern.
+    pub(crate) fn find<E: 'static>(&self, name: &str) -> Result<Found<M, E, C>, WrongType> {
         self.topics.with(|all| {
-            let Some(&key) = all.names.get(name) else {
-                return Ok(None);
-            };
-            signal_at(all, key)
+            if let Some(&key) = all.names.get(name) {
+                if let Some(signal) = all.signal(key)? {
+                    return Ok(Found::Topic(signal));
+                }
+            }
+            let mut groups = Groups::<M, C>::new();
+            // One that goes while we look goes outside, with the rest.
+            all.groups_of(name, |group| groups.extend(M::upgrade(&group.0)));
+            Ok(Found::Unheld(groups))
         })
     }
 
-    /// The signal of a topic, which exists from now on.
+    /// The signal of a topic or a pattern, which exists from now on.
     pub(crate) fn signal<E: 'static>(
         this: &M::Ptr<Self>,
+        kind: Kind,
         name: &Name,
         place: Place,
     ) -> Result<M::Ptr<Signal<M, E, C>>, WrongType> {
         let (signal, closed) = this.topics.with(|all| {
-            if let Some(&key) = all.names.get(name.as_str()) {
-                if let Some(signal) = signal_at(all, key)? {
+            if let Some(key) = all.key(kind, name.as_str()) {
+                if let Some(signal) = all.signal(key)? {
                     return Ok((signal, false));
                 }
                 // Its last handle is going at this moment, on another thread.
-                all.topics.remove(key);
+                drop(all.remove(key));
+            }
+            let mut groups = Vec::new();
+            if kind == Kind::Topic {
+                all.groups_of(name.as_str(), |group| groups.push(group.0.clone()));
             }
             let mut made = None;
             let key = all.topics.insert_with_key(|key| {
-                let topic = key.data().as_ffi();
                 let home = Home {
-                    name: name.clone(),
-                    topic,
+                    subject: Subject::new::<E>(kind, name.clone()),
+                    topic: key.data().as_ffi(),
                     settings: this.settings.clone(),
                 };
-                let signal = M::ptr(Signal::new(home, Some(M::downgrade(this))));
+                let registry = M::downgrade(this);
+                let signal = M::ptr(Signal::new(home, Some(registry), groups));
                 let listed = M::list(WeakSignal(M::downgrade(&signal)));
                 made = Some(signal);
-                let (name, type_name) = (name.clone(), type_name::<E>());
                 Topic {
-                    name,
-                    type_name,
+                    name: name.clone(),
+                    type_name: type_name::<E>(),
                     place,
+                    kind,
                     signal: listed,
                 }
             });
-            all.names.insert(name.as_str().into(), key);
+            all.trie.insert(kind, name.as_str(), key);
+            if kind == Kind::Topic {
+                all.names.insert(name.as_str().into(), key);
+            }
             let Some(signal) = made else {
                 unreachable!("a slotmap calls the closure once")
             };
@@ -150,41 +274,74 @@ impl<M: Mode, C: 'static> Registry<M, C> {
         Ok(signal)
     }
 
-    /// Forgets a topic, unless another signal has its place by now.
-    pub(crate) fn sign_off(&self, topic: u64, address: usize) {
-        let key = TopicKey::from(KeyData::from_ffi(topic));
+    /// Lets the topics that a pattern matches know that it has got a handler.
+    pub(crate) fn attach(&self, pattern: &Home<M>) {
+        let own = self.topics.with(|all| {
+            let own = all.topics.get(key_of(pattern.topic));
+            own.map(|own| own.signal.clone())
+        });
+        let Some(own) = own else { return };
+        for topic in self.topics_of(pattern) {
+            M::listed::<C>(&topic).attach(M::listed::<C>(&own));
+        }
+    }
+
+    /// Lets the topics that a pattern matches know that it has lost a handler.
+    pub(crate) fn renew(&self, pattern: &Home<M>) {
+        for topic in self.topics_of(pattern) {
+            M::listed::<C>(&topic).renew();
+        }
+    }
+
+    /// Whether a pattern matches the topic at this address.
+    pub(crate) fn matches(&self, pattern: &Home<M>, topic: usize) -> bool {
+        let is_it = |it: &M::Listed<C>| M::listed::<C>(it).address() == topic;
+        self.topics_of(pattern).iter().any(is_it)
+    }
+
+    fn topics_of(&self, pattern: &Home<M>) -> Vec<M::Listed<C>> {
+        self.topics.with(|all| {
+            let mut found = Vec::new();
+            all.trie.topics_of(pattern.name().as_str(), &mut |key| {
+                found.extend(all.topics.get(key).map(|topic| topic.signal.clone()));
+            });
+            found
+        })
+    }
+
+    /// Forgets a signal, unless another has its place by now.
+    pub(crate) fn sign_off(&self, home: &Home<M>, address: usize) {
+        let key = key_of(home.topic);
         let gone = self.topics.with(|all| {
-            if all.topics.get(key)?.signal.address() != address {
+            if all.topics.get(key)?.listed().address() != address {
                 return None;
             }
-            let gone = all.topics.remove(key)?;
-            if all.names.get(gone.name.as_str()) == Some(&key) {
-                all.names.remove(gone.name.as_str());
-            }
-            if all.names.capacity() > 64 && all.names.len() < all.names.capacity() / 4 {
-                all.names.shrink_to_fit();
-            }
-            if all.topics.is_empty() {
-                all.topics = SlotMap::with_key();
-            }
-            Some(gone)
+            all.remove(key)
         });
         drop(gone);
+        if home.subject.kind == Kind::Pattern {
+            for topic in self.topics_of(home) {
+                M::listed::<C>(&topic).detach(address);
+            }
+        }
     }
 
     /// Removes a handler of a topic; whether it was there.
     pub(crate) fn cancel(&self, topic: u64, key: u64, sequence: u64) -> bool {
-        let topic = TopicKey::from(KeyData::from_ffi(topic));
+        let topic = key_of(topic);
         let listed = self
             .topics
             .with(|all| all.topics.get(topic).map(|it| it.signal.clone()));
-        listed.is_some_and(|signal| signal.cancel(key, sequence))
+        listed.is_some_and(|it| M::listed::<C>(&it).cancel(key, sequence))
     }
 
     /// The names of the topics that exist, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.topics.with(|all| {
-            let there = all.topics.values().filter(|topic| topic.signal.exists());
+            let there = all
+                .topics
+                .values()
+                .filter(|topic| topic.kind == Kind::Topic && topic.listed().exists());
             there.map(|topic| topic.name.as_str().to_owned()).collect()
         });
         names.sort_unstable();
@@ -200,7 +357,7 @@ impl<M: Mode, C: 'static> Registry<M, C> {
                 .map(|topic| topic.signal.clone())
                 .collect::<Vec<_>>()
         });
-        all.iter().for_each(|signal| signal.close());
+        all.iter().for_each(|it| M::listed::<C>(it).close());
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -215,24 +372,6 @@ impl<M: Mode, C: 'static> Registry<M, C> {
                 .map(|topic| topic.signal.clone())
                 .collect::<Vec<_>>()
         });
-        all.iter().for_each(|signal| signal.unlist());
-    }
-}
-
-/// The signal with this key; `None` if it has gone.
-fn signal_at<M: Mode, E: 'static, C: 'static>(all: &Topics<M>, key: TopicKey) -> Found<M, E, C> {
-    let Some(topic) = all.topics.get(key) else {
-        return Ok(None);
-    };
-    match topic.signal.as_any().downcast_ref::<WeakSignal<M, E, C>>() {
-        Some(signal) => Ok(M::upgrade(&signal.0)),
-        // A topic that has gone binds nobody.
-        None if !topic.signal.exists() => Ok(None),
-        None => Err(WrongType {
-            topic: topic.name.as_str().to_owned(),
-            registered: topic.type_name,
-            requested: type_name::<E>(),
-            place: topic.place,
-        }),
+        all.iter().for_each(|it| M::listed::<C>(it).unlist());
     }
 }

@@ -10,26 +10,43 @@ use super::handlers::{Callee, Captures, Filter, Link};
 use super::home::{Home, Place};
 use super::mode::Mode;
 use super::readers::{Counted, Publish, Tag};
-use super::registry::Registry;
+use super::registry::{Groups, Registry};
 use super::roster::Roster;
-use super::snapshot::{Look, Publication, Reading};
+use super::snapshot::{Handler, Handlers, Look, Publication, Reading};
 use super::sync::{Fault, Lock, Word, planted};
 use super::thread::Frame;
+use super::trie::Kind;
+use crate::pattern::AnyEvent;
 
 /// The next sequence number of the process. Not part of any protocol: only its order counts.
 static SEQUENCE: AtomicU64 = AtomicU64::new(1);
 
+/// Whoever subscribes from now on has this sequence number or a later one.
+pub(crate) fn horizon() -> u64 {
+    SEQUENCE.load(Ordering::Relaxed)
+}
+
 /// What only the holder of the lock touches.
 struct Writer<M: Mode, E, C: 'static> {
-    roster: Roster<Anchor<M, dyn Handle<M, E, C>>>,
+    roster: Roster<Anchor<M, dyn Handle<M, C>>>,
+    /// The patterns that this topic's name matches.
+    #[allow(
+        clippy::box_collection,
+        reason = "most signals have none, and should be small"
+    )]
+    groups: Option<Box<Vec<M::Weak<Group<M, C>>>>>,
     /// A topic that has handlers keeps itself. Invariant: set only while the roster has any.
     keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
     /// The bus has not gone.
     listed: bool,
 }
 
+/// The handlers of one pattern. Nothing is emitted to it: what is emitted to a topic that the
+/// pattern matches runs these handlers among its own.
+pub(crate) type Group<M, C> = Signal<M, AnyEvent, C>;
+
 pub(crate) struct Signal<M: Mode, E, C: 'static> {
-    published: Publication<M, E, C>,
+    published: Publication<M, C>,
     pub(crate) max_depth: usize,
     pub(crate) home: M::Ptr<Home<M>>,
     writer: M::Lock<Writer<M, E, C>>,
@@ -47,16 +64,25 @@ pub(crate) struct Wish {
 
 impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// A signal without handlers.
-    pub(crate) fn new(home: Home<M>, registry: Option<M::Weak<Registry<M, C>>>) -> Self {
+    pub(crate) fn new(
+        home: Home<M>,
+        registry: Option<M::Weak<Registry<M, C>>>,
+        groups: Vec<M::Weak<Group<M, C>>>,
+    ) -> Self {
         let listed = registry.is_some();
+        let tag = match groups.is_empty() {
+            true => Tag::Empty,
+            false => Tag::Stale,
+        };
         let writer = Writer {
             roster: Roster::new(),
+            groups: (!groups.is_empty()).then(|| Box::new(groups)),
             keeps_itself: None,
             listed,
         };
         Signal {
-            published: Publication::empty(),
-            max_depth: home.settings.max_depth,
+            published: Publication::new(tag),
+            max_depth: home.settings.max_depth(),
             home: M::ptr(home),
             writer: M::Lock::new(writer),
             registry,
@@ -123,7 +149,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             writer.roster.insert(|key| {
                 let made = make(key, 0);
                 K::born(&made);
-                let handle = made.cast::<dyn Handle<M, E, C>>(|entry| entry);
+                let handle = made.cast::<dyn Handle<M, C>>(|entry| entry);
                 entry = Some(made);
                 handle
             });
@@ -142,6 +168,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         });
         // Outside of the lock, like every release: it may run user code.
         drop(old);
+        if let Some(registry) = this.pattern_registry() {
+            registry.attach(&this.home);
+        }
         if entry.head().has(state::REMOVED) {
             entry.release();
         }
@@ -159,16 +188,17 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             }
             let entry = writer.roster.remove(key)?;
             entry.head().state.or(state::REMOVED | flags);
-            let (tag, kept) = match writer.roster.is_empty() {
-                true => (Tag::Empty, writer.keeps_itself.take()),
-                false => (Tag::Stale, None),
+            let kept = match writer.roster.is_empty() {
+                true => writer.keeps_itself.take(),
+                false => None,
             };
-            Some((entry, self.published.take(tag), kept))
+            Some((entry, self.published.take(writer.tag()), kept))
         });
         let Some((entry, old, kept)) = removed else {
             return false;
         };
         drop(old);
+        self.renew_topics();
         if flags & state::CANCELLED != 0 || entry.spent() {
             entry.release();
         }
@@ -187,12 +217,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 
     fn sweep(&self, close: bool) -> usize {
-        let (tag, flags) = match close {
-            true => (
-                Tag::Closed,
-                state::REMOVED | state::CANCELLED | state::CLOSED,
-            ),
-            false => (Tag::Empty, state::REMOVED | state::CANCELLED),
+        let flags = match close {
+            true => state::REMOVED | state::CANCELLED | state::CLOSED,
+            false => state::REMOVED | state::CANCELLED,
         };
         let (entries, old, kept) = self.writer.with(|writer| {
             if writer.roster.is_closed() {
@@ -205,6 +232,14 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             for entry in &entries {
                 entry.head().state.or(flags);
             }
+            let tag = match close {
+                true => Tag::Closed,
+                false => writer.tag(),
+            };
+            if close {
+                writer.groups = None;
+                self.home.subject.closed.store(true, Ordering::Relaxed);
+            }
             (
                 entries,
                 self.published.take(tag),
@@ -212,6 +247,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             )
         });
         drop(old);
+        self.renew_topics();
         let count = entries.len();
         for entry in entries {
             entry.release();
@@ -231,13 +267,13 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// The snapshot of an emission that begins now, without a lock. `None`: look under it.
     #[inline(always)]
-    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, E, C, M::Pin>> {
+    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, C, M::Pin>> {
         self.published.enter(level)
     }
 
     /// Whether this is what is published now, without a lock.
     #[inline(always)]
-    pub(crate) fn publishes(&self, reading: &Reading<M, E, C, M::Pin>) -> bool {
+    pub(crate) fn publishes(&self, reading: &Reading<M, C, M::Pin>) -> bool {
         self.published.publishes(reading)
     }
 
@@ -248,18 +284,107 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 
     /// Looks under the lock, and publishes what is missing.
-    pub(crate) fn look(&self) -> Look<Reading<M, E, C, Counted<M>>> {
+    pub(crate) fn look(&self) -> Look<Reading<M, C, Counted<M>>> {
         M::Published::prepare();
-        self.writer.with(|writer| {
-            let horizon = SEQUENCE.load(Ordering::Relaxed);
+        let (look, _groups) = self.writer.with(|writer| {
             let frame = Frame {
                 inside: self.address(),
-                horizon,
+                horizon: horizon(),
             };
-            let handlers = writer.roster.iter().filter_map(Anchor::hold);
-            self.published
-                .read_or_publish(frame, handlers, |it| it.entry().head().rank())
-        })
+            let groups: Groups<M, C> = writer.groups().filter_map(M::upgrade).collect();
+            let look = self.published.read_or_publish(frame, || {
+                let mut handlers: Handlers<M, C> =
+                    writer.roster.iter().filter_map(Anchor::hold).collect();
+                groups
+                    .iter()
+                    .for_each(|group| group.hold_all(&mut handlers));
+                handlers
+            });
+            // One of them may have lost its last handle meanwhile, and must not go under the lock.
+            (look, groups)
+        });
+        look
+    }
+
+    /// Adds a hold of each handler.
+    pub(crate) fn hold_all(&self, handlers: &mut impl Extend<Handler<M, C>>) {
+        self.writer
+            .with(|writer| handlers.extend(writer.roster.iter().filter_map(Anchor::hold)));
+    }
+
+    /// Takes the handlers of a pattern in, if it has not, and what they are in this moment.
+    pub(crate) fn attach(&self, group: M::Weak<Group<M, C>>) {
+        let old = self.writer.with(|writer| {
+            if writer.roster.is_closed() {
+                return None;
+            }
+            let known = |it: &M::Weak<Group<M, C>>| M::address(it) == M::address(&group);
+            if !writer.groups().any(known) {
+                writer.groups.get_or_insert_default().push(group);
+            }
+            self.published.take(Tag::Stale)
+        });
+        drop(old);
+    }
+
+    /// Forgets a pattern, by its address.
+    pub(crate) fn detach(&self, group: usize) {
+        let old = self.writer.with(|writer| {
+            if let Some(groups) = &mut writer.groups {
+                groups.retain(|it| M::address(it).addr() != group);
+            }
+            if writer.groups().next().is_none() {
+                writer.groups = None;
+            }
+            match writer.roster.is_closed() {
+                true => None,
+                false => self.published.take(writer.tag()),
+            }
+        });
+        drop(old);
+    }
+
+    /// The handlers of a pattern have changed.
+    pub(crate) fn renew(&self) {
+        let old = self.writer.with(|writer| match writer.roster.is_closed() {
+            true => None,
+            false => self.published.take(writer.tag()),
+        });
+        drop(old);
+    }
+
+    /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
+    fn renew_topics(&self) {
+        if let Some(registry) = self.pattern_registry() {
+            registry.renew(&self.home);
+        }
+    }
+
+    fn pattern_registry(&self) -> Option<M::Ptr<Registry<M, C>>> {
+        match self.home.subject.kind {
+            Kind::Pattern => M::upgrade(self.registry.as_ref()?),
+            Kind::Topic => None,
+        }
+    }
+
+    /// Whether the topic at this address has handlers of this pattern.
+    pub(crate) fn is_part_of(&self, signal: usize) -> bool {
+        self.pattern_registry()
+            .is_some_and(|registry| registry.matches(&self.home, signal))
+    }
+}
+
+impl<M: Mode, E, C> Writer<M, E, C> {
+    fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
+        self.groups.iter().flat_map(|groups| groups.iter())
+    }
+
+    /// What is published until the next emission looks.
+    fn tag(&self) -> Tag {
+        match self.roster.is_empty() && self.groups.is_none() {
+            true => Tag::Empty,
+            false => Tag::Stale,
+        }
     }
 }
 
@@ -267,7 +392,7 @@ impl<M: Mode, E, C> Drop for Signal<M, E, C> {
     fn drop(&mut self) {
         self.clear();
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
-            registry.sign_off(self.home.topic, self.address());
+            registry.sign_off(&self.home, self.address());
         }
     }
 }

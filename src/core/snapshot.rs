@@ -14,26 +14,28 @@ use super::roster::Rank;
 use super::thread::{self, Frame};
 
 /// A handler in a snapshot. The snapshot's hold keeps its captures.
-pub(crate) type Handler<M, E, C> = Hold<M, dyn Handle<M, E, C>>;
+pub(crate) type Handler<M, C> = Hold<M, dyn Handle<M, C>>;
 
 /// Begins with the header, so that a pointer to one is a pointer to the other.
 #[repr(C)]
-pub(crate) struct Snapshot<M: Mode, E, C: 'static> {
+pub(crate) struct Snapshot<M: Mode, C: 'static> {
     pub(crate) header: Header<M>,
     /// By rank.
-    pub(crate) handlers: SmallVec<[Handler<M, E, C>; 2]>,
+    pub(crate) handlers: Handlers<M, C>,
 }
 
-impl<M: Mode, E, C> Snapshot<M, E, C> {
+pub(crate) type Handlers<M, C> = SmallVec<[Handler<M, C>; 2]>;
+
+/// What handlers are ordered by.
+pub(crate) fn rank<M: Mode, C>(handler: &Handler<M, C>) -> Rank {
+    handler.entry().head().rank()
+}
+
+impl<M: Mode, C> Snapshot<M, C> {
     /// Sorts the handlers. O(n log n), O(n) if they come in order.
-    fn boxed(
-        frame: Frame,
-        handlers: impl Iterator<Item = Handler<M, E, C>>,
-        rank: impl Fn(&Handler<M, E, C>) -> Rank,
-    ) -> NonNull<Header<M>> {
-        let mut handlers: SmallVec<_> = handlers.collect();
+    fn boxed(frame: Frame, mut handlers: Handlers<M, C>) -> NonNull<Header<M>> {
         handlers.sort_unstable_by_key(rank);
-        let header = Header::new(frame, free::<M, E, C>);
+        let header = Header::new(frame, free::<M, C>);
         let snapshot = Box::leak(Box::new(Snapshot { header, handlers }));
         NonNull::from(snapshot).cast()
     }
@@ -42,9 +44,9 @@ impl<M: Mode, E, C> Snapshot<M, E, C> {
 /// # Safety
 ///
 /// Once, with a header that `boxed` made for these types.
-unsafe fn free<M: Mode, E, C: 'static>(header: NonNull<Header<M>>) {
+unsafe fn free<M: Mode, C: 'static>(header: NonNull<Header<M>>) {
     // SAFETY: the last count has gone, and the pointer came from a box of this type.
-    let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, E, C>>().as_ptr()) };
+    let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, C>>().as_ptr()) };
     // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
     let occupied = thread::occupy(snapshot.header.frame);
     // In a model addresses must not come back: which one does is the allocator's choice, and would
@@ -57,10 +59,10 @@ unsafe fn free<M: Mode, E, C: 'static>(header: NonNull<Header<M>>) {
 }
 
 /// Publishes one signal's snapshot. Changed under the signal's lock only.
-pub(crate) struct Publication<M: Mode, E, C: 'static> {
+pub(crate) struct Publication<M: Mode, C: 'static> {
     published: M::Published,
     /// Says that it owns snapshots of these types, which are `Send` and `Sync` as their holds are.
-    types: PhantomData<Handler<M, E, C>>,
+    types: PhantomData<Handler<M, C>>,
 }
 
 /// What an emission finds that has no pin yet.
@@ -70,17 +72,17 @@ pub(crate) enum Look<R> {
     Closed,
 }
 
-impl<M: Mode, E, C> Publication<M, E, C> {
-    pub(crate) fn empty() -> Self {
+impl<M: Mode, C> Publication<M, C> {
+    pub(crate) fn new(tag: Tag) -> Self {
         Publication {
-            published: M::Published::new(Tag::Empty),
+            published: M::Published::new(tag),
             types: PhantomData,
         }
     }
 
     /// The snapshot that is published, without a lock. `None`: look under the lock.
     #[inline(always)]
-    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, E, C, M::Pin>> {
+    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, C, M::Pin>> {
         Some(Reading {
             pin: self.published.enter(level)?,
             types: PhantomData,
@@ -89,7 +91,7 @@ impl<M: Mode, E, C> Publication<M, E, C> {
 
     /// Whether this is what is published now.
     #[inline(always)]
-    pub(crate) fn publishes(&self, reading: &Reading<M, E, C, M::Pin>) -> bool {
+    pub(crate) fn publishes(&self, reading: &Reading<M, C, M::Pin>) -> bool {
         self.published.has(reading.pin.header())
     }
 
@@ -108,15 +110,20 @@ impl<M: Mode, E, C> Publication<M, E, C> {
     pub(crate) fn read_or_publish(
         &self,
         frame: Frame,
-        handlers: impl Iterator<Item = Handler<M, E, C>>,
-        rank: impl Fn(&Handler<M, E, C>) -> Rank,
-    ) -> Look<Reading<M, E, C, Counted<M>>> {
+        handlers: impl FnOnce() -> Handlers<M, C>,
+    ) -> Look<Reading<M, C, Counted<M>>> {
         let header = match self.published.current() {
             Ok(header) => header,
             Err(Tag::Empty) => return Look::Empty,
             Err(Tag::Closed) => return Look::Closed,
             Err(Tag::Stale) => {
-                let header = Snapshot::boxed(frame, handlers, rank);
+                let handlers = handlers();
+                if handlers.is_empty() {
+                    // Nothing comes out: nothing was published.
+                    _ = self.published.take(Tag::Empty);
+                    return Look::Empty;
+                }
+                let header = Snapshot::boxed(frame, handlers);
                 self.published.put(header);
                 header
             }
@@ -135,25 +142,25 @@ impl<M: Mode, E, C> Publication<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C> Drop for Publication<M, E, C> {
+impl<M: Mode, C> Drop for Publication<M, C> {
     fn drop(&mut self) {
         drop(self.take(Tag::Stale));
     }
 }
 
 /// A snapshot while it is read.
-pub(crate) struct Reading<M: Mode, E, C, P: Pin<M>> {
+pub(crate) struct Reading<M: Mode, C, P: Pin<M>> {
     pin: P,
-    types: PhantomData<fn(M, &E, &mut C)>,
+    types: PhantomData<fn(M, &mut C)>,
 }
 
-impl<M: Mode, E: 'static, C: 'static, P: Pin<M>> std::ops::Deref for Reading<M, E, C, P> {
-    type Target = Snapshot<M, E, C>;
+impl<M: Mode, C: 'static, P: Pin<M>> std::ops::Deref for Reading<M, C, P> {
+    type Target = Snapshot<M, C>;
     #[inline(always)]
-    fn deref(&self) -> &Snapshot<M, E, C> {
+    fn deref(&self) -> &Snapshot<M, C> {
         // SAFETY: a reading is made by a publication of its types, which publishes snapshots of
         // its types only; the header is their first field, and the pin keeps them.
-        unsafe { self.pin.header().cast::<Snapshot<M, E, C>>().as_ref() }
+        unsafe { self.pin.header().cast::<Snapshot<M, C>>().as_ref() }
     }
 }
 

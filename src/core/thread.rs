@@ -28,8 +28,13 @@ impl Frame {
 
     /// Whether this could still call the handler with this sequence number, of this signal and
     /// this entry.
-    pub(crate) fn could_call(self, signal: usize, entry: usize, sequence: u64) -> bool {
-        self.inside == entry || (self.inside == signal && sequence < self.horizon)
+    pub(crate) fn could_call(
+        self,
+        is_run_by: impl Fn(usize) -> bool,
+        entry: usize,
+        sequence: u64,
+    ) -> bool {
+        self.inside == entry || (sequence < self.horizon && is_run_by(self.inside))
     }
 }
 
@@ -130,7 +135,7 @@ impl Drop for Entered {
 
 /// Whether this thread is inside something that could still call the handler with this sequence
 /// number, of this signal and this entry.
-pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
+pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
     STATE.with(|state| {
         let (depth, occupied) = (state.depth.get(), state.occupied_count.get());
         // Levels that are not recorded could be anything.
@@ -138,14 +143,14 @@ pub(crate) fn is_inside(signal: usize, entry: usize, sequence: u64) -> bool {
             || occupied > MAX_OCCUPIED
             || state.occupied[..occupied]
                 .iter()
-                .any(|it| it.get().could_call(signal, entry, sequence))
+                .any(|it| it.get().could_call(&is_run_by, entry, sequence))
             || state.frames[..depth]
                 .iter()
-                .any(|it| it.get().could_call(signal, entry, sequence))
+                .any(|it| it.get().could_call(&is_run_by, entry, sequence))
             || state.slots.get().is_some_and(|slots| {
                 slots
                     .announced()
-                    .any(|it| it.could_call(signal, entry, sequence))
+                    .any(|it| it.could_call(&is_run_by, entry, sequence))
             })
     })
 }

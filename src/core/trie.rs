@@ -1,0 +1,176 @@
+//! Finds the topics of a pattern, and the patterns of a name, without looking at the others.
+//!
+//! A tree by tokens that holds both: the wildcards are tokens that no name can have. Knows nothing
+//! of handlers, locks or events.
+
+use std::collections::HashMap;
+
+use slotmap::{SlotMap, new_key_type};
+
+new_key_type! { struct NodeKey; }
+
+pub(crate) const ONE: &str = "*";
+pub(crate) const REST: &str = ">";
+
+struct Node<T> {
+    children: HashMap<Box<str>, NodeKey>,
+    /// What ends here.
+    topic: Option<T>,
+    pattern: Option<T>,
+}
+
+/// Which of the two a subject is: a pattern need not have a wildcard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Topic,
+    Pattern,
+}
+
+/// Names of topics, and patterns, each with a value.
+pub(crate) struct Trie<T> {
+    nodes: SlotMap<NodeKey, Node<T>>,
+    root: NodeKey,
+}
+
+impl<T: Copy> Trie<T> {
+    pub(crate) fn new() -> Self {
+        let mut nodes = SlotMap::with_key();
+        let root = nodes.insert(Node::new());
+        Trie { nodes, root }
+    }
+
+    /// Adds a subject; the value of an equal one that was there goes. O(tokens).
+    pub(crate) fn insert(&mut self, kind: Kind, subject: &str, value: T) {
+        let mut at = self.root;
+        for token in subject.split('.') {
+            at = match self.nodes[at].children.get(token) {
+                Some(&child) => child,
+                None => {
+                    let child = self.nodes.insert(Node::new());
+                    self.nodes[at].children.insert(token.into(), child);
+                    child
+                }
+            };
+        }
+        *self.nodes[at].value(kind) = Some(value);
+    }
+
+    /// The value of a pattern. O(tokens).
+    pub(crate) fn pattern(&self, pattern: &str) -> Option<T> {
+        let mut at = self.root;
+        for token in pattern.split('.') {
+            at = *self.nodes[at].children.get(token)?;
+        }
+        self.nodes[at].pattern
+    }
+
+    /// Removes a subject, and the tokens that lead to nothing else. O(tokens).
+    pub(crate) fn remove(&mut self, kind: Kind, subject: &str) {
+        self.prune(self.root, kind, Some(subject));
+        if self.nodes.len() == 1 {
+            // Gives back the room of the largest crowd.
+            *self = Trie::new();
+        }
+    }
+
+    /// Removes what is below `at`; whether nothing is left there.
+    fn prune(&mut self, at: NodeKey, kind: Kind, subject: Option<&str>) -> bool {
+        let Some(subject) = subject else {
+            *self.nodes[at].value(kind) = None;
+            return self.nodes[at].is_empty();
+        };
+        let (token, rest) = split(subject);
+        let Some(&child) = self.nodes[at].children.get(token) else {
+            return false;
+        };
+        if self.prune(child, kind, rest) {
+            self.nodes.remove(child);
+            let children = &mut self.nodes[at].children;
+            children.remove(token);
+            if children.len() < children.capacity() / 4 {
+                children.shrink_to_fit();
+            }
+        }
+        self.nodes[at].is_empty()
+    }
+
+    /// Visits the patterns that a name matches, in no order. Looks at those nodes only that a
+    /// pattern leads to which could still match.
+    pub(crate) fn patterns_of(&self, name: &str, visit: &mut impl FnMut(T)) {
+        self.patterns_below(self.root, Some(name), visit);
+    }
+
+    fn patterns_below(&self, at: NodeKey, name: Option<&str>, visit: &mut impl FnMut(T)) {
+        let node = &self.nodes[at];
+        let Some(name) = name else {
+            return node.pattern.into_iter().for_each(visit);
+        };
+        let (token, rest) = split(name);
+        if let Some(&child) = node.children.get(REST) {
+            self.patterns_below(child, None, visit);
+        }
+        for token in [token, ONE] {
+            if let Some(&child) = node.children.get(token) {
+                self.patterns_below(child, rest, visit);
+            }
+        }
+    }
+
+    /// Visits the topics that match a pattern, in no order. O(tokens + what `*` and `>` cover).
+    pub(crate) fn topics_of(&self, pattern: &str, visit: &mut impl FnMut(T)) {
+        self.topics_below(self.root, Some(pattern), visit);
+    }
+
+    fn topics_below(&self, at: NodeKey, pattern: Option<&str>, visit: &mut impl FnMut(T)) {
+        let node = &self.nodes[at];
+        let Some(pattern) = pattern else {
+            return node.topic.into_iter().for_each(visit);
+        };
+        let (token, rest) = split(pattern);
+        let named = node
+            .children
+            .iter()
+            .filter(|(token, _)| ![ONE, REST].contains(&&***token));
+        match token {
+            ONE => named.for_each(|(_, &child)| self.topics_below(child, rest, visit)),
+            REST => named.for_each(|(_, &child)| {
+                self.topics_below(child, None, visit);
+                self.topics_below(child, Some(REST), visit);
+            }),
+            token => {
+                if let Some(&child) = node.children.get(token) {
+                    self.topics_below(child, rest, visit);
+                }
+            }
+        }
+    }
+}
+
+impl<T> Node<T> {
+    fn new() -> Self {
+        Node {
+            children: HashMap::new(),
+            topic: None,
+            pattern: None,
+        }
+    }
+
+    fn value(&mut self, kind: Kind) -> &mut Option<T> {
+        match kind {
+            Kind::Topic => &mut self.topic,
+            Kind::Pattern => &mut self.pattern,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.topic.is_none() && self.pattern.is_none() && self.children.is_empty()
+    }
+}
+
+/// The first token, and what follows it.
+fn split(subject: &str) -> (&str, Option<&str>) {
+    match subject.split_once('.') {
+        Some((token, rest)) => (token, Some(rest)),
+        None => (subject, None),
+    }
+}
