@@ -45,6 +45,9 @@ struct Writer<M: Mode, E, C: 'static> {
 /// pattern matches runs these handlers among its own.
 pub(crate) type Group<M, C> = Signal<M, AnyEvent, C>;
 
+/// Boxed where it is kept: most signals have none, and should be small.
+pub(crate) type WeakGroups<M, C> = Vec<<M as Mode>::Weak<Group<M, C>>>;
+
 pub(crate) struct Signal<M: Mode, E, C: 'static> {
     published: Publication<M, C>,
     pub(crate) max_depth: usize,
@@ -67,7 +70,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     pub(crate) fn new(
         home: Home<M>,
         registry: Option<M::Weak<Registry<M, C>>>,
-        groups: Vec<M::Weak<Group<M, C>>>,
+        groups: WeakGroups<M, C>,
     ) -> Self {
         let listed = registry.is_some();
         let tag = match groups.is_empty() {
