@@ -6,12 +6,14 @@
 //!
 //! The cost for each handler should not depend on how many there are.
 
+#![allow(clippy::unwrap_used, reason = "the names are right")]
+
 mod measure;
 
 use std::hint::black_box;
 
 use measure::{Work, nanoseconds};
-use slotcast::{Signal, Subscription};
+use slotcast::{Bus, Pattern, Signal, Subscription, Topic};
 
 fn main() {
     println!("Subscribing one handler and cancelling it, in ns.");
@@ -35,6 +37,40 @@ fn main() {
         let costs = nanoseconds([emitted(n)]);
         println!("{n:>9} {:>14.1}", costs[0]);
     }
+    println!("\nPatterns, in ns for each topic: as many patterns as topics; one over all of them.");
+    for n in [1, 100, 1_000, 10_000] {
+        let costs = nanoseconds([paired(n), over_all(n)]);
+        println!("{n:>9} {:>14.1} {:>14.1}", costs[0], costs[1]);
+    }
+}
+
+/// As many topics as patterns, each of which matches one of them: all added, all dropped.
+fn paired(n: usize) -> Work<'static> {
+    let names: Vec<_> = (0..n)
+        .map(|n| {
+            (
+                Topic::<u64>::named(format!("room.{n}.joined")).unwrap(),
+                Pattern::parse(format!("room.{n}.*")).unwrap(),
+            )
+        })
+        .collect();
+    rounds(n, move || {
+        let bus = Bus::new();
+        let of = |(topic, pattern): &(_, _)| (bus.signal(topic), bus.on_pattern(pattern, |_| ()));
+        drop(black_box(names.iter().map(of).collect::<Vec<_>>()));
+    })
+}
+
+/// One pattern that matches all topics, subscribed and cancelled.
+fn over_all(n: usize) -> Work<'static> {
+    let bus = Bus::new();
+    let held: Vec<_> = (0..n)
+        .map(|n| bus.signal(&Topic::<u64>::named(format!("room.{n}.joined")).unwrap()))
+        .collect();
+    rounds(n, move || {
+        black_box(&held);
+        drop(bus.on_pattern("room.*.joined", |_| ()));
+    })
 }
 
 /// A fixed permutation of `0..n`.

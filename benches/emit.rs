@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use measure::{each, is_test, nanoseconds};
-use slotcast::{Signal, Subscription, local};
+use slotcast::{Bus, Signal, Subscription, Topic, local};
 
 struct Event {
     amount: u64,
@@ -99,6 +99,7 @@ fn main() {
         ]),
     );
 
+    by_pattern(&event);
     println!(
         "\nFour handlers that share nothing, emitted to by one thread and by two, in M emissions/s."
     );
@@ -118,6 +119,33 @@ fn main() {
             repeat(times, || _ = signal.emit(black_box(event)))
         }),
     ]);
+}
+
+/// What a handler of a pattern costs beside one of the topic.
+fn by_pattern(event: &Event) {
+    let topic = Topic::<Event>::new("bench.event");
+    let (exact, mixed) = (Bus::new(), Bus::new());
+    let any = counter();
+    let of_pattern = mixed.on_pattern("bench.*", move |event| {
+        if let Some(event) = event.payload::<Event>() {
+            any(event);
+        }
+    });
+    let _subs = [
+        exact.on(&topic, counter()),
+        exact.on(&topic, counter()),
+        mixed.on(&topic, counter()),
+        of_pattern,
+    ];
+    let (exact, mixed) = (exact.signal(&topic), mixed.signal(&topic));
+    let [two, one] = nanoseconds([
+        each(|| exact.emit(black_box(event))),
+        each(|| mixed.emit(black_box(event))),
+    ]);
+    println!(
+        "\nTwo handlers of the topic: {two:.2} ns; one, and one of a pattern: {one:.2} ({:.2}).",
+        one / two
+    );
 }
 
 fn repeat(times: u64, mut work: impl FnMut()) {

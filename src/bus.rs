@@ -59,7 +59,7 @@ use crate::topic::Topic;
 /// # Ok::<(), slotcast::DeferError<Order>>(())
 /// ```
 pub struct Bus<M: Mode, C: 'static = ()> {
-    core: M::Ptr<Core<M, C>>,
+    pub(crate) core: M::Ptr<Core<M, C>>,
 }
 
 /// A handle that does not keep its bus. Made by [`Bus::downgrade`].

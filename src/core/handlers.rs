@@ -4,7 +4,6 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::entry::{
     Anchor, Code, Control, Deliver, Draft, Entity, Entry, Handle, Head, Round, state,
@@ -101,22 +100,16 @@ where
 {
     #[inline(always)]
     unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
-        if self.head().state.get() != 0 {
+        if self.head().state.get() != 0 || (is_any::<E>() && !round.subject.is_plain()) {
             // SAFETY: the caller says the same.
             return unsafe { ask_and_call(self, event, round) };
-        }
-        if is_any::<E>() && round.subject.closed.load(Relaxed) {
-            return Code::Closed;
         }
         K::reserve(&self.link.kept);
         // SAFETY: the caller has a hold.
         let callee = unsafe { &self.captures().callee };
+        let call = |event: &E, round: &mut Round<'_, C>| callee.call(self.head(), event, round);
         // SAFETY: the caller says the same.
-        unsafe {
-            with_event(event, round, |event, round| {
-                callee.call(self.head(), event, round)
-            })
-        }
+        unsafe { with_event(event, round, false, call) }
     }
 
     fn spent(&self) -> bool {
@@ -155,6 +148,7 @@ where
     // SAFETY: the caller has a hold.
     let captures = unsafe { entry.captures() };
     let head = entry.head();
+    let again = round.subject.is_any();
     let live = || match head.state.get() {
         state if state & state::CLOSED != 0 => Some(Code::Closed),
         state if state & state::REMOVED != 0 || state >= state::PAUSE => Some(Code::Skipped),
@@ -163,13 +157,17 @@ where
     if let Some(code) = live() {
         return code;
     }
-    if is_any::<E>() && round.subject.closed.load(Relaxed) {
+    if is_any::<E>() && round.subject.is_closed() {
         return Code::Closed;
     }
     if P::ASKS {
         let asking = Asking;
         // SAFETY: the caller says the same.
-        let passes = unsafe { with_event(event, round, |event, _| captures.filter.passes(event)) };
+        let passes = unsafe {
+            with_event(event, round, again, |event, _| {
+                captures.filter.passes(event)
+            })
+        };
         std::mem::forget(asking);
         if !passes {
             return Code::Skipped;
@@ -193,12 +191,9 @@ where
         }
         Some(false) => {}
     }
+    let call = |event: &E, round: &mut Round<'_, C>| captures.callee.call(head, event, round);
     // SAFETY: the caller says the same.
-    unsafe {
-        with_event(event, round, |event, round| {
-            captures.callee.call(head, event, round)
-        })
-    }
+    unsafe { with_event(event, round, again, call) }
 }
 
 /// Whether the handlers of this event are those of a pattern, which take any.
@@ -213,14 +208,15 @@ fn is_any<E: 'static>() -> bool {
 /// # Safety
 ///
 /// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
-/// [`AnyEvent`].
+/// [`AnyEvent`]. `again` says whether both are.
 #[inline(always)]
 unsafe fn with_event<E: 'static, C, R>(
     event: NonNull<()>,
     round: &mut Round<'_, C>,
+    again: bool,
     f: impl FnOnce(&E, &mut Round<'_, C>) -> R,
 ) -> R {
-    if is_any::<E>() && round.subject.payload != TypeId::of::<AnyEvent>() {
+    if is_any::<E>() && !again {
         // SAFETY: the caller says so, and it goes before the subject and the event do.
         let any = unsafe { AnyEvent::new(event, round.subject) };
         // SAFETY: `E` is `AnyEvent`.

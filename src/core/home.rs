@@ -4,7 +4,7 @@
 use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use super::entry::{Anchor, Deliver};
 use super::mode::Mode;
@@ -12,6 +12,7 @@ use super::sync::Lock;
 use super::thread::MAX_DEPTH;
 use super::trie::Kind;
 use crate::error::HandlerError;
+use crate::pattern::AnyEvent;
 
 /// A line of the user's code.
 pub(crate) type Place = &'static std::panic::Location<'static>;
@@ -61,8 +62,8 @@ pub(crate) struct Subject {
     pub(crate) type_name: fn() -> &'static str,
     /// What it is the subject of: a topic, or the handlers of a pattern.
     pub(crate) kind: Kind,
-    /// The signal was closed. For handlers of patterns, which are not closed with it.
-    pub(crate) closed: AtomicBool,
+    /// What handlers of patterns have to know. None: wrap the event and call.
+    flags: AtomicU8,
 }
 
 impl Subject {
@@ -72,8 +73,33 @@ impl Subject {
             payload: TypeId::of::<E>(),
             type_name: type_name::<E>,
             kind,
-            closed: AtomicBool::new(false),
+            flags: AtomicU8::new(match TypeId::of::<E>() == TypeId::of::<AnyEvent>() {
+                true => Self::ANY,
+                false => 0,
+            }),
         }
+    }
+
+    /// The signal was closed, and handlers of patterns are not closed with it.
+    const CLOSED: u8 = 1;
+    /// The payload is an [`AnyEvent`] itself, that somebody emits again.
+    const ANY: u8 = 2;
+
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.flags.load(Relaxed) == 0
+    }
+
+    pub(crate) fn is_any(&self) -> bool {
+        self.flags.load(Relaxed) & Self::ANY != 0
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.flags.load(Relaxed) & Self::CLOSED != 0
+    }
+
+    pub(crate) fn close(&self) {
+        self.flags.fetch_or(Self::CLOSED, Relaxed);
     }
 }
 

@@ -375,3 +375,36 @@ impl<M: Mode, C: 'static> Registry<M, C> {
         all.iter().for_each(|it| M::listed::<C>(it).unlist());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::mode::Shared;
+    use crate::{Bus, Topic};
+
+    fn matched(bus: &Bus) -> usize {
+        let registry: &Registry<Shared, ()> = &bus.core.registry;
+        Lock::with(&registry.topics, |all| all.trie.matched.get())
+    }
+
+    #[test]
+    fn emissions_of_topics_that_exist_match_nothing() {
+        let bus = Bus::new();
+        let topic = Topic::<u32>::new("a.b");
+        let signal = bus.signal(&topic);
+        let (_one, _two) = (bus.on_pattern("a.*", |_| ()), bus.on_pattern(">", |_| ()));
+        let before = matched(&bus);
+        for _ in 0..3 {
+            // To subscribe makes the list stale: it is built anew by the emission.
+            signal.on(|_| ()).detach();
+            assert!(signal.emit(&1).ran() > 2);
+            assert!(bus.emit(&topic, &1).ran() > 2);
+            assert!(bus.defer(&topic, 1).is_ok());
+            bus.drain();
+        }
+        assert_eq!(matched(&bus), before);
+        // One look for a name that nobody holds, however many patterns there are.
+        assert_eq!(bus.emit(&Topic::new("a.c"), &1).ran(), 2);
+        assert_eq!(matched(&bus), before + 1);
+    }
+}

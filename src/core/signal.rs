@@ -30,11 +30,7 @@ pub(crate) fn horizon() -> u64 {
 struct Writer<M: Mode, E, C: 'static> {
     roster: Roster<Anchor<M, dyn Handle<M, C>>>,
     /// The patterns that this topic's name matches.
-    #[allow(
-        clippy::box_collection,
-        reason = "most signals have none, and should be small"
-    )]
-    groups: Option<Box<Vec<M::Weak<Group<M, C>>>>>,
+    groups: Option<Box<WeakGroups<M, C>>>,
     /// A topic that has handlers keeps itself. Invariant: set only while the roster has any.
     keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
     /// The bus has not gone.
@@ -241,7 +237,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             };
             if close {
                 writer.groups = None;
-                self.home.subject.closed.store(true, Ordering::Relaxed);
+                self.home.subject.close();
             }
             (
                 entries,

@@ -20,7 +20,7 @@ struct Node<T> {
 }
 
 /// Which of the two a subject is: a pattern need not have a wildcard.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Topic,
     Pattern,
@@ -30,13 +30,21 @@ pub(crate) enum Kind {
 pub(crate) struct Trie<T> {
     nodes: SlotMap<NodeKey, Node<T>>,
     root: NodeKey,
+    /// How often something was matched.
+    #[cfg(test)]
+    pub(crate) matched: std::cell::Cell<usize>,
 }
 
 impl<T: Copy> Trie<T> {
     pub(crate) fn new() -> Self {
         let mut nodes = SlotMap::with_key();
         let root = nodes.insert(Node::new());
-        Trie { nodes, root }
+        Trie {
+            nodes,
+            root,
+            #[cfg(test)]
+            matched: std::cell::Cell::new(0),
+        }
     }
 
     /// Adds a subject; the value of an equal one that was there goes. O(tokens).
@@ -97,6 +105,8 @@ impl<T: Copy> Trie<T> {
     /// Visits the patterns that a name matches, in no order. Looks at those nodes only that a
     /// pattern leads to which could still match.
     pub(crate) fn patterns_of(&self, name: &str, visit: &mut impl FnMut(T)) {
+        #[cfg(test)]
+        self.matched.set(self.matched.get() + 1);
         self.patterns_below(self.root, Some(name), visit);
     }
 
@@ -118,6 +128,8 @@ impl<T: Copy> Trie<T> {
 
     /// Visits the topics that match a pattern, in no order. O(tokens + what `*` and `>` cover).
     pub(crate) fn topics_of(&self, pattern: &str, visit: &mut impl FnMut(T)) {
+        #[cfg(test)]
+        self.matched.set(self.matched.get() + 1);
         self.topics_below(self.root, Some(pattern), visit);
     }
 
@@ -172,5 +184,89 @@ fn split(subject: &str) -> (&str, Option<&str>) {
     match subject.split_once('.') {
         Some((token, rest)) => (token, Some(rest)),
         None => (subject, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Pattern;
+
+    fn tokens(wild: bool) -> impl Strategy<Value = String> {
+        let token = prop::sample::select(if wild {
+            vec!["a", "b", "*"]
+        } else {
+            vec!["a", "b"]
+        });
+        let rest = prop::bool::weighted(if wild { 0.3 } else { 0.0 });
+        (prop::collection::vec(token, 1..4), rest).prop_map(|(mut tokens, rest)| {
+            tokens.extend(rest.then_some(REST));
+            tokens.join(".")
+        })
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Insert(Kind, String),
+        Remove(Kind, String),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let subject = prop_oneof![
+            tokens(false).prop_map(|name| (Kind::Topic, name)),
+            tokens(true).prop_map(|pattern| (Kind::Pattern, pattern)),
+        ];
+        (subject, prop::bool::weighted(0.7)).prop_map(|((kind, subject), insert)| match insert {
+            true => Step::Insert(kind, subject),
+            false => Step::Remove(kind, subject),
+        })
+    }
+
+    proptest! {
+        /// Against a list, and `Pattern::matches` for each pair.
+        #[test]
+        fn finds_what_a_list_finds(steps in prop::collection::vec(step(), 1..40)) {
+            let mut trie = Trie::new();
+            let mut list: Vec<(Kind, String, usize)> = Vec::new();
+            for (value, step) in steps.into_iter().enumerate() {
+                let (Step::Insert(kind, subject) | Step::Remove(kind, subject)) = &step;
+                list.retain(|(k, s, _)| (k, s) != (kind, subject));
+                match &step {
+                    Step::Insert(..) => {
+                        trie.insert(*kind, subject, value);
+                        list.push((*kind, subject.clone(), value));
+                    }
+                    Step::Remove(..) => trie.remove(*kind, subject),
+                }
+            }
+            for (kind, subject, value) in &list {
+                let (mut found, mut expected) = (Vec::new(), Vec::new());
+                for (other, text, value) in list.iter().filter(|(other, ..)| other != kind) {
+                    let (pattern, name) = match other {
+                        Kind::Pattern => (text, subject),
+                        Kind::Topic => (subject, text),
+                    };
+                    let matches = Pattern::parse(pattern.as_str()).is_ok_and(|it| it.matches(name));
+                    expected.extend(matches.then_some(*value));
+                }
+                match kind {
+                    Kind::Topic => trie.patterns_of(subject, &mut |value| found.push(value)),
+                    Kind::Pattern => {
+                        trie.topics_of(subject, &mut |value| found.push(value));
+                        assert_eq!(trie.pattern(subject), Some(*value));
+                    }
+                }
+                found.sort_unstable();
+                expected.sort_unstable();
+                assert_eq!(found, expected, "{subject}");
+            }
+            // And nothing is left of what goes.
+            for (kind, subject, _) in &list {
+                trie.remove(*kind, subject);
+            }
+            assert_eq!(trie.nodes.len(), 1);
+        }
     }
 }

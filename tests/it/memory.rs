@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use slotcast::flavour::{
     Bus, Carries, Flavour, Local, Queue, Shared, Shares, Signal, Subscription,
 };
-use slotcast::{Flow, Topic};
+use slotcast::{Flow, IntoPattern, Pattern, Topic};
 
 thread_local! {
     /// Bytes that this thread allocated, less those that it freed.
@@ -91,17 +91,25 @@ trait Either:
 {
     /// Subscribes a handler without captures, whose type has no name.
     fn on_nothing(signal: &Signal<Self, u32>) -> Subscription<Self>;
+    /// The same, by a pattern.
+    fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self>;
 }
 
 impl Either for Shared {
     fn on_nothing(signal: &Signal<Self, u32>) -> Subscription<Self> {
         signal.on(|_| ())
     }
+    fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self> {
+        bus.on_pattern(pattern, |_| ())
+    }
 }
 
 impl Either for Local {
     fn on_nothing(signal: &Signal<Self, u32>) -> Subscription<Self> {
         signal.on(|_| ())
+    }
+    fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self> {
+        bus.on_pattern(pattern, |_| ())
     }
 }
 
@@ -135,6 +143,8 @@ on_both! {
     a_cleared_signal_is_as_small_as_a_new_one;
     a_million_names_emitted_create_nothing;
     many_names_in_turn_leave_nothing;
+    a_million_names_under_a_pattern_create_nothing;
+    patterns_that_come_and_go_leave_nothing;
     topic_exists_while_a_handle_does;
     topic_exists_while_a_handler_does;
     topic_exists_while_a_deferred_event_does;
@@ -544,6 +554,43 @@ fn a_million_names_emitted_create_nothing<M: Either>() {
     assert_eq!(bytes_of(emit).0, 0);
     assert_eq!((allocations, ran), (0, 0));
     assert_eq!(bus.topics(), ["held"]);
+}
+
+fn a_million_names_under_a_pattern_create_nothing<M: Either>() {
+    let bus = Bus::<M>::new();
+    let _subs = ["room.>", "*.*.joined", ">"].map(|pattern| M::on_any(&bus, pattern));
+    bus.emit(&Topic::new("room.first"), &1_u32);
+    let (mut allocations, mut ran) = (0, 0);
+    let emit = || {
+        for n in 0..times(1_000_000) {
+            let topic = Topic::<u32>::named(format!("room.{n}.joined")).unwrap();
+            allocations += allocations_of(|| ran += bus.emit(&topic, &1).ran());
+        }
+    };
+    assert_eq!(bytes_of(emit).0, 0);
+    assert_eq!((allocations, ran), (0, 3 * times(1_000_000)));
+    assert!(bus.topics().is_empty());
+}
+
+fn patterns_that_come_and_go_leave_nothing<M: Either>() {
+    let bus = Bus::<M>::new();
+    let held = bus.signal(&Topic::<u32>::new("room.held.joined"));
+    let _stays = M::on_any(&bus, "room.*.joined");
+    let use_one = |n: usize| {
+        let pattern = Pattern::parse(format!("room.*.{n:07}")).unwrap();
+        let subs = [
+            M::on_any(&bus, &pattern),
+            M::on_any(&bus, "room.*.joined"),
+            M::on_any(&bus, ">"),
+        ];
+        if n % 100 == 0 {
+            assert_eq!(held.emit(&1).ran(), 3);
+        }
+        drop(subs);
+    };
+    (0..200).for_each(use_one);
+    assert_eq!(bytes_of(|| (0..times(40_000)).for_each(use_one)).0, 0);
+    assert_eq!(held.emit(&1).ran(), 1);
 }
 
 fn many_names_in_turn_leave_nothing<M: Either>() {

@@ -67,6 +67,79 @@ fn cancel_and_wait_waits_for_whole_emissions_and_after_other_removals() {
     });
 }
 
+/// In an emission of a topic that exists, and of a name that nobody holds.
+#[test]
+fn cancel_and_wait_knows_where_handlers_of_patterns_run() {
+    for held in [true, false] {
+        let bus = Bus::new();
+        let (inner, other) = (Topic::<u32>::new("inner.topic"), Topic::<u32>::new("other"));
+        let _held = held.then(|| bus.signal(&inner));
+        let subs: Arc<Mutex<Vec<Subscription>>> = Arc::default();
+        let waited = |subs: &Arc<Mutex<Vec<Subscription>>>| {
+            let sub = subs.lock().unwrap().pop();
+            sub.map(|sub| sub.cancel_and_wait())
+        };
+        let _asks = bus.subscribe_pattern("inner.*").on({
+            let subs = subs.clone();
+            move |_| {
+                assert_eq!(waited(&subs), Some(Ok(())), "cannot run here");
+                assert_eq!(waited(&subs), Some(Err(WaitError::Inside)), "comes later");
+            }
+        });
+        let later = bus.on_pattern("inner.>", |_| unreachable!("cancelled"));
+        let strange = bus.on_pattern("other", |_| ());
+        subs.lock().unwrap().extend([later, strange]);
+        assert_eq!(bus.emit(&other, &1).ran(), 1);
+        assert_eq!(bus.emit(&inner, &1).ran(), 1);
+        assert_eq!(waited(&subs), None);
+    }
+}
+
+#[test]
+fn cancel_and_wait_waits_for_emissions_of_names_that_nobody_holds() {
+    let bus = Bus::new();
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let may_leave = Mutex::new(may_leave);
+    let sub = bus.on_pattern("room.*", move |_| {
+        inside.send(()).unwrap();
+        may_leave.lock().unwrap().recv().unwrap();
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| bus.emit(&Topic::new("room.7"), &1));
+        entered.recv().unwrap();
+        assert_eq!(
+            sub.cancel_and_wait_timeout(Duration::ZERO),
+            Err(WaitError::TimedOut)
+        );
+        leave.send(()).unwrap();
+        assert_eq!(sub.cancel_and_wait(), Ok(()));
+    });
+}
+
+/// Topics and patterns come and go on both sides, and whoever is there is heard.
+#[test]
+fn patterns_and_topics_that_meet_on_two_threads_find_each_other() {
+    let bus = Bus::new();
+    let topic = Topic::<u32>::new("room.one");
+    for _ in 0..2000 {
+        let start = Barrier::new(2);
+        let (sub, signal) = thread::scope(|scope| {
+            let sub = scope.spawn(|| {
+                start.wait();
+                bus.on_pattern("room.*", |_| ())
+            });
+            start.wait();
+            let signal = bus.signal(&topic);
+            signal.emit(&1);
+            (sub.join().unwrap(), signal)
+        });
+        assert_eq!(signal.emit(&1).ran(), 1);
+        drop(sub);
+        assert_eq!(signal.emit(&1).ran(), 0);
+    }
+}
+
 #[test]
 fn cancel_and_wait_from_inside_says_so_and_cancels() {
     let signal = Signal::<u32>::new();

@@ -8,4 +8,5 @@ mod drops;
 mod failure;
 mod misuse;
 mod order;
+mod patterns;
 mod queue;
