@@ -7,14 +7,15 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::bus::Bus as Core;
 use crate::core::emission::Tally;
-use crate::core::handlers::hook;
-use crate::core::home::{Panics, Settings};
+use crate::core::handlers::{Always, Unhandled, hook};
+use crate::core::home::{Home, Name, Panics, Settings, Subject};
 use crate::core::mode::{Carries, Mode, Shares};
-use crate::core::registry::{Found, Registry};
-use crate::core::signal::Group;
+use crate::core::registry::{Found, Groups, Registry};
+use crate::core::signal::{Group, Wish};
 use crate::core::thread::MAX_DEPTH;
 use crate::core::trie::Kind;
 use crate::core::{emission, mode};
+use crate::demand::Demand;
 use crate::drained::Drained;
 use crate::emission::Emission;
 use crate::error::{DeferError, HandlerError, WrongType};
@@ -160,7 +161,7 @@ impl<M: Mode> Bus<M> {
     pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
         match self.find(topic) {
             Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, &mut ())),
-            Found::Unheld(groups) => self.emit_unheld(&groups, topic, event, &mut ()),
+            Found::Unheld(groups) => self.emit_unheld(groups, topic, event, &mut ()),
         }
     }
 
@@ -313,6 +314,22 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).subscribe()
     }
 
+    /// Calls back when the first handler of a topic comes and when the last one goes; see
+    /// [`Signal::on_demand`]. What comes back keeps the topic.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_demand<E, F>(&self, topic: &Topic<E>, tell: F) -> Demand<M, E, C>
+    where
+        E: 'static,
+        F: Fn(bool) + 'static,
+        M: Shares<F>,
+    {
+        self.signal(topic).on_demand(tell)
+    }
+
     /// Subscribes a handler to every topic whose name matches, those that come later included.
     ///
     /// It runs among the handlers of each topic, by priority and then as they subscribed, exact ones
@@ -419,7 +436,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     pub fn emit_with<E: 'static>(&self, context: &mut C, topic: &Topic<E>, event: &E) -> Emission {
         match self.find(topic) {
             Found::Topic(signal) => self.finish(emission::run(&signal, event, context)),
-            Found::Unheld(groups) => self.emit_unheld(&groups, topic, || event, context),
+            Found::Unheld(groups) => self.emit_unheld(groups, topic, || event, context),
         }
     }
 
@@ -438,18 +455,19 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     #[track_caller]
     fn emit_unheld<E: 'static, B: Borrow<E>>(
         &self,
-        groups: &[M::Ptr<Group<M, C>>],
+        groups: Groups<M, C>,
         topic: &Topic<E>,
         event: impl FnOnce() -> B,
         context: &mut C,
     ) -> Emission {
-        let settings = &self.core.registry.settings;
-        let tally = match groups.is_empty() {
-            true if self.is_closed() => Tally::CLOSED,
-            true => Tally::NOTHING,
-            false => emission::run_unheld(groups, &topic.name, settings, event, context),
-        };
-        self.finish(tally)
+        let registry = &self.core.registry;
+        self.finish(emission::run_unheld(
+            registry,
+            groups,
+            &topic.name,
+            event,
+            context,
+        ))
     }
 
     /// Puts an event into the queue, for whoever is subscribed when it is delivered; see
@@ -551,6 +569,54 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     {
         let hook = hook(tell, Location::caller());
         self.core.registry.settings.set_hook(hook);
+    }
+
+    /// Sets who is told of events that nobody handles, in place of who was before.
+    ///
+    /// An event is unhandled when no live handler is there for it, of its topic or of a pattern,
+    /// however it is emitted; one that is deferred is judged when it is delivered. Handlers that are
+    /// paused, that filter, or that queue count as handlers. The hook is called on the emitting
+    /// thread and only observes: it counts in nothing that [`Emission`] says, and a panic in it is
+    /// logged. What it emits, subscribes or sets is as anywhere else; unhandled events that are
+    /// emitted while a hook runs go to the log.
+    ///
+    /// To set it costs O(topics). Emissions that find handlers pay nothing for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{AnyEvent, Bus, Topic};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let bus = Bus::new();
+    /// let lost = Arc::new(Mutex::new(Vec::new()));
+    /// bus.set_unhandled_hook({
+    ///     let lost = lost.clone();
+    ///     move |event: &AnyEvent| lost.lock().unwrap().push(event.topic().to_owned())
+    /// });
+    /// assert_eq!(bus.emit(&Topic::new("order.plaved"), &7).ran(), 0); // a typing mistake
+    /// assert_eq!(*lost.lock().unwrap(), ["order.plaved"]);
+    /// ```
+    #[track_caller]
+    pub fn set_unhandled_hook<F>(&self, tell: F)
+    where
+        F: Fn(&AnyEvent) + 'static,
+        M: Shares<F>,
+    {
+        let home = Home {
+            subject: Subject::new::<AnyEvent>(Kind::Topic, Name::Fixed("(unhandled)")),
+            topic: 0,
+            settings: self.core.registry.settings.clone(),
+        };
+        let group = M::ptr(Group::<M, C>::new(home, None, Vec::new()));
+        let wish = Wish::new(Location::caller());
+        drop(Group::<M, C>::subscribe(
+            &group,
+            wish,
+            Always,
+            Unhandled(tell),
+        ));
+        self.core.registry.set_unhandled(group);
     }
 
     /// Closes all signals and the queue, also those that are asked for later. Captures are dropped

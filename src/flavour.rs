@@ -21,6 +21,7 @@ use crate::core::mode::Mode;
 
 pub use crate::bus::{Bus, BusBuilder, WeakBus};
 pub use crate::core::mode::{Carries, Local, Shared, Shares};
+pub use crate::demand::Demand;
 pub use crate::queue::Queue;
 pub use crate::signal::{Signal, WeakSignal};
 pub use crate::subscribe::Subscribe;

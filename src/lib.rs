@@ -157,6 +157,7 @@
 
 mod bus;
 mod core;
+mod demand;
 mod drained;
 mod emission;
 mod error;
@@ -181,7 +182,9 @@ pub use crate::error::{
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
-pub use crate::shared::{Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal};
+pub use crate::shared::{
+    Bus, BusBuilder, Demand, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal,
+};
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};
 

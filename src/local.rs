@@ -34,5 +34,7 @@ pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Local, E, C>;
 pub type Queue<C = ()> = flavour::Queue<Local, C>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Local>;
+/// Keeps what `on_demand` set: see [`flavour::Demand`].
+pub type Demand<E, C = ()> = flavour::Demand<Local, E, C>;
 /// A pause of one handler: see [`flavour::Pause`].
 pub type Pause = flavour::Pause<Local>;

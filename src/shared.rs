@@ -16,5 +16,7 @@ pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Shared, E, C>;
 pub type Queue<C = ()> = flavour::Queue<Shared, C>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Shared>;
+/// Keeps what `on_demand` set: see [`flavour::Demand`].
+pub type Demand<E, C = ()> = flavour::Demand<Shared, E, C>;
 /// A pause of one handler: see [`flavour::Pause`].
 pub type Pause = flavour::Pause<Shared>;

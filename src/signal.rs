@@ -4,12 +4,15 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::emission;
-use crate::core::handlers::{Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext};
+use crate::core::handlers::{
+    Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext, hook,
+};
 use crate::core::home::{Home, Name, Settings, Subject};
 use crate::core::mode::{Carries, Mode, Shares};
 use crate::core::queue::Queue;
 use crate::core::signal::{Signal as Core, Wish};
 use crate::core::trie::Kind;
+use crate::demand::Demand;
 use crate::emission::Emission;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
@@ -245,10 +248,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         place: &'static Location<'static>,
     ) -> Subscription<M> {
         let wish = Wish {
-            place,
-            priority: 0,
-            label: None,
             limit,
+            ..Wish::new(place)
         };
         Subscription::new(Core::subscribe(&self.core, wish, Always, callee))
     }
@@ -306,6 +307,45 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
             Some(queue) => queue.defer(&self.core, event),
             None => Err(DeferError::NoQueue(event)),
         }
+    }
+
+    /// Calls back when the first handler comes and when the last one goes, to start and to stop a
+    /// source that costs something.
+    ///
+    /// `true`: there are handlers, of this signal or of a pattern; called at once if there are some
+    /// already. `false`: there are none any more. Paused ones count. It is called by whoever
+    /// subscribes or cancels, on that thread and outside of all locks; never twice at a time, never
+    /// twice in a row with the same word, and the last call says how it is. A change that is undone
+    /// while a call is under way may be left out. It may subscribe, cancel and emit; a panic in it is
+    /// a failure of the signal.
+    ///
+    /// Costs those who subscribe and cancel one more lock; those who emit nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering::Relaxed}};
+    ///
+    /// let moved = Signal::<(i32, i32)>::new();
+    /// let tracking = Arc::new(AtomicBool::new(false));
+    /// let _demand = moved.on_demand({
+    ///     let tracking = tracking.clone();
+    ///     move |active| tracking.store(active, Relaxed)
+    /// });
+    /// let sub = moved.on(|_| ());
+    /// assert!(tracking.load(Relaxed));
+    /// drop(sub);
+    /// assert!(!tracking.load(Relaxed));
+    /// ```
+    #[track_caller]
+    pub fn on_demand<F>(&self, tell: F) -> Demand<M, E, C>
+    where
+        F: Fn(bool) + 'static,
+        M: Shares<F>,
+    {
+        let hook = hook(move |active: &bool| tell(*active), Location::caller());
+        Demand::new(self.core.clone(), hook)
     }
 
     /// How many handlers are connected, paused ones included. A snapshot.

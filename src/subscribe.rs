@@ -43,12 +43,7 @@ pub struct Subscribe<M: Mode, E, C: 'static, P = Always> {
 
 impl<M: Mode, E, C> Subscribe<M, E, C> {
     pub(crate) fn new(signal: M::Ptr<Signal<M, E, C>>, place: &'static Location<'static>) -> Self {
-        let wish = Wish {
-            place,
-            priority: 0,
-            label: None,
-            limit: None,
-        };
+        let wish = Wish::new(place);
         Subscribe {
             signal,
             wish,

@@ -12,6 +12,7 @@ use super::faults::{self, Payload, Report};
 use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
 use super::readers::Pin;
+use super::registry::{Groups, Registry};
 use super::signal::{Group, Signal, horizon};
 use super::snapshot::{Handler, Look, Reading, rank};
 use super::thread::{self, Frame, Level};
@@ -77,19 +78,26 @@ pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
 /// What panics when the event is made, or is dropped, is as in [`run_lazy`].
 #[track_caller]
 pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
-    groups: &[M::Ptr<Group<M, C>>],
+    registry: &Registry<M, C>,
+    mut groups: Groups<M, C>,
     name: &Name,
-    settings: &Settings<M>,
     event: impl FnOnce() -> B,
     context: &mut C,
 ) -> Tally {
-    let horizon = horizon();
+    let (horizon, settings) = (horizon(), &registry.settings);
     let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
     groups
         .iter()
         .for_each(|group| group.hold_all(&mut handlers));
     if handlers.is_empty() {
-        return Tally::NOTHING;
+        if registry.is_closed() {
+            return Tally::CLOSED;
+        }
+        let Some(unhandled) = registry.unhandled() else {
+            return Tally::NOTHING;
+        };
+        unhandled.hold_all(&mut handlers);
+        groups.push(unhandled);
     }
     let place = Location::caller();
     if thread::depth() >= settings.max_depth() {

@@ -14,6 +14,7 @@ use super::mode::Mode;
 use super::thread;
 use crate::error::{Cause, HandlerError};
 use crate::outcome::BoxError;
+use crate::pattern::AnyEvent;
 
 pub(crate) type Payload = Box<dyn Any + Send>;
 
@@ -434,6 +435,19 @@ pub(crate) fn tell<M: Mode>(settings: &Settings<M>, error: &HandlerError) -> boo
     drop(hold);
     drop(in_hook);
     true
+}
+
+/// Tells the hook for unhandled events, or the log if a hook has emitted this one.
+pub(crate) fn tell_unhandled(event: &AnyEvent, tell: impl Fn(&AnyEvent)) {
+    let Some(in_hook) = thread::begin_hook() else {
+        write_log(&format!("event of topic {:?} is unhandled", event.topic()));
+        return;
+    };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(event))) {
+        write_log(&format!("unhandled hook panicked: {}", message(&payload)));
+        dispose(payload);
+    }
+    drop(in_hook);
 }
 
 /// One line on standard error.

@@ -503,6 +503,17 @@ impl<M: Mode, T, F: Fn(&T) + 'static> Deliver<M, T, ()> for Entry<M, (), Observe
     }
 }
 
+/// A hook for unhandled events: called like a handler of a pattern, and counted as none.
+pub(crate) struct Unhandled<F>(pub(crate) F);
+
+impl<M: Mode, C: 'static, F: Fn(&AnyEvent) + 'static> Callee<M, AnyEvent, C> for Unhandled<F> {
+    type Kept = ();
+    fn call(&self, _: &Head<M>, event: &AnyEvent, _: &mut Round<'_, C>) -> Code {
+        faults::tell_unhandled(event, &self.0);
+        Code::Skipped
+    }
+}
+
 /// A hook that calls `f`.
 pub(crate) fn hook<M: Mode, T: 'static, F: Fn(&T) + 'static>(f: F, place: Place) -> Hook<M, T> {
     let draft = Draft {

@@ -4,7 +4,7 @@
 use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use super::entry::{Anchor, Deliver};
 use super::mode::Mode;
@@ -150,6 +150,8 @@ pub(crate) struct Settings<M: Mode>(Option<M::Ptr<Chosen<M>>>);
 
 struct Chosen<M: Mode> {
     error_hook: M::Lock<Option<Hook<M, HandlerError>>>,
+    /// There is, or was, a hook for unhandled events, so that signals without handlers have to look.
+    hears_unhandled: AtomicBool,
     panics: Panics,
     max_depth: usize,
 }
@@ -158,6 +160,7 @@ impl<M: Mode> Settings<M> {
     pub(crate) fn new(panics: Panics, max_depth: usize) -> Self {
         Settings(Some(M::ptr(Chosen {
             error_hook: M::Lock::new(None),
+            hears_unhandled: AtomicBool::new(false),
             panics,
             max_depth,
         })))
@@ -174,6 +177,18 @@ impl<M: Mode> Settings<M> {
 
     pub(crate) fn max_depth(&self) -> usize {
         self.0.as_ref().map_or(MAX_DEPTH, |it| it.max_depth)
+    }
+
+    pub(crate) fn hears_unhandled(&self) -> bool {
+        let chosen = self.0.as_ref();
+        chosen.is_some_and(|it| it.hears_unhandled.load(Relaxed))
+    }
+
+    /// To be called before the signals are told, which happens under their locks.
+    pub(crate) fn hear_unhandled(&self) {
+        if let Some(chosen) = &self.0 {
+            chosen.hears_unhandled.store(true, Relaxed);
+        }
     }
 
     pub(crate) fn hook(&self) -> Option<Hook<M, HandlerError>> {

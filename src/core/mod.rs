@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod bus;
+pub(crate) mod demand;
 pub(crate) mod emission;
 pub(crate) mod entry;
 pub(crate) mod faults;

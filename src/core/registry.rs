@@ -189,6 +189,8 @@ impl<M: Mode, C: 'static> Topics<M, C> {
 
 pub(crate) struct Registry<M: Mode, C: 'static> {
     topics: M::Lock<Topics<M, C>>,
+    /// The hook for unhandled events, as the only handler of a pattern that is nowhere attached.
+    unhandled: M::Lock<Option<M::Ptr<Group<M, C>>>>,
     pub(crate) settings: Settings<M>,
 }
 
@@ -202,6 +204,7 @@ impl<M: Mode, C: 'static> Registry<M, C> {
         };
         Registry {
             topics: M::Lock::new(topics),
+            unhandled: M::Lock::new(None),
             settings,
         }
     }
@@ -272,6 +275,25 @@ impl<M: Mode, C: 'static> Registry<M, C> {
             signal.close();
         }
         Ok(signal)
+    }
+
+    /// Who hears of events that nobody handles.
+    pub(crate) fn unhandled(&self) -> Option<M::Ptr<Group<M, C>>> {
+        match self.settings.hears_unhandled() {
+            true => self.unhandled.with(|group| group.clone()),
+            false => None,
+        }
+    }
+
+    /// Puts a hook for unhandled events in place of the one that was there. Costs O(topics).
+    pub(crate) fn set_unhandled(&self, hook: M::Ptr<Group<M, C>>) {
+        let old = self.unhandled.with(|group| group.replace(hook));
+        self.settings.hear_unhandled();
+        for topic in self.all() {
+            M::listed::<C>(&topic).renew();
+        }
+        // Last: then its captures are nowhere any more.
+        drop(old);
     }
 
     /// Lets the topics that a pattern matches know that it has got a handler.
@@ -350,29 +372,25 @@ impl<M: Mode, C: 'static> Registry<M, C> {
 
     /// Closes all signals, and those that come later.
     pub(crate) fn close(&self) {
-        let all = self.topics.with(|all| {
-            all.closed = true;
-            all.topics
-                .values()
-                .map(|topic| topic.signal.clone())
-                .collect::<Vec<_>>()
-        });
-        all.iter().for_each(|it| M::listed::<C>(it).close());
+        self.topics.with(|all| all.closed = true);
+        self.all().iter().for_each(|it| M::listed::<C>(it).close());
+        drop(self.unhandled.with(Option::take));
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.topics.with(|all| all.closed)
     }
 
+    fn all(&self) -> Vec<M::Listed<C>> {
+        self.topics.with(|all| {
+            let signals = all.topics.values().map(|topic| topic.signal.clone());
+            signals.collect()
+        })
+    }
+
     /// From now on only handles keep the signals.
     pub(crate) fn unlist(&self) {
-        let all = self.topics.with(|all| {
-            all.topics
-                .values()
-                .map(|topic| topic.signal.clone())
-                .collect::<Vec<_>>()
-        });
-        all.iter().for_each(|it| M::listed::<C>(it).unlist());
+        self.all().iter().for_each(|it| M::listed::<C>(it).unlist());
     }
 }
 

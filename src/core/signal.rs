@@ -5,9 +5,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::demand::Watchers;
 use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, state};
+use super::faults;
 use super::handlers::{Callee, Captures, Filter, Link};
-use super::home::{Home, Place};
+use super::home::{Home, Hook, Place};
 use super::mode::Mode;
 use super::readers::{Counted, Publish, Tag};
 use super::registry::{Groups, Registry};
@@ -31,6 +33,7 @@ struct Writer<M: Mode, E, C: 'static> {
     roster: Roster<Anchor<M, dyn Handle<M, C>>>,
     /// The patterns that this topic's name matches.
     groups: Option<Box<WeakGroups<M, C>>>,
+    watchers: Option<Box<Watchers<M>>>,
     /// A topic that has handlers keeps itself. Invariant: set only while the roster has any.
     keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
     /// The bus has not gone.
@@ -61,6 +64,18 @@ pub(crate) struct Wish {
     pub(crate) limit: Option<usize>,
 }
 
+impl Wish {
+    /// No more than a place.
+    pub(crate) fn new(place: Place) -> Self {
+        Wish {
+            place,
+            priority: 0,
+            label: None,
+            limit: None,
+        }
+    }
+}
+
 impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// A signal without handlers.
     pub(crate) fn new(
@@ -69,13 +84,14 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         groups: WeakGroups<M, C>,
     ) -> Self {
         let listed = registry.is_some();
-        let tag = match groups.is_empty() {
+        let tag = match groups.is_empty() && !home.settings.hears_unhandled() {
             true => Tag::Empty,
             false => Tag::Stale,
         };
         let writer = Writer {
             roster: Roster::new(),
             groups: (!groups.is_empty()).then(|| Box::new(groups)),
+            watchers: None,
             keeps_itself: None,
             listed,
         };
@@ -170,6 +186,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         if let Some(registry) = this.pattern_registry() {
             registry.attach(&this.home);
         }
+        this.tell_watchers();
         if entry.head().has(state::REMOVED) {
             entry.release();
         }
@@ -191,13 +208,14 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 true => writer.keeps_itself.take(),
                 false => None,
             };
-            Some((entry, self.published.take(writer.tag()), kept))
+            Some((entry, self.published.take(writer.tag(&self.home)), kept))
         });
         let Some((entry, old, kept)) = removed else {
             return false;
         };
         drop(old);
         self.renew_topics();
+        self.tell_watchers();
         if flags & state::CANCELLED != 0 || entry.spent() {
             entry.release();
         }
@@ -233,7 +251,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             }
             let tag = match close {
                 true => Tag::Closed,
-                false => writer.tag(),
+                false => writer.tag(&self.home),
             };
             if close {
                 writer.groups = None;
@@ -247,6 +265,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         });
         drop(old);
         self.renew_topics();
+        self.tell_watchers();
         let count = entries.len();
         for entry in entries {
             entry.release();
@@ -285,6 +304,8 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Looks under the lock, and publishes what is missing.
     pub(crate) fn look(&self) -> Look<Reading<M, C, Counted<M>>> {
         M::Published::prepare();
+        let registry = self.registry.as_ref().and_then(M::upgrade);
+        let unhandled = registry.and_then(|registry| registry.unhandled());
         let (look, _groups) = self.writer.with(|writer| {
             let frame = Frame {
                 inside: self.address(),
@@ -297,6 +318,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 groups
                     .iter()
                     .for_each(|group| group.hold_all(&mut handlers));
+                if let (true, Some(unhandled)) = (handlers.is_empty(), &unhandled) {
+                    unhandled.hold_all(&mut handlers);
+                }
                 handlers
             });
             // One of them may have lost its last handle meanwhile, and must not go under the lock.
@@ -324,6 +348,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             self.published.take(Tag::Stale)
         });
         drop(old);
+        self.tell_watchers();
     }
 
     /// Forgets a pattern, by its address.
@@ -337,19 +362,74 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             }
             match writer.roster.is_closed() {
                 true => None,
-                false => self.published.take(writer.tag()),
+                false => self.published.take(writer.tag(&self.home)),
             }
         });
         drop(old);
+        self.tell_watchers();
     }
 
     /// The handlers of a pattern have changed.
     pub(crate) fn renew(&self) {
         let old = self.writer.with(|writer| match writer.roster.is_closed() {
             true => None,
-            false => self.published.take(writer.tag()),
+            false => self.published.take(writer.tag(&self.home)),
         });
         drop(old);
+        self.tell_watchers();
+    }
+
+    /// Adds somebody who wants to know whether there are handlers, and says it if there are.
+    pub(crate) fn watch(&self, hook: Hook<M, bool>) {
+        self.writer.with(|writer| {
+            let watchers = writer
+                .watchers
+                .get_or_insert_with(|| Box::new(Watchers::new()));
+            watchers.add(hook);
+        });
+        self.tell_watchers();
+    }
+
+    /// Forgets one of them, by its address. A call that is under way goes on.
+    pub(crate) fn unwatch(&self, hook: usize) {
+        let gone = self.writer.with(|writer| {
+            let watchers = writer.watchers.as_mut()?;
+            let gone = watchers.remove(hook);
+            match watchers.is_empty() {
+                true => Some((gone, writer.watchers.take())),
+                false => Some((gone, None)),
+            }
+        });
+        if let Some((Some(hook), _)) = gone {
+            hook.release();
+        }
+    }
+
+    /// Tells those who want to know of a change, one call at a time for each of them.
+    fn tell_watchers(&self) {
+        loop {
+            let (next, _groups) = self.writer.with(|writer| {
+                if writer.watchers.is_none() {
+                    return (None, Groups::<M, C>::new());
+                }
+                let groups: Groups<M, C> = writer.groups().filter_map(M::upgrade).collect();
+                let active =
+                    !writer.roster.is_empty() || groups.iter().any(|group| group.len() > 0);
+                let watchers = writer.watchers.as_mut();
+                let next = watchers.and_then(|it| Some((it.next(active)?, active)));
+                (next, groups)
+            });
+            let Some((hook, active)) = next else { return };
+            if let Some(hold) = hook.hold() {
+                // SAFETY: `hold` is one.
+                let call = || _ = unsafe { hold.entry().deliver(&active, &mut ()) };
+                faults::guarded(Some(&*self.home), None, hook.head().place, call);
+            }
+            self.writer.with(|writer| {
+                let watchers = writer.watchers.as_mut();
+                watchers.into_iter().for_each(|it| it.told(hook.address()));
+            });
+        }
     }
 
     /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
@@ -379,8 +459,9 @@ impl<M: Mode, E, C> Writer<M, E, C> {
     }
 
     /// What is published until the next emission looks.
-    fn tag(&self) -> Tag {
-        match self.roster.is_empty() && self.groups.is_none() {
+    fn tag(&self, home: &Home<M>) -> Tag {
+        let nobody = self.roster.is_empty() && self.groups.is_none();
+        match nobody && !home.settings.hears_unhandled() {
             true => Tag::Empty,
             false => Tag::Stale,
         }

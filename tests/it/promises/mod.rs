@@ -6,6 +6,7 @@ mod attacks;
 mod changes;
 mod drops;
 mod failure;
+mod hooks;
 mod misuse;
 mod order;
 mod patterns;
