@@ -165,6 +165,34 @@ impl<M: Mode> Bus<M> {
         }
     }
 
+    /// Keeps the last event of a topic for those who subscribe later; see [`Signal::retain_last`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn retain_last<E>(&self, topic: &Topic<E>)
+    where
+        E: Clone + 'static,
+        M: Shares<E>,
+    {
+        self.signal(topic).retain_last();
+    }
+
+    /// Keeps the last `events` events of a topic; see [`Signal::retain`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn retain<E>(&self, topic: &Topic<E>, events: usize)
+    where
+        E: Clone + 'static,
+        M: Shares<E>,
+    {
+        self.signal(topic).retain(events);
+    }
+
     /// Delivers what waits in the queue; see [`Queue::drain`].
     ///
     /// # Panics

@@ -242,14 +242,70 @@ fn look<'e, M: Mode, E: 'static, C: 'static>(
     event: impl FnOnce() -> &'e E,
     context: &mut C,
 ) -> Tally {
+    if signal.home.subject.retains() {
+        let event = event();
+        let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
+        if let Some(kept) = signal.keep(event, &mut handlers) {
+            let Ok(horizon) = kept else {
+                return Tally::CLOSED;
+            };
+            let inside = signal.address();
+            let level = level.enter(Frame { inside, horizon });
+            handlers.sort_unstable_by_key(rank);
+            let tally = call_held(handlers, event, &signal.home, context);
+            drop(level);
+            return tally;
+        }
+        return look_up(signal, level, event, context);
+    }
+    look_up(signal, level, event(), context)
+}
+
+fn look_up<M: Mode, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    level: Level,
+    event: &E,
+    context: &mut C,
+) -> Tally {
     match signal.look() {
         Look::Found(reading) => {
             let level = level.enter(reading.header.frame);
-            read(signal, reading, level, event(), context)
+            read(signal, reading, level, event, context)
         }
         Look::Closed => Tally::CLOSED,
         Look::Empty => Tally::NOTHING,
     }
+}
+
+/// Calls one handler with one event, and tells of its failures as an emission does.
+pub(crate) fn run_one<M: Mode, E: 'static, C: 'static>(
+    handler: &Handler<M, C>,
+    event: &E,
+    home: &Home<M>,
+    context: &mut C,
+) -> Tally {
+    let Some(level) = thread::descend(home.settings.max_depth()) else {
+        return refused(home.name(), &home.settings, handler.entry().head().place);
+    };
+    let handlers = std::slice::from_ref(handler);
+    let mut tally = call_all(handlers, event, &home.subject, context);
+    collect(&home.settings, &mut tally);
+    drop(level);
+    tally
+}
+
+/// Calls handlers that nothing keeps but what is given.
+fn call_held<M: Mode, E: 'static, C: 'static>(
+    handlers: SmallVec<[Handler<M, C>; 8]>,
+    event: &E,
+    home: &Home<M>,
+    context: &mut C,
+) -> Tally {
+    let mut tally = call_all(&handlers, event, &home.subject, context);
+    // Captures may panic, as after any emission.
+    drop(handlers);
+    collect(&home.settings, &mut tally);
+    tally
 }
 
 #[inline(always)]

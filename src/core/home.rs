@@ -62,7 +62,7 @@ pub(crate) struct Subject {
     pub(crate) type_name: fn() -> &'static str,
     /// What it is the subject of: a topic, or the handlers of a pattern.
     pub(crate) kind: Kind,
-    /// What handlers of patterns have to know. None: wrap the event and call.
+    /// What few signals are. Changed under the signal's lock.
     flags: AtomicU8,
 }
 
@@ -85,9 +85,34 @@ impl Subject {
     /// The payload is an [`AnyEvent`] itself, that somebody emits again.
     const ANY: u8 = 2;
 
+    /// Somebody wants, or wanted, to know whether there are handlers.
+    const WATCHED: u8 = 8;
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.flags.load(Relaxed) & Self::WATCHED != 0
+    }
+
+    pub(crate) fn set_watched(&self) {
+        self.flags.fetch_or(Self::WATCHED, Relaxed);
+    }
+
+    /// Emissions keep their events.
+    const RETAINS: u8 = 4;
+
+    pub(crate) fn retains(&self) -> bool {
+        self.flags.load(Relaxed) & Self::RETAINS != 0
+    }
+
+    pub(crate) fn set_retains(&self, retains: bool) {
+        match retains {
+            true => self.flags.fetch_or(Self::RETAINS, Relaxed),
+            false => self.flags.fetch_and(!Self::RETAINS, Relaxed),
+        };
+    }
+
     #[inline(always)]
     pub(crate) fn is_plain(&self) -> bool {
-        self.flags.load(Relaxed) == 0
+        self.flags.load(Relaxed) & (Self::CLOSED | Self::ANY) == 0
     }
 
     pub(crate) fn is_any(&self) -> bool {

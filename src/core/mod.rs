@@ -18,6 +18,7 @@ pub(crate) mod parking;
 pub(crate) mod queue;
 pub(crate) mod readers;
 pub(crate) mod registry;
+pub(crate) mod retain;
 pub(crate) mod roster;
 pub(crate) mod signal;
 pub(crate) mod snapshot;

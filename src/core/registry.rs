@@ -92,8 +92,10 @@ impl<M: Mode, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
 /// A signal, if it is there.
 type There<M, E, C> = Result<Option<<M as Mode>::Ptr<Signal<M, E, C>>>, WrongType>;
 
+type StrongGroup<M, C> = <M as Mode>::Ptr<Group<M, C>>;
+
 /// The handlers of some patterns.
-pub(crate) type Groups<M, C> = SmallVec<[<M as Mode>::Ptr<Group<M, C>>; 4]>;
+pub(crate) type Groups<M, C> = SmallVec<[StrongGroup<M, C>; 4]>;
 
 /// What there is for a name.
 pub(crate) enum Found<M: Mode, E, C: 'static> {
@@ -190,7 +192,7 @@ impl<M: Mode, C: 'static> Topics<M, C> {
 pub(crate) struct Registry<M: Mode, C: 'static> {
     topics: M::Lock<Topics<M, C>>,
     /// The hook for unhandled events, as the only handler of a pattern that is nowhere attached.
-    unhandled: M::Lock<Option<M::Ptr<Group<M, C>>>>,
+    unhandled: M::Lock<Option<StrongGroup<M, C>>>,
     pub(crate) settings: Settings<M>,
 }
 

@@ -3,16 +3,18 @@
 //! Writers change the roster and mark the published snapshot stale; the next emission builds a new
 //! one. So a hundred thousand changes in a row cost no more than each of them alone.
 
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::demand::Watchers;
-use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, state};
+use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, Hold, state};
 use super::faults;
 use super::handlers::{Callee, Captures, Filter, Link};
 use super::home::{Home, Hook, Place};
 use super::mode::Mode;
 use super::readers::{Counted, Publish, Tag};
 use super::registry::{Groups, Registry};
+use super::retain::Retain;
 use super::roster::Roster;
 use super::snapshot::{Handler, Handlers, Look, Publication, Reading};
 use super::sync::{Fault, Lock, Word, planted};
@@ -31,20 +33,35 @@ pub(crate) fn horizon() -> u64 {
 /// What only the holder of the lock touches.
 struct Writer<M: Mode, E, C: 'static> {
     roster: Roster<Anchor<M, dyn Handle<M, C>>>,
-    /// The patterns that this topic's name matches.
-    groups: Option<Box<WeakGroups<M, C>>>,
-    watchers: Option<Box<Watchers<M>>>,
-    /// A topic that has handlers keeps itself. Invariant: set only while the roster has any.
+    more: Option<Box<More<M, C>>>,
+    /// A topic that has handlers, or retains events, keeps itself, and no other does.
     keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
     /// The bus has not gone.
     listed: bool,
+}
+
+/// What few signals have.
+struct More<M: Mode, C: 'static> {
+    /// The patterns that this topic's name matches.
+    groups: WeakGroups<M, C>,
+    watchers: Watchers<M>,
+    retained: Option<Anchor<M, dyn Retain<M, C>>>,
+}
+
+impl<M: Mode, C> Default for More<M, C> {
+    fn default() -> Self {
+        More {
+            groups: Vec::new(),
+            watchers: Watchers::new(),
+            retained: None,
+        }
+    }
 }
 
 /// The handlers of one pattern. Nothing is emitted to it: what is emitted to a topic that the
 /// pattern matches runs these handlers among its own.
 pub(crate) type Group<M, C> = Signal<M, AnyEvent, C>;
 
-/// Boxed where it is kept: most signals have none, and should be small.
 pub(crate) type WeakGroups<M, C> = Vec<<M as Mode>::Weak<Group<M, C>>>;
 
 pub(crate) struct Signal<M: Mode, E, C: 'static> {
@@ -90,8 +107,13 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         };
         let writer = Writer {
             roster: Roster::new(),
-            groups: (!groups.is_empty()).then(|| Box::new(groups)),
-            watchers: None,
+            more: match groups.is_empty() {
+                true => None,
+                false => Some(Box::new(More {
+                    groups,
+                    ..More::default()
+                })),
+            },
             keeps_itself: None,
             listed,
         };
@@ -153,34 +175,57 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             };
             Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
         };
-        let (entry, old) = this.writer.with(|writer| {
-            if writer.roster.is_closed() {
-                return (make(0, state::REMOVED | state::CLOSED), None);
+        let mut make = Some(make);
+        // `None` where events are kept that the handler is to be given in the same moment.
+        let mut insert = |kept: bool| {
+            this.writer.with(|writer| {
+                if writer.retains() && !kept {
+                    return None;
+                }
+                let make = make.take()?;
+                if writer.roster.is_closed() {
+                    return Some((make(0, state::REMOVED | state::CLOSED), None));
+                }
+                if wish.limit == Some(0) {
+                    return Some((make(0, state::REMOVED), None));
+                }
+                let mut entry = None;
+                writer.roster.insert(|key| {
+                    let made = make(key, 0);
+                    K::born(&made);
+                    let handle = made.cast::<dyn Handle<M, C>>(|entry| entry);
+                    entry = Some(made);
+                    handle
+                });
+                if writer.listed && writer.keeps_itself.is_none() {
+                    writer.keeps_itself = Some(this.clone());
+                }
+                let Some(entry) = entry else {
+                    unreachable!("a slotmap calls the closure once")
+                };
+                let old = if planted(Fault::Unpublished) {
+                    None
+                } else {
+                    this.published.take(Tag::Stale)
+                };
+                Some((entry, old))
+            })
+        };
+        let mut inserted = insert(false);
+        if let (None, Some(retained)) = (&inserted, this.retained()) {
+            // SAFETY: `retained` is a hold, and the handler one of this signal.
+            unsafe {
+                retained.entry().hand_over(&this.home, &mut || {
+                    inserted = insert(true);
+                    let (entry, _) = inserted.as_ref()?;
+                    let handler = entry.cast::<dyn Handle<M, C>>(|entry| entry).hold();
+                    handler.filter(|_| !entry.head().has(state::REMOVED))
+                });
             }
-            if wish.limit == Some(0) {
-                return (make(0, state::REMOVED), None);
-            }
-            let mut entry = None;
-            writer.roster.insert(|key| {
-                let made = make(key, 0);
-                K::born(&made);
-                let handle = made.cast::<dyn Handle<M, C>>(|entry| entry);
-                entry = Some(made);
-                handle
-            });
-            if writer.listed && writer.keeps_itself.is_none() {
-                writer.keeps_itself = Some(this.clone());
-            }
-            let Some(entry) = entry else {
-                unreachable!("a slotmap calls the closure once")
-            };
-            let old = if planted(Fault::Unpublished) {
-                None
-            } else {
-                this.published.take(Tag::Stale)
-            };
-            (entry, old)
-        });
+        }
+        let Some((entry, old)) = inserted.or_else(|| insert(true)) else {
+            unreachable!("a handler is inserted once")
+        };
         // Outside of the lock, like every release: it may run user code.
         drop(old);
         if let Some(registry) = this.pattern_registry() {
@@ -204,10 +249,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             }
             let entry = writer.roster.remove(key)?;
             entry.head().state.or(state::REMOVED | flags);
-            let kept = match writer.roster.is_empty() {
-                true => writer.keeps_itself.take(),
-                false => None,
-            };
+            let kept = writer.let_go();
             Some((entry, self.published.take(writer.tag(&self.home)), kept))
         });
         let Some((entry, old, kept)) = removed else {
@@ -253,15 +295,15 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 true => Tag::Closed,
                 false => writer.tag(&self.home),
             };
+            let mut retained = None;
             if close {
-                writer.groups = None;
                 self.home.subject.close();
+                writer.more().groups = Vec::new();
+                retained = writer.more().retained.take();
+                writer.trim();
             }
-            (
-                entries,
-                self.published.take(tag),
-                writer.keeps_itself.take(),
-            )
+            let kept = (writer.let_go(), retained);
+            (entries, self.published.take(tag), Some(kept))
         });
         drop(old);
         self.renew_topics();
@@ -270,7 +312,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         for entry in entries {
             entry.release();
         }
-        drop(kept);
+        if let Some((_kept, Some(retained))) = kept {
+            retained.release();
+        }
         count
     }
 
@@ -304,29 +348,93 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Looks under the lock, and publishes what is missing.
     pub(crate) fn look(&self) -> Look<Reading<M, C, Counted<M>>> {
         M::Published::prepare();
-        let registry = self.registry.as_ref().and_then(M::upgrade);
-        let unhandled = registry.and_then(|registry| registry.unhandled());
+        let unhandled = self.unhandled();
         let (look, _groups) = self.writer.with(|writer| {
             let frame = Frame {
                 inside: self.address(),
                 horizon: horizon(),
             };
-            let groups: Groups<M, C> = writer.groups().filter_map(M::upgrade).collect();
+            let mut groups = Groups::<M, C>::new();
             let look = self.published.read_or_publish(frame, || {
-                let mut handlers: Handlers<M, C> =
-                    writer.roster.iter().filter_map(Anchor::hold).collect();
-                groups
-                    .iter()
-                    .for_each(|group| group.hold_all(&mut handlers));
-                if let (true, Some(unhandled)) = (handlers.is_empty(), &unhandled) {
-                    unhandled.hold_all(&mut handlers);
-                }
+                let mut handlers = Handlers::<M, C>::new();
+                groups = writer.gather(unhandled.as_ref(), &mut handlers);
                 handlers
             });
             // One of them may have lost its last handle meanwhile, and must not go under the lock.
             (look, groups)
         });
         look
+    }
+
+    fn unhandled(&self) -> Option<M::Ptr<Group<M, C>>> {
+        let registry = self.registry.as_ref().and_then(M::upgrade)?;
+        registry.unhandled()
+    }
+
+    /// What is kept, if something is.
+    pub(crate) fn retained(&self) -> Option<Hold<M, dyn Retain<M, C>>> {
+        match self.home.subject.retains() {
+            true => self
+                .writer
+                .with(|writer| writer.more.as_ref()?.retained.as_ref()?.hold()),
+            false => None,
+        }
+    }
+
+    /// Keeps an event, and in the same moment gathers who is to hear it. `None`: nothing is kept
+    /// here any more. An error: the signal is closed.
+    pub(crate) fn keep(
+        &self,
+        event: &E,
+        into: &mut impl Extend<Handler<M, C>>,
+    ) -> Option<Result<u64, ()>> {
+        let (retained, unhandled) = (self.retained()?, self.unhandled());
+        let (mut gathered, mut limit) = (None, 0);
+        let gather = &mut || {
+            gathered = self.writer.with(|writer| {
+                limit = horizon();
+                let open = !writer.roster.is_closed();
+                open.then(|| writer.gather(unhandled.as_ref(), into))
+            });
+            gathered.is_some()
+        };
+        // SAFETY: `retained` is a hold, and the event one of this signal.
+        unsafe {
+            retained
+                .entry()
+                .keep(NonNull::from(event).cast(), &self.home, gather)
+        };
+        // The groups go outside of both locks.
+        Some(gathered.map(|_groups| limit).ok_or(()))
+    }
+
+    /// Keeps so many events from now on, in what `make` makes if there is nothing to keep them in.
+    pub(crate) fn retain(
+        this: &M::Ptr<Self>,
+        most: usize,
+        make: impl FnOnce() -> Anchor<M, dyn Retain<M, C>>,
+    ) {
+        if let (Some(retained), true) = (this.retained(), most > 0) {
+            // SAFETY: this is a hold.
+            return unsafe { retained.entry().resize(most, &this.home) };
+        }
+        let new = (most > 0).then(make);
+        let (gone, old, kept) = this.writer.with(|writer| {
+            if writer.roster.is_closed() {
+                return (new, None, None);
+            }
+            this.home.subject.set_retains(new.is_some());
+            if writer.listed && new.is_some() && writer.keeps_itself.is_none() {
+                writer.keeps_itself = Some(this.clone());
+            }
+            let gone = std::mem::replace(&mut writer.more().retained, new);
+            writer.trim();
+            let old = this.published.take(writer.tag(&this.home));
+            (gone, old, writer.let_go())
+        });
+        drop(old);
+        gone.as_ref().into_iter().for_each(Anchor::release);
+        drop(kept);
     }
 
     /// Adds a hold of each handler.
@@ -343,7 +451,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             }
             let known = |it: &M::Weak<Group<M, C>>| M::address(it) == M::address(&group);
             if !writer.groups().any(known) {
-                writer.groups.get_or_insert_default().push(group);
+                writer.more().groups.push(group);
             }
             self.published.take(Tag::Stale)
         });
@@ -354,12 +462,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Forgets a pattern, by its address.
     pub(crate) fn detach(&self, group: usize) {
         let old = self.writer.with(|writer| {
-            if let Some(groups) = &mut writer.groups {
-                groups.retain(|it| M::address(it).addr() != group);
-            }
-            if writer.groups().next().is_none() {
-                writer.groups = None;
-            }
+            let stays = |it: &M::Weak<Group<M, C>>| M::address(it).addr() != group;
+            writer.more().groups.retain(stays);
+            writer.trim();
             match writer.roster.is_closed() {
                 true => None,
                 false => self.published.take(writer.tag(&self.home)),
@@ -382,10 +487,8 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Adds somebody who wants to know whether there are handlers, and says it if there are.
     pub(crate) fn watch(&self, hook: Hook<M, bool>) {
         self.writer.with(|writer| {
-            let watchers = writer
-                .watchers
-                .get_or_insert_with(|| Box::new(Watchers::new()));
-            watchers.add(hook);
+            self.home.subject.set_watched();
+            writer.more().watchers.add(hook);
         });
         self.tell_watchers();
     }
@@ -393,30 +496,22 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Forgets one of them, by its address. A call that is under way goes on.
     pub(crate) fn unwatch(&self, hook: usize) {
         let gone = self.writer.with(|writer| {
-            let watchers = writer.watchers.as_mut()?;
-            let gone = watchers.remove(hook);
-            match watchers.is_empty() {
-                true => Some((gone, writer.watchers.take())),
-                false => Some((gone, None)),
-            }
+            let gone = writer.more().watchers.remove(hook);
+            writer.trim();
+            gone
         });
-        if let Some((Some(hook), _)) = gone {
-            hook.release();
-        }
+        gone.as_ref().into_iter().for_each(Anchor::release);
     }
 
     /// Tells those who want to know of a change, one call at a time for each of them.
     fn tell_watchers(&self) {
-        loop {
+        while self.home.subject.is_watched() {
             let (next, _groups) = self.writer.with(|writer| {
-                if writer.watchers.is_none() {
-                    return (None, Groups::<M, C>::new());
-                }
                 let groups: Groups<M, C> = writer.groups().filter_map(M::upgrade).collect();
                 let active =
                     !writer.roster.is_empty() || groups.iter().any(|group| group.len() > 0);
-                let watchers = writer.watchers.as_mut();
-                let next = watchers.and_then(|it| Some((it.next(active)?, active)));
+                let more = writer.more.as_mut();
+                let next = more.and_then(|more| Some((more.watchers.next(active)?, active)));
                 (next, groups)
             });
             let Some((hook, active)) = next else { return };
@@ -426,8 +521,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 faults::guarded(Some(&*self.home), None, hook.head().place, call);
             }
             self.writer.with(|writer| {
-                let watchers = writer.watchers.as_mut();
-                watchers.into_iter().for_each(|it| it.told(hook.address()));
+                let more = writer.more.as_mut();
+                more.into_iter()
+                    .for_each(|more| more.watchers.told(hook.address()));
             });
         }
     }
@@ -454,14 +550,61 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: Mode, E, C> Writer<M, E, C> {
+    /// Keeps itself no more, if nothing asks for it.
+    fn let_go(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
+        match self.roster.is_empty() && !self.retains() {
+            true => self.keeps_itself.take(),
+            false => None,
+        }
+    }
+
+    fn more(&mut self) -> &mut More<M, C> {
+        self.more.get_or_insert_default()
+    }
+
+    /// Gives back what is empty.
+    fn trim(&mut self) {
+        let is_empty = |more: &More<M, C>| {
+            more.groups.is_empty() && more.watchers.is_empty() && more.retained.is_none()
+        };
+        if self.more.as_deref().is_some_and(is_empty) {
+            self.more = None;
+        }
+    }
+
+    fn retains(&self) -> bool {
+        self.more
+            .as_ref()
+            .is_some_and(|more| more.retained.is_some())
+    }
+
+    /// Adds a hold of each handler, of patterns too; of `unhandled` if there are none. What comes
+    /// back goes outside of the lock.
+    fn gather(
+        &self,
+        unhandled: Option<&M::Ptr<Group<M, C>>>,
+        into: &mut impl Extend<Handler<M, C>>,
+    ) -> Groups<M, C> {
+        let mut handlers: Handlers<M, C> = self.roster.iter().filter_map(Anchor::hold).collect();
+        let groups: Groups<M, C> = self.groups().filter_map(M::upgrade).collect();
+        groups
+            .iter()
+            .for_each(|group| group.hold_all(&mut handlers));
+        if let (true, Some(unhandled)) = (handlers.is_empty(), unhandled) {
+            unhandled.hold_all(&mut handlers);
+        }
+        into.extend(handlers);
+        groups
+    }
+
     fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
-        self.groups.iter().flat_map(|groups| groups.iter())
+        self.more.iter().flat_map(|more| more.groups.iter())
     }
 
     /// What is published until the next emission looks.
     fn tag(&self, home: &Home<M>) -> Tag {
-        let nobody = self.roster.is_empty() && self.groups.is_none();
-        match nobody && !home.settings.hears_unhandled() {
+        let nobody = self.roster.is_empty() && self.groups().next().is_none();
+        match nobody && !self.retains() && !home.settings.hears_unhandled() {
             true => Tag::Empty,
             false => Tag::Stale,
         }
@@ -471,6 +614,8 @@ impl<M: Mode, E, C> Writer<M, E, C> {
 impl<M: Mode, E, C> Drop for Signal<M, E, C> {
     fn drop(&mut self) {
         self.clear();
+        let retained = self.writer.with(|writer| writer.more().retained.take());
+        retained.as_ref().into_iter().for_each(Anchor::release);
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
             registry.sign_off(&self.home, self.address());
         }

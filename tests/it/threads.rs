@@ -493,3 +493,28 @@ fn snapshots_of_two_signals_take_turns_at_one_address() {
     });
     assert_eq!(live.load(SeqCst), 0);
 }
+
+#[test]
+fn a_kept_event_reaches_each_handler_once_though_threads_race() {
+    for _ in 0..500 {
+        let signal = Signal::<u32>::new();
+        signal.retain(100);
+        let start = Barrier::new(2);
+        let seen: Arc<Mutex<Vec<u32>>> = Arc::default();
+        let sub = thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                (0..20).for_each(|n| _ = signal.emit(&n));
+            });
+            start.wait();
+            signal.on({
+                let seen = seen.clone();
+                move |n| seen.lock().unwrap().push(*n)
+            })
+        });
+        drop(sub);
+        let mut seen = seen.lock().unwrap().clone();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..20).collect::<Vec<_>>());
+    }
+}

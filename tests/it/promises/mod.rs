@@ -11,3 +11,4 @@ mod misuse;
 mod order;
 mod patterns;
 mod queue;
+mod state;

@@ -1,0 +1,122 @@
+//! Keeps the last events of a signal for those who subscribe later.
+//!
+//! One lock makes two pairs of steps atomic towards each other: an emission keeps its event and
+//! gathers who is to be called; a subscription inserts its handler and looks what is kept. So each
+//! event reaches each handler once: by the emission if the handler was there, or else from here.
+
+use std::collections::VecDeque;
+use std::ptr::NonNull;
+
+use super::emission;
+use super::entry::{Anchor, Draft, Entity, Entry};
+use super::faults;
+use super::home::{Home, Place};
+use super::mode::Mode;
+use super::snapshot::Handler;
+use super::sync::Lock;
+use super::thread::{self, Frame};
+
+/// What a signal keeps, whatever its events are.
+pub(crate) trait Retain<M: Mode, C>: Entity<M> {
+    /// Keeps a clone of the event if `gather` says that the emission takes place.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold, and `event` points to an event of the signal.
+    unsafe fn keep(&self, event: NonNull<()>, home: &Home<M>, gather: &mut dyn FnMut() -> bool);
+    /// Inserts a handler and calls it with what is kept, the oldest first.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold, and the handler is one of the signal.
+    unsafe fn hand_over(&self, home: &Home<M>, insert: &mut dyn FnMut() -> Option<Handler<M, C>>);
+    /// Keeps so many from now on.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn resize(&self, most: usize, home: &Home<M>);
+}
+
+/// The last events.
+struct Retained<M: Mode, E: 'static> {
+    kept: M::Lock<Kept<M, E>>,
+}
+
+struct Kept<M: Mode, E: 'static> {
+    events: VecDeque<M::Ptr<E>>,
+    most: usize,
+}
+
+/// Nothing kept yet. The caller has to release it in time.
+pub(crate) fn retain<M: Mode, E: Clone + 'static>(
+    most: usize,
+    place: Place,
+) -> Anchor<M, dyn Retain<M, ()>> {
+    let draft = Draft {
+        key: 0,
+        sequence: 0,
+        place,
+        home: None,
+        extra: None,
+        state: 0,
+    };
+    let events = VecDeque::new();
+    let kept = M::Lock::new(Kept { events, most });
+    let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Retained::<M, E> { kept });
+    entry.cast::<dyn Retain<M, ()>>(|entry| entry)
+}
+
+impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>> {
+    unsafe fn keep(&self, event: NonNull<()>, home: &Home<M>, gather: &mut dyn FnMut() -> bool) {
+        // SAFETY: the caller says so.
+        let (event, retained) = unsafe { (event.cast::<E>().as_ref(), self.captures()) };
+        let place = self.head().place;
+        let mut clone = None;
+        // A panic is a failure of the topic. Whoever is subscribed gets the event nevertheless.
+        faults::guarded(Some(home), None, place, || {
+            clone = Some(M::ptr(event.clone()))
+        });
+        let gone = retained.kept.with(|kept| {
+            if gather() {
+                kept.events.extend(clone.take());
+            }
+            match kept.events.len() > kept.most {
+                true => kept.events.pop_front(),
+                false => None,
+            }
+        });
+        faults::drop_event((gone, clone), &home.subject, &home.settings, place);
+    }
+
+    unsafe fn hand_over(&self, home: &Home<M>, insert: &mut dyn FnMut() -> Option<Handler<M, ()>>) {
+        // SAFETY: the caller says so.
+        let retained = unsafe { self.captures() };
+        let (handler, events) = retained.kept.with(|kept| (insert(), kept.events.clone()));
+        let Some(handler) = handler else { return };
+        let occupied = thread::occupy(Frame {
+            inside: handler.entry().address(),
+            horizon: 0,
+        });
+        for event in events {
+            // There is no emission to tell of failures. What no hook was told of is logged here.
+            drop(emission::run_one(&handler, &*event, home, &mut ()));
+            faults::drop_event(event, &home.subject, &home.settings, self.head().place);
+        }
+        drop(handler);
+        drop(occupied);
+    }
+
+    unsafe fn resize(&self, most: usize, home: &Home<M>) {
+        // SAFETY: the caller says so.
+        let retained = unsafe { self.captures() };
+        let gone: Vec<_> = retained.kept.with(|kept| {
+            kept.most = most;
+            let too_many = kept.events.len().saturating_sub(most);
+            kept.events.drain(..too_many).collect()
+        });
+        for event in gone {
+            faults::drop_event(event, &home.subject, &home.settings, self.head().place);
+        }
+    }
+}
