@@ -47,7 +47,8 @@
 //! | handler | the closure that is called |
 //! | [`Subscription`] | the guard that keeps a handler connected |
 //! | [`Signal<E>`](Signal) | the ordered handlers of one event; usable alone, without a bus |
-//! | [`Bus`] | signals by name, and one queue |
+//! | [`Bus`] | signals by name, patterns over the names, and one queue |
+//! | [`Pattern`] | names, all at once: `order.*`, `order.>` |
 //! | [`Emission`] | one delivery of one event to the handlers of a signal, and how it went |
 //! | [`Queue`] | events waiting to be delivered by whoever drains it |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
@@ -74,10 +75,10 @@
 //!
 //! *Order*
 //!
-//! 1. Handlers run by priority, highest first; equal ones in the order they subscribed. Cancelling
-//!    and subscribing again goes to the end.
+//! 1. Handlers run by priority, highest first; equal ones in the order they subscribed, those of a
+//!    topic and those of patterns counted together. Cancelling and subscribing again goes to the end.
 //! 2. Priority orders the handlers of one emission, and says nothing across events. [`Flow::Stop`]
-//!    ends its emission and no other. Each handler is asked in this order: live, not paused, filter,
+//!    ends its emission and no other, whoever returned it. Each handler is asked in this order: live, not paused, filter,
 //!    still live, claim, call.
 //!
 //! *Changes during an emission*
@@ -109,7 +110,9 @@
 //!     topic, label and the line that subscribed the handler, and to the error hook. After the rest
 //!     has run the first panic resumes in the emitter, unless the bus contains panics or the thread
 //!     is unwinding. Without a hook, what nobody looked at is logged: one line on standard error.
-//! 11. While a hook runs on a thread, failures raised there go to the log.
+//! 11. While a hook runs on a thread, failures and unhandled events raised there go to the log. An
+//!     event is unhandled when no live handler is there for it, of its topic or of a pattern; those
+//!     that pause, filter or queue count. A deferred event is judged when it is delivered.
 //!
 //! *Memory and locks*
 //!
@@ -119,8 +122,10 @@
 //!     emission ends that could still be inside it; at once when there is none. A panic in that
 //!     `Drop`, or in that of an event, keeps no other from being dropped.
 //! 14. Nothing grows without bound by subscribing and cancelling, by bursts, or by names. A topic
-//!     exists while a handle, a handler or a deferred event holds it; its name and type are bound
-//!     as long. Asking about a name does not create it.
+//!     exists while a handle, a handler of its own, a deferred event, a [`Demand`] or what it retains
+//!     holds it; its name and type are bound as long. Patterns are resolved when either side is
+//!     added; a name that nobody holds is matched on the fly, and nothing is kept of it. Asking
+//!     about a name does not create it.
 //! 15. Emitting allocates nothing after a thread's first emission, while the handlers stay the same
 //!     and none fails. Deferring allocates nothing once the queue is warm.
 //!

@@ -312,9 +312,8 @@ impl<M: Mode, C: 'static> Registry<M, C> {
 
     /// Lets the topics that a pattern matches know that it has lost a handler.
     pub(crate) fn renew(&self, pattern: &Home<M>) {
-        for topic in self.topics_of(pattern) {
-            M::listed::<C>(&topic).renew();
-        }
+        let topics = self.topics_of(pattern);
+        topics.iter().for_each(|it| M::listed::<C>(it).renew());
     }
 
     /// Whether a pattern matches the topic at this address.
