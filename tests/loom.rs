@@ -13,7 +13,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::thread;
-use slotcast::{Queue, Signal};
+use slotcast::{Bus, Queue, Signal, Topic};
 
 /// All orders with at most this many preemptions.
 const PREEMPTIONS: usize = 3;
@@ -274,5 +274,68 @@ fn run_returns_when_the_queue_is_closed_and_empty() {
         queue.close();
         assert_eq!(running.join().unwrap(), 1);
         assert_eq!(done.load(SeqCst), 1);
+    });
+}
+
+const TOPIC: Topic<u32> = Topic::new("room.one");
+
+/// Planted: `Unrenewed`.
+#[test]
+fn cancel_of_a_pattern_against_emit_drops_captures_promptly() {
+    model(|| {
+        let bus = Bus::new();
+        let signal = bus.signal(&TOPIC);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let _stays = bus.on_pattern("room.*", |_| ());
+        let sub = bus.on_pattern("room.*", move |_| captures.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        sub.cancel();
+        emitting.join().unwrap();
+        assert_eq!(dropped.load(SeqCst), 1);
+        assert_eq!(signal.emit(&2).ran(), 1);
+    });
+}
+
+/// Planted: `Unattached`.
+#[test]
+fn a_pattern_and_a_topic_that_meet_find_each_other() {
+    model(|| {
+        let bus = Bus::new();
+        let subscribing = thread::spawn({
+            let bus = bus.clone();
+            move || bus.on_pattern("room.*", |_| ())
+        });
+        let signal = bus.signal(&TOPIC);
+        signal.emit(&0);
+        let sub = subscribing.join().unwrap();
+        assert_eq!(signal.emit(&1).ran(), 1);
+        drop(sub);
+        assert_eq!(signal.emit(&2).ran(), 0);
+    });
+}
+
+/// Planted: `Unlocked`.
+#[test]
+fn a_kept_event_reaches_a_new_handler_once() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        signal.retain_last();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        let sub = signal.on({
+            let calls = calls.clone();
+            move |_| _ = calls.fetch_add(1, SeqCst)
+        });
+        emitting.join().unwrap();
+        assert_eq!(calls.load(SeqCst), 1);
+        drop(sub);
     });
 }

@@ -13,7 +13,7 @@ use super::faults;
 use super::home::{Home, Place};
 use super::mode::Mode;
 use super::snapshot::Handler;
-use super::sync::Lock;
+use super::sync::{Fault, Lock, planted};
 use super::thread::{self, Frame};
 
 /// What a signal keeps, whatever its events are.
@@ -92,7 +92,11 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
     unsafe fn hand_over(&self, home: &Home<M>, insert: &mut dyn FnMut() -> Option<Handler<M, ()>>) {
         // SAFETY: the caller says so.
         let retained = unsafe { self.captures() };
-        let (handler, events) = retained.kept.with(|kept| (insert(), kept.events.clone()));
+        let too_early = planted(Fault::Unlocked).then(&mut *insert);
+        let (handler, events) = retained.kept.with(|kept| {
+            let handler = too_early.unwrap_or_else(insert);
+            (handler, kept.events.clone())
+        });
         let Some(handler) = handler else { return };
         let occupied = thread::occupy(Frame {
             inside: handler.entry().address(),

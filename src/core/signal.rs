@@ -228,7 +228,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         };
         // Outside of the lock, like every release: it may run user code.
         drop(old);
-        if let Some(registry) = this.pattern_registry() {
+        if let (Some(registry), false) = (this.pattern_registry(), planted(Fault::Unattached)) {
             registry.attach(&this.home);
         }
         this.tell_watchers();
@@ -530,7 +530,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
     fn renew_topics(&self) {
-        if let Some(registry) = self.pattern_registry() {
+        if let (Some(registry), false) = (self.pattern_registry(), planted(Fault::Unrenewed)) {
             registry.renew(&self.home);
         }
     }

@@ -69,6 +69,12 @@ pub(crate) enum Fault {
     Unwoken,
     /// Closing a queue does not ring for those who run it.
     Untolled,
+    /// A pattern that loses a handler does not tell its topics.
+    Unrenewed,
+    /// A new pattern does not tell the topics that exist.
+    Unattached,
+    /// What is kept is looked at before the handler is inserted, and not in the same moment.
+    Unlocked,
 }
 
 /// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.
