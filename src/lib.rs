@@ -157,6 +157,7 @@
 
 mod bus;
 mod core;
+mod delayed;
 mod drained;
 mod emission;
 mod error;
@@ -164,6 +165,7 @@ pub mod flavour;
 pub mod local;
 mod outcome;
 mod queue;
+mod ready;
 mod shared;
 mod signal;
 mod subscribe;
@@ -171,6 +173,7 @@ mod subscription;
 mod topic;
 
 pub use crate::core::home::Panics;
+pub use crate::core::room::Overflow;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
@@ -179,7 +182,9 @@ pub use crate::error::{
 };
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::queue::PostError;
-pub use crate::shared::{Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal};
+pub use crate::shared::{
+    Bus, BusBuilder, Delayed, Pause, Queue, Ready, Signal, Subscription, WeakBus, WeakSignal,
+};
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};
 

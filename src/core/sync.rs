@@ -69,6 +69,10 @@ pub(crate) enum Fault {
     Unwoken,
     /// Closing a queue does not ring for those who run it.
     Untolled,
+    /// What comes into an empty queue does not wake the futures that wait for it.
+    Unheard,
+    /// A drain does not ring for those who wait for room.
+    Roomless,
 }
 
 /// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.
