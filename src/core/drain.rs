@@ -88,15 +88,21 @@ impl Plan {
         }
     }
 
+    #[inline]
     fn is_over(&self) -> bool {
-        self.most == 0 || self.until.is_some_and(|until| Instant::now() >= until)
+        self.most == 0 || self.until.is_some_and(has_passed)
     }
+}
+
+#[inline(never)]
+fn has_passed(until: Instant) -> bool {
+    Instant::now() >= until
 }
 
 /// What a drain does next.
 enum Next<P> {
-    /// Delivers this event.
-    Single(P),
+    /// Delivers this event; how many threads wait for its place.
+    Single(P, usize),
     /// Delivers so many from the outbox; whether that is all.
     Run(usize, bool),
     Done,
@@ -120,15 +126,17 @@ struct Rest {
 impl<M: Mode, C: 'static> Queue<M, C> {
     /// Delivers what is there now, as far as planned.
     #[track_caller]
-    pub(crate) fn drain(&self, context: &mut C, plan: Plan) -> Drained {
+    pub(crate) fn drain(&self, context: &mut C, mut plan: Plan) -> Drained {
         let settings = &self.home.settings;
         let Some(draining) = thread::begin_drain(self.address()) else {
             return self.refuse(Location::caller());
         };
         let mark = thread::failures();
         let mut tray = Tray::new(self);
-        let turn = |outbox: &mut Box<Batch<M, C>>| self.take_turn(outbox, context, plan, &mut tray);
-        let rest = match plan.waits {
+        let waits = plan.waits;
+        let turn =
+            |outbox: &mut Box<Batch<M, C>>| self.take_turn(outbox, context, &mut plan, &mut tray);
+        let rest = match waits {
             true => Some(self.outbox.with(turn)),
             false => self.outbox.try_with(turn),
         };
@@ -178,40 +186,74 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         &self,
         outbox: &mut Box<Batch<M, C>>,
         context: &mut C,
-        mut plan: Plan,
+        plan: &mut Plan,
         tray: &mut Tray<'_, M>,
     ) -> Rest {
-        let mut horizon = None;
-        // The last parcel, empty, to be put on the shelf when the lock is taken next.
-        let mut empty: Option<M::Parcel<C>> = None;
-        while !plan.is_over() {
-            let (next, blocked) = self.inbox.with(|inbox| {
-                empty.take().into_iter().for_each(|it| inbox.shelf.keep(it));
-                let horizon = *horizon.get_or_insert_with(|| inbox.begin(plan.now));
-                (self.next(inbox, outbox, horizon), inbox.blocked)
-            });
+        if plan.is_over() {
+            return self.end_turn();
+        }
+        let (horizon, mut next) = self.inbox.with(|inbox| {
+            let horizon = inbox.begin(plan.now);
+            (horizon, self.next(inbox, outbox, horizon))
+        });
+        loop {
             match next {
                 Next::Done => break,
-                Next::Single(mut parcel) => {
-                    // Its place is free as soon as it begins.
-                    self.ring_room(blocked);
-                    parcel.deliver(context, tray);
-                    empty = Some(parcel);
-                    plan.most -= 1;
+                Next::Single(parcel, blocked) => {
+                    next = self.singles(parcel, blocked, horizon, outbox, context, plan, tray);
                 }
                 Next::Run(count, is_all) => {
-                    self.run(outbox, context, count, &mut plan, tray);
-                    if is_all {
-                        plan.most = 0;
+                    self.run(outbox, context, count, plan, tray);
+                    self.tidy(outbox, tray);
+                    if is_all || plan.is_over() {
+                        break;
                     }
+                    next = self.inbox.with(|inbox| self.next(inbox, outbox, horizon));
                 }
             }
-            if self.left.get() == 0 && outbox.len() > 0 {
-                // Cleared by a handler, with the rest to be dropped.
-                outbox.discard(tray);
+        }
+        self.end_turn()
+    }
+
+    /// Delivers single events as long as they come; what comes then.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments, reason = "all that a drain has")]
+    fn singles(
+        &self,
+        mut parcel: M::Parcel<C>,
+        mut blocked: usize,
+        horizon: Horizon,
+        outbox: &mut Box<Batch<M, C>>,
+        context: &mut C,
+        plan: &mut Plan,
+        tray: &mut Tray<'_, M>,
+    ) -> Next<M::Parcel<C>> {
+        loop {
+            // Its place is free as soon as it begins.
+            self.ring_room(blocked);
+            parcel.deliver(context, tray);
+            plan.most -= 1;
+            self.tidy(outbox, tray);
+            let is_over = plan.is_over();
+            let next = self.inbox.with(|inbox| {
+                inbox.shelf.keep(parcel);
+                match is_over {
+                    true => Next::Done,
+                    false => self.next(inbox, outbox, horizon),
+                }
+            });
+            match next {
+                Next::Single(another, more) => (parcel, blocked) = (another, more),
+                next => return next,
             }
         }
-        self.end_turn(empty)
+    }
+
+    /// Drops the rest of the outbox, if a handler has cleared the queue.
+    fn tidy(&self, outbox: &mut Batch<M, C>, tray: &mut Tray<'_, M>) {
+        if self.left.get() == 0 && outbox.len() > 0 {
+            outbox.discard(tray);
+        }
     }
 
     /// Delivers so many from the outbox, or as many as are left of the plan.
@@ -236,63 +278,68 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// What comes next of what is within the horizon. The outbox is empty where nothing is left.
+    #[inline]
     fn next(
         &self,
         inbox: &mut Inbox<M, C>,
         outbox: &mut Box<Batch<M, C>>,
         horizon: Horizon,
     ) -> Next<M::Parcel<C>> {
-        let stepped = inbox.is_stepped();
-        if self.left.get() == 0 && !stepped && inbox.batch.first() < horizon.place {
+        let mut left = self.left.get();
+        if left == 0 && !inbox.is_stepped() && inbox.batch.first() < horizon.place {
             let end = inbox.batch.end();
             std::mem::swap(&mut inbox.batch, outbox);
             inbox.batch.begin_at(end);
-            self.left.set(outbox.len());
+            left = outbox.len();
+            self.left.set(left);
         }
-        let left = self.left.get();
         let first = match left {
             0 => inbox.batch.first(),
             _ => outbox.first(),
         };
-        let latest = inbox.latest.as_mut();
-        let single = latest.and_then(|latest| Some((latest.place(horizon.drains)?, latest)));
-        let mut end = horizon.place;
-        if let Some((place, latest)) = single {
-            if place <= first {
-                let parcel = latest.pop();
-                inbox.set_limit();
-                return parcel.map_or(Next::Done, Next::Single);
-            }
-            end = end.min(place);
+        let end = match &inbox.latest {
+            Some(latest) => latest.place(horizon.drains).unwrap_or(u64::MAX),
+            None => u64::MAX,
+        };
+        if end <= first || (left == 0 && first < horizon.place) {
+            return inbox.single(end <= first);
         }
-        if first >= horizon.place {
+        let end = end.min(horizon.place);
+        if first >= end {
             return Next::Done;
-        }
-        if left == 0 {
-            let parcel = inbox.batch.pop(&mut inbox.shelf);
-            return parcel.map_or(Next::Done, Next::Single);
         }
         let count = usize::try_from(end - first).map_or(left, |count| count.min(left));
         let is_all = first + count as u64 == horizon.place && inbox.latest_len() == 0;
         Next::Run(count, is_all)
     }
 
-    fn end_turn(&self, empty: Option<M::Parcel<C>>) -> Rest {
-        let mut replaced = Vec::new();
+    fn end_turn(&self) -> Rest {
         let (rest, blocked) = self.inbox.with(|inbox| {
-            empty.into_iter().for_each(|it| inbox.shelf.keep(it));
             inbox.draining = false;
-            if let Some(latest) = &mut inbox.latest {
-                replaced.extend(std::iter::from_fn(|| latest.pop_replaced()));
-                if !replaced.is_empty() {
-                    inbox.set_limit();
-                }
-            }
             let remaining = self.there(inbox);
             let wake = remaining > 0 && inbox.is_heard() && !planted(Fault::Unwoken);
-            (Rest { remaining, wake }, inbox.blocked)
+            let latest = inbox.latest.as_ref();
+            let has_replaced = latest.is_some_and(|latest| latest.has_replaced());
+            let rest = Rest { remaining, wake };
+            ((!has_replaced).then_some(rest), inbox.blocked)
         });
         self.ring_room(blocked);
+        rest.unwrap_or_else(|| self.end_replacing())
+    }
+
+    /// Takes back what a newer event has replaced while the drain had it, and did not deliver it.
+    #[cold]
+    fn end_replacing(&self) -> Rest {
+        let mut replaced = Vec::new();
+        let rest = self.inbox.with(|inbox| {
+            if let Some(latest) = &mut inbox.latest {
+                replaced.extend(std::iter::from_fn(|| latest.pop_replaced()));
+            }
+            inbox.set_limit();
+            let remaining = self.there(inbox);
+            let wake = remaining > 0 && inbox.is_heard();
+            Rest { remaining, wake }
+        });
         self.discard(replaced);
         rest
     }
@@ -301,12 +348,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 impl<M: Mode, C: 'static> Inbox<M, C> {
     /// A drain begins: what is due joins, and what is there by then is what it delivers.
     fn begin(&mut self, now: Option<Instant>) -> Horizon {
-        if let Some(delayed) = self.delayed.as_mut().filter(|it| it.len() > 0) {
-            let now = now.unwrap_or_else(Instant::now);
-            while let Some(mut parcel) = delayed.pop(now) {
-                parcel.join(&mut self.batch, &mut self.index);
-                self.shelf.keep(parcel);
-            }
+        if self.delayed.is_some() {
+            self.join_due(now);
         }
         self.drains += 1;
         self.draining = true;
@@ -314,5 +357,28 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
             place: self.batch.end(),
             drains: self.drains,
         }
+    }
+
+    #[cold]
+    fn join_due(&mut self, now: Option<Instant>) {
+        let Some(delayed) = self.delayed.as_mut().filter(|it| it.len() > 0) else {
+            return;
+        };
+        let now = now.unwrap_or_else(Instant::now);
+        while let Some(mut parcel) = delayed.pop(now) {
+            parcel.join(&mut self.batch, &mut self.index);
+            self.shelf.keep(parcel);
+        }
+    }
+
+    /// Takes the first event out, of those that can be replaced or of the lanes.
+    #[inline(never)]
+    fn single(&mut self, of_latest: bool) -> Next<M::Parcel<C>> {
+        let parcel = match of_latest {
+            true => self.latest.as_mut().and_then(|latest| latest.pop()),
+            false => self.batch.pop(&mut self.shelf),
+        };
+        self.set_limit();
+        parcel.map_or(Next::Done, |parcel| Next::Single(parcel, self.blocked))
     }
 }

@@ -108,6 +108,11 @@ impl<M: Mode, C: 'static> Latest<M, C> {
         self.remove(self.first)
     }
 
+    /// Whether something may have to be replaced when the drain ends.
+    pub(crate) fn has_replaced(&self) -> bool {
+        !self.replaced.is_empty()
+    }
+
     /// The drain has ended. Takes out one of those that it left though a newer one came.
     pub(crate) fn pop_replaced(&mut self) -> Option<M::Parcel<C>> {
         while let Some(key) = self.replaced.pop() {
