@@ -9,3 +9,5 @@ mod failure;
 mod misuse;
 mod order;
 mod queue;
+mod queue_room;
+mod queue_time;
