@@ -4,17 +4,19 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::time::Duration;
 
 use crate::core::bus::Bus as Core;
 use crate::core::emission::Tally;
 use crate::core::handlers::{Always, Unhandled, hook};
 use crate::core::home::{Home, Name, Panics, Settings, Subject};
-use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::registry::{Found, Groups, Registry};
 use crate::core::signal::{Group, Wish};
 use crate::core::thread::MAX_DEPTH;
 use crate::core::trie::Kind;
 use crate::core::{emission, mode};
+use crate::delayed::Delayed;
 use crate::demand::Demand;
 use crate::drained::Drained;
 use crate::emission::Emission;
@@ -503,7 +505,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// # Errors
     ///
-    /// The event comes back if the topic or the bus was closed.
+    /// The event comes back if the topic or the bus was closed, or if the queue is full.
     ///
     /// # Panics
     ///
@@ -521,6 +523,62 @@ impl<M: Mode, C: 'static> Bus<M, C> {
             Ok(()) => Ok(()),
             Err(event) => self.signal(topic).defer(event),
         }
+    }
+
+    /// Puts an event at the end of the queue, and takes back the one of this topic that was put so and
+    /// still waits; see [`Queue::defer_latest`].
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const MOVED: Topic<(i32, i32)> = Topic::new("mouse.moved");
+    /// let bus = Bus::new();
+    /// let _sub = bus.on(&MOVED, |at| assert_eq!(*at, (9, 9)));
+    /// for n in 0..10 {
+    ///     bus.defer_latest(&MOVED, (n, n))?;
+    /// }
+    /// assert_eq!(bus.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<(i32, i32)>>(())
+    /// ```
+    #[track_caller]
+    pub fn defer_latest<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.signal(topic).defer_latest(event)
+    }
+
+    /// Puts an event into the queue, to be delivered by the first drain that starts when the delay has
+    /// passed; see [`Queue::defer_after`].
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer_after<E: 'static>(
+        &self,
+        delay: Duration,
+        topic: &Topic<E>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.signal(topic).defer_after(delay, event)
     }
 
     /// Delivers what waits in the queue, and lends the context to the handlers; see
@@ -666,6 +724,28 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         WeakBus {
             core: M::downgrade(&self.core),
         }
+    }
+}
+
+impl<C: 'static> Bus<Shared, C> {
+    /// Puts an event into the queue, and waits for room at most so long; see
+    /// [`Queue::defer_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer), and if there was no room in time.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer_timeout<E: Send + 'static>(
+        &self,
+        topic: &Topic<E>,
+        event: E,
+        timeout: Duration,
+    ) -> Result<(), DeferError<E>> {
+        self.signal(topic).defer_timeout(event, timeout)
     }
 }
 

@@ -13,10 +13,19 @@ use crate::error::{HandlerError, HandlerErrors};
 pub struct Drained {
     pub(crate) delivered: usize,
     pub(crate) remaining: usize,
+    /// Another thread had the turn.
+    pub(crate) busy: bool,
     pub(crate) report: Option<Box<Report>>,
 }
 
 impl Drained {
+    pub(crate) const NOTHING: Drained = Drained {
+        delivered: 0,
+        remaining: 0,
+        busy: false,
+        report: None,
+    };
+
     /// Adds what a later drain of the same queue came to.
     pub(crate) fn append(&mut self, mut later: Drained) {
         self.delivered += later.delivered;
@@ -46,10 +55,17 @@ impl Drained {
         self.delivered
     }
 
-    /// How many events were left inside when the drain ended.
+    /// How many events were left inside when the drain ended, those not counted that are delayed.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.remaining
+    }
+
+    /// Whether another thread was draining, so that [`try_drain`](crate::flavour::Queue::try_drain)
+    /// delivered nothing. That is no failure.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.busy
     }
 
     /// What failed, in the order it happened. Looking keeps it out of the log.

@@ -132,6 +132,13 @@ pub enum DeferError<E> {
     NoQueue(E),
     /// The queue or the signal was closed.
     Closed(E),
+    /// The queue is full, and set to [`Overflow::Reject`](crate::Overflow); or as many events as it
+    /// has capacity are delayed.
+    Full(E),
+    /// The queue is full, and this thread is inside a drain of it: to wait for room would never end.
+    Inside(E),
+    /// The queue was full until the time was up.
+    TimedOut(E),
 }
 
 /// Why an event could not be deferred, without the event.
@@ -142,6 +149,12 @@ pub enum DeferErrorKind {
     NoQueue,
     /// The queue or the signal was closed.
     Closed,
+    /// The queue is full.
+    Full,
+    /// The queue is full, and this thread is inside a drain of it.
+    Inside,
+    /// The queue was full until the time was up.
+    TimedOut,
 }
 
 impl fmt::Display for DeferErrorKind {
@@ -149,6 +162,9 @@ impl fmt::Display for DeferErrorKind {
         f.write_str(match self {
             DeferErrorKind::NoQueue => "signal has no queue: it was not made by a bus",
             DeferErrorKind::Closed => "queue or signal is closed",
+            DeferErrorKind::Full => "queue is full",
+            DeferErrorKind::Inside => "queue is full: this thread is inside a drain of it",
+            DeferErrorKind::TimedOut => "queue was full until the time was up",
         })
     }
 }
@@ -161,13 +177,20 @@ impl<E> DeferError<E> {
         match self {
             DeferError::NoQueue(_) => DeferErrorKind::NoQueue,
             DeferError::Closed(_) => DeferErrorKind::Closed,
+            DeferError::Full(_) => DeferErrorKind::Full,
+            DeferError::Inside(_) => DeferErrorKind::Inside,
+            DeferError::TimedOut(_) => DeferErrorKind::TimedOut,
         }
     }
 
     /// The event.
     pub fn into_event(self) -> E {
         match self {
-            DeferError::NoQueue(event) | DeferError::Closed(event) => event,
+            DeferError::NoQueue(event)
+            | DeferError::Closed(event)
+            | DeferError::Full(event)
+            | DeferError::Inside(event)
+            | DeferError::TimedOut(event) => event,
         }
     }
 }

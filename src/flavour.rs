@@ -21,8 +21,10 @@ use crate::core::mode::Mode;
 
 pub use crate::bus::{Bus, BusBuilder, WeakBus};
 pub use crate::core::mode::{Carries, Local, Shared, Shares};
+pub use crate::delayed::Delayed;
 pub use crate::demand::Demand;
 pub use crate::queue::Queue;
+pub use crate::ready::Ready;
 pub use crate::signal::{Signal, WeakSignal};
 pub use crate::subscribe::Subscribe;
 pub use crate::subscription::{Pause, Subscription};

@@ -162,6 +162,7 @@
 
 mod bus;
 mod core;
+mod delayed;
 mod demand;
 mod drained;
 mod emission;
@@ -171,6 +172,7 @@ pub mod local;
 mod outcome;
 mod pattern;
 mod queue;
+mod ready;
 mod shared;
 mod signal;
 mod subscribe;
@@ -178,6 +180,7 @@ mod subscription;
 mod topic;
 
 pub use crate::core::home::Panics;
+pub use crate::core::room::Overflow;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
@@ -188,7 +191,8 @@ pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{
-    Bus, BusBuilder, Demand, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal,
+    Bus, BusBuilder, Delayed, Demand, Pause, Queue, Ready, Signal, Subscription, WeakBus,
+    WeakSignal,
 };
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};

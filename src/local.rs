@@ -1,8 +1,9 @@
 //! The flavour for one thread: the same methods in the same order, for handlers that need not be
 //! `Send`, and cheaper.
 //!
-//! What waits for another thread is missing: `cancel_and_wait` and `run`. Everything else, and every
-//! promise, is that of the shared flavour.
+//! What waits for another thread is missing: `cancel_and_wait`, `run`, `wait_timeout`,
+//! `defer_timeout`; and a queue cannot be set to [`Overflow::Block`](crate::Overflow::Block), which
+//! panics. Everything else, and every promise, is that of the shared flavour.
 //!
 //! # Examples
 //!
@@ -32,6 +33,10 @@ pub type Signal<E, C = ()> = flavour::Signal<Local, E, C>;
 pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Local, E, C>;
 /// Events that wait to be delivered by whoever drains it: see [`flavour::Queue`].
 pub type Queue<C = ()> = flavour::Queue<Local, C>;
+/// One delayed event, for cancelling it: see [`flavour::Delayed`].
+pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
+/// Completes when a queue has something to drain: see [`flavour::Ready`].
+pub type Ready<C = ()> = flavour::Ready<Local, C>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Local>;
 /// Keeps what `on_demand` set: see [`flavour::Demand`].

@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::time::{Duration, Instant};
 
+use crate::core::drain::Plan;
 use crate::core::handlers::{hook, posted};
 use crate::core::home::Settings;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::queue::Queue as Core;
+use crate::core::room::Overflow;
 use crate::core::thread;
+use crate::core::wakes::Waited;
 use crate::drained::Drained;
-use crate::error::DeferError;
+use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::Outcome;
 use crate::signal::Signal;
 
@@ -24,7 +28,14 @@ use crate::signal::Signal;
 /// First in, first out, over all topics. An event that was deferred goes to the handlers that are
 /// subscribed when it is delivered. A drain takes what is there when it begins; what is deferred
 /// meanwhile, by handlers too, waits for the next one. The queue keeps the room of its largest
-/// burst; [`clear`](Self::clear) gives it back.
+/// burst; [`clear`](Self::clear) gives it back. Events that are deferred by
+/// [`defer_latest`](Self::defer_latest) replace each other, and those of
+/// [`defer_after`](Self::defer_after) join the end when they are due.
+///
+/// # Room
+///
+/// A queue takes what it is given, as long as memory allows; [`bounded`](Self::bounded) says how many
+/// may wait, and what happens to one more.
 ///
 /// # Threads
 ///
@@ -101,6 +112,57 @@ impl<M: Mode> Queue<M> {
         self.drain_one_with(&mut ())
     }
 
+    /// Like [`drain`](Self::drain), but does not wait for its turn: if another thread drains,
+    /// delivers nothing, and [`Drained::is_busy`] says so.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: when all has been delivered, the first panic goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = slotcast::Queue::new();
+    /// let other = queue.clone();
+    /// queue.post(move || std::thread::scope(|scope| {
+    ///     scope.spawn(|| assert!(other.try_drain().is_busy()));
+    /// }))?;
+    /// assert_eq!(queue.try_drain().delivered(), 1);
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn try_drain(&self) -> Drained {
+        self.try_drain_with(&mut ())
+    }
+
+    /// Delivers what is there now, but begins no event once the time is up. The rest stays in front,
+    /// in order. A budget of zero delivers nothing, any other at least one event.
+    ///
+    /// Looks at the clock before each event. The budget begins when the call does: waiting for the
+    /// turn counts.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: when the drain ends, the first panic goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = slotcast::Queue::new();
+    /// for _ in 0..3 {
+    ///     queue.post(|| std::thread::sleep(Duration::from_millis(2)))?;
+    /// }
+    /// let frame = queue.drain_for(Duration::from_millis(1));
+    /// assert_eq!((frame.delivered(), frame.remaining()), (1, 2));
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn drain_for(&self, budget: Duration) -> Drained {
+        self.drain_for_with(&mut (), budget)
+    }
+
     /// Drains until nothing is left, also of what handlers deferred meanwhile, or until `limit`
     /// events have been delivered: handlers that defer for ever do not keep it for ever.
     ///
@@ -139,12 +201,71 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         }
     }
 
+    /// Sets how many events may wait, and what happens to one more. Holds for all clones of the
+    /// handle, so that `bus.queue().bounded(..)` bounds the queue of a bus.
+    ///
+    /// `capacity` counts events of all topics, calls and closures included, as [`len`](Self::len)
+    /// does; one that is being delivered does not wait any more. It holds for everything that adds
+    /// an event: `defer` in all its forms, `post`, and emissions to handlers that were subscribed by
+    /// [`on_queue`](crate::flavour::Subscribe::on_queue), where a refusal is that handler's failure.
+    /// An event that replaces another by [`defer_latest`](Self::defer_latest) needs no room. Delayed
+    /// events are counted by themselves: there may be `capacity` of them, and those that are due join
+    /// whether there is room or not.
+    ///
+    /// A bound may be set at any time, in place of the one before; events that are beyond it stay. With
+    /// [`Overflow::Block`] and [`Overflow::DropOldest`] a drain takes the lock for each event,
+    /// and costs more than one of a queue without a bound.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero. In the local flavour with [`Overflow::Block`]: nobody else could make
+    /// room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{DeferError, Overflow, Queue, Signal};
+    ///
+    /// let key = Signal::<char>::new();
+    /// let queue = Queue::new().bounded(2, Overflow::Reject);
+    /// queue.defer(&key, 'a')?;
+    /// queue.defer(&key, 'b')?;
+    /// assert!(matches!(queue.defer(&key, 'c'), Err(DeferError::Full('c'))));
+    /// # Ok::<(), DeferError<char>>(())
+    /// ```
+    #[track_caller]
+    pub fn bounded(self, capacity: usize, overflow: Overflow) -> Self {
+        assert!(
+            capacity > 0,
+            "a queue needs a capacity of at least one event"
+        );
+        assert!(
+            M::WAITS || overflow != Overflow::Block,
+            "a queue of the local flavour cannot wait for room: nobody else could make any"
+        );
+        self.core.bound(capacity, overflow);
+        self
+    }
+
+    /// How many events may wait; `None` without a bound.
+    #[must_use]
+    pub fn capacity(&self) -> Option<usize> {
+        self.core.capacity()
+    }
+
+    /// How many events overflow has dropped since the queue was made, the oldest and the newest. A
+    /// snapshot.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.core.dropped()
+    }
+
     /// Puts an event into this queue, for whoever is subscribed to `signal` when it is delivered.
     /// The signal need not belong to a bus.
     ///
     /// # Errors
     ///
-    /// The event comes back if the queue or the signal was closed.
+    /// The event comes back if the queue or the signal was closed, or if the queue is full.
     ///
     /// # Examples
     ///
@@ -165,12 +286,52 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.core.defer(&signal.core, event)
     }
 
+    /// Puts an event at the end of this queue, and takes back the one that was put so for the same
+    /// signal, if it still waits. For what only counts as it is now: where the mouse is, how large
+    /// the window.
+    ///
+    /// So at most one event of the signal waits that was deferred so; those of
+    /// [`defer`](Self::defer) are not touched. One that a drain has taken does not wait any more: it is
+    /// delivered, and the new one by the next drain. The event that was taken back is dropped outside
+    /// of all locks; a panic in its `Drop` is a failure of its topic, told to the error hook or
+    /// logged. O(1), and allocates nothing once the queue is warm.
+    ///
+    /// # Errors
+    ///
+    /// The event comes back if the queue or the signal was closed, or if the queue is full and has
+    /// none of this signal to take back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Signal};
+    ///
+    /// let resized = Signal::<(u32, u32)>::new();
+    /// let _sub = resized.on(|size| assert_eq!(*size, (640, 480)));
+    /// let queue = Queue::new();
+    /// for size in [(638, 478), (639, 479), (640, 480)] {
+    ///     queue.defer_latest(&resized, size)?;
+    /// }
+    /// assert_eq!(queue.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<(u32, u32)>>(())
+    /// ```
+    pub fn defer_latest<E: 'static>(
+        &self,
+        signal: &Signal<M, E, C>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.core.defer_latest(&signal.core, event)
+    }
+
     /// Puts a closure into this queue, to be called where it is drained. Allocates. If the closure
     /// fails, the drain's [`Drained`] says so, and the error hook of the queue's bus is told.
     ///
     /// # Errors
     ///
-    /// If the queue was closed; the closure is dropped.
+    /// If the queue was closed, or is full; the closure is dropped.
     #[track_caller]
     pub fn post<F, R>(&self, f: F) -> Result<(), PostError>
     where
@@ -189,7 +350,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     ///
     /// # Errors
     ///
-    /// If the queue was closed; the closure is dropped.
+    /// If the queue was closed, or is full; the closure is dropped.
     ///
     /// # Examples
     ///
@@ -215,7 +376,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         M: Carries<()>,
     {
-        self.core.call(claim, ()).map_err(|_| PostError)
+        self.core.call(claim, ()).map_err(|refused| PostError {
+            kind: refused.kind(),
+        })
     }
 
     /// Delivers what is there now, and lends the context to the handlers.
@@ -225,7 +388,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when all has been delivered, the first panic goes on.
     #[track_caller]
     pub fn drain_with(&self, context: &mut C) -> Drained {
-        self.core.drain(context, usize::MAX)
+        self.core.drain(context, Plan::ALL)
     }
 
     /// Delivers the first event, if there is one, and lends the context to its handlers.
@@ -235,7 +398,32 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics.
     #[track_caller]
     pub fn drain_one_with(&self, context: &mut C) -> Drained {
-        self.core.drain(context, 1)
+        self.core.drain(context, Plan::at_most(1))
+    }
+
+    /// Like [`try_drain`](Queue::try_drain), and lends the context to the handlers.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: when all has been delivered, the first panic goes on.
+    #[track_caller]
+    pub fn try_drain_with(&self, context: &mut C) -> Drained {
+        let waits = false;
+        self.core.drain(context, Plan { waits, ..Plan::ALL })
+    }
+
+    /// Like [`drain_for`](Queue::drain_for), and lends the context to the handlers.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: when the drain ends, the first panic goes on.
+    #[track_caller]
+    pub fn drain_for_with(&self, context: &mut C, budget: Duration) -> Drained {
+        let plan = match (budget, Instant::now().checked_add(budget)) {
+            (Duration::ZERO, _) => Plan::at_most(0),
+            (_, until) => Plan { until, ..Plan::ALL },
+        };
+        self.core.drain(context, plan)
     }
 
     /// Drains with a context until nothing is left, or until `limit` events have been
@@ -246,9 +434,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: after the batch it was in. What is left stays inside.
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
-        let mut all = self.core.drain(context, limit);
+        let mut all = self.core.drain(context, Plan::at_most(limit));
         while all.remaining > 0 && all.delivered < limit && !all.refused() {
-            all.append(self.core.drain(context, limit - all.delivered));
+            all.append(
+                self.core
+                    .drain(context, Plan::at_most(limit - all.delivered)),
+            );
         }
         all
     }
@@ -260,6 +451,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// runs on the thread that defers, outside of all locks, and should do no more than wake the
     /// loop that drains: post to the window system's event loop, unpark a thread, or, as here, fill
     /// a channel of one. A panic in it is reported as a failure of the queue.
+    ///
+    /// The passing of time does not call it: [`next_deadline`](Self::next_deadline) says when the
+    /// first delayed event is due. It is called when an event is delayed with an earlier deadline
+    /// than all before, so that a loop that sleeps until then looks at it again.
     ///
     /// # Examples
     ///
@@ -284,26 +479,31 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             .on_ready(hook(move |(): &()| wake(), Location::caller()));
     }
 
-    /// How many events wait, calls that have been cancelled meanwhile included. A snapshot.
+    /// How many events wait for a drain that starts now, calls that have been cancelled meanwhile
+    /// included; delayed ones are not, before a drain has begun when they are due. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()
     }
 
-    /// Whether no event waits. A snapshot.
+    /// Whether no event waits, as [`len`](Self::len) counts them. A snapshot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Drops all that waits; how many events. From inside a drain, that drain ends after the event
+    /// Drops all that waits, and all that is delayed; how many events. From inside a drain, that drain ends after the event
     /// it is at. What a drain on another thread has begun to deliver does not wait any more.
     pub fn clear(&self) -> usize {
         self.core.clear()
     }
 
     /// Refuses new events from now on. What is inside stays to be drained; `run` returns
-    /// once that is done. Does not call what `on_ready` set.
+    /// once that is done. Whoever waits for room gets the event back. Completes what
+    /// [`ready`](Self::ready) gave, and does not call what `on_ready` set.
+    ///
+    /// What is delayed stays inside, too, and is delivered by drains that start when it is due. Nobody
+    /// waits for that: `run` returns, and what is never drained is reported when the queue goes.
     ///
     /// # Examples
     ///
@@ -327,8 +527,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 }
 
 impl Queue<Shared> {
-    /// Drains until the queue is closed and empty; parks while there is nothing to do.
+    /// Drains until the queue is closed and empty; parks while there is nothing to do, and until the
+    /// next delayed event is due.
     ///
+    /// Once the queue is closed it does not wait for delayed events: those that are not due stay inside.
     /// Returns how many events were delivered. Failures are told to the hook, or logged, after
     /// each batch, and not kept.
     ///
@@ -353,6 +555,36 @@ impl Queue<Shared> {
 }
 
 impl<C: 'static> Queue<Shared, C> {
+    /// Like [`defer`](Self::defer), and waits for room at most so long if the queue is set to
+    /// [`Overflow::Block`]. A timeout of zero does not wait.
+    ///
+    /// # Errors
+    ///
+    /// The event comes back as from `defer`, and if there was no room in time:
+    /// [`DeferError::TimedOut`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{DeferError, Overflow, Queue, Signal};
+    /// use std::time::Duration;
+    ///
+    /// let key = Signal::<char>::new();
+    /// let queue = Queue::new().bounded(1, Overflow::Block);
+    /// let soon = Duration::from_millis(1);
+    /// queue.defer_timeout(&key, 'a', soon)?;
+    /// assert!(matches!(queue.defer_timeout(&key, 'b', soon), Err(DeferError::TimedOut('b'))));
+    /// # Ok::<(), DeferError<char>>(())
+    /// ```
+    pub fn defer_timeout<E: Send + 'static>(
+        &self,
+        signal: &Signal<Shared, E, C>,
+        event: E,
+        timeout: Duration,
+    ) -> Result<(), DeferError<E>> {
+        self.core.defer_timeout(&signal.core, event, timeout)
+    }
+
     /// Like [`run`](Queue::run), and lends the context to the handlers. Its errors are told to the
     /// hook or logged after each batch, and are not in what it returns.
     ///
@@ -361,16 +593,12 @@ impl<C: 'static> Queue<Shared, C> {
     /// As `run` does.
     #[track_caller]
     pub fn run_with(&self, context: &mut C) -> Drained {
-        let mut all = Drained {
-            delivered: 0,
-            remaining: 0,
-            report: None,
-        };
+        let mut all = Drained::NOTHING;
         if thread::is_draining() {
             // Waiting inside of a drain would never end; the drain says so.
             return self.drain_with(context);
         }
-        while self.core.wait() {
+        while self.core.wait(None) == Waited::Ready {
             let mut batch = self.drain_with(context);
             if batch.refused() {
                 return batch;
@@ -402,6 +630,7 @@ impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
             .field("len", &self.len())
+            .field("delayed", &self.delayed())
             .field("is_closed", &self.is_closed())
             .finish()
     }
@@ -412,8 +641,17 @@ impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
 impl<M: Mode, C> UnwindSafe for Queue<M, C> {}
 impl<M: Mode, C> RefUnwindSafe for Queue<M, C> {}
 
-/// A closure could not be posted, because the queue was closed.
+/// A closure could not be posted, because the queue was closed or full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("queue is closed")]
-#[non_exhaustive]
-pub struct PostError;
+#[error("closure was not posted: {kind}")]
+pub struct PostError {
+    kind: DeferErrorKind,
+}
+
+impl PostError {
+    /// Why it could not be posted.
+    #[must_use]
+    pub fn kind(&self) -> DeferErrorKind {
+        self.kind
+    }
+}

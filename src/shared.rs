@@ -14,6 +14,10 @@ pub type Signal<E, C = ()> = flavour::Signal<Shared, E, C>;
 pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Shared, E, C>;
 /// Events that wait to be delivered by whoever drains it: see [`flavour::Queue`].
 pub type Queue<C = ()> = flavour::Queue<Shared, C>;
+/// One delayed event, for cancelling it: see [`flavour::Delayed`].
+pub type Delayed<C = ()> = flavour::Delayed<Shared, C>;
+/// Completes when a queue has something to drain: see [`flavour::Ready`].
+pub type Ready<C = ()> = flavour::Ready<Shared, C>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Shared>;
 /// Keeps what `on_demand` set: see [`flavour::Demand`].

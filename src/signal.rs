@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::time::Duration;
 
 use crate::core::emission;
 use crate::core::handlers::{
     Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext, hook,
 };
 use crate::core::home::{Home, Name, Settings, Subject};
-use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::queue::Queue;
 use crate::core::retain::retain;
 use crate::core::signal::{Signal as Core, Wish};
 use crate::core::trie::Kind;
+use crate::delayed::{Delayed, deadline};
 use crate::demand::Demand;
 use crate::emission::Emission;
 use crate::error::DeferError;
@@ -336,8 +338,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     ///
     /// # Errors
     ///
-    /// The event comes back if the signal or the queue was closed, or if there is no queue because
-    /// the signal was not made by a bus.
+    /// The event comes back if the signal or the queue was closed, if the queue is full, or if there
+    /// is none because the signal was not made by a bus.
     ///
     /// # Examples
     ///
@@ -400,6 +402,41 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         Demand::new(self.core.clone(), hook)
     }
 
+    /// Puts an event at the end of the queue of the bus, and takes back the one of this signal that
+    /// was put so and still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer).
+    pub fn defer_latest(&self, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        match &self.queue {
+            Some(queue) => queue.defer_latest(&self.core, event),
+            None => Err(DeferError::NoQueue(event)),
+        }
+    }
+
+    /// Puts an event into the queue of the bus, to be delivered by the first drain that starts when
+    /// the delay has passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
+    pub fn defer_after(&self, delay: Duration, event: E) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        match &self.queue {
+            Some(queue) => {
+                let ticket = queue.defer_at(&self.core, deadline(delay), event)?;
+                Ok(Delayed::new(queue, ticket))
+            }
+            None => Err(DeferError::NoQueue(event)),
+        }
+    }
+
     /// How many handlers are connected, paused ones included. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -458,6 +495,21 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         WeakSignal {
             core: M::downgrade(&self.core),
             queue,
+        }
+    }
+}
+
+impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
+    /// Like [`defer`](Self::defer), and waits for room at most so long; see
+    /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As `defer`, and if there was no room in time.
+    pub fn defer_timeout(&self, event: E, timeout: Duration) -> Result<(), DeferError<E>> {
+        match &self.queue {
+            Some(queue) => queue.defer_timeout(&self.core, event, timeout),
+            None => Err(DeferError::NoQueue(event)),
         }
     }
 }

@@ -177,7 +177,8 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
     ///
     /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
-    /// this handler in every emission: keep the queue as long as the subscription.
+    /// this handler in every emission: keep the queue as long as the subscription. So is a
+    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission waits.
     ///
     /// # Examples
     ///

@@ -10,10 +10,14 @@
 #![cfg(loom)]
 
 use loom::cell::UnsafeCell;
-use loom::sync::Arc;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Wake, Waker};
+
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use slotcast::{Bus, Queue, Signal, Topic};
+use slotcast::{Bus, Overflow, Queue, Signal, Topic};
 
 /// All orders with at most this many preemptions.
 const PREEMPTIONS: usize = 3;
@@ -337,5 +341,142 @@ fn a_kept_event_reaches_a_new_handler_once() {
         emitting.join().unwrap();
         assert_eq!(calls.load(SeqCst), 1);
         drop(sub);
+    });
+}
+
+/// An executor of one task, whose thread waits until it is woken.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Bell(Mutex<bool>, Condvar);
+    impl Wake for Bell {
+        fn wake(self: std::sync::Arc<Self>) {
+            *self.0.lock().unwrap() = true;
+            self.1.notify_all();
+        }
+    }
+    let bell = std::sync::Arc::new(Bell(Mutex::new(false), Condvar::new()));
+    let waker = Waker::from(bell.clone());
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        let mut woken = bell.0.lock().unwrap();
+        while !*woken {
+            woken = bell.1.wait(woken).unwrap();
+        }
+        *woken = false;
+    }
+}
+
+/// A task that drains whenever `ready` says so, and only then, gets everything. Planted: `Unheard`.
+#[test]
+fn ready_is_never_left_waiting() {
+    model(|| {
+        let queue = Queue::new();
+        let done = Arc::new(AtomicUsize::new(0));
+        let posting = thread::spawn({
+            let (queue, done) = (queue.clone(), done.clone());
+            move || queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap()
+        });
+        assert!(block_on(queue.ready()));
+        assert_eq!(queue.drain().delivered(), 1);
+        posting.join().unwrap();
+        assert_eq!(done.load(SeqCst), 1);
+    });
+}
+
+/// Planted: `Untolled`.
+#[test]
+fn ready_ends_when_the_queue_is_closed() {
+    model(|| {
+        let queue = Queue::new();
+        let waiting = thread::spawn({
+            let queue = queue.clone();
+            move || block_on(queue.ready())
+        });
+        queue.close();
+        assert!(!waiting.join().unwrap());
+    });
+}
+
+/// Whoever waits for room gets it from the drain. Planted: `Roomless`.
+#[test]
+fn a_drain_makes_room_for_those_who_wait() {
+    model(|| {
+        let (queue, signal) = (Queue::new().bounded(1, Overflow::Block), Signal::new());
+        queue.defer(&signal, 1).unwrap();
+        let waiting = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer(&signal, 2).unwrap()
+        });
+        assert!(queue.drain().delivered() >= 1);
+        waiting.join().unwrap();
+        queue.clear();
+    });
+}
+
+/// Planted: `Untolled`.
+#[test]
+fn whoever_waits_for_room_is_told_of_the_end() {
+    model(|| {
+        let (queue, signal) = (Queue::new().bounded(1, Overflow::Block), Signal::new());
+        queue.defer(&signal, 1).unwrap();
+        let waiting = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer(&signal, 2).is_err()
+        });
+        queue.close();
+        assert!(waiting.join().unwrap());
+        assert_eq!(queue.clear(), 1);
+    });
+}
+
+/// What is delayed does not keep `run` once the queue is closed. Planted: `Untolled`.
+#[test]
+fn run_does_not_wait_for_what_is_delayed_in_a_closed_queue() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::new());
+        let running = thread::spawn({
+            let queue = queue.clone();
+            move || queue.run().delivered()
+        });
+        let century = std::time::Duration::MAX;
+        queue.defer_after(century, &signal, 1).unwrap();
+        queue.close();
+        assert_eq!(running.join().unwrap(), 0);
+        assert_eq!(queue.clear(), 1);
+    });
+}
+
+/// An event is delivered, or replaced by one that is. Planted: `Unwoken`.
+#[test]
+fn the_latest_event_arrives() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::new());
+        let (wakes, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        queue.on_ready({
+            let wakes = wakes.clone();
+            move || _ = wakes.fetch_add(1, SeqCst)
+        });
+        let _sub = signal.on({
+            let seen = seen.clone();
+            move |n: &usize| seen.store(*n, SeqCst)
+        });
+        // In front, so that the drain takes the other some time before it delivers it.
+        queue.post(|| ()).unwrap();
+        queue.defer_latest(&signal, 1).unwrap();
+        let replacing = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer_latest(&signal, 2).unwrap()
+        });
+        let drain_if_woken = || {
+            if wakes.swap(0, SeqCst) > 0 {
+                queue.drain();
+            }
+        };
+        drain_if_woken();
+        replacing.join().unwrap();
+        drain_if_woken();
+        assert_eq!(seen.load(SeqCst), 2);
     });
 }

@@ -120,7 +120,7 @@ pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
     drop(occupied);
     collect(settings, &mut tally);
     drop(level);
-    faults::drop_event(event, &subject, settings, place);
+    faults::drop_event_about(event, &subject, settings, place);
     tally
 }
 
@@ -144,10 +144,7 @@ pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
     }
     let event = event();
     let tally = run(signal, &event, context);
-    let Home {
-        subject, settings, ..
-    } = &*signal.home;
-    faults::drop_event(event, subject, settings, Location::caller());
+    faults::drop_event(event, &signal.home, Location::caller());
     tally
 }
 

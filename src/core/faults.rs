@@ -262,7 +262,14 @@ pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
 }
 
 /// Drops an event, whose `Drop` may panic: that is raised against its topic.
-pub(crate) fn drop_event<M: Mode, E>(
+#[inline]
+pub(crate) fn drop_event<M: Mode, E>(event: E, home: &Home<M>, place: Place) {
+    drop_event_about(event, &home.subject, &home.settings, place);
+}
+
+/// The same for the event of a topic that nobody holds.
+#[inline]
+pub(crate) fn drop_event_about<M: Mode, E>(
     event: E,
     subject: &Subject,
     settings: &Settings<M>,

@@ -10,13 +10,14 @@ use std::mem::needs_drop;
 
 use smallvec::SmallVec;
 
+use super::drain::Tray;
 use super::emission::Run;
 use super::entry::Code;
 use super::faults;
 use super::handlers::Claim;
-use super::home::Origin;
+use super::home::{Home, Origin};
 use super::mode::{Carries, Mode};
-use super::queue::Tray;
+use super::parcel::Shelf;
 use super::signal::Signal;
 use super::thread::{self, Frame};
 
@@ -26,6 +27,41 @@ pub(crate) enum Target<M: Mode, E: 'static, C: 'static> {
     Signal(M::Ptr<Signal<M, E, C>>),
     /// To one handler.
     Call(Claim<M, E, C>),
+}
+
+impl<M: Mode, E: 'static, C: 'static> Target<M, E, C> {
+    /// Where its failures go.
+    pub(crate) fn home(&self) -> Option<&Home<M>> {
+        match self {
+            Target::Signal(signal) => Some(&signal.home),
+            Target::Call(claim) => claim.entry().head().home.as_deref(),
+        }
+    }
+
+    /// Delivers one event, and drops it.
+    pub(crate) fn deliver(self, event: E, context: &mut C, tray: &mut Tray<'_, M>) {
+        match &self {
+            Target::Signal(signal) => {
+                tray.delivered += 1;
+                // Nothing may be pinned while the event is dropped.
+                let report = Run::new(signal).emit(&event, context);
+                if let Some(mut report) = report {
+                    report.contain(&signal.home.settings);
+                    tray.report(Some(report));
+                }
+            }
+            Target::Call(claim) => call(claim, &event, context, tray),
+        }
+        faults::drop_event(event, self.home().unwrap_or(tray.home), tray.place);
+    }
+
+    /// The same once more. `None` for a call, which is claimed once.
+    fn again(&self) -> Option<Self> {
+        match self {
+            Target::Signal(signal) => Some(Target::Signal(signal.clone())),
+            Target::Call(_) => None,
+        }
+    }
 }
 
 /// Events of one type, first in, first out.
@@ -50,14 +86,16 @@ impl<M: Mode, E, C> TypedLane<M, E, C> {
 }
 
 /// A lane, whatever its type.
-pub trait Lane<M: Mode, C> {
+pub trait Lane<M: Mode, C: 'static> {
     /// Delivers the first events, `most` at most, as long as there is leave to; how many.
     fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize;
     /// Drops all events, one by one.
     fn discard(&mut self, tray: &Tray<'_, M>);
+    /// Takes the first event out. `number` is that of the lane.
+    fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>>;
 }
 
-impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
+impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
         let mut taken = 0;
         while let Some((target, count)) = self.runs.front_mut() {
@@ -78,12 +116,7 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         if needs_drop::<E>() {
                             // User code: nothing may be pinned meanwhile.
                             run = Run::new(signal);
-                            faults::drop_event(
-                                event,
-                                &signal.home.subject,
-                                &signal.home.settings,
-                                tray.place,
-                            );
+                            faults::drop_event(event, &signal.home, tray.place);
                         }
                     }
                     tray.delivered += taken - before;
@@ -97,7 +130,7 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         taken += 1;
                         call(claim, &event, context, tray);
                         let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
-                        faults::drop_event(event, &home.subject, &home.settings, tray.place);
+                        faults::drop_event(event, home, tray.place);
                     }
                 }
             }
@@ -112,15 +145,23 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
 
     fn discard(&mut self, tray: &Tray<'_, M>) {
         while let Some((target, count)) = self.runs.pop_front() {
-            let home = match &target {
-                Target::Signal(signal) => Some(&*signal.home),
-                Target::Call(claim) => claim.entry().head().home.as_deref(),
-            };
+            let home = target.home().unwrap_or(tray.home);
             for event in self.events.drain(..count.min(self.events.len())) {
-                let home = home.unwrap_or(tray.home);
-                faults::drop_event(event, &home.subject, &home.settings, tray.place);
+                faults::drop_event(event, home, tray.place);
             }
         }
+    }
+
+    fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
+        let event = self.events.pop_front()?;
+        let (target, count) = self.runs.front_mut()?;
+        *count -= 1;
+        let again = if *count > 0 { target.again() } else { None };
+        let target = match again {
+            Some(target) => target,
+            None => self.runs.pop_front()?.0,
+        };
+        Some(shelf.pack_as(number, target, event))
     }
 }
 
@@ -176,7 +217,7 @@ impl Hasher for Identity {
 
 /// Which lane has which type. Only ever grows, by one for each type that is deferred.
 #[derive(Default)]
-pub(crate) struct Index {
+pub struct Index {
     numbers: HashMap<TypeId, usize, BuildHasherDefault<Identity>>,
     /// The one asked for last: most events follow their like.
     last: Option<(TypeId, usize)>,
@@ -184,7 +225,7 @@ pub(crate) struct Index {
 
 impl Index {
     #[inline]
-    fn number(&mut self, payload: TypeId) -> usize {
+    pub(crate) fn number(&mut self, payload: TypeId) -> usize {
         match self.last {
             Some((last, number)) if last == payload => number,
             _ => self.look_up(payload),
@@ -233,11 +274,13 @@ impl<M: Mode, C: 'static> Erased<M, C> {
 }
 
 /// Lanes, and the order of the events in them.
-pub(crate) struct Batch<M: Mode, C: 'static> {
+pub struct Batch<M: Mode, C: 'static> {
     lanes: SmallVec<[Option<Erased<M, C>>; 4]>,
     /// Lane numbers, with how many events come from there in a row.
     order: VecDeque<(usize, usize)>,
     len: usize,
+    /// How many events the queue had before the first one of this batch.
+    first: u64,
 }
 
 impl<M: Mode, C: 'static> Default for Batch<M, C> {
@@ -246,6 +289,7 @@ impl<M: Mode, C: 'static> Default for Batch<M, C> {
             lanes: SmallVec::new(),
             order: VecDeque::new(),
             len: 0,
+            first: 0,
         }
     }
 }
@@ -253,6 +297,21 @@ impl<M: Mode, C: 'static> Default for Batch<M, C> {
 impl<M: Mode, C: 'static> Batch<M, C> {
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// The number of the first event, counted over all that the queue ever had.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number of the next event that is added.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.len as u64
+    }
+
+    /// Says which number the first event has.
+    pub(crate) fn begin_at(&mut self, first: u64) {
+        self.first = first;
     }
 
     /// Adds an event at the end. `joins` tells whether the last one of its type has the same target;
@@ -323,17 +382,33 @@ impl<M: Mode, C: 'static> Batch<M, C> {
             return 0;
         };
         let taken = lane.lane.deliver(most.min(count), context, tray);
+        self.pass(taken);
+        taken
+    }
+
+    /// Takes the first event out. Runs under the queue's lock, and so calls nothing.
+    pub(crate) fn pop(&mut self, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
+        let &(number, _) = self.order.front()?;
+        let lane = self.lanes.get_mut(number)?.as_mut()?;
+        let parcel = lane.lane.pop(number, shelf)?;
+        self.pass(1);
+        Some(parcel)
+    }
+
+    /// The first events have gone from their lane.
+    fn pass(&mut self, taken: usize) {
         self.len -= taken;
+        self.first += taken as u64;
         match self.order.front_mut() {
             Some((_, count)) if *count > taken => *count -= taken,
             _ => drop(self.order.pop_front()),
         }
-        taken
     }
 
     /// Drops all events, each by itself. The lanes stay as large as they are.
     pub(crate) fn discard(&mut self, tray: &Tray<'_, M>) {
         self.order.clear();
+        self.begin_at(self.end());
         self.len = 0;
         for lane in self.lanes.iter_mut().flatten() {
             lane.lane.discard(tray);

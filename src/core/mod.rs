@@ -6,22 +6,28 @@
 )]
 
 pub(crate) mod bus;
+pub(crate) mod delayed;
 pub(crate) mod demand;
+pub(crate) mod drain;
 pub(crate) mod emission;
 pub(crate) mod entry;
 pub(crate) mod faults;
 pub(crate) mod handlers;
 pub(crate) mod home;
 pub(crate) mod lanes;
+pub(crate) mod latest;
 pub(crate) mod mode;
+pub(crate) mod parcel;
 pub(crate) mod parking;
 pub(crate) mod queue;
 pub(crate) mod readers;
 pub(crate) mod registry;
 pub(crate) mod retain;
+pub(crate) mod room;
 pub(crate) mod roster;
 pub(crate) mod signal;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod thread;
 pub(crate) mod trie;
+pub(crate) mod wakes;

@@ -1,14 +1,16 @@
 //! What the two flavours differ in: pointers, locks, counters and the read side.
 
 use std::cell::{Cell, RefCell};
-use std::ops::{Deref, DerefMut};
+use std::ops::{ControlFlow, Deref, DerefMut};
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
+use std::time::Instant;
 
 use super::lanes::{Lane, TypedLane};
+use super::parcel::{Parcel, Single};
 use super::readers::{Announced, Counted, Header, Pin, Publish};
 use super::registry::{Listed, WeakSignal};
-use super::sync::{AtomicPtr, AtomicUsize, Condvar, Lock, Mutex, Word};
+use super::sync::{AtomicPtr, AtomicUsize, Condvar, Lock, Mutex, Word, lock};
 
 /// The flavour for any number of threads: handlers are `Send`, and `Sync` if called by reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +30,23 @@ pub trait Mode: Sized + 'static {
     /// How a reader without the lock keeps a snapshot.
     type Pin: Pin<Self>;
     type Lane<C: 'static>: DerefMut<Target: Lane<Self, C>>;
+    type Parcel<C: 'static>: DerefMut<Target: Parcel<Self, C>>;
     /// A topic in a registry.
     type Listed<C: 'static>: Clone;
-    /// Wakes the threads that run a queue.
+    /// Wakes the threads that wait for a queue.
     type Bell;
+    /// Whether a thread can wait for what another one does.
+    const WAITS: bool;
 
     fn bell() -> Self::Bell;
     fn ring(bell: &Self::Bell);
+    /// Asks under the lock, and again whenever the bell rings or the time is up that `ask` names,
+    /// until there is an answer.
+    fn wait<T, R>(
+        at: &Self::Lock<T>,
+        bell: &Self::Bell,
+        ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+    ) -> R;
     fn ptr<T>(value: T) -> Self::Ptr<T>;
     fn downgrade<T>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
     fn upgrade<T>(weak: &Self::Weak<T>) -> Option<Self::Ptr<T>>;
@@ -57,14 +69,41 @@ impl Mode for Shared {
     type Published = AtomicPtr<Header<Shared>>;
     type Pin = Announced;
     type Lane<C: 'static> = Box<dyn Lane<Shared, C> + Send>;
+    type Parcel<C: 'static> = Box<dyn Parcel<Shared, C> + Send>;
     type Listed<C: 'static> = Arc<dyn Listed<Shared, C> + Send + Sync>;
     type Bell = Condvar;
+    const WAITS: bool = true;
 
     fn bell() -> Condvar {
         Condvar::new()
     }
     fn ring(bell: &Condvar) {
         bell.notify_all();
+    }
+    fn wait<T, R>(
+        at: &Mutex<T>,
+        bell: &Condvar,
+        mut ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+    ) -> R {
+        let mut guard = lock(at);
+        loop {
+            let until = match ask(&mut guard) {
+                ControlFlow::Break(answer) => return answer,
+                ControlFlow::Continue(until) => until,
+            };
+            guard = match until {
+                None => bell
+                    .wait(guard)
+                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    match bell.wait_timeout(guard, left) {
+                        Ok((guard, _)) => guard,
+                        Err(poisoned) => poisoned.into_inner().0,
+                    }
+                }
+            };
+        }
     }
     fn ptr<T>(value: T) -> Arc<T> {
         Arc::new(value)
@@ -100,11 +139,23 @@ impl Mode for Local {
     type Published = Cell<*mut Header<Local>>;
     type Pin = Counted<Local>;
     type Lane<C: 'static> = Box<dyn Lane<Local, C>>;
+    type Parcel<C: 'static> = Box<dyn Parcel<Local, C>>;
     type Listed<C: 'static> = Rc<dyn Listed<Local, C>>;
     type Bell = ();
+    const WAITS: bool = false;
 
     fn bell() {}
     fn ring((): &()) {}
+    fn wait<T, R>(
+        at: &RefCell<T>,
+        (): &(),
+        ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+    ) -> R {
+        match at.with(ask) {
+            ControlFlow::Break(answer) => answer,
+            ControlFlow::Continue(_) => unreachable!("nobody else could end the wait"),
+        }
+    }
     fn ptr<T>(value: T) -> Rc<T> {
         Rc::new(value)
     }
@@ -144,7 +195,7 @@ impl<T, M: sealed::Carries<T>> Carries<T> for M {}
 /// Not reachable from outside: what is `Send` must not be a matter of opinion. That the traits
 /// above have blanket implementations keeps others from adding theirs.
 mod sealed {
-    use super::{Lane, Local, Mode, Shared, TypedLane};
+    use super::{Lane, Local, Mode, Parcel, Shared, Single, TypedLane};
 
     pub trait Shares<T: ?Sized> {}
     impl<T: ?Sized + Send + Sync> Shares<T> for Shared {}
@@ -155,6 +206,9 @@ mod sealed {
         fn lane<C: 'static>() -> Self::Lane<C>
         where
             T: 'static;
+        fn parcel<C: 'static>(single: Single<Self, T, C>) -> Self::Parcel<C>
+        where
+            T: 'static;
     }
     impl<T: Send> Carries<T> for Shared {
         fn lane<C: 'static>() -> Box<dyn Lane<Shared, C> + Send>
@@ -163,6 +217,12 @@ mod sealed {
         {
             Box::new(TypedLane::<Shared, T, C>::new())
         }
+        fn parcel<C: 'static>(single: Single<Shared, T, C>) -> Box<dyn Parcel<Shared, C> + Send>
+        where
+            T: 'static,
+        {
+            Box::new(single)
+        }
     }
     impl<T> Carries<T> for Local {
         fn lane<C: 'static>() -> Box<dyn Lane<Local, C>>
@@ -170,6 +230,12 @@ mod sealed {
             T: 'static,
         {
             Box::new(TypedLane::<Local, T, C>::new())
+        }
+        fn parcel<C: 'static>(single: Single<Local, T, C>) -> Box<dyn Parcel<Local, C>>
+        where
+            T: 'static,
+        {
+            Box::new(single)
         }
     }
 }

@@ -1,78 +1,114 @@
-//! One queue: events that wait under a lock, and the drain that takes them out of it.
+//! One queue: what waits, under a lock, and how it gets there.
 //!
 //! The *inbox* is what has been deferred; a drain swaps it against the empty *outbox*, under the
 //! lock, and delivers from there, outside of it. What a drain leaves behind stays in the outbox,
-//! before all that the inbox has.
+//! before all that the inbox has. How a drain goes on is in [`drain`](super::drain), what happens
+//! where there is no room in [`room`](super::room), who is told in [`wakes`](super::wakes).
 
-use std::panic::Location;
+use std::time::Instant;
 
-use super::faults::{self, Report};
+use super::delayed::{Delayed, Ticket};
+use super::drain::Tray;
+use super::faults;
 use super::handlers::Claim;
 use super::home::{Home, Hook, Name, Origin, Place, Settings, Subject};
 use super::lanes::{Batch, Index, Target};
-use super::mode::{Carries, Mode, Shared};
+use super::latest::{Latest, Now};
+use super::mode::{Carries, Mode};
+use super::parcel::{Parcel, Shelf, exchange};
+use super::room::Overflow;
 use super::signal::Signal;
-use super::sync::{Fault, Lock, Word, lock, planted};
+use super::sync::{Fault, Lock, Word, planted};
 use super::thread;
 use super::trie::Kind;
-use crate::drained::Drained;
+use super::wakes::Wakers;
 use crate::error::{Cause, DeferError, HandlerError};
 
 /// What only the holder of the lock touches. Nothing in here is dropped under it.
-struct Inbox<M: Mode, C: 'static> {
+pub(super) struct Inbox<M: Mode, C: 'static> {
     /// Boxed, as the outbox is, because what is swapped right after it was written stalls.
-    batch: Box<Batch<M, C>>,
-    index: Index,
-    closed: bool,
-    wake: Option<Hook<M, ()>>,
+    pub(super) batch: Box<Batch<M, C>>,
+    pub(super) index: Index,
+    /// How many events of inbox and outbox leave room for one more, as far as that is plain: 0 once
+    /// the queue is closed, else the capacity, less those in `latest`.
+    pub(super) limit: usize,
+    pub(super) wake: Option<Hook<M, ()>>,
     /// How many threads wait for the bell.
-    waiting: usize,
-    /// How often the queue was cleared.
-    clears: u64,
+    pub(super) waiting: usize,
+    pub(super) wakers: Wakers,
+    pub(super) closed: bool,
+    pub(super) capacity: usize,
+    pub(super) overflow: Overflow,
+    /// How many events overflow has dropped.
+    pub(super) dropped: usize,
+    /// How many threads wait for room.
+    pub(super) blocked: usize,
+    /// How many drains have begun.
+    pub(super) drains: u64,
+    /// Whether the last one still runs.
+    pub(super) draining: bool,
+    pub(super) latest: Option<Box<Latest<M, C>>>,
+    pub(super) delayed: Option<Box<Delayed<M, C>>>,
+    /// How many events have been delayed.
+    sequence: u64,
+    /// How many of them had the earliest deadline.
+    pub(super) firsts: u64,
+    pub(super) shelf: Shelf<M, C>,
+}
+
+impl<M: Mode, C: 'static> Inbox<M, C> {
+    pub(super) fn latest_len(&self) -> usize {
+        self.latest.as_ref().map_or(0, |latest| latest.len())
+    }
+
+    pub(super) fn delayed_len(&self) -> usize {
+        self.delayed.as_ref().map_or(0, |delayed| delayed.len())
+    }
+
+    /// After a change of what the limit is made of.
+    pub(super) fn set_limit(&mut self) {
+        self.limit = match self.closed {
+            true => 0,
+            false => self.capacity.saturating_sub(self.latest_len()),
+        };
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            place: self.batch.end(),
+            drains: self.drains,
+            draining: self.draining,
+        }
+    }
+
+    /// Puts an event in the place of the one that waits for this signal, which comes back.
+    fn renew<E: 'static>(&mut self, signal: usize, event: E) -> Result<Option<E>, E>
+    where
+        M: Carries<E>,
+    {
+        let now = self.now();
+        let latest = self.latest.as_mut();
+        match latest.and_then(|latest| latest.renew(signal, now)) {
+            Some(parcel) => Ok(exchange::<M, E, C>(parcel, event)),
+            None => Err(event),
+        }
+    }
 }
 
 pub(crate) struct Queue<M: Mode, C: 'static> {
-    inbox: M::Lock<Inbox<M, C>>,
+    pub(super) inbox: M::Lock<Inbox<M, C>>,
     /// The turn: held while a drain calls handlers. Only one at a time, and never by a thread that
     /// is inside a drain already.
-    outbox: M::Lock<Box<Batch<M, C>>>,
+    pub(super) outbox: M::Lock<Box<Batch<M, C>>>,
     /// How many events of the outbox are left to deliver. Written by whoever has the turn, and by
     /// the handlers that it calls.
-    left: M::Word,
-    bell: M::Bell,
-    home: M::Ptr<Home<M>>,
-    place: Place,
-}
-
-/// What a drain collects.
-pub struct Tray<'q, M: Mode> {
-    pub(crate) delivered: usize,
-    report: Option<Box<Report>>,
-    /// Where failures go that no signal is to blame for.
-    pub(crate) home: &'q Home<M>,
-    /// Where the queue was made.
-    pub(crate) place: Place,
-    left: &'q M::Word,
-}
-
-impl<M: Mode> Tray<'_, M> {
-    /// Whether there is another event to deliver; counts it as taken.
-    #[inline]
-    pub(crate) fn leave(&self) -> bool {
-        let left = self.left.get();
-        if left > 0 {
-            self.left.set(left - 1);
-        }
-        left > 0
-    }
-
-    pub(crate) fn report(&mut self, later: Option<Box<Report>>) {
-        match (&mut self.report, later) {
-            (Some(report), Some(mut later)) => report.append(&mut later),
-            (report @ None, later) => *report = later,
-            (Some(_), None) => {}
-        }
-    }
+    pub(super) left: M::Word,
+    /// Rings when something waits.
+    pub(super) bell: M::Bell,
+    /// Rings when there is room.
+    pub(super) room: M::Bell,
+    pub(super) home: M::Ptr<Home<M>>,
+    pub(super) place: Place,
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
@@ -80,16 +116,29 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         let inbox = Inbox {
             batch: Box::default(),
             index: Index::default(),
-            closed: false,
+            limit: usize::MAX,
             wake: None,
             waiting: 0,
-            clears: 0,
+            wakers: Wakers::default(),
+            closed: false,
+            capacity: usize::MAX,
+            overflow: Overflow::Reject,
+            dropped: 0,
+            blocked: 0,
+            drains: 0,
+            draining: false,
+            latest: None,
+            delayed: None,
+            sequence: 0,
+            firsts: 0,
+            shelf: Shelf::default(),
         };
         Queue {
             inbox: M::Lock::new(inbox),
             outbox: M::Lock::new(Box::default()),
             left: M::Word::new(0),
             bell: M::bell(),
+            room: M::bell(),
             home: M::ptr(Home {
                 subject: Subject::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
                 topic: 0,
@@ -103,17 +152,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         &self.home
     }
 
-    fn tray(&self) -> Tray<'_, M> {
-        let Queue {
-            left, home, place, ..
-        } = self;
-        Tray {
-            delivered: 0,
-            report: None,
-            home,
-            place,
-            left,
-        }
+    pub(super) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// Adds an event for whoever is subscribed to `signal` by the time it is delivered.
@@ -129,12 +169,15 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        self.put(
+        let put = self.put(
             event,
-            |last, _| matches!(last, Target::Signal(last) if last.address() == signal.address()),
+            |last, _| joins(signal, last),
             || Some(Target::Signal(signal.clone())),
-        )
-        .map_err(DeferError::Closed)
+        );
+        match put {
+            Ok(()) => Ok(()),
+            Err(event) => self.defer_where_full(signal, event, None),
+        }
     }
 
     /// Adds an event for the topic of this name in the bus with these settings, if the last one of
@@ -172,8 +215,15 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     {
         // Outlives the lock where the queue refuses: dropping it may drop captures.
         let mut claim = Some(claim);
-        self.put(event, |_, _| false, || claim.take().map(Target::Call))
-            .map_err(DeferError::Closed)
+        let put = self.put(event, |_, _| false, || claim.take().map(Target::Call));
+        let Err(event) = put else { return Ok(()) };
+        self.admit(event, None, |inbox, event| {
+            let target = || claim.take().map(Target::Call);
+            let added = inbox
+                .batch
+                .push(&mut inbox.index, event, |_, _| false, target);
+            debug_assert!(added.is_ok(), "admitted once");
+        })
     }
 
     #[inline]
@@ -186,50 +236,166 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         M: Carries<E>,
     {
-        let (wake, waiting) = self.inbox.with(|inbox| {
-            if inbox.closed {
+        let ring = self.inbox.with(|inbox| {
+            let there = inbox.batch.len() + self.left.get();
+            if there >= inbox.limit {
                 return Err(event);
             }
-            let was_empty = inbox.batch.len() == 0 && self.left.get() == 0;
             inbox.batch.push(&mut inbox.index, event, joins, target)?;
-            Ok((
-                if was_empty { inbox.wake.clone() } else { None },
-                inbox.waiting > 0,
-            ))
+            Ok(there == 0 && inbox.latest_len() == 0 && inbox.is_heard())
         })?;
-        if waiting {
-            M::ring(&self.bell);
-        }
-        if let Some(wake) = wake {
-            self.wake(&wake);
+        if ring {
+            self.announce();
         }
         Ok(())
     }
 
-    /// Calls the wake. A panic in it is a failure of the queue, and told as such.
+    /// Adds an event for the signal where there was no room a moment ago.
     #[cold]
-    fn wake(&self, wake: &Hook<M, ()>) {
-        let Some(hold) = wake.hold() else { return };
-        // SAFETY: `hold` is one.
-        let call = || _ = unsafe { hold.entry().deliver(&(), &mut ()) };
-        faults::guarded(Some(&*self.home), None, wake.head().place, call);
+    #[inline(never)]
+    pub(super) fn defer_where_full<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+        until: Option<Instant>,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.admit(event, until, |inbox, event| {
+            let added = inbox.batch.push(
+                &mut inbox.index,
+                event,
+                |last, _| joins(signal, last),
+                || Some(Target::Signal(signal.clone())),
+            );
+            debug_assert!(added.is_ok(), "there is a target");
+        })
     }
 
-    pub(crate) fn on_ready(&self, wake: Hook<M, ()>) {
-        let (old, fire) = self.inbox.with(|inbox| {
-            let waits = inbox.batch.len() + self.left.get() > 0;
-            (inbox.wake.replace(wake.clone()), waits)
+    /// Adds an event at the end, and takes back the one that was added so for the same signal.
+    pub(crate) fn defer_latest<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        if signal.is_closed() {
+            return Err(DeferError::Closed(event));
+        }
+        let renewed = self.inbox.with(|inbox| match inbox.closed {
+            true => Err(event),
+            false => inbox.renew(signal.address(), event),
         });
+        let mut old = None;
+        let result = match renewed {
+            Ok(event) => {
+                old = event;
+                Ok(())
+            }
+            Err(event) => self.admit(event, None, |inbox, event| {
+                // Another thread may have been faster.
+                match inbox.renew(signal.address(), event) {
+                    Ok(event) => old = event,
+                    Err(event) => {
+                        let now = inbox.now();
+                        let target = Target::Signal(signal.clone());
+                        let parcel = inbox.shelf.pack(&mut inbox.index, target, event);
+                        let latest = inbox.latest.get_or_insert_default();
+                        latest.push(signal.address(), parcel, now);
+                        inbox.set_limit();
+                    }
+                }
+            }),
+        };
+        // Outside of the lock: dropping it runs user code.
         if let Some(old) = old {
-            old.release();
+            faults::drop_event(old, &signal.home, self.place);
         }
-        if fire {
-            self.wake(&wake);
+        result
+    }
+
+    /// Adds an event that joins the end when a drain starts after its deadline.
+    pub(crate) fn defer_at<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        deadline: Instant,
+        event: E,
+    ) -> Result<Ticket, DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        if signal.is_closed() {
+            return Err(DeferError::Closed(event));
         }
+        let (ticket, first) = self.inbox.with(|inbox| {
+            if inbox.closed {
+                return Err(DeferError::Closed(event));
+            }
+            if inbox.delayed_len() >= inbox.capacity {
+                return Err(DeferError::Full(event));
+            }
+            let target = Target::Signal(signal.clone());
+            let parcel = inbox.shelf.pack(&mut inbox.index, target, event);
+            inbox.sequence += 1;
+            let delayed = inbox.delayed.get_or_insert_default();
+            let first = delayed.next().is_none_or(|next| deadline < next);
+            inbox.firsts += u64::from(first);
+            Ok((delayed.insert(deadline, inbox.sequence, parcel), first))
+        })?;
+        if first {
+            // Whoever sleeps until the next deadline has to look at it again.
+            self.announce();
+        }
+        Ok(ticket)
+    }
+
+    /// Drops a delayed event; whether it was still there.
+    pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
+        let cancelled = self.inbox.with(|inbox| {
+            let delayed = inbox.delayed.as_mut();
+            delayed.and_then(|delayed| delayed.cancel(ticket))
+        });
+        let Some(parcel) = cancelled else {
+            return false;
+        };
+        self.discard([parcel]);
+        true
+    }
+
+    pub(crate) fn is_delayed(&self, ticket: Ticket) -> bool {
+        self.inbox.with(|inbox| {
+            let delayed = inbox.delayed.as_ref();
+            delayed.is_some_and(|delayed| delayed.contains(ticket))
+        })
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.inbox.with(|inbox| inbox.delayed.as_ref()?.next())
+    }
+
+    pub(crate) fn delayed(&self) -> usize {
+        self.inbox.with(|inbox| inbox.delayed_len())
+    }
+
+    /// Drops what is in these parcels, and puts them back on the shelf.
+    pub(super) fn discard(&self, parcels: impl IntoIterator<Item = M::Parcel<C>>) {
+        let tray = Tray::new(self);
+        for mut parcel in parcels {
+            parcel.discard(&tray);
+            self.inbox.with(|inbox| inbox.shelf.keep(parcel));
+        }
+    }
+
+    /// How many events wait for a drain that starts now.
+    pub(super) fn there(&self, inbox: &Inbox<M, C>) -> usize {
+        inbox.batch.len() + self.left.get() + inbox.latest_len()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.inbox.with(|inbox| inbox.batch.len() + self.left.get())
+        self.inbox.with(|inbox| self.there(inbox))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -237,22 +403,33 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     pub(crate) fn close(&self) {
-        self.inbox.with(|inbox| inbox.closed = true);
+        let wakers = self.inbox.with(|inbox| {
+            inbox.closed = true;
+            inbox.set_limit();
+            inbox.wakers.take()
+        });
         if !planted(Fault::Untolled) {
             M::ring(&self.bell);
+            M::ring(&self.room);
+            self.wake_all(wakers);
         }
     }
 
     /// Drops what waits; how many events. What a drain on another thread has begun to deliver does
     /// not wait any more, what one on this thread has not come to does.
     pub(crate) fn clear(&self) -> usize {
-        // Both in one go, or a wake could be lost in between: what is put meanwhile would find
+        // All in one go, or a wake could be lost in between: what is put meanwhile would find
         // something waiting that is gone already.
         let take = |with_left: bool| {
             self.inbox.with(|inbox| {
-                inbox.clears += 1;
                 let left = if with_left { self.left.swap(0) } else { 0 };
-                (std::mem::take(&mut inbox.batch), left)
+                let end = inbox.batch.end();
+                let batch = std::mem::take(&mut inbox.batch);
+                inbox.batch.begin_at(end);
+                let (latest, delayed) = (inbox.latest.take(), inbox.delayed.take());
+                inbox.set_limit();
+                let shelf = std::mem::take(&mut inbox.shelf);
+                (batch, left, latest, delayed, shelf)
             })
         };
         let taken = self.outbox.try_with(|outbox| {
@@ -261,128 +438,30 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         });
         // A drain on this thread is below us on the stack, and drops the rest when it finds nothing
         // left; one on another keeps what it has.
-        let ((mut batch, left), rest) =
+        let ((mut batch, left, latest, delayed, shelf), rest) =
             taken.unwrap_or_else(|| (take(thread::drains(self.address())), None));
-        let count = batch.len() + left;
-        let tray = self.tray();
+        M::ring(&self.room);
+        let mut count = batch.len() + left;
+        let tray = Tray::new(self);
         if let Some(mut rest) = rest {
             rest.discard(&tray);
         }
         batch.discard(&tray);
+        let latest = latest.into_iter().flat_map(|it| it.into_parcels());
+        let delayed = delayed.into_iter().flat_map(|it| it.into_parcels());
+        for mut parcel in latest.chain(delayed) {
+            parcel.discard(&tray);
+            count += 1;
+        }
+        drop(shelf);
         count
-    }
-
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-
-    /// Delivers what is there now, `most` events at most.
-    #[track_caller]
-    pub(crate) fn drain(&self, context: &mut C, most: usize) -> Drained {
-        let settings = &self.home.settings;
-        let Some(draining) = thread::begin_drain(self.address()) else {
-            let topic = self.home.name().to_cow();
-            let (place, cause) = (Location::caller(), Cause::NestedDrain);
-            let mut report = Report::new(vec![HandlerError {
-                topic,
-                label: None,
-                place,
-                cause,
-            }]);
-            report.tell(settings);
-            return Drained {
-                delivered: 0,
-                remaining: self.len(),
-                report: Some(report),
-            };
-        };
-        let mark = thread::failures();
-        let mut tray = self.tray();
-        self.outbox
-            .with(|outbox| self.deliver(outbox, context, most, &mut tray));
-        // Before any hook runs: the turn is over.
-        drop(draining);
-        // Raised between the emissions: by the drop of an event, or of a signal.
-        if thread::failures() > mark {
-            tray.report(faults::collect(0, mark, settings));
-        }
-        let (remaining, wake) = self.inbox.with(|inbox| {
-            let remaining = inbox.batch.len() + self.left.get();
-            if remaining > 0 && !planted(Fault::Unwoken) {
-                (remaining, inbox.wake.clone())
-            } else {
-                (remaining, None)
-            }
-        });
-        if let Some(wake) = wake {
-            self.wake(&wake);
-        }
-        Drained {
-            delivered: tray.delivered,
-            remaining,
-            report: tray.report.map(|report| report.resume(settings.panics())),
-        }
-    }
-
-    fn deliver(
-        &self,
-        outbox: &mut Box<Batch<M, C>>,
-        context: &mut C,
-        most: usize,
-        tray: &mut Tray<'_, M>,
-    ) {
-        // What is there when the drain begins; what was left by an earlier one comes first.
-        let (there, clears) = self.refill(outbox);
-        let mut goal = there.min(most);
-        while goal > 0 {
-            goal -= outbox.deliver(goal, context, tray);
-            if self.left.get() > 0 {
-                continue;
-            }
-            // All delivered, or cleared by a handler, with the rest of the outbox to be dropped.
-            outbox.discard(tray);
-            // What was there and is not by now has been cleared; what is, came later.
-            if goal > 0 {
-                let (there, now) = self.refill(outbox);
-                if there == 0 || now != clears {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Swaps the inbox against the outbox, if that is empty; how many events are in both, and how
-    /// often the queue was cleared.
-    fn refill(&self, outbox: &mut Box<Batch<M, C>>) -> (usize, u64) {
-        self.inbox.with(|inbox| {
-            if self.left.get() == 0 {
-                std::mem::swap(&mut inbox.batch, outbox);
-                self.left.set(outbox.len());
-            }
-            (self.left.get() + inbox.batch.len(), inbox.clears)
-        })
     }
 }
 
-impl<C: 'static> Queue<Shared, C> {
-    /// Parks until there is something to drain; `false` once the queue is closed and empty.
-    pub(crate) fn wait(&self) -> bool {
-        let mut inbox = lock(&self.inbox);
-        loop {
-            if inbox.batch.len() + self.left.get() > 0 {
-                return true;
-            }
-            if inbox.closed {
-                return false;
-            }
-            inbox.waiting += 1;
-            inbox = self
-                .bell
-                .wait(inbox)
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            inbox.waiting -= 1;
-        }
-    }
+/// Whether an event for the signal goes where the last one of its type goes.
+#[inline]
+fn joins<M: Mode, E, C>(signal: &M::Ptr<Signal<M, E, C>>, last: &Target<M, E, C>) -> bool {
+    matches!(last, Target::Signal(last) if last.address() == signal.address())
 }
 
 impl<M: Mode, C: 'static> Drop for Queue<M, C> {

@@ -86,7 +86,7 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
                 false => None,
             }
         });
-        faults::drop_event((gone, clone), &home.subject, &home.settings, place);
+        faults::drop_event((gone, clone), home, place);
     }
 
     unsafe fn hand_over(&self, home: &Home<M>, insert: &mut dyn FnMut() -> Option<Handler<M, ()>>) {
@@ -105,7 +105,7 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
         for event in events {
             // There is no emission to tell of failures. What no hook was told of is logged here.
             drop(emission::run_one(&handler, &*event, home, &mut ()));
-            faults::drop_event(event, &home.subject, &home.settings, self.head().place);
+            faults::drop_event(event, home, self.head().place);
         }
         drop(handler);
         drop(occupied);
@@ -120,7 +120,7 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
             kept.events.drain(..too_many).collect()
         });
         for event in gone {
-            faults::drop_event(event, &home.subject, &home.settings, self.head().place);
+            faults::drop_event(event, home, self.head().place);
         }
     }
 }

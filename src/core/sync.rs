@@ -75,6 +75,10 @@ pub(crate) enum Fault {
     Unattached,
     /// What is kept is looked at before the handler is inserted, and not in the same moment.
     Unlocked,
+    /// What comes into an empty queue does not wake the futures that wait for it.
+    Unheard,
+    /// A drain does not ring for those who wait for room.
+    Roomless,
 }
 
 /// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.

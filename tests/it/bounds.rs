@@ -14,8 +14,8 @@ use std::rc::Rc;
 use slotcast::flavour::{self, Subscribe};
 use slotcast::{
     BoxError, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow, HandlerError,
-    HandlerErrors, Panics, PostError, SubscriptionId, Topic, TopicError, WaitError, WrongType,
-    local,
+    HandlerErrors, Overflow, Panics, PostError, SubscriptionId, Topic, TopicError, WaitError,
+    WrongType, local,
 };
 
 /// Neither `Send` nor `Sync`, and not safe to be seen after a panic.
@@ -101,6 +101,8 @@ fn shared_types_cross_threads_and_panics_whatever_they_carry() {
         slotcast::Signal<u32>, slotcast::Signal<Event, Context>,
         slotcast::WeakSignal<u32>, slotcast::WeakSignal<Event, Context>,
         slotcast::Queue, slotcast::Queue<Context>,
+        slotcast::Delayed, slotcast::Delayed<Context>,
+        slotcast::Ready, slotcast::Ready<Context>,
         slotcast::Subscription, slotcast::Pause,
         Subscribe<flavour::Shared, u32, ()>, Subscribe<flavour::Shared, Event, Context>,
         flavour::Shared;
@@ -117,6 +119,8 @@ fn local_types_cross_panics_and_no_threads() {
             local::Signal<u32>, local::Signal<Event, Context>,
             local::WeakSignal<u32>, local::WeakSignal<Event, Context>,
             local::Queue, local::Queue<Context>,
+            local::Delayed, local::Delayed<Context>,
+            local::Ready, local::Ready<Context>,
             local::Subscription, local::Pause,
             Subscribe<flavour::Local, u32, ()>, Subscribe<flavour::Local, Event, Context>;
             [Send Sync Unpin UnwindSafe RefUnwindSafe]
@@ -133,7 +137,7 @@ fn local_types_cross_panics_and_no_threads() {
 #[test]
 fn names_cross_threads_and_panics() {
     assert_none_lacks(&lacks![
-        Topic<u32>, Topic<Event>, SubscriptionId, Flow, Panics, FailureKind;
+        Topic<u32>, Topic<Event>, SubscriptionId, Flow, Overflow, Panics, FailureKind;
         [Send Sync Unpin UnwindSafe RefUnwindSafe]
     ]);
 }
@@ -186,7 +190,8 @@ fn nothing_asks_the_event_for_debug() {
         slotcast::Subscription, slotcast::Pause,
         local::Bus<Bare>, local::BusBuilder<Bare>, local::WeakBus<Bare>, local::Queue<Bare>,
         local::Signal<Bare, Bare>, local::WeakSignal<Bare, Bare>, Subscribe<flavour::Local, Bare, Bare>,
-        local::Subscription, local::Pause, Emission, Drained;
+        local::Subscription, local::Pause, Emission, Drained,
+        slotcast::Delayed<Bare>, local::Delayed<Bare>, slotcast::Ready<Bare>, local::Ready<Bare>;
         [Debug]
     ]);
     // It hands the event back, and says the same of every event.
@@ -220,7 +225,8 @@ fn handles_are_cloned_whatever_they_carry() {
         slotcast::Bus<Bare>, slotcast::WeakBus<Bare>, slotcast::Queue<Bare>,
         slotcast::Signal<Bare, Bare>, slotcast::WeakSignal<Bare, Bare>,
         local::Bus<Bare>, local::WeakBus<Bare>, local::Queue<Bare>,
-        local::Signal<Bare, Bare>, local::WeakSignal<Bare, Bare>;
+        local::Signal<Bare, Bare>, local::WeakSignal<Bare, Bare>,
+        slotcast::Delayed<Bare>, local::Delayed<Bare>;
         [Clone]
     ]);
     assert_none_lacks(&lacks![
@@ -246,7 +252,7 @@ fn subscription_id_is_plain_data() {
 #[test]
 fn kinds_are_compared_and_copied() {
     assert_none_lacks(
-        &lacks![FailureKind, DeferErrorKind, WaitError, PostError, Flow, Panics; [Copy Eq Debug]],
+        &lacks![FailureKind, DeferErrorKind, WaitError, PostError, Flow, Overflow, Panics; [Copy Eq Debug]],
     );
     assert_none_lacks(&lacks![Topic<Bare>; [Eq]]);
 }

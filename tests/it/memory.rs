@@ -3,13 +3,17 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 use slotcast::flavour::{
     Bus, Carries, Flavour, Local, Queue, Shared, Shares, Signal, Subscription,
 };
-use slotcast::{Flow, IntoPattern, Pattern, Topic};
+use slotcast::{Flow, IntoPattern, Overflow, Pattern, Topic};
 
 thread_local! {
     /// Bytes that this thread allocated, less those that it freed.
@@ -131,6 +135,14 @@ on_both! {
     emitting_to_nobody_allocates_nothing;
     deferring_and_draining_allocates_nothing_once_warm;
     queued_handlers_allocate_nothing_once_warm;
+    replacing_and_delaying_allocates_nothing_once_warm;
+    dropping_what_overflows_allocates_nothing_once_warm;
+    ten_million_moves_take_the_memory_of_one;
+    moves_between_those_of_another_topic_take_the_memory_of_two;
+    a_million_delayed_and_cancelled_leave_nothing;
+    a_hundred_thousand_delayed_events_cost_the_logarithm;
+    a_cleared_queue_is_as_small_as_a_new_one;
+    a_million_futures_leave_nothing;
     idle_signal_takes_at_most_320_bytes;
     further_handler_takes_at_most_160_bytes;
     signal_that_goes_leaves_nothing;
@@ -352,6 +364,136 @@ fn queued_handlers_allocate_nothing_once_warm<M: Either>() {
     round(40);
     round(40);
     assert_eq!(allocations_of(|| (0..20).for_each(|_| round(40))), 0);
+}
+
+fn replacing_and_delaying_allocates_nothing_once_warm<M: Either>() {
+    let (queue, number, wide) = (
+        Queue::<M>::new(),
+        Signal::<M, u32>::new(),
+        Signal::<M, [u64; 5]>::new(),
+    );
+    let _subs = subscribe_all_kinds(&number);
+    let start = Instant::now();
+    let round = || {
+        for n in 0..20 {
+            queue.defer(&number, n).unwrap();
+            queue.defer_latest(&number, n).unwrap();
+            queue.defer_latest(&wide, [0; 5]).unwrap();
+            queue.defer_at(start, &number, n).unwrap();
+            assert!(queue.defer_at(start, &wide, [0; 5]).unwrap().cancel());
+        }
+        assert_eq!(queue.drain_at(start).delivered(), 42);
+    };
+    round();
+    round();
+    assert_eq!(allocations_of(|| (0..20).for_each(|_| round())), 0);
+}
+
+fn dropping_what_overflows_allocates_nothing_once_warm<M: Either>() {
+    let queue = Queue::<M>::new().bounded(20, Overflow::DropOldest);
+    let (number, text) = (Signal::<M, u32>::new(), Signal::<M, String>::new());
+    let _subs = subscribe_all_kinds(&number);
+    let round = || {
+        for n in 0..40 {
+            queue.defer(&number, n).unwrap();
+            queue.defer(&text, String::new()).unwrap();
+        }
+        assert_eq!(queue.drain().delivered(), 20);
+    };
+    round();
+    round();
+    assert_eq!(allocations_of(|| (0..20).for_each(|_| round())), 0);
+}
+
+fn ten_million_moves_take_the_memory_of_one<M: Either>() {
+    let (queue, mouse) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    queue.defer_latest(&mouse, 0).unwrap();
+    queue.drain();
+    let millions = u32::try_from(times(10_000_000)).unwrap();
+    let moves = || (0..millions).for_each(|n| queue.defer_latest(&mouse, n).unwrap());
+    let allocations = allocations_of(|| assert_eq!(bytes_of(moves).0, 0));
+    assert_eq!((allocations, queue.len()), (0, 1));
+    assert_eq!(queue.drain().delivered(), 1);
+}
+
+fn moves_between_those_of_another_topic_take_the_memory_of_two<M: Either>() {
+    let queue = Queue::<M>::new();
+    let signals = [(); 3].map(|()| Signal::<M, u32>::new());
+    // One stays in front all the time.
+    signals
+        .iter()
+        .for_each(|it| queue.defer_latest(it, 0).unwrap());
+    let moves = || {
+        for _ in 0..times(100_000) {
+            queue.defer_latest(&signals[1], 0).unwrap();
+            queue.defer_latest(&signals[2], 0).unwrap();
+        }
+    };
+    assert_eq!(allocations_of(moves), 0);
+    assert_eq!((queue.len(), queue.drain().delivered()), (3, 3));
+}
+
+fn a_million_delayed_and_cancelled_leave_nothing<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let start = Instant::now();
+    let _stays = queue
+        .defer_at(start + Duration::from_secs(1), &signal, 0)
+        .unwrap();
+    let both = |n: usize| {
+        // In front of the one that stays, and behind it.
+        let delay = Duration::from_millis(u64::try_from(n % 2_000).unwrap());
+        let delayed = queue.defer_at(start + delay, &signal, 0).unwrap();
+        assert!(delayed.cancel());
+    };
+    (0..5_000).for_each(both);
+    assert_eq!(bytes_of(|| (0..times(1_000_000)).for_each(both)).0, 0);
+    assert_eq!(queue.delayed(), 1);
+}
+
+/// A quadratic one would take minutes.
+fn a_hundred_thousand_delayed_events_cost_the_logarithm<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let (start, count) = (Instant::now(), times(100_000));
+    let mut delays: Vec<_> = (0..count).collect();
+    shuffle(&mut delays);
+    let mut last = 0;
+    for delay in &delays {
+        let delay = Duration::from_millis(u64::try_from(*delay).unwrap());
+        queue.defer_at(start + delay, &signal, 0).unwrap();
+    }
+    for now in (0..count).step_by(count / 100) {
+        let now = Duration::from_millis(u64::try_from(now).unwrap());
+        last += queue.drain_at(start + now).delivered();
+    }
+    assert_eq!(last + queue.delayed(), count);
+    assert_eq!(queue.clear() + last, count);
+}
+
+fn a_cleared_queue_is_as_small_as_a_new_one<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let start = Instant::now();
+    let go = || {
+        for _ in 0..times(100_000) {
+            queue.defer(&signal, 1).unwrap();
+            queue.defer_at(start, &signal, 1).unwrap();
+        }
+        queue.defer_latest(&signal, 1).unwrap();
+        assert_eq!(queue.clear(), 2 * times(100_000) + 1);
+    };
+    go();
+    assert_eq!(bytes_of(go).0, 0);
+}
+
+fn a_million_futures_leave_nothing<M: Either>() {
+    let queue = Queue::<M>::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut both = |_: usize| {
+        let mut ready = queue.ready();
+        assert!(Pin::new(&mut ready).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut ready).poll(&mut context).is_pending());
+    };
+    both(0);
+    assert_eq!(bytes_of(|| (0..times(1_000_000)).for_each(both)).0, 0);
 }
 
 fn idle_signal_takes_at_most_320_bytes<M: Either>() {

@@ -1,13 +1,16 @@
-//! Promises 4 to 6, 10, 12 and 16 where several threads take part.
+//! Promises 4 to 6, 10, 12 and 16 to 18 where several threads take part.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use slotcast::{Bus, Queue, Signal, Subscription, Topic, WaitError};
+use slotcast::{Bus, DeferErrorKind, Overflow, Queue, Signal, Subscription, Topic, WaitError};
 
-use crate::log::{Log, OnDrop};
+use crate::log::{Log, OnDrop, panic_of};
 
 #[test]
 fn cancel_and_wait_waits_for_the_emission_that_runs() {
@@ -517,4 +520,372 @@ fn a_kept_event_reaches_each_handler_once_though_threads_race() {
         seen.sort_unstable();
         assert_eq!(seen, (0..20).collect::<Vec<_>>());
     }
+}
+/// Waits for something that another thread does.
+fn until(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "it never came");
+        thread::yield_now();
+    }
+}
+
+/// Longer than any test should take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_full_queue_blocks_until_a_drain_makes_room_and_nothing_is_lost() {
+    let (signal, log) = (Signal::<u32>::new(), Log::default());
+    let queue = Queue::new().bounded(3, Overflow::Block);
+    let _sub = signal.on({
+        let (log, queue) = (log.clone(), queue.clone());
+        move |n| {
+            assert!(queue.len() <= 3, "{} wait", queue.len());
+            log.add(n);
+        }
+    });
+    thread::scope(|scope| {
+        let defer = scope.spawn(|| (0..1000).for_each(|n| queue.defer(&signal, n).unwrap()));
+        let mut delivered = 0;
+        while delivered < 1000 {
+            assert!(queue.wait_timeout(PATIENCE), "a wake was lost");
+            delivered += match delivered % 3 {
+                0 => queue.drain_one().delivered(),
+                1 => queue.drain_for(Duration::from_secs(1)).delivered(),
+                _ => queue.drain().delivered(),
+            };
+        }
+        defer.join().unwrap();
+    });
+    let expected: Vec<_> = (0..1000).map(|n: u32| n.to_string()).collect();
+    assert_eq!(log.take(), expected);
+    assert_eq!(queue.dropped(), 0);
+}
+
+#[test]
+fn many_threads_wait_for_room_and_for_events() {
+    let (signal, count) = (Signal::<u32>::new(), Arc::new(AtomicUsize::new(0)));
+    let _sub = signal.on({
+        let count = count.clone();
+        move |_| _ = count.fetch_add(1, SeqCst)
+    });
+    let queue = Queue::new().bounded(2, Overflow::Block);
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..2)
+            .map(|_| scope.spawn(|| queue.run().delivered()))
+            .collect();
+        let deferring: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..500).for_each(|n| queue.defer(&signal, n).unwrap())))
+            .collect();
+        deferring.into_iter().for_each(|it| it.join().unwrap());
+        queue.close();
+        let delivered: usize = running.into_iter().map(|it| it.join().unwrap()).sum();
+        assert_eq!(delivered, 2000);
+    });
+    assert_eq!(count.load(SeqCst), 2000);
+}
+
+#[test]
+fn whoever_waits_for_room_gets_the_event_back_when_the_queue_closes() {
+    let signal = Signal::<u32>::new();
+    let queue = Queue::new().bounded(1, Overflow::Block);
+    queue.defer(&signal, 1).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| queue.defer(&signal, 2));
+        thread::sleep(Duration::from_millis(5));
+        queue.close();
+        let refused = waiting.join().unwrap().unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.into_event()),
+            (DeferErrorKind::Closed, 2)
+        );
+    });
+    assert_eq!(queue.drain().delivered(), 1);
+}
+
+#[test]
+fn clearing_and_another_bound_make_room() {
+    let signal = Signal::<u32>::new();
+    let queue = Queue::new().bounded(1, Overflow::Block);
+    queue.defer(&signal, 1).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| queue.defer(&signal, 2));
+        thread::sleep(Duration::from_millis(5));
+        assert_eq!(queue.clear(), 1);
+        waiting.join().unwrap().unwrap();
+        let waiting = scope.spawn(|| queue.defer_latest(&signal, 3));
+        thread::sleep(Duration::from_millis(5));
+        _ = queue.clone().bounded(2, Overflow::Block);
+        waiting.join().unwrap().unwrap();
+        let waiting = scope.spawn(|| queue.defer(&signal, 4));
+        thread::sleep(Duration::from_millis(5));
+        _ = queue.clone().bounded(2, Overflow::Reject);
+        let refused = waiting.join().unwrap().unwrap_err();
+        assert_eq!(refused.kind(), DeferErrorKind::Full);
+    });
+    assert_eq!(queue.len(), 2);
+}
+
+#[test]
+fn to_wait_for_room_inside_of_a_drain_of_the_queue_is_refused() {
+    const NUMBER: Topic<u32> = Topic::new("number");
+    let (bus, log) = (Bus::new(), Log::default());
+    let queue = bus.queue().bounded(2, Overflow::Block);
+    let weak = bus.downgrade();
+    let _sub = bus.on(&NUMBER, {
+        let log = log.clone();
+        move |n| {
+            let bus = weak.upgrade().unwrap();
+            let kinds = [(); 3].map(|()| match bus.defer(&NUMBER, n + 1) {
+                Ok(()) => "in".to_owned(),
+                Err(refused) => format!("{:?}", refused.kind()),
+            });
+            log.add(format!("{n} {kinds:?}"));
+            let refused = bus.queue().post(|| ()).unwrap_err();
+            assert_eq!(refused.kind(), DeferErrorKind::Inside);
+            let refused = bus.defer_timeout(&NUMBER, 9, PATIENCE).unwrap_err();
+            assert_eq!(refused.kind(), DeferErrorKind::Inside);
+        }
+    });
+    bus.defer(&NUMBER, 1).unwrap();
+    assert_eq!(queue.drain().remaining(), 2);
+    assert_eq!(log.take(), [r#"1 ["in", "in", "Inside"]"#]);
+    // A drain of another queue may wait.
+    let (other, full) = (Queue::new(), Queue::new().bounded(1, Overflow::Block));
+    full.post(|| ()).unwrap();
+    let inner = full.clone();
+    other.post(move || inner.post(|| ()).unwrap()).unwrap();
+    thread::scope(|scope| {
+        let draining = scope.spawn(|| other.drain().errors().len());
+        until(|| other.is_empty());
+        assert_eq!(full.drain_one().delivered(), 1);
+        assert_eq!(draining.join().unwrap(), 0);
+    });
+    assert_eq!(full.len(), 1);
+}
+
+#[test]
+fn an_emission_waits_for_room_in_the_queue_of_a_handler() {
+    let signal = Signal::<u32>::new();
+    let queue = Queue::new().bounded(1, Overflow::Block);
+    let _sub = signal.subscribe().on_queue(&queue, |(), _| ());
+    signal.emit(&1);
+    thread::scope(|scope| {
+        let emitting = scope.spawn(|| signal.emit(&2).errors().len());
+        while queue.drain().delivered() == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(emitting.join().unwrap(), 0);
+    });
+    assert_eq!(queue.len(), 1);
+}
+
+#[test]
+fn the_wait_for_room_is_bounded_by_a_timeout() {
+    let signal = Bus::new().signal(&Topic::<u32>::new("number"));
+    let queue = Queue::new().bounded(1, Overflow::Block);
+    queue.defer_timeout(&signal, 1, Duration::ZERO).unwrap();
+    for timeout in [Duration::ZERO, Duration::from_millis(2)] {
+        let refused = queue.defer_timeout(&signal, 2, timeout).unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.into_event()),
+            (DeferErrorKind::TimedOut, 2)
+        );
+    }
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| queue.defer_timeout(&signal, 3, Duration::MAX));
+        thread::sleep(Duration::from_millis(5));
+        assert_eq!(queue.drain().delivered(), 1);
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!(queue.len(), 1);
+    // Where nobody waits for room it does what `defer` does.
+    let queue = queue.bounded(1, Overflow::Reject);
+    let refused = queue.defer_timeout(&signal, 4, PATIENCE).unwrap_err();
+    assert_eq!(refused.kind(), DeferErrorKind::Full);
+    let alone = Signal::<u32>::new();
+    let refused = alone.defer_timeout(1, PATIENCE).unwrap_err();
+    assert_eq!(refused.kind(), DeferErrorKind::NoQueue);
+}
+
+#[test]
+fn the_local_flavour_cannot_wait_for_room() {
+    let message = panic_of(|| slotcast::local::Queue::new().bounded(1, Overflow::Block));
+    assert!(message.contains("cannot wait for room"), "{message}");
+}
+
+#[test]
+fn drop_oldest_while_another_thread_drains_loses_and_doubles_nothing() {
+    let (signal, seen) = (Signal::<u32>::new(), Arc::new(Mutex::new(Vec::new())));
+    let _sub = signal.on({
+        let seen = seen.clone();
+        move |n: &u32| seen.lock().unwrap().push(*n)
+    });
+    let queue = Queue::new().bounded(4, Overflow::DropOldest);
+    thread::scope(|scope| {
+        let running = scope.spawn(|| queue.run().delivered());
+        (0..20_000).for_each(|n| match n % 5 {
+            0 => queue.defer_latest(&signal, n).unwrap(),
+            _ => queue.defer(&signal, n).unwrap(),
+        });
+        queue.close();
+        running.join().unwrap();
+    });
+    let seen = seen.lock().unwrap();
+    assert!(seen.is_sorted_by(|a, b| a < b), "in order, and none twice");
+    assert!(seen.len() + queue.dropped() <= 20_000);
+    assert_eq!(seen.last(), Some(&19_999));
+}
+
+#[test]
+fn another_threads_turn_is_not_waited_for() {
+    let (queue, other) = (Queue::new(), Queue::new());
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    queue
+        .post(move || {
+            inside.send(()).unwrap();
+            may_leave.recv().unwrap();
+        })
+        .unwrap();
+    thread::scope(|scope| {
+        let draining = scope.spawn(|| queue.drain().delivered());
+        entered.recv().unwrap();
+        queue.post(|| ()).unwrap();
+        let busy = queue.try_drain();
+        assert!(busy.is_busy() && busy.errors().is_empty());
+        assert_eq!((busy.delivered(), busy.remaining()), (0, 1));
+        assert!(!other.try_drain().is_busy());
+        leave.send(()).unwrap();
+        assert_eq!(draining.join().unwrap(), 1);
+    });
+    assert_eq!(queue.try_drain().delivered(), 1);
+}
+
+#[test]
+fn run_wakes_for_the_next_deadline() {
+    let (signal, log) = (Signal::<u32>::new(), Log::default());
+    let (bell, rung) = mpsc::channel();
+    let _sub = signal.on({
+        let log = log.clone();
+        move |n| {
+            log.add(n);
+            bell.send(()).unwrap();
+        }
+    });
+    let queue = Queue::new();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| queue.run().delivered());
+        // Each has an earlier deadline than what the thread sleeps for.
+        queue
+            .defer_after(Duration::from_secs(3600), &signal, 3)
+            .unwrap();
+        queue
+            .defer_after(Duration::from_millis(20), &signal, 2)
+            .unwrap();
+        queue
+            .defer_after(Duration::from_millis(1), &signal, 1)
+            .unwrap();
+        rung.recv_timeout(PATIENCE).expect("a deadline was missed");
+        rung.recv_timeout(PATIENCE).expect("a deadline was missed");
+        // What is not due by then is not waited for, and stays inside.
+        queue.close();
+        assert_eq!(running.join().unwrap(), 2);
+    });
+    assert_eq!(log.take(), ["1", "2"]);
+    assert_eq!((queue.delayed(), queue.clear()), (1, 1));
+}
+
+#[test]
+fn wait_timeout_waits_for_events_and_deadlines() {
+    let (queue, signal) = (Queue::new(), Signal::<u32>::new());
+    assert!(!queue.wait_timeout(Duration::from_millis(1)));
+    queue
+        .defer_after(Duration::from_millis(5), &signal, 1)
+        .unwrap();
+    assert!(queue.wait_timeout(PATIENCE));
+    assert_eq!(queue.drain().delivered(), 1);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| queue.wait_timeout(Duration::MAX));
+        queue.defer(&signal, 2).unwrap();
+        assert!(waiting.join().unwrap());
+    });
+    let inner = queue.clone();
+    queue
+        .post(move || assert!(!inner.wait_timeout(PATIENCE)))
+        .unwrap();
+    assert!(queue.drain().errors().is_empty());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| queue.wait_timeout(PATIENCE));
+        queue.close();
+        assert!(!waiting.join().unwrap());
+    });
+}
+
+/// An executor of one task: parks the thread until it is woken.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park_timeout(PATIENCE),
+        }
+    }
+}
+
+#[test]
+fn tasks_on_several_threads_are_never_left_waiting() {
+    let done = Arc::new(AtomicUsize::new(0));
+    let queue = Queue::new();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                block_on(async {
+                    while queue.ready().await {
+                        queue.drain();
+                    }
+                });
+            });
+        }
+        let posting: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let done = done.clone();
+                        queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        posting.into_iter().for_each(|it| it.join().unwrap());
+        until(|| done.load(SeqCst) == 4000);
+        queue.close();
+    });
+}
+
+#[test]
+fn a_thread_that_replaces_beside_a_drain_is_seen_in_the_end() {
+    let (signal, seen) = (Signal::<u32>::new(), Arc::new(AtomicUsize::new(0)));
+    let _sub = signal.on({
+        let seen = seen.clone();
+        move |n: &u32| {
+            let before = seen.swap(*n as usize, SeqCst);
+            assert!(before < *n as usize, "in order, and none twice");
+        }
+    });
+    let queue = Queue::new();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| queue.run().delivered());
+        (1..=50_000).for_each(|n| queue.defer_latest(&signal, n).unwrap());
+        queue.close();
+        assert!(running.join().unwrap() <= 50_000);
+    });
+    assert_eq!(seen.load(SeqCst), 50_000);
 }

@@ -11,4 +11,6 @@ mod misuse;
 mod order;
 mod patterns;
 mod queue;
+mod queue_room;
+mod queue_time;
 mod state;
