@@ -9,5 +9,6 @@ mod failure;
 mod misuse;
 mod order;
 mod queue;
+mod queue_model;
 mod queue_room;
 mod queue_time;
