@@ -416,6 +416,9 @@ fn an_earlier_deadline_completes_ready() {
     );
     let start = Instant::now();
     let mut ready = queue.ready();
+    queue.defer_at(start + seconds(20), &signal, 1).unwrap();
+    // Made before the deadline was looked at, and polled after it had changed.
+    assert_eq!(poll(&mut ready, &count), Poll::Ready(true));
     assert_eq!(poll(&mut ready, &count), Poll::Pending);
     queue.defer_at(start + seconds(9), &signal, 1).unwrap();
     assert_eq!(count.take(), 1);
