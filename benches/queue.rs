@@ -12,9 +12,10 @@ mod measure;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use measure::{Work, nanoseconds};
-use slotcast::{Bus, Topic, local};
+use slotcast::{Bus, Overflow, Queue, Signal, Topic, local};
 
 const NUMBER: Topic<u64> = Topic::new("bench.number");
 
@@ -77,6 +78,57 @@ fn main() {
             print!(" {cost:>9.1} ({:>5.2})", cost / costs[0]);
         }
         println!();
+    }
+    other_ways();
+}
+
+/// What else goes through a queue: the latest of many, later, and with a bound.
+fn other_ways() {
+    println!("\nOther ways, in ns for each event.");
+    let sum = Arc::new(AtomicU64::new(0));
+    let moved = Signal::<u64>::new();
+    let _sub = moved.on(adder(&sum));
+    let (latest, later) = (Queue::new(), Queue::new());
+    let start = Instant::now();
+    let bounded = |overflow| Queue::new().bounded(1024, overflow);
+    let (reject, oldest) = (bounded(Overflow::Reject), bounded(Overflow::DropOldest));
+    let costs = nanoseconds([
+        batches(
+            1024,
+            |n| latest.defer_latest(&moved, n).unwrap(),
+            || _ = latest.drain(),
+        ),
+        batches(
+            100_000,
+            |n| {
+                // In no order.
+                let delay = Duration::from_nanos(n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32);
+                later.defer_at(start + delay, &moved, n).unwrap();
+            },
+            || _ = later.drain_at(start + Duration::from_secs(60)),
+        ),
+        batches(
+            1024,
+            |n| reject.defer(&moved, n).unwrap(),
+            || _ = reject.drain(),
+        ),
+        batches(
+            1024,
+            |n| oldest.defer(&moved, n).unwrap(),
+            || _ = oldest.drain(),
+        ),
+        batches(1024, |n| oldest.defer(&moved, n).unwrap(), || ()),
+    ]);
+    oldest.clear();
+    let names = [
+        "defer_latest, 1024 a drain",
+        "defer_at, 100,000 at a time",
+        "a bound that rejects",
+        "a bound that drops the oldest",
+        "dropping the oldest",
+    ];
+    for (name, cost) in names.iter().zip(&costs) {
+        println!("{name:>30} {cost:>9.1}");
     }
 }
 

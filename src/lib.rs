@@ -125,21 +125,30 @@
 //!     exists while a handle, a handler of its own, a deferred event, a [`Demand`] or what it retains
 //!     holds it; its name and type are bound as long. Patterns are resolved when either side is
 //!     added; a name that nobody holds is matched on the fly, and nothing is kept of it. Asking
-//!     about a name does not create it.
+//!     about a name does not create it. A bound keeps a queue from growing, and so does
+//!     [`defer_latest`](flavour::Queue::defer_latest).
 //! 15. Emitting allocates nothing after a thread's first emission, while the handlers stay the same
 //!     and none fails. Deferring allocates nothing once the queue is warm.
 //!
 //! *Queue*
 //!
 //! 16. First in, first out, over all topics of a queue, each event to those who are subscribed when
-//!     it is delivered. A drain takes what is there when it begins. One drain at a time; a drain
-//!     inside of any drain on the same thread delivers nothing, and says so.
-//! 17. [`on_ready`](flavour::Queue::on_ready) fires when the queue goes from empty to not empty, at
-//!     registration if something waits, and after a drain that leaves something behind; outside of
-//!     locks, never lost, at times once too often.
-//! 18. Nothing is lost silently. A closed queue hands the event back; a drain that is cut short
-//!     leaves the rest in front, in order; `clear` says how many; a queue that is dropped with
-//!     events inside reports that.
+//!     it is delivered. A drain takes what is there when it begins. One drain at a time, and
+//!     [`try_drain`](flavour::Queue::try_drain) does not wait for its turn; a drain inside of any
+//!     drain on the same thread delivers nothing, and says so.
+//!     [`defer_latest`](flavour::Queue::defer_latest) takes back the waiting event of its topic that
+//!     was deferred so, and puts the new one at the end; what a running drain has taken does not wait
+//!     any more. Delayed events join the end when a drain starts after they are due, by deadline.
+//! 17. [`on_ready`](flavour::Queue::on_ready) and [`ready`](flavour::Queue::ready) fire when the queue
+//!     goes from empty to not empty, at registration if something waits, after a drain that leaves
+//!     something behind, and when an event is delayed with an earlier deadline than all before;
+//!     outside of locks, never lost, at times once too often. They do not fire for the passing of
+//!     time: [`next_deadline`](flavour::Queue::next_deadline) is for that.
+//! 18. Nothing is lost silently. A full or closed queue hands the event back; a drain that is cut
+//!     short leaves the rest in front, in order; what overflow dropped is counted; `clear` says how
+//!     many; a queue that is dropped with events inside, delayed ones included, reports that. `close`
+//!     refuses new events and leaves what is inside to be drained; `run` then returns, and does not
+//!     wait for what is not due.
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The item belongs
 //!     to its subscription: cancelled before delivery it is dropped, paused at either end it is
 //!     skipped, its `Stop` ends nothing, and its failure is in the [`Drained`].
@@ -149,7 +158,9 @@
 //! - A context has no lifetime: `C: 'static`. Lend it the parts that it should have.
 //! - A handler that captures its own bus or signal keeps it for ever; capture a `downgrade()`.
 //! - Events are passed by reference, `&E`: a handler that wants to keep one clones it.
-//! - A queue is as long as memory allows.
+//! - A queue is as long as memory allows, unless it is [`bounded`](flavour::Queue::bounded). A thread
+//!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
+//!   [`defer_timeout`](flavour::Queue::defer_timeout) ends the wait.
 //!
 //! # Features
 //!
@@ -160,6 +171,7 @@
 //!
 //! Needs Rust 1.85. That rises in minor releases only, and the changelog says so.
 
+mod bounded;
 mod bus;
 mod core;
 mod delayed;

@@ -64,7 +64,7 @@ impl<'q, M: Mode> Tray<'q, M> {
 pub(crate) struct Plan {
     /// How many events at most.
     pub(crate) most: usize,
-    /// Until when, by the clock.
+    /// Until when, by the clock. One event is delivered, whatever it says.
     pub(crate) until: Option<Instant>,
     /// What time it is for delayed events, if not what the clock says.
     pub(crate) now: Option<Instant>,
@@ -189,7 +189,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         plan: &mut Plan,
         tray: &mut Tray<'_, M>,
     ) -> Rest {
-        if plan.is_over() {
+        if plan.most == 0 {
             return self.end_turn();
         }
         let (horizon, mut next) = self.inbox.with(|inbox| {
@@ -256,7 +256,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         }
     }
 
-    /// Delivers so many from the outbox, or as many as are left of the plan.
+    /// Delivers so many from the outbox, or as many as are left of the plan; at least one.
     fn run(
         &self,
         outbox: &mut Batch<M, C>,
@@ -265,7 +265,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         plan: &mut Plan,
         tray: &mut Tray<'_, M>,
     ) {
-        while count > 0 && self.left.get() > 0 && !plan.is_over() {
+        while count > 0 && self.left.get() > 0 {
             let most = match plan.until {
                 None => count.min(plan.most),
                 // To look at the clock after each.
@@ -274,6 +274,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             let taken = outbox.deliver(most, context, tray);
             count -= taken;
             plan.most -= taken;
+            if plan.is_over() {
+                break;
+            }
         }
     }
 
@@ -316,12 +319,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     fn end_turn(&self) -> Rest {
         let (rest, blocked) = self.inbox.with(|inbox| {
             inbox.draining = false;
-            let remaining = self.there(inbox);
-            let wake = remaining > 0 && inbox.is_heard() && !planted(Fault::Unwoken);
             let latest = inbox.latest.as_ref();
             let has_replaced = latest.is_some_and(|latest| latest.has_replaced());
-            let rest = Rest { remaining, wake };
-            ((!has_replaced).then_some(rest), inbox.blocked)
+            ((!has_replaced).then(|| self.rest(inbox)), inbox.blocked)
         });
         self.ring_room(blocked);
         rest.unwrap_or_else(|| self.end_replacing())
@@ -336,12 +336,16 @@ impl<M: Mode, C: 'static> Queue<M, C> {
                 replaced.extend(std::iter::from_fn(|| latest.pop_replaced()));
             }
             inbox.set_limit();
-            let remaining = self.there(inbox);
-            let wake = remaining > 0 && inbox.is_heard();
-            Rest { remaining, wake }
+            self.rest(inbox)
         });
         self.discard(replaced);
         rest
+    }
+
+    fn rest(&self, inbox: &Inbox<M, C>) -> Rest {
+        let remaining = self.there(inbox);
+        let wake = remaining > 0 && inbox.is_heard() && !planted(Fault::Unwoken);
+        Rest { remaining, wake }
     }
 }
 

@@ -46,11 +46,11 @@ pub(crate) enum Waited {
 }
 
 /// A future's place among those that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Listening {
     key: Option<WakerKey>,
-    /// How many events had had the earliest deadline when it was polled first.
-    firsts: Option<u64>,
+    /// How many events had had the earliest deadline when it was told last, or made.
+    firsts: u64,
 }
 
 impl<M: Mode, C: 'static> Inbox<M, C> {
@@ -109,6 +109,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         }
     }
 
+    /// A future is made.
+    pub(crate) fn listen(&self) -> Listening {
+        let firsts = self.inbox.with(|inbox| inbox.firsts);
+        Listening { key: None, firsts }
+    }
+
     /// Whether something waits, `false` if nothing does and the queue is closed. Until then the
     /// waker is called when that has changed.
     pub(crate) fn poll_ready(&self, listening: &mut Listening, waker: &Waker) -> Poll<bool> {
@@ -116,8 +122,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         let mut new = Some(waker.clone());
         let (poll, old) = self.inbox.with(|inbox| {
             // Whoever sleeps until the next deadline has to look at it again.
-            let seen = listening.firsts.replace(inbox.firsts);
-            if self.there(inbox) > 0 || seen.is_some_and(|seen| seen < inbox.firsts) {
+            let seen = std::mem::replace(&mut listening.firsts, inbox.firsts);
+            if self.there(inbox) > 0 || seen < inbox.firsts {
                 return (Poll::Ready(true), None);
             }
             if inbox.closed {

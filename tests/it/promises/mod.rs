@@ -11,6 +11,7 @@ mod misuse;
 mod order;
 mod patterns;
 mod queue;
+mod queue_model;
 mod queue_room;
 mod queue_time;
 mod state;
