@@ -303,6 +303,84 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).once_with(handler)
     }
 
+    /// Subscribes a handler that changes what it captured; see [`Signal::on_mut`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_mut<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnMut(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).on_mut(handler)
+    }
+
+    /// Subscribes a handler that gets the context and changes what it captured; see
+    /// [`Signal::on_mut_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_mut_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnMut(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).on_mut_with(handler)
+    }
+
+    /// Subscribes a handler that is removed when its target has died; see [`Signal::on_weak`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_weak<E, T, F, R>(
+        &self,
+        topic: &Topic<E>,
+        target: &M::Ptr<T>,
+        handler: F,
+    ) -> Subscription<M>
+    where
+        E: 'static,
+        T: ?Sized + 'static,
+        F: Fn(&T, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.signal(topic).on_weak(target, handler)
+    }
+
+    /// Subscribes a handler that gets the context and is removed when its target has died; see
+    /// [`Signal::on_weak_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_weak_with<E, T, F, R>(
+        &self,
+        topic: &Topic<E>,
+        target: &M::Ptr<T>,
+        handler: F,
+    ) -> Subscription<M>
+    where
+        E: 'static,
+        T: ?Sized + 'static,
+        F: Fn(&T, &mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.signal(topic).on_weak_with(target, handler)
+    }
+
     /// Begins to subscribe a handler with a priority, a label, a limit or a filter.
     ///
     /// # Panics

@@ -213,6 +213,8 @@ pub enum FailureKind {
     NestedDrain,
     /// A queue went away, or refused, with the event inside.
     Undelivered,
+    /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
+    Reentered,
 }
 
 /// One failure: what failed, how, and where that was subscribed.
@@ -248,6 +250,7 @@ pub(crate) enum Cause {
     NestedDrain,
     /// How many events.
     Undelivered(usize),
+    Reentered,
 }
 
 impl HandlerError {
@@ -279,6 +282,7 @@ impl HandlerError {
             Cause::TooDeep(_) => FailureKind::TooDeep,
             Cause::NestedDrain => FailureKind::NestedDrain,
             Cause::Undelivered(_) => FailureKind::Undelivered,
+            Cause::Reentered => FailureKind::Reentered,
         }
     }
 
@@ -316,6 +320,13 @@ impl fmt::Display for HandlerError {
                 f,
                 "drain at {place} was refused: this thread is inside a drain already"
             ),
+            Cause::Reentered => {
+                who(f)?;
+                f.write_str(
+                    " was not called: it was entered again from its own call, which an `on_mut` \
+                     handler cannot be. Defer the event, or subscribe with `on`",
+                )
+            }
             Cause::Undelivered(count) => {
                 write!(
                     f,

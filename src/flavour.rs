@@ -22,6 +22,7 @@ use crate::core::mode::Mode;
 pub use crate::bus::{Bus, BusBuilder, WeakBus};
 pub use crate::core::mode::{Carries, Local, Shared, Shares};
 pub use crate::queue::Queue;
+pub use crate::scope::Scope;
 pub use crate::signal::{Signal, WeakSignal};
 pub use crate::subscribe::Subscribe;
 pub use crate::subscription::{Pause, Subscription};

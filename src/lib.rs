@@ -165,6 +165,7 @@ pub mod local;
 mod outcome;
 mod pattern;
 mod queue;
+mod scope;
 mod shared;
 mod signal;
 mod subscribe;
@@ -181,7 +182,9 @@ pub use crate::error::{
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
-pub use crate::shared::{Bus, BusBuilder, Pause, Queue, Signal, Subscription, WeakBus, WeakSignal};
+pub use crate::shared::{
+    Bus, BusBuilder, Pause, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
+};
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};
 

@@ -34,5 +34,7 @@ pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Local, E, C>;
 pub type Queue<C = ()> = flavour::Queue<Local, C>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Local>;
+/// Collects subscriptions and drops them together: see [`flavour::Scope`].
+pub type Scope = flavour::Scope<Local>;
 /// A pause of one handler: see [`flavour::Pause`].
 pub type Pause = flavour::Pause<Local>;

@@ -16,5 +16,7 @@ pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Shared, E, C>;
 pub type Queue<C = ()> = flavour::Queue<Shared, C>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Shared>;
+/// Collects subscriptions and drops them together: see [`flavour::Scope`].
+pub type Scope = flavour::Scope<Shared>;
 /// A pause of one handler: see [`flavour::Pause`].
 pub type Pause = flavour::Pause<Shared>;

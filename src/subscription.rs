@@ -125,7 +125,8 @@ impl<M: Mode> Subscription<M> {
     /// assert_eq!(tick.emit(&1).ran(), 0);
     /// ```
     pub fn cancel(&self) -> bool {
-        cancel(&self.entry)
+        let had_target = !self.entry.head().has(state::WEAK) || self.entry.is_active();
+        cancel(&self.entry) && had_target
     }
 
     /// Lets the handler stay for as long as its signal does, or until `Bus::cancel` is called with
@@ -142,11 +143,12 @@ impl<M: Mode> Subscription<M> {
         self.detached = true;
     }
 
-    /// Whether the handler is connected: not cancelled, cleared, used up or closed. Paused ones
-    /// are. A snapshot: another thread may change it at any moment.
+    /// Whether the handler is connected: not cancelled, cleared, used up or closed, and its target,
+    /// if it was subscribed by `on_weak`, not dead. Paused ones are. A snapshot: another thread may
+    /// change it at any moment.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.entry.head().has(state::REMOVED)
+        self.entry.is_active()
     }
 
     /// Pauses the handler until the guard is dropped. Several pauses add up.
@@ -176,6 +178,16 @@ impl<M: Mode> Subscription<M> {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.entry.head().is_paused()
+    }
+
+    /// Whether nothing is left of the handler: it is connected no more, and its captures are dropped.
+    /// Cancels one whose target has died.
+    pub(crate) fn is_gone(&self) -> bool {
+        let head = self.entry.head();
+        if head.has(state::WEAK) && !head.has(state::REMOVED) && !self.entry.is_active() {
+            cancel(&self.entry);
+        }
+        head.has(state::DROPPED)
     }
 
     /// A name for this subscription, unique in the process.
@@ -237,17 +249,29 @@ impl Subscription<Shared> {
     }
 
     fn cancel_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        self.cancel_to_wait()?;
+        self.wait_until(deadline)
+    }
+
+    /// Cancels. An error if the captures are not gone and this thread must not wait for them.
+    pub(crate) fn cancel_to_wait(&self) -> Result<(), WaitError> {
         let (entry, head) = (&self.entry, self.entry.head());
         // Before it is cancelled: with its last handler a pattern goes, and could not be asked.
         let runs = |signal| entry.is_run_by(signal);
         let inside = thread::is_inside(runs, entry.address(), head.sequence);
         cancel(entry);
+        match inside && !head.has(state::DROPPED) {
+            true => Err(WaitError::Inside),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the captures of a cancelled handler are gone.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        let head = self.entry.head();
         let gone = || head.has(state::DROPPED);
         if gone() {
             return Ok(());
-        }
-        if inside {
-            return Err(WaitError::Inside);
         }
         if !planted(Fault::Unawaited) {
             head.state.or(state::AWAITED);

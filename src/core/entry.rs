@@ -54,8 +54,10 @@ pub(crate) mod state {
     pub(crate) const DROPPED: usize = 32;
     /// Somebody is parked until the captures are gone.
     pub(crate) const AWAITED: usize = 64;
+    /// It has a target that may die, and is to be asked before each call.
+    pub(crate) const WEAK: usize = 128;
     /// One pause. All higher bits count pauses.
-    pub(crate) const PAUSE: usize = 256;
+    pub(crate) const PAUSE: usize = 4096;
 }
 
 /// What rarely is there, kept out of the common entry.
@@ -143,6 +145,12 @@ pub(crate) trait Handle<M: Mode, C>: Entity<M> {
     unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code;
     /// Told once when its limit has removed it; whether its captures go with it.
     fn spent(&self) -> bool;
+    /// Whether its target lives, if it is [`WEAK`](state::WEAK).
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn lives(&self) -> bool;
 }
 
 /// A handler, as a queue sees it.
@@ -164,6 +172,12 @@ pub(crate) trait Control<M: Mode>: Entity<M> {
     fn cancel(&self) -> bool;
     /// Whether emissions of the signal at this address run it.
     fn is_run_by(&self, signal: usize) -> bool;
+    /// As [`Handle::lives`].
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn lives(&self) -> bool;
 }
 
 /// An entry in full. `K` has the captures; `L` is what leads back to the signal.
@@ -287,6 +301,31 @@ impl<M: Mode, T: ?Sized + Entity<M>> Anchor<M, T> {
         if self.head().state.or(state::RELEASED) & state::RELEASED == 0 {
             drop(Hold(self.0, std::marker::PhantomData));
         }
+    }
+}
+
+impl<M: Mode> Anchor<M, dyn Control<M>> {
+    /// Whether the handler is connected, and its target, if it has one, lives. May be what drops its
+    /// captures, so no lock may be held.
+    pub(crate) fn is_active(&self) -> bool {
+        let state = self.head().state.get();
+        if state & (state::REMOVED | state::WEAK) != state::WEAK {
+            return state & state::REMOVED == 0;
+        }
+        match self.hold() {
+            // SAFETY: `hold` is one.
+            Some(hold) => unsafe { hold.entry().lives() },
+            // Removed, or replaced, since.
+            None => !self.head().has(state::REMOVED),
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
+    /// Whether its target has died. For the roster's own, which keeps the hold that this needs.
+    pub(crate) fn is_dead(&self) -> bool {
+        // SAFETY: an anchor in the roster has not been released.
+        self.head().has(state::WEAK) && !unsafe { self.get().lives() }
     }
 }
 

@@ -22,7 +22,11 @@ use crate::pattern::AnyEvent;
 
 /// Turns what a handler returned into a code.
 #[inline(always)]
-fn code<M: Mode>(head: &Head<M>, subject: Option<&Subject>, outcome: impl Outcome) -> Code {
+pub(crate) fn code<M: Mode>(
+    head: &Head<M>,
+    subject: Option<&Subject>,
+    outcome: impl Outcome,
+) -> Code {
     match outcome.settle() {
         Ok(Flow::Continue) => Code::Ran,
         Ok(Flow::Stop) => Code::Stopped,
@@ -78,7 +82,14 @@ pub(crate) type Subscribed<M, E, C, P, K> =
 pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     /// What has to outlive the captures.
     type Kept: Default + 'static;
+    /// It has a target that may die: see [`lives`](Self::lives).
+    const WEAK: bool = false;
     fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code;
+    /// Whether its target lives. Asked under locks, too: drops nothing.
+    #[inline(always)]
+    fn lives(&self) -> bool {
+        true
+    }
     /// Told where it stands, before anybody else knows. Runs under the signal's lock.
     fn born<P: Filter<E>>(_: &Anchor<M, Subscribed<M, E, C, P, Self>>) {}
     /// A call is about to be claimed.
@@ -122,6 +133,11 @@ where
     fn spent(&self) -> bool {
         K::spent(&self.link.kept)
     }
+
+    unsafe fn lives(&self) -> bool {
+        // SAFETY: the caller has a hold.
+        unsafe { self.captures() }.callee.lives()
+    }
 }
 
 /// Says, when it is dropped by a panic of a filter, that the handler was not entered.
@@ -157,7 +173,12 @@ where
     let head = entry.head();
     let live = || match head.state.get() {
         state if state & state::CLOSED != 0 => Some(Code::Closed),
-        state if state & state::REMOVED != 0 || state >= state::PAUSE => Some(Code::Skipped),
+        state if state & state::REMOVED != 0 => Some(Code::Skipped),
+        state if state & state::WEAK != 0 && !captures.callee.lives() => {
+            remove(entry, state::CANCELLED);
+            Some(Code::Skipped)
+        }
+        state if state >= state::PAUSE => Some(Code::Skipped),
         _ => None,
     };
     if let Some(code) = live() {
@@ -175,8 +196,10 @@ where
             return Code::Skipped;
         }
         // The filter is user code, and may have cancelled. Whether it is paused was asked before.
-        if head.has(state::REMOVED) {
-            return live().unwrap_or(Code::Skipped);
+        if head.has(state::REMOVED | state::WEAK) {
+            if let Some(code) = live() {
+                return code;
+            }
         }
     }
     K::reserve(&entry.link.kept);
@@ -187,9 +210,7 @@ where
         }
         Some(true) => {
             // Spent: removed before its last call, so that it can subscribe anew from inside.
-            if let Some(signal) = M::upgrade(&entry.link.signal) {
-                signal.remove(head.key, head.sequence, 0);
-            }
+            remove(entry, 0);
         }
         Some(false) => {}
     }
@@ -199,6 +220,18 @@ where
             captures.callee.call(head, event, round)
         })
     }
+}
+
+/// Removes a handler from its signal; whether it was there.
+fn remove<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, flags: usize) -> bool
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    let (signal, head) = (M::upgrade(&entry.link.signal), entry.head());
+    signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
 }
 
 /// Whether the handlers of this event are those of a pattern, which take any.
@@ -238,8 +271,11 @@ where
     K: Callee<M, E, C>,
 {
     fn cancel(&self) -> bool {
-        let (signal, head) = (M::upgrade(&self.link.signal), self.head());
-        signal.is_some_and(|signal| signal.remove(head.key, head.sequence, state::CANCELLED))
+        remove(self, state::CANCELLED)
+    }
+    unsafe fn lives(&self) -> bool {
+        // SAFETY: the caller has a hold.
+        unsafe { self.captures() }.callee.lives()
     }
     fn is_run_by(&self, signal: usize) -> bool {
         M::address(&self.link.signal).addr() == signal

@@ -23,3 +23,5 @@ pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod thread;
 pub(crate) mod trie;
+pub(crate) mod turns;
+pub(crate) mod weak;

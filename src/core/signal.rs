@@ -93,8 +93,12 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         std::ptr::from_ref(self).addr()
     }
 
+    /// How many handlers are connected. O(1); O(n) where one of them may have lost its target.
     pub(crate) fn len(&self) -> usize {
-        self.writer.with(|writer| writer.roster.len())
+        self.writer.with(|writer| match writer.roster.has_weak {
+            true => writer.roster.iter().filter(|it| !it.is_dead()).count(),
+            false => writer.roster.len(),
+        })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -114,7 +118,10 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         P: Filter<E>,
         K: Callee<M, E, C>,
     {
-        let gated = P::ASKS || wish.limit.is_some();
+        let gated = match P::ASKS || wish.limit.is_some() {
+            true => state::GATED,
+            false => 0,
+        } | if K::WEAK { state::WEAK } else { 0 };
         let left = wish.limit.map(M::Word::new);
         let extra = (wish.label.is_some() || left.is_some() || wish.priority != 0).then(|| {
             Box::new(Extra {
@@ -130,7 +137,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 place: wish.place,
                 home: Some(this.home.clone()),
                 extra,
-                state: if gated { state | state::GATED } else { state },
+                state: state | gated,
             };
             let link = Link {
                 signal: M::downgrade(this),
@@ -138,13 +145,18 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             };
             Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
         };
-        let (entry, old) = this.writer.with(|writer| {
+        let (entry, old, dead) = this.writer.with(|writer| {
             if writer.roster.is_closed() {
-                return (make(0, state::REMOVED | state::CLOSED), None);
+                return (make(0, state::REMOVED | state::CLOSED), None, Vec::new());
             }
             if wish.limit == Some(0) {
-                return (make(0, state::REMOVED), None);
+                return (make(0, state::REMOVED), None, Vec::new());
             }
+            // Only they can add up without an emission, and only they pay for it.
+            let dead = match K::WEAK {
+                true => writer.prune(),
+                false => Vec::new(),
+            };
             let mut entry = None;
             writer.roster.insert(|key| {
                 let made = make(key, 0);
@@ -164,10 +176,11 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             } else {
                 this.published.take(Tag::Stale)
             };
-            (entry, old)
+            (entry, old, dead)
         });
         // Outside of the lock, like every release: it may run user code.
         drop(old);
+        dead.iter().for_each(Anchor::release);
         if let Some(registry) = this.pattern_registry() {
             registry.attach(&this.home);
         }
@@ -248,7 +261,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         });
         drop(old);
         self.renew_topics();
-        let count = entries.len();
+        let count = entries.iter().filter(|entry| !entry.is_dead()).count();
         for entry in entries {
             entry.release();
         }
@@ -375,6 +388,17 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: Mode, E, C> Writer<M, E, C> {
+    /// Makes room among the handlers, by letting go of those whose target has died. They are to be
+    /// released after the lock.
+    fn prune(&mut self) -> Vec<Anchor<M, dyn Handle<M, C>>> {
+        let dead = self.roster.prune(Anchor::is_dead);
+        for entry in &dead {
+            entry.head().state.or(state::REMOVED | state::CANCELLED);
+        }
+        self.roster.has_weak = true;
+        dead
+    }
+
     fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
         self.groups.iter().flat_map(|groups| groups.iter())
     }

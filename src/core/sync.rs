@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     Unwoken,
     /// Closing a queue does not ring for those who run it.
     Untolled,
+    /// A turn does not say whose it is.
+    Unowned,
 }
 
 /// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.
