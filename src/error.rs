@@ -199,6 +199,97 @@ pub enum WaitError {
     TimedOut,
 }
 
+/// A handler that could not take the place of another, handed back.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{ReplaceErrorKind, Signal};
+///
+/// let size = Signal::<u32>::new();
+/// let sub = size.on(|_| ());
+/// let error = sub.replace(|text: &String| println!("{text}")).unwrap_err();
+/// assert_eq!(error.kind(), ReplaceErrorKind::WrongType);
+/// let handler = error.into_handler();
+/// handler(&"still there".to_owned());
+/// ```
+#[non_exhaustive]
+pub enum ReplaceError<F> {
+    /// The subscription is not active any more, so there is no place to take.
+    Inactive(F),
+    /// The subscribed handler takes another event, or another context.
+    WrongType(F),
+    /// The handler was subscribed by `on_queue`, and calls of it may wait: cancel it and subscribe
+    /// anew.
+    Queued(F),
+}
+
+/// Why a handler could not take the place of another, without the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReplaceErrorKind {
+    /// The subscription is not active any more.
+    Inactive,
+    /// The subscribed handler takes another event, or another context.
+    WrongType,
+    /// The handler was subscribed by `on_queue`.
+    Queued,
+}
+
+impl fmt::Display for ReplaceErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ReplaceErrorKind::Inactive => "subscription is not active any more",
+            ReplaceErrorKind::WrongType => "subscribed handler takes another event or context",
+            ReplaceErrorKind::Queued => "subscribed handler runs where a queue is drained",
+        })
+    }
+}
+
+impl Error for ReplaceErrorKind {}
+
+impl<F> ReplaceError<F> {
+    pub(crate) fn new(kind: ReplaceErrorKind, handler: F) -> Self {
+        match kind {
+            ReplaceErrorKind::Inactive => ReplaceError::Inactive(handler),
+            ReplaceErrorKind::WrongType => ReplaceError::WrongType(handler),
+            ReplaceErrorKind::Queued => ReplaceError::Queued(handler),
+        }
+    }
+
+    /// Why it could not.
+    pub fn kind(&self) -> ReplaceErrorKind {
+        match self {
+            ReplaceError::Inactive(_) => ReplaceErrorKind::Inactive,
+            ReplaceError::WrongType(_) => ReplaceErrorKind::WrongType,
+            ReplaceError::Queued(_) => ReplaceErrorKind::Queued,
+        }
+    }
+
+    /// The handler.
+    pub fn into_handler(self) -> F {
+        match self {
+            ReplaceError::Inactive(handler)
+            | ReplaceError::WrongType(handler)
+            | ReplaceError::Queued(handler) => handler,
+        }
+    }
+}
+
+impl<F> fmt::Debug for ReplaceError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReplaceError::{:?}(..)", self.kind())
+    }
+}
+
+impl<F> fmt::Display for ReplaceError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind().fmt(f)
+    }
+}
+
+impl<F> Error for ReplaceError<F> {}
+
 /// How a handler, or the delivery to it, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

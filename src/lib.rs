@@ -176,8 +176,8 @@ pub use crate::core::home::Panics;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
-    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError, TopicError,
-    WaitError, WrongType,
+    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError,
+    ReplaceError, ReplaceErrorKind, TopicError, WaitError, WrongType,
 };
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};

@@ -1,22 +1,24 @@
 //! The kinds of handlers: how each calls the closure it was given.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::entry::{
-    Anchor, Code, Control, Deliver, Draft, Entity, Entry, Handle, Head, Round, state,
+    Anchor, Code, Contents, Control, Deliver, Draft, Entity, Entry, Handle, Head, Part, Round,
+    state,
 };
 use super::faults;
 use super::home::{Home, Hook, Place, Subject};
 use super::mode::Mode;
 use super::queue::Queue;
+use super::replace::{self, Keeper, Request};
 use super::signal::Signal;
 use super::sync::{Lock, Word};
 use super::thread;
-use crate::error::{DeferError, DeferErrorKind};
+use crate::error::{DeferError, DeferErrorKind, ReplaceErrorKind};
 use crate::outcome::{Flow, Outcome};
 use crate::pattern::AnyEvent;
 
@@ -68,6 +70,19 @@ pub(crate) struct Captures<P, K> {
     pub(crate) callee: K,
 }
 
+impl<P, K> Contents for Captures<P, K> {
+    unsafe fn drop_part(this: *mut Self, part: Part) {
+        // SAFETY: as the caller says; the fields are dropped apart, or together as the whole.
+        unsafe {
+            match part {
+                Part::All => this.drop_in_place(),
+                Part::AllButFilter => (&raw mut (*this).callee).drop_in_place(),
+                Part::Filter => (&raw mut (*this).filter).drop_in_place(),
+            }
+        }
+    }
+}
+
 /// What a handler needs of its signal, kept as long as the entry's memory.
 pub(crate) struct Link<M: Mode, E, C: 'static, X> {
     pub(crate) signal: M::Weak<Signal<M, E, C>>,
@@ -82,6 +97,8 @@ pub(crate) type Subscribed<M, E, C, P, K> =
 pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     /// What has to outlive the captures.
     type Kept: Default + 'static;
+    /// Its calls wait in a queue, and it cannot be replaced.
+    const QUEUED: bool = false;
     /// It has a target that may die: see [`lives`](Self::lives).
     const WEAK: bool = false;
     fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code;
@@ -138,6 +155,15 @@ where
         // SAFETY: the caller has a hold.
         unsafe { self.captures() }.callee.lives()
     }
+
+    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
+        // SAFETY: the caller says the same.
+        unsafe { ask(self, None, event, round) }.or_else(|| claim(self))
+    }
+
+    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
+        None
+    }
 }
 
 /// Says, when it is dropped by a panic of a filter, that the handler was not entered.
@@ -168,58 +194,96 @@ where
     P: Filter<E>,
     K: Callee<M, E, C>,
 {
+    let (head, link) = (entry.head(), &entry.link);
+    if head.has(state::REPLACED) {
+        // SAFETY: the caller says the same.
+        return unsafe { replace::pass_on(&link.signal, head, event, round) };
+    }
     // SAFETY: the caller has a hold.
-    let captures = unsafe { entry.captures() };
+    let callee = unsafe { &entry.captures().callee };
+    // SAFETY: the caller says the same.
+    if let Some(code) = unsafe { ask(entry, Some(callee), event, round) } {
+        return code;
+    }
+    K::reserve(&link.kept);
+    if let Some(code) = claim(entry) {
+        callee.forgo(&link.kept);
+        return code;
+    }
+    // SAFETY: the caller says the same.
+    unsafe { with_event(event, round, |event, round| callee.call(head, event, round)) }
+}
+
+/// Asks all but the claim. What it came to, if that is no call. The `callee` is the handler's own,
+/// unless it is asked for a replacement.
+///
+/// # Safety
+///
+/// That of [`Handle::ask`].
+#[inline(always)]
+unsafe fn ask<M, E, C, P, K>(
+    entry: &Subscribed<M, E, C, P, K>,
+    callee: Option<&K>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
     let head = entry.head();
+    let is_dead = |state| state & state::WEAK != 0 && callee.is_some_and(|callee| !callee.lives());
     let live = || match head.state.get() {
         state if state & state::CLOSED != 0 => Some(Code::Closed),
         state if state & state::REMOVED != 0 => Some(Code::Skipped),
-        state if state & state::WEAK != 0 && !captures.callee.lives() => {
-            remove(entry, state::CANCELLED);
+        state if is_dead(state) => {
+            remove(entry, state::CANCELLED | state::WEAK);
             Some(Code::Skipped)
         }
         state if state >= state::PAUSE => Some(Code::Skipped),
         _ => None,
     };
     if let Some(code) = live() {
-        return code;
+        return Some(code);
     }
     if is_any::<E>() && round.subject.closed.load(Relaxed) {
-        return Code::Closed;
+        return Some(Code::Closed);
     }
     if P::ASKS {
         let asking = Asking;
+        // SAFETY: a hold or a keeper keeps the filter.
+        let filter = unsafe { &(*entry.captures_at()).filter };
         // SAFETY: the caller says the same.
-        let passes = unsafe { with_event(event, round, |event, _| captures.filter.passes(event)) };
+        let passes = unsafe { with_event(event, round, |event, _| filter.passes(event)) };
         std::mem::forget(asking);
         if !passes {
-            return Code::Skipped;
+            return Some(Code::Skipped);
         }
         // The filter is user code, and may have cancelled. Whether it is paused was asked before.
-        if head.has(state::REMOVED | state::WEAK) {
-            if let Some(code) = live() {
-                return code;
-            }
+        if head.has(state::REMOVED) || is_dead(head.state.get()) {
+            return Some(live().unwrap_or(Code::Skipped));
         }
     }
-    K::reserve(&entry.link.kept);
-    match head.claim() {
-        None => {
-            captures.callee.forgo(&entry.link.kept);
-            return Code::Skipped;
-        }
-        Some(true) => {
-            // Spent: removed before its last call, so that it can subscribe anew from inside.
-            remove(entry, 0);
-        }
+    None
+}
+
+/// Claims a call. What it came to, if there was none left.
+fn claim<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    match entry.head().claim() {
+        None => return Some(Code::Skipped),
+        // Spent: removed before its last call, so that it can subscribe anew from inside.
+        Some(true) => _ = remove(entry, 0),
         Some(false) => {}
     }
-    // SAFETY: the caller says the same.
-    unsafe {
-        with_event(event, round, |event, round| {
-            captures.callee.call(head, event, round)
-        })
-    }
+    None
 }
 
 /// Removes a handler from its signal; whether it was there.
@@ -248,7 +312,7 @@ fn is_any<E: 'static>() -> bool {
 /// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
 /// [`AnyEvent`].
 #[inline(always)]
-unsafe fn with_event<E: 'static, C, R>(
+pub(crate) unsafe fn with_event<E: 'static, C, R>(
     event: NonNull<()>,
     round: &mut Round<'_, C>,
     f: impl FnOnce(&E, &mut Round<'_, C>) -> R,
@@ -276,6 +340,18 @@ where
     unsafe fn lives(&self) -> bool {
         // SAFETY: the caller has a hold.
         unsafe { self.captures() }.callee.lives()
+    }
+    fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
+        let Some(request) = request.downcast_mut::<Request<M, E>>() else {
+            return Err(ReplaceErrorKind::WrongType);
+        };
+        if K::QUEUED {
+            return Err(ReplaceErrorKind::Queued);
+        }
+        match M::upgrade(&self.link.signal) {
+            Some(signal) => replace::replace(&signal, request),
+            None => Err(ReplaceErrorKind::Inactive),
+        }
     }
     fn is_run_by(&self, signal: usize) -> bool {
         M::address(&self.link.signal).addr() == signal
@@ -409,6 +485,7 @@ where
     F: Fn(&mut D, &E) -> R + 'static,
     R: Outcome,
 {
+    const QUEUED: bool = true;
     type Kept = Pending<M>;
     fn born<P: Filter<E>>(entry: &Anchor<M, Subscribed<M, E, C, P, Self>>) {
         let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
@@ -509,6 +586,8 @@ where
     }
 }
 
+impl<M: Mode, F> Contents for Posted<M, F> {}
+
 /// The claim of a posted closure.
 pub(crate) fn posted<M, C, F, R>(f: F, home: M::Ptr<Home<M>>, place: Place) -> Claim<M, (), C>
 where
@@ -531,6 +610,8 @@ where
 
 /// A closure that only observes: a hook, or a wake.
 struct Observer<F>(F);
+
+impl<F> Contents for Observer<F> {}
 
 impl<M: Mode, T, F: Fn(&T) + 'static> Deliver<M, T, ()> for Entry<M, (), Observer<F>> {
     unsafe fn deliver(&self, subject: &T, (): &mut ()) -> Code {

@@ -17,6 +17,7 @@ pub(crate) mod parking;
 pub(crate) mod queue;
 pub(crate) mod readers;
 pub(crate) mod registry;
+pub(crate) mod replace;
 pub(crate) mod roster;
 pub(crate) mod signal;
 pub(crate) mod snapshot;

@@ -61,6 +61,10 @@ impl<H> Roster<H> {
         self.slots.get(Key::from(KeyData::from_ffi(key)))
     }
 
+    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut H> {
+        self.slots.get_mut(Key::from(KeyData::from_ffi(key)))
+    }
+
     /// Where the next handler needs more room, lets go of the dead first. Makes room for as many again
     /// as are left, so that n handlers that come cost O(n) in all.
     pub(crate) fn prune(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {

@@ -128,6 +128,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 label: wish.label,
                 left,
                 priority: wish.priority,
+                original: None,
             })
         });
         let make = |key, state| {
@@ -191,16 +192,17 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 
     /// Removes the handler with this key and sequence number; whether it was there. `flags` go into
-    /// its state.
+    /// its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its target.
     pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         let removed = self.writer.with(|writer| {
             // Both, because a roster that was emptied gives its keys out again.
             let entry = writer.roster.get(key)?;
-            if entry.head().sequence != sequence {
+            let head = entry.head();
+            if head.sequence != sequence || (flags & !head.state.get() & state::WEAK != 0) {
                 return None;
             }
             let entry = writer.roster.remove(key)?;
-            entry.head().state.or(state::REMOVED | flags);
+            entry.head().original().state.or(state::REMOVED | flags);
             let kept = match writer.roster.is_empty() {
                 true => writer.keeps_itself.take(),
                 false => None,
@@ -217,6 +219,50 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         }
         drop(kept);
         true
+    }
+
+    /// Puts what `make` makes of a handler into its place; whether there was something.
+    pub(crate) fn exchange(
+        &self,
+        key: u64,
+        sequence: u64,
+        make: impl FnOnce(&Anchor<M, dyn Handle<M, C>>) -> Option<Anchor<M, dyn Handle<M, C>>>,
+    ) -> bool {
+        let exchanged = self.writer.with(|writer| {
+            let place = writer.roster.get_mut(key)?;
+            if place.head().sequence != sequence {
+                return None;
+            }
+            let made = make(place)?;
+            let old = std::mem::replace(place, made);
+            let word = &old.head().state;
+            if !planted(Fault::Unreplaced) {
+                word.or(state::REPLACED);
+            }
+            if old.head().has(state::WEAK) {
+                // Its target matters no more. Set once, and cleared under the lock.
+                word.sub(state::WEAK);
+            }
+            Some((old, self.published.take(Tag::Stale)))
+        });
+        let Some((old, retired)) = exchanged else {
+            return false;
+        };
+        drop(retired);
+        self.renew_topics();
+        old.release();
+        true
+    }
+
+    /// What has the place of this handler now.
+    pub(crate) fn current(&self, key: u64, sequence: u64) -> Option<Handler<M, C>> {
+        self.writer.with(|writer| {
+            let entry = writer.roster.get(key)?;
+            match entry.head().sequence == sequence {
+                true => entry.hold(),
+                false => None,
+            }
+        })
     }
 
     /// Removes all handlers; how many.
@@ -243,7 +289,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 false => writer.roster.drain(),
             };
             for entry in &entries {
-                entry.head().state.or(flags);
+                entry.head().original().state.or(flags);
             }
             let tag = match close {
                 true => Tag::Closed,

@@ -71,6 +71,8 @@ pub(crate) enum Fault {
     Untolled,
     /// A turn does not say whose it is.
     Unowned,
+    /// A handler that was replaced is not marked so.
+    Unreplaced,
 }
 
 /// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.
