@@ -65,16 +65,21 @@ impl<H> Roster<H> {
         self.slots.get_mut(Key::from(KeyData::from_ffi(key)))
     }
 
-    /// Where the next handler needs more room, lets go of the dead first. Makes room for as many again
-    /// as are left, so that n handlers that come cost O(n) in all.
+    /// Lets go of those that are dead.
     pub(crate) fn prune(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
-        if self.slots.len() < self.slots.capacity() {
-            return Vec::new();
-        }
         let dead = self.slots.iter().filter(|(_, it)| is_dead(it));
         let dead: Vec<Key> = dead.map(|(key, _)| key).collect();
         let dead = dead.iter().filter_map(|key| self.slots.remove(*key));
-        let dead = dead.collect();
+        dead.collect()
+    }
+
+    /// Where the next handler needs more room, lets go of the dead first. Makes room for as many again
+    /// as are left, so that n handlers that come cost O(n) in all.
+    pub(crate) fn make_room(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
+        if self.slots.len() < self.slots.capacity() {
+            return Vec::new();
+        }
+        let dead = self.prune(is_dead);
         let left = self.slots.len();
         if left > self.slots.capacity() / 2 {
             self.slots.reserve(left);

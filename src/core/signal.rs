@@ -154,10 +154,11 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 return (make(0, state::REMOVED), None, Vec::new());
             }
             // Only they can add up without an emission, and only they pay for it.
-            let dead = match K::WEAK {
-                true => writer.prune(),
-                false => Vec::new(),
-            };
+            let mut dead = Vec::new();
+            if K::WEAK {
+                dead = Writer::<M, E, C>::bury(writer.roster.make_room(Anchor::is_dead));
+                writer.roster.has_weak = true;
+            }
             let mut entry = None;
             writer.roster.insert(|key| {
                 let made = make(key, 0);
@@ -182,6 +183,11 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         // Outside of the lock, like every release: it may run user code.
         drop(old);
         dead.iter().for_each(Anchor::release);
+        if K::WEAK {
+            if let Some(registry) = this.registry.as_ref().and_then(M::upgrade) {
+                registry.has_weak.set(1);
+            }
+        }
         if let Some(registry) = this.pattern_registry() {
             registry.attach(&this.home);
         }
@@ -263,6 +269,31 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 false => None,
             }
         })
+    }
+
+    /// Removes those whose target has died.
+    pub(crate) fn prune(&self) {
+        let pruned = self.writer.with(|writer| {
+            if !writer.roster.has_weak {
+                return None;
+            }
+            let dead = Writer::<M, E, C>::bury(writer.roster.prune(Anchor::is_dead));
+            if dead.is_empty() {
+                return None;
+            }
+            let kept = match writer.roster.is_empty() {
+                true => writer.keeps_itself.take(),
+                false => None,
+            };
+            Some((dead, self.published.take(writer.tag()), kept))
+        });
+        let Some((dead, old, kept)) = pruned else {
+            return;
+        };
+        drop(old);
+        self.renew_topics();
+        dead.iter().for_each(Anchor::release);
+        drop(kept);
     }
 
     /// Removes all handlers; how many.
@@ -434,14 +465,11 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: Mode, E, C> Writer<M, E, C> {
-    /// Makes room among the handlers, by letting go of those whose target has died. They are to be
-    /// released after the lock.
-    fn prune(&mut self) -> Vec<Anchor<M, dyn Handle<M, C>>> {
-        let dead = self.roster.prune(Anchor::is_dead);
+    /// Marks those whose target has died, which are to be released after the lock.
+    fn bury(dead: Vec<Anchor<M, dyn Handle<M, C>>>) -> Vec<Anchor<M, dyn Handle<M, C>>> {
         for entry in &dead {
             entry.head().state.or(state::REMOVED | state::CANCELLED);
         }
-        self.roster.has_weak = true;
         dead
     }
 
