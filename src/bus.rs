@@ -62,7 +62,28 @@ pub struct Bus<M: Mode, C: 'static = ()> {
     core: M::Ptr<Core<M, C>>,
 }
 
-/// A handle that does not keep its bus. Made by [`Bus::downgrade`].
+/// A handle that does not keep its bus, for its own handlers to capture. Made by [`Bus::downgrade`].
+///
+/// Cheap to clone. It keeps nothing of the bus but a few words of memory.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const ASKED: Topic<u32> = Topic::new("asked");
+/// const ANSWERED: Topic<u32> = Topic::new("answered");
+///
+/// let bus = Bus::new();
+/// let own = bus.downgrade();
+/// let sub = bus.on(&ASKED, move |n| {
+///     // Whoever emits has the bus, so it is there.
+///     if let Some(bus) = own.upgrade() { bus.emit(&ANSWERED, &(n + 1)); }
+/// });
+/// let weak = bus.downgrade();
+/// drop(bus);
+/// assert!(weak.upgrade().is_none() && !sub.is_active());
+/// ```
 pub struct WeakBus<M: Mode, C: 'static = ()> {
     core: M::Weak<Core<M, C>>,
 }
@@ -654,7 +675,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 }
 
 impl<M: Mode, C: 'static> WeakBus<M, C> {
-    /// The bus, if it is still there.
+    /// The bus, if any handle of it is left. The answer keeps it.
     #[must_use]
     pub fn upgrade(&self) -> Option<Bus<M, C>> {
         M::upgrade(&self.core).map(|core| Bus { core })

@@ -61,6 +61,8 @@
 //!   each item; a topic has any number of handlers, none included.
 //! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
 //!   emission costs a little less.
+//! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
+//!   object: [`on_weak`](flavour::Signal::on_weak). Many that end together: a [`Scope`].
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
@@ -86,7 +88,10 @@
 //!    that starts later, nested ones included.
 //! 4. A handler that is cancelled during an emission is not entered again by the cancelling thread,
 //!    nor by any emission, on any thread, that starts afterwards. One that runs on another thread
-//!    may at most begin the one call it had decided on. Every way of removing does this.
+//!    may at most begin the one call it had decided on. Every way of removing does this: drop,
+//!    `cancel`, `clear`, a [`Scope`], a weak target that has died. A handler that is
+//!    [replaced](flavour::Subscription::replace) is not entered again in the same sense, and every
+//!    event gets to the old one or the new one.
 //! 5. After [`cancel_and_wait`](flavour::Subscription::cancel_and_wait) has returned `Ok`, the
 //!    handler runs on no thread and its captures are dropped. It parks and does not spin; from
 //!    inside an emission that could still call the handler it cancels and returns an error.
@@ -114,11 +119,14 @@
 //! *Memory and locks*
 //!
 //! 12. User code never runs while a lock is held or a registry borrowed: no handler, filter, hook,
-//!     wake, `Drop` or `Clone`. One turn is held while handlers run, that of a drain.
+//!     wake, `Drop` or `Clone`. Two turns are held while handlers run: that of a drain, and that of a
+//!     handler subscribed by [`on_mut`](flavour::Subscribe::on_mut), which guards its own state alone.
+//!     Entered again from its own call such a handler is refused, with an error.
 //! 13. What a cancelled handler captured is dropped once, outside of any lock, by the time the last
 //!     emission ends that could still be inside it; at once when there is none. A panic in that
 //!     `Drop`, or in that of an event, keeps no other from being dropped.
-//! 14. Nothing grows without bound by subscribing and cancelling, by bursts, or by names. A topic
+//! 14. Nothing grows without bound by subscribing and cancelling, by weak targets that died, by
+//!     bursts, or by names; nor does a [`Scope`] by subscriptions that have ended. A topic
 //!     exists while a handle, a handler or a deferred event holds it; its name and type are bound
 //!     as long. Asking about a name does not create it.
 //! 15. Emitting allocates nothing after a thread's first emission, while the handlers stay the same
@@ -143,6 +151,7 @@
 //!
 //! - A context has no lifetime: `C: 'static`. Lend it the parts that it should have.
 //! - A handler that captures its own bus or signal keeps it for ever; capture a `downgrade()`.
+//! - Two `on_mut` handlers that emit into each other on two threads wait for each other for ever.
 //! - Events are passed by reference, `&E`: a handler that wants to keep one clones it.
 //! - A queue is as long as memory allows.
 //!

@@ -55,7 +55,11 @@ pub struct Signal<M: Mode, E, C: 'static = ()> {
     pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
 }
 
-/// A handle that does not keep its signal. Made by [`Signal::downgrade`].
+/// A handle that does not keep its signal, for its own handlers to capture. Made by
+/// [`Signal::downgrade`].
+///
+/// Cheap to clone. Of a bus's topic it gives the signal as long as the topic exists, kept by a handle, a
+/// handler or an event that waits; with a queue, as long as that is there.
 pub struct WeakSignal<M: Mode, E, C: 'static = ()> {
     core: M::Weak<Core<M, E, C>>,
     queue: Option<M::Weak<Queue<M, C>>>,
@@ -476,7 +480,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: Mode, E: 'static, C: 'static> WeakSignal<M, E, C> {
-    /// The signal, if it is still there.
+    /// The signal, if it is still there. The answer keeps it.
     #[must_use]
     pub fn upgrade(&self) -> Option<Signal<M, E, C>> {
         let core = M::upgrade(&self.core)?;

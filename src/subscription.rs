@@ -128,8 +128,7 @@ impl<M: Mode> Subscription<M> {
     /// assert_eq!(tick.emit(&1).ran(), 0);
     /// ```
     pub fn cancel(&self) -> bool {
-        let had_target = !self.entry.head().has(state::WEAK) || self.entry.is_active();
-        cancel(&self.entry) && had_target
+        cancel(&self.entry)
     }
 
     /// Lets the handler stay for as long as its signal does, or until `Bus::cancel` is called with

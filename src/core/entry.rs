@@ -462,37 +462,40 @@ fn retain(count: &impl Word) {
 /// Drops the captures after the last hold. Takes over the anchor that the holds shared.
 #[cold]
 fn finish<M: Mode, T: ?Sized + Entity<M>>(entry: Anchor<M, T>) {
-    if entry.head().has(state::REPLACED) {
-        drop_part(&*entry, Part::AllButFilter);
+    let head = entry.head();
+    if head.has(state::REPLACED) {
+        drop_part(&*entry, head, Part::AllButFilter);
         leave(&*entry, state::ENDED);
     } else {
-        drop_part(&*entry, Part::All);
+        drop_part(&*entry, head, Part::All);
     }
 }
 
 /// Marks that one of the two has gone that need a replaced handler's filter: its own calls, or its
 /// replacements. The second drops it.
+#[inline(never)]
 pub(crate) fn leave<M: Mode, T: ?Sized + Entity<M>>(entry: &T, flag: usize) {
-    let both = state::ENDED | state::SUCCEEDED;
-    if (entry.head().state.or(flag) | flag) & both == both {
-        drop_part(entry, Part::Filter);
+    let (head, both) = (entry.head(), state::ENDED | state::SUCCEEDED);
+    if (head.state.or(flag) | flag) & both == both {
+        drop_part(entry, head, Part::Filter);
     }
 }
 
-fn drop_part<M: Mode, T: ?Sized + Entity<M>>(entry: &T, part: Part) {
+#[inline(always)]
+fn drop_part<M: Mode, T: ?Sized + Entity<M>>(entry: &T, head: &Head<M>, part: Part) {
     let occupied = thread::occupy(Frame {
-        inside: std::ptr::from_ref(entry.head().original()).addr(),
+        inside: std::ptr::from_ref(head.original()).addr(),
         horizon: 0,
     });
     // SAFETY: the count of holds has come to zero, which it leaves never again; for the filter
     // alone, that of the replacements, too.
     let dropped = faults::caught(|| unsafe { entry.drop_captures(part) });
     drop(occupied);
-    if part != Part::AllButFilter && entry.head().state.or(state::DROPPED) & state::AWAITED != 0 {
+    if part != Part::AllButFilter && head.state.or(state::DROPPED) & state::AWAITED != 0 {
         parking::wake_all();
     }
     // After the wake-up: to tell somebody may run a hook.
     if let Err(payload) = dropped {
-        faults::panicked(entry.head(), None, payload);
+        faults::panicked(head, None, payload);
     }
 }

@@ -195,7 +195,7 @@ where
     K: Callee<M, E, C>,
 {
     let (head, link) = (entry.head(), &entry.link);
-    if head.has(state::REPLACED) {
+    if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
         // SAFETY: the caller says the same.
         return unsafe { replace::pass_on(&link.signal, head, event, round) };
     }
@@ -234,19 +234,11 @@ where
     K: Callee<M, E, C>,
 {
     let head = entry.head();
-    let is_dead = |state| state & state::WEAK != 0 && callee.is_some_and(|callee| !callee.lives());
-    let live = || match head.state.get() {
-        state if state & state::CLOSED != 0 => Some(Code::Closed),
-        state if state & state::REMOVED != 0 => Some(Code::Skipped),
-        state if is_dead(state) => {
-            remove(entry, state::CANCELLED | state::WEAK);
-            Some(Code::Skipped)
+    // Anything but that there is something to ask.
+    if head.state.get() & !state::GATED != 0 {
+        if let Some(code) = refuse(entry, callee) {
+            return Some(code);
         }
-        state if state >= state::PAUSE => Some(Code::Skipped),
-        _ => None,
-    };
-    if let Some(code) = live() {
-        return Some(code);
     }
     if is_any::<E>() && round.subject.closed.load(Relaxed) {
         return Some(Code::Closed);
@@ -262,14 +254,36 @@ where
             return Some(Code::Skipped);
         }
         // The filter is user code, and may have cancelled. Whether it is paused was asked before.
-        if head.has(state::REMOVED) || is_dead(head.state.get()) {
-            return Some(live().unwrap_or(Code::Skipped));
+        if head.has(state::REMOVED) || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
+            return Some(refuse(entry, callee).unwrap_or(Code::Skipped));
         }
     }
     None
 }
 
+/// Asks whether the handler is live and not paused. What it came to, if it is not.
+#[cold]
+fn refuse<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, callee: Option<&K>) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    match entry.head().state.get() {
+        state if state & state::CLOSED != 0 => Some(Code::Closed),
+        state if state & state::REMOVED != 0 => Some(Code::Skipped),
+        _ if K::WEAK && callee.is_some_and(|callee| !callee.lives()) => {
+            remove(entry, state::CANCELLED | state::WEAK);
+            Some(Code::Skipped)
+        }
+        state if state >= state::PAUSE => Some(Code::Skipped),
+        _ => None,
+    }
+}
+
 /// Claims a call. What it came to, if there was none left.
+#[inline(always)]
 fn claim<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>) -> Option<Code>
 where
     M: Mode,
@@ -287,6 +301,7 @@ where
 }
 
 /// Removes a handler from its signal; whether it was there.
+#[inline(always)]
 fn remove<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, flags: usize) -> bool
 where
     M: Mode,

@@ -26,9 +26,12 @@ pub(crate) fn horizon() -> u64 {
     SEQUENCE.load(Ordering::Relaxed)
 }
 
+/// The handlers by key, whatever their events are.
+type Handles<M, C> = Roster<Anchor<M, dyn Handle<M, C>>>;
+
 /// What only the holder of the lock touches.
 struct Writer<M: Mode, E, C: 'static> {
-    roster: Roster<Anchor<M, dyn Handle<M, C>>>,
+    roster: Handles<M, C>,
     /// The patterns that this topic's name matches.
     #[allow(
         clippy::box_collection,
@@ -146,17 +149,17 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             };
             Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
         };
-        let (entry, old, dead) = this.writer.with(|writer| {
+        if K::WEAK {
+            this.expect_weak();
+        }
+        let (entry, old) = this.writer.with(|writer| {
             if writer.roster.is_closed() {
-                return (make(0, state::REMOVED | state::CLOSED), None, Vec::new());
+                return (make(0, state::REMOVED | state::CLOSED), None);
             }
             if wish.limit == Some(0) {
-                return (make(0, state::REMOVED), None, Vec::new());
+                return (make(0, state::REMOVED), None);
             }
-            // Only they can add up without an emission, and only they pay for it.
-            let mut dead = Vec::new();
             if K::WEAK {
-                dead = Writer::<M, E, C>::bury(writer.roster.make_room(Anchor::is_dead));
                 writer.roster.has_weak = true;
             }
             let mut entry = None;
@@ -178,16 +181,10 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             } else {
                 this.published.take(Tag::Stale)
             };
-            (entry, old, dead)
+            (entry, old)
         });
         // Outside of the lock, like every release: it may run user code.
         drop(old);
-        dead.iter().for_each(Anchor::release);
-        if K::WEAK {
-            if let Some(registry) = this.registry.as_ref().and_then(M::upgrade) {
-                registry.has_weak.set(1);
-            }
-        }
         if let Some(registry) = this.pattern_registry() {
             registry.attach(&this.home);
         }
@@ -197,8 +194,8 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         entry.cast::<dyn Control<M>>(|entry| entry)
     }
 
-    /// Removes the handler with this key and sequence number; whether it was there. `flags` go into
-    /// its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its target.
+    /// Removes the handler with this key and sequence number; whether it was there, and alive. `flags` go
+    /// into its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its target.
     pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         let removed = self.writer.with(|writer| {
             // Both, because a roster that was emptied gives its keys out again.
@@ -220,11 +217,12 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         };
         drop(old);
         self.renew_topics();
+        let lived = !entry.is_dead();
         if flags & state::CANCELLED != 0 || entry.spent() {
             entry.release();
         }
         drop(kept);
-        true
+        lived
     }
 
     /// Puts what `make` makes of a handler into its place; whether there was something.
@@ -271,27 +269,43 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         })
     }
 
+    /// Prepares for a handler with a target that may die: only those can add up without an emission, and
+    /// only they pay for it.
+    fn expect_weak(&self) {
+        self.bury(|roster| roster.make_room(Anchor::is_dead));
+        if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
+            registry.has_weak.set(1);
+        }
+    }
+
     /// Removes those whose target has died.
     pub(crate) fn prune(&self) {
-        let pruned = self.writer.with(|writer| {
-            if !writer.roster.has_weak {
-                return None;
-            }
-            let dead = Writer::<M, E, C>::bury(writer.roster.prune(Anchor::is_dead));
+        self.bury(|roster| match roster.has_weak {
+            true => roster.prune(Anchor::is_dead),
+            false => Vec::new(),
+        });
+    }
+
+    /// Removes those that `take` takes out of the roster.
+    fn bury(&self, take: impl FnOnce(&mut Handles<M, C>) -> Vec<Anchor<M, dyn Handle<M, C>>>) {
+        let (dead, old, kept) = self.writer.with(|writer| {
+            let dead = take(&mut writer.roster);
             if dead.is_empty() {
-                return None;
+                return (dead, None, None);
+            }
+            for entry in &dead {
+                entry.head().state.or(state::REMOVED | state::CANCELLED);
             }
             let kept = match writer.roster.is_empty() {
                 true => writer.keeps_itself.take(),
                 false => None,
             };
-            Some((dead, self.published.take(writer.tag()), kept))
+            (dead, self.published.take(writer.tag()), kept)
         });
-        let Some((dead, old, kept)) = pruned else {
-            return;
-        };
         drop(old);
-        self.renew_topics();
+        if !dead.is_empty() {
+            self.renew_topics();
+        }
         dead.iter().for_each(Anchor::release);
         drop(kept);
     }
@@ -465,14 +479,6 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: Mode, E, C> Writer<M, E, C> {
-    /// Marks those whose target has died, which are to be released after the lock.
-    fn bury(dead: Vec<Anchor<M, dyn Handle<M, C>>>) -> Vec<Anchor<M, dyn Handle<M, C>>> {
-        for entry in &dead {
-            entry.head().state.or(state::REMOVED | state::CANCELLED);
-        }
-        dead
-    }
-
     fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
         self.groups.iter().flat_map(|groups| groups.iter())
     }
