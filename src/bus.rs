@@ -65,7 +65,28 @@ pub struct Bus<M: Mode, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, C>>,
 }
 
-/// A handle that does not keep its bus. Made by [`Bus::downgrade`].
+/// A handle that does not keep its bus, for its own handlers to capture. Made by [`Bus::downgrade`].
+///
+/// Cheap to clone. It keeps nothing of the bus but a few words of memory.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const ASKED: Topic<u32> = Topic::new("asked");
+/// const ANSWERED: Topic<u32> = Topic::new("answered");
+///
+/// let bus = Bus::new();
+/// let own = bus.downgrade();
+/// let sub = bus.on(&ASKED, move |n| {
+///     // Whoever emits has the bus, so it is there.
+///     if let Some(bus) = own.upgrade() { bus.emit(&ANSWERED, &(n + 1)); }
+/// });
+/// let weak = bus.downgrade();
+/// drop(bus);
+/// assert!(weak.upgrade().is_none() && !sub.is_active());
+/// ```
 pub struct WeakBus<M: Mode, C: 'static = ()> {
     core: M::Weak<Core<M, C>>,
 }
@@ -332,6 +353,84 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         M: Carries<F>,
     {
         self.signal(topic).once_with(handler)
+    }
+
+    /// Subscribes a handler that changes what it captured; see [`Signal::on_mut`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_mut<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnMut(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).on_mut(handler)
+    }
+
+    /// Subscribes a handler that gets the context and changes what it captured; see
+    /// [`Signal::on_mut_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_mut_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnMut(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).on_mut_with(handler)
+    }
+
+    /// Subscribes a handler that is removed when its target has died; see [`Signal::on_weak`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_weak<E, T, F, R>(
+        &self,
+        topic: &Topic<E>,
+        target: &M::Ptr<T>,
+        handler: F,
+    ) -> Subscription<M>
+    where
+        E: 'static,
+        T: ?Sized + 'static,
+        F: Fn(&T, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.signal(topic).on_weak(target, handler)
+    }
+
+    /// Subscribes a handler that gets the context and is removed when its target has died; see
+    /// [`Signal::on_weak_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_weak_with<E, T, F, R>(
+        &self,
+        topic: &Topic<E>,
+        target: &M::Ptr<T>,
+        handler: F,
+    ) -> Subscription<M>
+    where
+        E: 'static,
+        T: ?Sized + 'static,
+        F: Fn(&T, &mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.signal(topic).on_weak_with(target, handler)
     }
 
     /// Begins to subscribe a handler with a priority, a label, a limit or a filter.
@@ -750,7 +849,7 @@ impl<C: 'static> Bus<Shared, C> {
 }
 
 impl<M: Mode, C: 'static> WeakBus<M, C> {
-    /// The bus, if it is still there.
+    /// The bus, if any handle of it is left. The answer keeps it.
     #[must_use]
     pub fn upgrade(&self) -> Option<Bus<M, C>> {
         M::upgrade(&self.core).map(|core| Bus { core })

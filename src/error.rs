@@ -222,6 +222,97 @@ pub enum WaitError {
     TimedOut,
 }
 
+/// A handler that could not take the place of another, handed back.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{ReplaceErrorKind, Signal};
+///
+/// let size = Signal::<u32>::new();
+/// let sub = size.on(|_| ());
+/// let error = sub.replace(|text: &String| println!("{text}")).unwrap_err();
+/// assert_eq!(error.kind(), ReplaceErrorKind::WrongType);
+/// let handler = error.into_handler();
+/// handler(&"still there".to_owned());
+/// ```
+#[non_exhaustive]
+pub enum ReplaceError<F> {
+    /// The subscription is not active any more, so there is no place to take.
+    Inactive(F),
+    /// The subscribed handler takes another event, or another context.
+    WrongType(F),
+    /// The handler was subscribed by `on_queue`, and calls of it may wait: cancel it and subscribe
+    /// anew.
+    Queued(F),
+}
+
+/// Why a handler could not take the place of another, without the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReplaceErrorKind {
+    /// The subscription is not active any more.
+    Inactive,
+    /// The subscribed handler takes another event, or another context.
+    WrongType,
+    /// The handler was subscribed by `on_queue`.
+    Queued,
+}
+
+impl fmt::Display for ReplaceErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ReplaceErrorKind::Inactive => "subscription is not active any more",
+            ReplaceErrorKind::WrongType => "subscribed handler takes another event or context",
+            ReplaceErrorKind::Queued => "subscribed handler runs where a queue is drained",
+        })
+    }
+}
+
+impl Error for ReplaceErrorKind {}
+
+impl<F> ReplaceError<F> {
+    pub(crate) fn new(kind: ReplaceErrorKind, handler: F) -> Self {
+        match kind {
+            ReplaceErrorKind::Inactive => ReplaceError::Inactive(handler),
+            ReplaceErrorKind::WrongType => ReplaceError::WrongType(handler),
+            ReplaceErrorKind::Queued => ReplaceError::Queued(handler),
+        }
+    }
+
+    /// Why it could not.
+    pub fn kind(&self) -> ReplaceErrorKind {
+        match self {
+            ReplaceError::Inactive(_) => ReplaceErrorKind::Inactive,
+            ReplaceError::WrongType(_) => ReplaceErrorKind::WrongType,
+            ReplaceError::Queued(_) => ReplaceErrorKind::Queued,
+        }
+    }
+
+    /// The handler.
+    pub fn into_handler(self) -> F {
+        match self {
+            ReplaceError::Inactive(handler)
+            | ReplaceError::WrongType(handler)
+            | ReplaceError::Queued(handler) => handler,
+        }
+    }
+}
+
+impl<F> fmt::Debug for ReplaceError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReplaceError::{:?}(..)", self.kind())
+    }
+}
+
+impl<F> fmt::Display for ReplaceError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind().fmt(f)
+    }
+}
+
+impl<F> Error for ReplaceError<F> {}
+
 /// How a handler, or the delivery to it, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -236,6 +327,8 @@ pub enum FailureKind {
     NestedDrain,
     /// A queue went away, or refused, with the event inside.
     Undelivered,
+    /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
+    Reentered,
 }
 
 /// One failure: what failed, how, and where that was subscribed.
@@ -271,6 +364,7 @@ pub(crate) enum Cause {
     NestedDrain,
     /// How many events.
     Undelivered(usize),
+    Reentered,
 }
 
 impl HandlerError {
@@ -302,6 +396,7 @@ impl HandlerError {
             Cause::TooDeep(_) => FailureKind::TooDeep,
             Cause::NestedDrain => FailureKind::NestedDrain,
             Cause::Undelivered(_) => FailureKind::Undelivered,
+            Cause::Reentered => FailureKind::Reentered,
         }
     }
 
@@ -339,6 +434,13 @@ impl fmt::Display for HandlerError {
                 f,
                 "drain at {place} was refused: this thread is inside a drain already"
             ),
+            Cause::Reentered => {
+                who(f)?;
+                f.write_str(
+                    " was not called: it was entered again from its own call, which an `on_mut` \
+                     handler cannot be. Defer the event, or subscribe with `on`",
+                )
+            }
             Cause::Undelivered(count) => {
                 write!(
                     f,

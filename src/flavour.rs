@@ -25,6 +25,7 @@ pub use crate::delayed::Delayed;
 pub use crate::demand::Demand;
 pub use crate::queue::Queue;
 pub use crate::ready::Ready;
+pub use crate::scope::Scope;
 pub use crate::signal::{Signal, WeakSignal};
 pub use crate::subscribe::Subscribe;
 pub use crate::subscription::{Pause, Subscription};

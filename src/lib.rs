@@ -62,6 +62,8 @@
 //!   each item; a topic has any number of handlers, none included.
 //! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
 //!   emission costs a little less.
+//! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
+//!   object: [`on_weak`](flavour::Signal::on_weak). Many that end together: a [`Scope`].
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
@@ -87,7 +89,10 @@
 //!    that starts later, nested ones included.
 //! 4. A handler that is cancelled during an emission is not entered again by the cancelling thread,
 //!    nor by any emission, on any thread, that starts afterwards. One that runs on another thread
-//!    may at most begin the one call it had decided on. Every way of removing does this.
+//!    may at most begin the one call it had decided on. Every way of removing does this: drop,
+//!    `cancel`, `clear`, a [`Scope`], a weak target that has died. A handler that is
+//!    [replaced](flavour::Subscription::replace) is not entered again in the same sense, and every
+//!    event gets to the old one or the new one.
 //! 5. After [`cancel_and_wait`](flavour::Subscription::cancel_and_wait) has returned `Ok`, the
 //!    handler runs on no thread and its captures are dropped. It parks and does not spin; from
 //!    inside an emission that could still call the handler it cancels and returns an error.
@@ -117,15 +122,18 @@
 //! *Memory and locks*
 //!
 //! 12. User code never runs while a lock is held or a registry borrowed: no handler, filter, hook,
-//!     wake, `Drop` or `Clone`. One turn is held while handlers run, that of a drain.
+//!     wake, `Drop` or `Clone`. Two turns are held while handlers run: that of a drain, and that of a
+//!     handler subscribed by [`on_mut`](flavour::Subscribe::on_mut), which guards its own state alone.
+//!     Entered again from its own call such a handler is refused, with an error.
 //! 13. What a cancelled handler captured is dropped once, outside of any lock, by the time the last
 //!     emission ends that could still be inside it; at once when there is none. A panic in that
 //!     `Drop`, or in that of an event, keeps no other from being dropped.
-//! 14. Nothing grows without bound by subscribing and cancelling, by bursts, or by names. A topic
-//!     exists while a handle, a handler of its own, a deferred event, a [`Demand`] or what it retains
-//!     holds it; its name and type are bound as long. Patterns are resolved when either side is
-//!     added; a name that nobody holds is matched on the fly, and nothing is kept of it. Asking
-//!     about a name does not create it. A bound keeps a queue from growing, and so does
+//! 14. Nothing grows without bound by subscribing and cancelling, by weak targets that died, by
+//!     bursts, or by names; nor does a [`Scope`] by subscriptions that have ended. A topic exists
+//!     while a handle, a handler of its own, a deferred event, a [`Demand`] or what it retains holds
+//!     it; its name and type are bound as long. Patterns are resolved when either side is added; a
+//!     name that nobody holds is matched on the fly, and nothing is kept of it. Asking about a name
+//!     does not create it. A bound keeps a queue from growing, and so does
 //!     [`defer_latest`](flavour::Queue::defer_latest).
 //! 15. Emitting allocates nothing after a thread's first emission, while the handlers stay the same
 //!     and none fails. Deferring allocates nothing once the queue is warm.
@@ -157,6 +165,7 @@
 //!
 //! - A context has no lifetime: `C: 'static`. Lend it the parts that it should have.
 //! - A handler that captures its own bus or signal keeps it for ever; capture a `downgrade()`.
+//! - Two `on_mut` handlers that emit into each other on two threads wait for each other for ever.
 //! - Events are passed by reference, `&E`: a handler that wants to keep one clones it.
 //! - A queue is as long as memory allows, unless it is [`bounded`](flavour::Queue::bounded). A thread
 //!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
@@ -185,6 +194,7 @@ mod outcome;
 mod pattern;
 mod queue;
 mod ready;
+mod scope;
 mod shared;
 mod signal;
 mod subscribe;
@@ -196,14 +206,14 @@ pub use crate::core::room::Overflow;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
-    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError, TopicError,
-    WaitError, WrongType,
+    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError,
+    ReplaceError, ReplaceErrorKind, TopicError, WaitError, WrongType,
 };
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{
-    Bus, BusBuilder, Delayed, Demand, Pause, Queue, Ready, Signal, Subscription, WeakBus,
+    Bus, BusBuilder, Delayed, Demand, Pause, Queue, Ready, Scope, Signal, Subscription, WeakBus,
     WeakSignal,
 };
 pub use crate::subscription::SubscriptionId;

@@ -61,7 +61,11 @@ pub struct Signal<M: Mode, E, C: 'static = ()> {
     pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
 }
 
-/// A handle that does not keep its signal. Made by [`Signal::downgrade`].
+/// A handle that does not keep its signal, for its own handlers to capture. Made by
+/// [`Signal::downgrade`].
+///
+/// Cheap to clone. Of a bus's topic it gives the signal as long as the topic exists, kept by a handle, a
+/// handler or an event that waits; with a queue, as long as that is there.
 pub struct WeakSignal<M: Mode, E, C: 'static = ()> {
     core: M::Weak<Core<M, E, C>>,
     queue: Option<M::Weak<Queue<M, C>>>,
@@ -295,6 +299,110 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         )
     }
 
+    /// Subscribes a handler that changes what it captured: threads take turns to call it; see
+    /// [`Subscribe::on_mut`] for what that means for handlers that emit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let bytes = slotcast::Signal::<u64>::new();
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let mut total = 0;
+    /// let _sub = bytes.on_mut(move |n| {
+    ///     total += n;
+    ///     _ = sender.send(total);
+    /// });
+    /// bytes.emit(&512);
+    /// bytes.emit(&88);
+    /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [512, 600]);
+    /// ```
+    #[track_caller]
+    pub fn on_mut<F, R>(&self, handler: F) -> Subscription<M>
+    where
+        F: FnMut(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.subscribe().on_mut(handler)
+    }
+
+    /// Like [`on_mut`](Self::on_mut), with the context that the emitter lends.
+    #[track_caller]
+    pub fn on_mut_with<F, R>(&self, handler: F) -> Subscription<M>
+    where
+        F: FnMut(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.subscribe().on_mut_with(handler)
+    }
+
+    /// Subscribes a handler that belongs to `target`, an `Arc` (in the local flavour an `Rc`) that
+    /// it does not keep, and is removed when that has died; see [`Subscribe::on_weak`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let tick = slotcast::Signal::<u32>::new();
+    /// let clock = Arc::new("a clock that somebody else owns");
+    /// tick.on_weak(&clock, |clock, n| println!("{clock}: {n}")).detach();
+    /// assert_eq!(tick.emit(&1).ran(), 1);
+    /// drop(clock);
+    /// assert_eq!(tick.emit(&2).ran(), 0);
+    /// ```
+    #[track_caller]
+    pub fn on_weak<T, F, R>(&self, target: &M::Ptr<T>, handler: F) -> Subscription<M>
+    where
+        T: ?Sized + 'static,
+        F: Fn(&T, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.subscribe().on_weak(target, handler)
+    }
+
+    /// Like [`on_weak`](Self::on_weak), with the context that the emitter lends: `|target, context,
+    /// event|`.
+    #[track_caller]
+    pub fn on_weak_with<T, F, R>(&self, target: &M::Ptr<T>, handler: F) -> Subscription<M>
+    where
+        T: ?Sized + 'static,
+        F: Fn(&T, &mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.subscribe().on_weak_with(target, handler)
+    }
+
+    /// Emits each event on `target` as well, with the same context, until the subscription is dropped
+    /// or either signal goes or is closed. Keeps neither.
+    ///
+    /// The forwarding stands among the handlers as one of them; [`subscribe`](Self::subscribe) gives
+    /// it a priority or a filter. What it emits is an emission of its own: it reports the failures of
+    /// the target's handlers itself, a panic goes on from it to the outer emitter, and a
+    /// [`Stop`](crate::Flow::Stop) in it ends it alone. Signals that forward in a circle meet the
+    /// limit of nesting, which is an error and not the end of the stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    ///
+    /// let (door, house) = (Signal::<&str>::new(), Signal::<&str>::new());
+    /// let _log = house.on(|what| println!("{what}"));
+    /// let sub = door.forward_to(&house);
+    /// assert_eq!(door.emit(&"opened").ran(), 1);
+    /// house.close();
+    /// assert!(!sub.is_active());
+    /// assert_eq!(door.emit(&"closed").ran(), 0);
+    /// ```
+    #[track_caller]
+    pub fn forward_to(&self, target: &Signal<M, E, C>) -> Subscription<M> {
+        self.subscribe().forward_to(target)
+    }
+
     fn plain(
         &self,
         callee: impl Callee<M, E, C>,
@@ -438,6 +546,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 
     /// How many handlers are connected, paused ones included. A snapshot.
+    /// How many handlers are connected, paused ones included; not those whose target has died. A
+    /// snapshot. O(1), or with handlers that were subscribed by `on_weak` O(n).
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()
@@ -515,7 +625,7 @@ impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
 }
 
 impl<M: Mode, E: 'static, C: 'static> WeakSignal<M, E, C> {
-    /// The signal, if it is still there.
+    /// The signal, if it is still there. The answer keeps it.
     #[must_use]
     pub fn upgrade(&self) -> Option<Signal<M, E, C>> {
         let core = M::upgrade(&self.core)?;

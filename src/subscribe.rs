@@ -9,8 +9,11 @@ use crate::core::handlers::{
 use crate::core::mode::{Carries, Mode, Shares};
 use crate::core::queue::Queue as QueueCore;
 use crate::core::signal::{Signal, Wish};
+use crate::core::turns::{Turns, TurnsPlain, TurnsWithContext};
+use crate::core::weak::{Forward, Weak, WeakPlain, WeakWithContext};
 use crate::outcome::Outcome;
 use crate::queue::Queue;
+use crate::signal::Signal as Handle;
 use crate::subscription::Subscription;
 
 /// Subscribes a handler with a priority, a label, a limit or a filter.
@@ -163,6 +166,119 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         M: Carries<F>,
     {
         self.finish_once(OnceWithContext::<M, F>(Once::new(handler)))
+    }
+
+    /// Subscribes a handler that changes what it captured: an `FnMut`, which need not be `Sync`.
+    ///
+    /// Threads take turns to call it: one that emits while another is in the call waits for the turn,
+    /// in no particular order. Whoever waited while the handler was cancelled does not call it. A
+    /// panic ends the turn, and the next call finds the state as the panic left it.
+    ///
+    /// The turn is the one lock of this crate that a handler runs under, and guards the handler
+    /// alone. So two things can go wrong that cannot with [`on`](Self::on):
+    ///
+    /// - A handler that emits, however indirectly, an event that leads back to itself is not entered
+    ///   again: that is a failure of the handler, in the inner emission, of the kind
+    ///   [`Reentered`](crate::FailureKind::Reentered). Defer the event instead.
+    /// - **Two such handlers on two threads, each of which emits an event that the other one handles,
+    ///   wait for each other for ever**, as two mutexes would that are locked in different order.
+    ///   Defer one of the two events. The same holds for a handler that waits for another thread that
+    ///   wants its turn, by a join or by `cancel_and_wait` of another handler.
+    ///
+    /// A call costs what locking an uncontended mutex costs, a little less in the local flavour. A
+    /// filter is asked before the turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{FailureKind, Signal};
+    ///
+    /// let key = Signal::<char>::new();
+    /// let (mut typed, weak) = (String::new(), key.downgrade());
+    /// let _sub = key.subscribe().on_mut(move |k| {
+    ///     typed.push(*k);
+    ///     if *k == '!' {
+    ///         let again = weak.upgrade().unwrap().emit(k);
+    ///         assert_eq!(again.errors()[0].kind(), FailureKind::Reentered);
+    ///     }
+    /// });
+    /// assert_eq!(key.emit(&'!').ran(), 1);
+    /// ```
+    pub fn on_mut<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnMut(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish(TurnsPlain::<M, F>(Turns::new(handler)))
+    }
+
+    /// Like [`on_mut`](Self::on_mut), with the context that the emitter lends.
+    pub fn on_mut_with<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnMut(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish(TurnsWithContext::<M, F>(Turns::new(handler)))
+    }
+
+    /// Subscribes a handler that belongs to `target`, an `Arc` (in the local flavour an `Rc`) that
+    /// it does not keep: it is called with the target while that lives.
+    ///
+    /// When the target has died the subscription reads inactive at once, and
+    /// [`len`](crate::flavour::Signal::len) does not count it. The handler is removed, and what it
+    /// captured dropped, by the next emission that comes to it, or sooner, where the signal or the
+    /// bus makes room for new handlers: dead ones do not add up, even if nothing is emitted. A target
+    /// that loses its last other owner during the call dies when the call ends, on this thread and
+    /// outside of locks; a panic in its `Drop` is then a failure of this handler.
+    ///
+    /// A call costs the locked instructions of upgrading and what asking a filter costs. The handler
+    /// should not capture the target itself, which would keep it for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// struct Dialog { shown: Mutex<Vec<u64>> }
+    ///
+    /// let placed = Signal::<u64>::new();
+    /// let dialog = Arc::new(Dialog { shown: Mutex::default() });
+    /// let sub = placed.subscribe().on_weak(&dialog, |dialog, id| dialog.shown.lock().unwrap().push(*id));
+    /// placed.emit(&7);
+    /// assert_eq!(*dialog.shown.lock().unwrap(), [7]);
+    /// drop(dialog);
+    /// assert!(!sub.is_active());
+    /// assert_eq!(placed.emit(&8).ran(), 0);
+    /// ```
+    pub fn on_weak<T, F, R>(self, target: &M::Ptr<T>, handler: F) -> Subscription<M>
+    where
+        T: ?Sized + 'static,
+        F: Fn(&T, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.finish(WeakPlain::<M, T, F>(Weak::new(target, handler)))
+    }
+
+    /// Like [`on_weak`](Self::on_weak), with the context that the emitter lends: `|target, context,
+    /// event|`.
+    pub fn on_weak_with<T, F, R>(self, target: &M::Ptr<T>, handler: F) -> Subscription<M>
+    where
+        T: ?Sized + 'static,
+        F: Fn(&T, &mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.finish(WeakWithContext::<M, T, F>(Weak::new(target, handler)))
+    }
+
+    /// Emits each event on another signal as well, until the subscription is dropped or either signal
+    /// goes or is closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
+    pub fn forward_to(self, target: &Handle<M, E, C>) -> Subscription<M> {
+        self.finish(Forward::new(&target.core))
     }
 
     /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.

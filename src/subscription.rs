@@ -1,15 +1,18 @@
 //! The guards that keep handlers connected.
 
+use std::any::TypeId;
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::core::entry::{Anchor, Control, Head, state};
-use crate::core::mode::{Mode, Shared};
+use crate::core::mode::{Mode, Shared, Shares};
 use crate::core::parking;
+use crate::core::replace::{Request, Stand, StandPlain, StandWithContext};
 use crate::core::sync::{Fault, Word, planted};
 use crate::core::thread;
-use crate::error::WaitError;
+use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
+use crate::outcome::Outcome;
 
 /// Names one subscription, for as long as the process runs: [`Bus::cancel`](crate::Bus) takes it.
 ///
@@ -142,11 +145,103 @@ impl<M: Mode> Subscription<M> {
         self.detached = true;
     }
 
-    /// Whether the handler is connected: not cancelled, cleared, used up or closed. Paused ones
-    /// are. A snapshot: another thread may change it at any moment.
+    /// Whether the handler is connected: not cancelled, cleared, used up or closed, and its target,
+    /// if it was subscribed by `on_weak`, not dead. Paused ones are. A snapshot: another thread may
+    /// change it at any moment.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.entry.head().has(state::REMOVED)
+        self.entry.is_active()
+    }
+
+    /// Puts another handler in place of this one: an emission calls the one or the other, never both
+    /// and never none.
+    ///
+    /// The subscription stays what it is, with its place in the order, its id, label, priority,
+    /// filters, pauses, and what is left of its limit. The new handler is called as one subscribed by
+    /// `on`, whatever the old one was: one that was called once has its one call left, and one with a
+    /// weak target does not depend on it any more. Failures name the line of this call.
+    ///
+    /// Takes effect at once, as a cancel does: when this has returned, the old handler is not entered
+    /// again by this thread, nor by an emission that starts afterwards. What it captured is dropped as
+    /// if it were cancelled: here, or with the last emission that could be inside. A handler may
+    /// replace itself.
+    ///
+    /// A subscription does not know its event's type, so the closure has to name it, and it is compared
+    /// here. O(1), and the next emission rebuilds its list; a call of a replacement costs about as
+    /// much as one with a filter, however often it was replaced. Handlers that are not replaced pay
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The handler comes back if the subscription is not active, if its handler takes another event or
+    /// context, or if it was subscribed by `on_queue`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const SAVED: Topic<u64> = Topic::new("file.saved");
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe(&SAVED).label("log").on(|_| Err("no log yet"));
+    /// assert_eq!(bus.emit(&SAVED, &1).errors().len(), 1);
+    /// sub.replace(|bytes: &u64| println!("{bytes} bytes"))?;
+    /// assert!(bus.emit(&SAVED, &2).errors().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn replace<E, F, R>(&self, handler: F) -> Result<(), ReplaceError<F>>
+    where
+        E: 'static,
+        F: Fn(&E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        let stand = Box::new(StandPlain(handler));
+        self.replace_by::<E, F>(stand, None, Location::caller())
+    }
+
+    /// Like [`replace`](Self::replace), with the context that the emitter lends.
+    ///
+    /// # Errors
+    ///
+    /// As `replace`.
+    #[track_caller]
+    pub fn replace_with<E, C, F, R>(&self, handler: F) -> Result<(), ReplaceError<F>>
+    where
+        E: 'static,
+        C: 'static,
+        F: Fn(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        let stand = Box::new(StandWithContext::<F, C>::new(handler));
+        self.replace_by::<E, F>(stand, Some(TypeId::of::<C>()), Location::caller())
+    }
+
+    fn replace_by<E: 'static, F: 'static>(
+        &self,
+        stand: Box<dyn Stand<M, E>>,
+        context: Option<TypeId>,
+        place: &'static Location<'static>,
+    ) -> Result<(), ReplaceError<F>> {
+        let mut request = Request {
+            stand: Some(stand),
+            context,
+            place,
+            original: self.entry.clone(),
+        };
+        let result = match self.entry.is_active() {
+            true => self.entry.replace(&mut request),
+            false => Err(ReplaceErrorKind::Inactive),
+        };
+        result.map_err(|kind| {
+            let handler = request.stand.map(|stand| stand.into_any().downcast());
+            let Some(Ok(handler)) = handler else {
+                unreachable!("what was not taken is there")
+            };
+            ReplaceError::new(kind, *handler)
+        })
     }
 
     /// Pauses the handler until the guard is dropped. Several pauses add up.
@@ -176,6 +271,16 @@ impl<M: Mode> Subscription<M> {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.entry.head().is_paused()
+    }
+
+    /// Whether nothing is left of the handler: it is connected no more, and its captures are dropped.
+    /// Cancels one whose target has died.
+    pub(crate) fn is_gone(&self) -> bool {
+        let head = self.entry.head();
+        if head.has(state::WEAK) && !head.has(state::REMOVED) && !self.entry.is_active() {
+            cancel(&self.entry);
+        }
+        head.has(state::DROPPED)
     }
 
     /// A name for this subscription, unique in the process.
@@ -237,17 +342,29 @@ impl Subscription<Shared> {
     }
 
     fn cancel_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        self.cancel_to_wait()?;
+        self.wait_until(deadline)
+    }
+
+    /// Cancels. An error if the captures are not gone and this thread must not wait for them.
+    pub(crate) fn cancel_to_wait(&self) -> Result<(), WaitError> {
         let (entry, head) = (&self.entry, self.entry.head());
         // Before it is cancelled: with its last handler a pattern goes, and could not be asked.
         let runs = |signal| entry.is_run_by(signal);
         let inside = thread::is_inside(runs, entry.address(), head.sequence);
         cancel(entry);
+        match inside && !head.has(state::DROPPED) {
+            true => Err(WaitError::Inside),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the captures of a cancelled handler are gone.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        let head = self.entry.head();
         let gone = || head.has(state::DROPPED);
         if gone() {
             return Ok(());
-        }
-        if inside {
-            return Err(WaitError::Inside);
         }
         if !planted(Fault::Unawaited) {
             head.state.or(state::AWAITED);

@@ -18,6 +18,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use slotcast::{Bus, Overflow, Queue, Signal, Topic};
+use slotcast::{FailureKind, Queue, Signal};
 
 /// All orders with at most this many preemptions.
 const PREEMPTIONS: usize = 3;
@@ -228,6 +229,91 @@ fn close_against_emit() {
         assert!(signal.emit(&2).is_closed());
         emitting.join().unwrap();
         assert_eq!(dropped.load(SeqCst), 1);
+    });
+}
+
+/// The handler writes to what it captured, without a lock of its own. Entered from its own call it is
+/// refused; the turn of another thread is waited for. Planted: `Unowned` (it waits for itself).
+#[test]
+fn threads_take_turns_and_reentry_is_refused() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let (cell, own) = (UnsafeCell::new(0), signal.downgrade());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let _sub = signal.on_mut({
+            let calls = calls.clone();
+            move |n| {
+                cell.with_mut(|_| ());
+                calls.fetch_add(1, SeqCst);
+                if *n == 1 {
+                    let again = own.upgrade().unwrap().emit(&2);
+                    assert_eq!(again.errors()[0].kind(), FailureKind::Reentered);
+                }
+            }
+        });
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        assert_eq!(signal.emit(&0).ran(), 1);
+        assert_eq!((emitting.join().unwrap(), calls.load(SeqCst)), (1, 2));
+    });
+}
+
+/// Each emission calls the old or the new one. The old captures go with the last emission that has
+/// them, the filter with the last of both. Planted: `Unreplaced` (the filter goes with the old ones).
+#[test]
+fn replace_against_emit() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let counts = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
+        let dropped = || counts.each_ref().map(|count| count.load(SeqCst));
+        let [filter, old, new] = counts.each_ref().map(Captures::new);
+        let sub = signal
+            .subscribe()
+            .filter(move |_| {
+                filter.read();
+                true
+            })
+            .on(move |_| old.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        sub.replace(move |_: &u32| new.read()).unwrap();
+        assert_eq!(signal.emit(&2).ran(), 1);
+        assert_eq!(emitting.join().unwrap(), 1);
+        assert_eq!(dropped(), [0, 1, 0]);
+        drop(sub);
+        assert_eq!(dropped(), [1, 1, 1]);
+    });
+}
+
+/// Whoever waits for a handler that was replaced waits for the old one, the new one, and the filter.
+/// Planted: `Unreplaced`, `Unawaited`.
+#[test]
+fn the_waiting_cancel_waits_for_what_was_replaced_too() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let [filter, old, new] = [(); 3].map(|()| Captures::new(&dropped));
+        let sub = signal
+            .subscribe()
+            .filter(move |_| {
+                filter.read();
+                true
+            })
+            .on(move |_| old.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        sub.replace(move |_: &u32| new.read()).unwrap();
+        sub.cancel_and_wait().unwrap();
+        assert_eq!(dropped.load(SeqCst), 3);
+        emitting.join().unwrap();
     });
 }
 

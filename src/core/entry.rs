@@ -8,6 +8,7 @@
 //! This file and the read side are the only ones with `unsafe`: an anchor is a plain pointer to
 //! the value, because a call through `Arc<dyn Trait>` computes the value's offset every time.
 
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::cmp::Reverse;
 use std::mem::ManuallyDrop;
@@ -18,9 +19,11 @@ use super::faults;
 use super::home::{Home, Subject};
 use super::mode::{Mode, Shared};
 use super::parking;
+use super::replace::Keeper;
 use super::roster::Rank;
 use super::sync::Word;
 use super::thread::{self, Frame};
+use crate::error::ReplaceErrorKind;
 
 /// What a handler's call came to. Plain, so that the loop that calls handlers tests one register;
 /// errors go to [`faults`].
@@ -54,8 +57,16 @@ pub(crate) mod state {
     pub(crate) const DROPPED: usize = 32;
     /// Somebody is parked until the captures are gone.
     pub(crate) const AWAITED: usize = 64;
+    /// It has a target that may die, and is to be asked before each call.
+    pub(crate) const WEAK: usize = 128;
+    /// Another handler has its place in the roster.
+    pub(crate) const REPLACED: usize = 256;
+    /// It is replaced, and its own calls have ended: all that is left is the filter.
+    pub(crate) const ENDED: usize = 512;
+    /// It is replaced, and those that replaced it have gone.
+    pub(crate) const SUCCEEDED: usize = 1024;
     /// One pause. All higher bits count pauses.
-    pub(crate) const PAUSE: usize = 256;
+    pub(crate) const PAUSE: usize = 4096;
 }
 
 /// What rarely is there, kept out of the common entry.
@@ -64,6 +75,8 @@ pub(crate) struct Extra<M: Mode> {
     /// Calls left to claim.
     pub(crate) left: Option<M::Word>,
     pub(crate) priority: i32,
+    /// Of a replacement: the handler that was subscribed, which keeps the state and the limit.
+    pub(crate) original: Option<Anchor<M, dyn Control<M>>>,
 }
 
 /// What an entry is apart from its captures.
@@ -86,6 +99,16 @@ impl<M: Mode> Head<M> {
         self.state.get() & flag != 0
     }
 
+    /// Where the state stands that the subscription sees: that of the handler that was subscribed,
+    /// whatever has replaced it.
+    pub(crate) fn original(&self) -> &Head<M> {
+        let extra = self.extra.as_ref();
+        match extra.and_then(|extra| extra.original.as_ref()) {
+            Some(original) => original.head(),
+            None => self,
+        }
+    }
+
     pub(crate) fn is_paused(&self) -> bool {
         self.state.get() >= state::PAUSE
     }
@@ -94,11 +117,12 @@ impl<M: Mode> Head<M> {
         self.extra.as_ref()?.label.as_deref()
     }
 
+    pub(crate) fn priority(&self) -> i32 {
+        self.extra.as_ref().map_or(0, |extra| extra.priority)
+    }
+
     pub(crate) fn rank(&self) -> Rank {
-        (
-            Reverse(self.extra.as_ref().map_or(0, |extra| extra.priority)),
-            self.sequence,
-        )
+        (Reverse(self.priority()), self.sequence)
     }
 
     /// Spends one call of the limit. `None`: there was none left. `Some(true)`: it was the last.
@@ -117,12 +141,37 @@ pub(crate) trait Entity<M: Mode> {
     fn address(&self) -> usize {
         std::ptr::from_ref(self.head()).addr()
     }
-    /// Drops the captures.
+    /// Drops captures.
     ///
     /// # Safety
     ///
-    /// Once, and when there are no holds left.
-    unsafe fn drop_captures(&self);
+    /// Each part once, when there are no holds left, and the filter not before the last replacement
+    /// has gone.
+    unsafe fn drop_captures(&self, part: Part);
+}
+
+/// What of the captures. They are dropped in one go, but for a handler that was replaced: that one
+/// keeps its filter, for those that replaced it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    AllButFilter,
+    Filter,
+}
+
+/// What the captures of an entry may be.
+pub(crate) trait Contents: Sized {
+    /// Drops a part of them.
+    ///
+    /// # Safety
+    ///
+    /// `this` may be written to, and no part is dropped twice.
+    unsafe fn drop_part(this: *mut Self, part: Part) {
+        if part != Part::Filter {
+            // SAFETY: the caller says so.
+            unsafe { this.drop_in_place() };
+        }
+    }
 }
 
 /// What an emission gives each of its handlers beside the event.
@@ -143,6 +192,25 @@ pub(crate) trait Handle<M: Mode, C>: Entity<M> {
     unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code;
     /// Told once when its limit has removed it; whether its captures go with it.
     fn spent(&self) -> bool;
+    /// Whether its target lives, if it is [`WEAK`](state::WEAK).
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn lives(&self) -> bool;
+    /// Asks all that stands between an event and the handler, and claims a call for a replacement.
+    /// What it came to, if that is no call.
+    ///
+    /// # Safety
+    ///
+    /// That of [`call`](Self::call), but that a keeper will do, which is a hold of the filter alone.
+    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code>;
+    /// Of a replacement, what it shares with others of the same original.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>>;
 }
 
 /// A handler, as a queue sees it.
@@ -164,6 +232,14 @@ pub(crate) trait Control<M: Mode>: Entity<M> {
     fn cancel(&self) -> bool;
     /// Whether emissions of the signal at this address run it.
     fn is_run_by(&self, signal: usize) -> bool;
+    /// As [`Handle::lives`].
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn lives(&self) -> bool;
+    /// Puts another handler in its place, as a [`Request`](super::replace::Request) says.
+    fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind>;
 }
 
 /// An entry in full. `K` has the captures; `L` is what leads back to the signal.
@@ -182,16 +258,22 @@ impl<M: Mode, L, K> Entry<M, L, K> {
         // SAFETY: a hold keeps them, and nothing borrows them mutably until the last is gone.
         unsafe { &*self.captures.get() }
     }
+
+    /// Where the captures stand, dropped or not.
+    #[inline(always)]
+    pub(crate) fn captures_at(&self) -> *mut K {
+        self.captures.get().cast()
+    }
 }
 
-impl<M: Mode, L, K> Entity<M> for Entry<M, L, K> {
+impl<M: Mode, L, K: Contents> Entity<M> for Entry<M, L, K> {
     #[inline(always)]
     fn head(&self) -> &Head<M> {
         &self.head
     }
-    unsafe fn drop_captures(&self) {
-        // SAFETY: the caller says that nobody has a hold, so nobody borrows them.
-        unsafe { ManuallyDrop::drop(&mut *self.captures.get()) };
+    unsafe fn drop_captures(&self, part: Part) {
+        // SAFETY: the caller says that nobody has a hold, so nobody borrows this part of them.
+        unsafe { K::drop_part(self.captures_at(), part) };
     }
 }
 
@@ -215,7 +297,7 @@ unsafe impl<T: ?Sized + Entity<Shared>> Send for Anchor<Shared, T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Entity<Shared>> Sync for Anchor<Shared, T> {}
 
-impl<M: Mode, L, K> Anchor<M, Entry<M, L, K>> {
+impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
     /// A new entry with one anchor, and one hold that the caller has to give up in time, by
     /// [`release`](Anchor::release).
     pub(crate) fn new(draft: Draft<M>, link: L, captures: K) -> Self {
@@ -290,6 +372,31 @@ impl<M: Mode, T: ?Sized + Entity<M>> Anchor<M, T> {
     }
 }
 
+impl<M: Mode> Anchor<M, dyn Control<M>> {
+    /// Whether the handler is connected, and its target, if it has one, lives. May be what drops its
+    /// captures, so no lock may be held.
+    pub(crate) fn is_active(&self) -> bool {
+        let state = self.head().state.get();
+        if state & (state::REMOVED | state::WEAK) != state::WEAK {
+            return state & state::REMOVED == 0;
+        }
+        match self.hold() {
+            // SAFETY: `hold` is one.
+            Some(hold) => unsafe { hold.entry().lives() },
+            // Removed, or replaced, since.
+            None => !self.head().has(state::REMOVED),
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
+    /// Whether its target has died. For the roster's own, which keeps the hold that this needs.
+    pub(crate) fn is_dead(&self) -> bool {
+        // SAFETY: an anchor in the roster has not been released.
+        self.head().has(state::WEAK) && !unsafe { self.get().lives() }
+    }
+}
+
 impl<M: Mode, T: ?Sized + Entity<M>> std::ops::Deref for Anchor<M, T> {
     type Target = T;
     fn deref(&self) -> &T {
@@ -355,18 +462,40 @@ fn retain(count: &impl Word) {
 /// Drops the captures after the last hold. Takes over the anchor that the holds shared.
 #[cold]
 fn finish<M: Mode, T: ?Sized + Entity<M>>(entry: Anchor<M, T>) {
+    let head = entry.head();
+    if head.has(state::REPLACED) {
+        drop_part(&*entry, head, Part::AllButFilter);
+        leave(&*entry, state::ENDED);
+    } else {
+        drop_part(&*entry, head, Part::All);
+    }
+}
+
+/// Marks that one of the two has gone that need a replaced handler's filter: its own calls, or its
+/// replacements. The second drops it.
+#[inline(never)]
+pub(crate) fn leave<M: Mode, T: ?Sized + Entity<M>>(entry: &T, flag: usize) {
+    let (head, both) = (entry.head(), state::ENDED | state::SUCCEEDED);
+    if (head.state.or(flag) | flag) & both == both {
+        drop_part(entry, head, Part::Filter);
+    }
+}
+
+#[inline(always)]
+fn drop_part<M: Mode, T: ?Sized + Entity<M>>(entry: &T, head: &Head<M>, part: Part) {
     let occupied = thread::occupy(Frame {
-        inside: entry.address(),
+        inside: std::ptr::from_ref(head.original()).addr(),
         horizon: 0,
     });
-    // SAFETY: the count of holds has come to zero, which it leaves never again.
-    let dropped = faults::caught(|| unsafe { entry.drop_captures() });
+    // SAFETY: the count of holds has come to zero, which it leaves never again; for the filter
+    // alone, that of the replacements, too.
+    let dropped = faults::caught(|| unsafe { entry.drop_captures(part) });
     drop(occupied);
-    if entry.head().state.or(state::DROPPED) & state::AWAITED != 0 {
+    if part != Part::AllButFilter && head.state.or(state::DROPPED) & state::AWAITED != 0 {
         parking::wake_all();
     }
     // After the wake-up: to tell somebody may run a hook.
     if let Err(payload) = dropped {
-        faults::panicked(entry.head(), None, payload);
+        faults::panicked(head, None, payload);
     }
 }

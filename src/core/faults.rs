@@ -235,6 +235,15 @@ pub(crate) fn failed<M: Mode>(head: &Head<M>, subject: Option<&Subject>, error: 
     Code::Failed
 }
 
+/// Raises that a handler that takes turns was entered again from its own call.
+#[cold]
+#[inline(never)]
+pub(crate) fn reentered<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
+    raise(&Blame::of(head, Some(subject)), Cause::Reentered, None);
+    // Not entered.
+    Code::Skipped
+}
+
 /// Raises a panic of a handler, its filter, or its captures.
 pub(crate) fn panicked<M: Mode>(head: &Head<M>, subject: Option<&Subject>, payload: Payload) {
     panicked_in(&Blame::of(head, subject), payload);

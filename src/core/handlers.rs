@@ -1,27 +1,33 @@
 //! The kinds of handlers: how each calls the closure it was given.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::entry::{
-    Anchor, Code, Control, Deliver, Draft, Entity, Entry, Handle, Head, Round, state,
+    Anchor, Code, Contents, Control, Deliver, Draft, Entity, Entry, Handle, Head, Part, Round,
+    state,
 };
 use super::faults;
 use super::home::{Home, Hook, Place, Subject};
 use super::mode::Mode;
 use super::queue::Queue;
+use super::replace::{self, Keeper, Request};
 use super::signal::Signal;
 use super::sync::{Lock, Word};
 use super::thread;
-use crate::error::{DeferError, DeferErrorKind};
+use crate::error::{DeferError, DeferErrorKind, ReplaceErrorKind};
 use crate::outcome::{Flow, Outcome};
 use crate::pattern::AnyEvent;
 
 /// Turns what a handler returned into a code.
 #[inline(always)]
-fn code<M: Mode>(head: &Head<M>, subject: Option<&Subject>, outcome: impl Outcome) -> Code {
+pub(crate) fn code<M: Mode>(
+    head: &Head<M>,
+    subject: Option<&Subject>,
+    outcome: impl Outcome,
+) -> Code {
     match outcome.settle() {
         Ok(Flow::Continue) => Code::Ran,
         Ok(Flow::Stop) => Code::Stopped,
@@ -63,6 +69,19 @@ pub(crate) struct Captures<P, K> {
     pub(crate) callee: K,
 }
 
+impl<P, K> Contents for Captures<P, K> {
+    unsafe fn drop_part(this: *mut Self, part: Part) {
+        // SAFETY: as the caller says; the fields are dropped apart, or together as the whole.
+        unsafe {
+            match part {
+                Part::All => this.drop_in_place(),
+                Part::AllButFilter => (&raw mut (*this).callee).drop_in_place(),
+                Part::Filter => (&raw mut (*this).filter).drop_in_place(),
+            }
+        }
+    }
+}
+
 /// What a handler needs of its signal, kept as long as the entry's memory.
 pub(crate) struct Link<M: Mode, E, C: 'static, X> {
     pub(crate) signal: M::Weak<Signal<M, E, C>>,
@@ -77,7 +96,16 @@ pub(crate) type Subscribed<M, E, C, P, K> =
 pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     /// What has to outlive the captures.
     type Kept: Default + 'static;
+    /// Its calls wait in a queue, and it cannot be replaced.
+    const QUEUED: bool = false;
+    /// It has a target that may die: see [`lives`](Self::lives).
+    const WEAK: bool = false;
     fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code;
+    /// Whether its target lives. Asked under locks, too: drops nothing.
+    #[inline(always)]
+    fn lives(&self) -> bool {
+        true
+    }
     /// Told where it stands, before anybody else knows. Runs under the signal's lock.
     fn born<P: Filter<E>>(_: &Anchor<M, Subscribed<M, E, C, P, Self>>) {}
     /// A call is about to be claimed.
@@ -115,6 +143,20 @@ where
     fn spent(&self) -> bool {
         K::spent(&self.link.kept)
     }
+
+    unsafe fn lives(&self) -> bool {
+        // SAFETY: the caller has a hold.
+        unsafe { self.captures() }.callee.lives()
+    }
+
+    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
+        // SAFETY: the caller says the same.
+        unsafe { ask(self, None, event, round) }.or_else(|| claim(self))
+    }
+
+    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
+        None
+    }
 }
 
 /// Says, when it is dropped by a panic of a filter, that the handler was not entered.
@@ -145,55 +187,131 @@ where
     P: Filter<E>,
     K: Callee<M, E, C>,
 {
+    let (head, link) = (entry.head(), &entry.link);
+    if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
+        // SAFETY: the caller says the same.
+        return unsafe { replace::pass_on(&link.signal, head, event, round) };
+    }
     // SAFETY: the caller has a hold.
-    let captures = unsafe { entry.captures() };
-    let head = entry.head();
-    let again = round.subject.is_any();
-    let live = || match head.state.get() {
-        state if state & state::CLOSED != 0 => Some(Code::Closed),
-        state if state & state::REMOVED != 0 || state >= state::PAUSE => Some(Code::Skipped),
-        _ => None,
-    };
-    if let Some(code) = live() {
+    let callee = unsafe { &entry.captures().callee };
+    // SAFETY: the caller says the same.
+    if let Some(code) = unsafe { ask(entry, Some(callee), event, round) } {
         return code;
     }
+    K::reserve(&link.kept);
+    if let Some(code) = claim(entry) {
+        callee.forgo(&link.kept);
+        return code;
+    }
+    // SAFETY: the caller says the same.
+    unsafe {
+        let again = round.subject.is_any();
+        with_event(event, round, again, |event, round| {
+            callee.call(head, event, round)
+        })
+    }
+}
+
+/// Asks all but the claim. What it came to, if that is no call. The `callee` is the handler's own,
+/// unless it is asked for a replacement.
+///
+/// # Safety
+///
+/// That of [`Handle::ask`].
+#[inline(always)]
+unsafe fn ask<M, E, C, P, K>(
+    entry: &Subscribed<M, E, C, P, K>,
+    callee: Option<&K>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    let head = entry.head();
+    // Anything but that there is something to ask.
+    if head.state.get() & !state::GATED != 0 {
+        if let Some(code) = refuse(entry, callee) {
+            return Some(code);
+        }
+    }
     if is_any::<E>() && round.subject.is_closed() {
-        return Code::Closed;
+        return Some(Code::Closed);
     }
     if P::ASKS {
         let asking = Asking;
+        // SAFETY: a hold or a keeper keeps the filter.
+        let filter = unsafe { &(*entry.captures_at()).filter };
         // SAFETY: the caller says the same.
         let passes = unsafe {
-            with_event(event, round, again, |event, _| {
-                captures.filter.passes(event)
-            })
+            let again = round.subject.is_any();
+            with_event(event, round, again, |event, _| filter.passes(event))
         };
         std::mem::forget(asking);
         if !passes {
-            return Code::Skipped;
+            return Some(Code::Skipped);
         }
         // The filter is user code, and may have cancelled. Whether it is paused was asked before.
-        if head.has(state::REMOVED) {
-            return live().unwrap_or(Code::Skipped);
+        if head.has(state::REMOVED) || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
+            return Some(refuse(entry, callee).unwrap_or(Code::Skipped));
         }
     }
-    K::reserve(&entry.link.kept);
-    match head.claim() {
-        None => {
-            captures.callee.forgo(&entry.link.kept);
-            return Code::Skipped;
+    None
+}
+
+/// Asks whether the handler is live and not paused. What it came to, if it is not.
+#[cold]
+fn refuse<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, callee: Option<&K>) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    match entry.head().state.get() {
+        state if state & state::CLOSED != 0 => Some(Code::Closed),
+        state if state & state::REMOVED != 0 => Some(Code::Skipped),
+        _ if K::WEAK && callee.is_some_and(|callee| !callee.lives()) => {
+            remove(entry, state::CANCELLED | state::WEAK);
+            Some(Code::Skipped)
         }
-        Some(true) => {
-            // Spent: removed before its last call, so that it can subscribe anew from inside.
-            if let Some(signal) = M::upgrade(&entry.link.signal) {
-                signal.remove(head.key, head.sequence, 0);
-            }
-        }
+        state if state >= state::PAUSE => Some(Code::Skipped),
+        _ => None,
+    }
+}
+
+/// Claims a call. What it came to, if there was none left.
+#[inline(always)]
+fn claim<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    match entry.head().claim() {
+        None => return Some(Code::Skipped),
+        // Spent: removed before its last call, so that it can subscribe anew from inside.
+        Some(true) => _ = remove(entry, 0),
         Some(false) => {}
     }
-    let call = |event: &E, round: &mut Round<'_, C>| captures.callee.call(head, event, round);
-    // SAFETY: the caller says the same.
-    unsafe { with_event(event, round, again, call) }
+    None
+}
+
+/// Removes a handler from its signal; whether it was there.
+#[inline(always)]
+fn remove<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, flags: usize) -> bool
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    let (signal, head) = (M::upgrade(&entry.link.signal), entry.head());
+    signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
 }
 
 /// Whether the handlers of this event are those of a pattern, which take any.
@@ -210,7 +328,7 @@ fn is_any<E: 'static>() -> bool {
 /// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
 /// [`AnyEvent`]. `again` says whether both are.
 #[inline(always)]
-unsafe fn with_event<E: 'static, C, R>(
+pub(crate) unsafe fn with_event<E: 'static, C, R>(
     event: NonNull<()>,
     round: &mut Round<'_, C>,
     again: bool,
@@ -234,8 +352,23 @@ where
     K: Callee<M, E, C>,
 {
     fn cancel(&self) -> bool {
-        let (signal, head) = (M::upgrade(&self.link.signal), self.head());
-        signal.is_some_and(|signal| signal.remove(head.key, head.sequence, state::CANCELLED))
+        remove(self, state::CANCELLED)
+    }
+    unsafe fn lives(&self) -> bool {
+        // SAFETY: the caller has a hold.
+        unsafe { self.captures() }.callee.lives()
+    }
+    fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
+        let Some(request) = request.downcast_mut::<Request<M, E>>() else {
+            return Err(ReplaceErrorKind::WrongType);
+        };
+        if K::QUEUED {
+            return Err(ReplaceErrorKind::Queued);
+        }
+        match M::upgrade(&self.link.signal) {
+            Some(signal) => replace::replace(&signal, request),
+            None => Err(ReplaceErrorKind::Inactive),
+        }
     }
     fn is_run_by(&self, signal: usize) -> bool {
         M::address(&self.link.signal).addr() == signal
@@ -369,6 +502,7 @@ where
     F: Fn(&mut D, &E) -> R + 'static,
     R: Outcome,
 {
+    const QUEUED: bool = true;
     type Kept = Pending<M>;
     fn born<P: Filter<E>>(entry: &Anchor<M, Subscribed<M, E, C, P, Self>>) {
         let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
@@ -469,6 +603,8 @@ where
     }
 }
 
+impl<M: Mode, F> Contents for Posted<M, F> {}
+
 /// The claim of a posted closure.
 pub(crate) fn posted<M, C, F, R>(f: F, home: M::Ptr<Home<M>>, place: Place) -> Claim<M, (), C>
 where
@@ -491,6 +627,8 @@ where
 
 /// A closure that only observes: a hook, or a wake.
 struct Observer<F>(F);
+
+impl<F> Contents for Observer<F> {}
 
 impl<M: Mode, T, F: Fn(&T) + 'static> Deliver<M, T, ()> for Entry<M, (), Observer<F>> {
     unsafe fn deliver(&self, subject: &T, (): &mut ()) -> Code {

@@ -24,8 +24,8 @@ pub enum Local {}
 pub trait Mode: Sized + 'static {
     type Word: Word;
     type Lock<T>: Lock<T>;
-    type Ptr<T>: Deref<Target = T> + Clone;
-    type Weak<T>: Clone;
+    type Ptr<T: ?Sized>: Deref<Target = T> + Clone;
+    type Weak<T: ?Sized>: Clone;
     type Published: Publish<Self>;
     /// How a reader without the lock keeps a snapshot.
     type Pin: Pin<Self>;
@@ -48,12 +48,12 @@ pub trait Mode: Sized + 'static {
         ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
     ) -> R;
     fn ptr<T>(value: T) -> Self::Ptr<T>;
-    fn downgrade<T>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
-    fn upgrade<T>(weak: &Self::Weak<T>) -> Option<Self::Ptr<T>>;
+    fn downgrade<T: ?Sized>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
+    fn upgrade<T: ?Sized>(weak: &Self::Weak<T>) -> Option<Self::Ptr<T>>;
     /// A pointer to nothing.
     fn nowhere<T>() -> Self::Weak<T>;
     /// Whether there is anything left to point to.
-    fn exists<T>(weak: &Self::Weak<T>) -> bool;
+    fn exists<T: ?Sized>(weak: &Self::Weak<T>) -> bool;
     fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C>;
     /// What is listed.
     fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Self, C>;
@@ -64,8 +64,8 @@ pub trait Mode: Sized + 'static {
 impl Mode for Shared {
     type Word = AtomicUsize;
     type Lock<T> = Mutex<T>;
-    type Ptr<T> = Arc<T>;
-    type Weak<T> = sync::Weak<T>;
+    type Ptr<T: ?Sized> = Arc<T>;
+    type Weak<T: ?Sized> = sync::Weak<T>;
     type Published = AtomicPtr<Header<Shared>>;
     type Pin = Announced;
     type Lane<C: 'static> = Box<dyn Lane<Shared, C> + Send>;
@@ -108,16 +108,16 @@ impl Mode for Shared {
     fn ptr<T>(value: T) -> Arc<T> {
         Arc::new(value)
     }
-    fn downgrade<T>(ptr: &Arc<T>) -> sync::Weak<T> {
+    fn downgrade<T: ?Sized>(ptr: &Arc<T>) -> sync::Weak<T> {
         Arc::downgrade(ptr)
     }
-    fn upgrade<T>(weak: &sync::Weak<T>) -> Option<Arc<T>> {
+    fn upgrade<T: ?Sized>(weak: &sync::Weak<T>) -> Option<Arc<T>> {
         weak.upgrade()
     }
     fn nowhere<T>() -> sync::Weak<T> {
         sync::Weak::new()
     }
-    fn exists<T>(weak: &sync::Weak<T>) -> bool {
+    fn exists<T: ?Sized>(weak: &sync::Weak<T>) -> bool {
         weak.strong_count() > 0
     }
     fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C> {
@@ -134,8 +134,8 @@ impl Mode for Shared {
 impl Mode for Local {
     type Word = Cell<usize>;
     type Lock<T> = RefCell<T>;
-    type Ptr<T> = Rc<T>;
-    type Weak<T> = rc::Weak<T>;
+    type Ptr<T: ?Sized> = Rc<T>;
+    type Weak<T: ?Sized> = rc::Weak<T>;
     type Published = Cell<*mut Header<Local>>;
     type Pin = Counted<Local>;
     type Lane<C: 'static> = Box<dyn Lane<Local, C>>;
@@ -159,16 +159,16 @@ impl Mode for Local {
     fn ptr<T>(value: T) -> Rc<T> {
         Rc::new(value)
     }
-    fn downgrade<T>(ptr: &Rc<T>) -> rc::Weak<T> {
+    fn downgrade<T: ?Sized>(ptr: &Rc<T>) -> rc::Weak<T> {
         Rc::downgrade(ptr)
     }
-    fn upgrade<T>(weak: &rc::Weak<T>) -> Option<Rc<T>> {
+    fn upgrade<T: ?Sized>(weak: &rc::Weak<T>) -> Option<Rc<T>> {
         weak.upgrade()
     }
     fn nowhere<T>() -> rc::Weak<T> {
         rc::Weak::new()
     }
-    fn exists<T>(weak: &rc::Weak<T>) -> bool {
+    fn exists<T: ?Sized>(weak: &rc::Weak<T>) -> bool {
         weak.strong_count() > 0
     }
     fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C> {

@@ -15,7 +15,7 @@ use super::entry::state;
 use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
 use super::signal::{Group, Signal};
-use super::sync::Lock;
+use super::sync::{Lock, Word};
 use super::trie::{Kind, Trie};
 use crate::error::WrongType;
 use crate::pattern::AnyEvent;
@@ -43,6 +43,8 @@ pub trait Listed<M: Mode, C: 'static> {
     fn detach(&self, group: usize);
     /// The handlers of a pattern have changed.
     fn renew(&self);
+    /// Removes the handlers whose target has died.
+    fn prune(&self);
 }
 
 /// A signal that the registry does not keep.
@@ -85,6 +87,11 @@ impl<M: Mode, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
     fn renew(&self) {
         if let Some(signal) = M::upgrade(&self.0) {
             signal.renew();
+        }
+    }
+    fn prune(&self) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.prune();
         }
     }
 }
@@ -193,6 +200,8 @@ pub(crate) struct Registry<M: Mode, C: 'static> {
     topics: M::Lock<Topics<M, C>>,
     /// The hook for unhandled events, as the only handler of a pattern that is nowhere attached.
     unhandled: M::Lock<Option<StrongGroup<M, C>>>,
+    /// 1 once there has been a handler with a target that may die: it may keep a topic when it is dead.
+    pub(crate) has_weak: M::Word,
     pub(crate) settings: Settings<M>,
 }
 
@@ -207,6 +216,7 @@ impl<M: Mode, C: 'static> Registry<M, C> {
         Registry {
             topics: M::Lock::new(topics),
             unhandled: M::Lock::new(None),
+            has_weak: M::Word::new(0),
             settings,
         }
     }
@@ -233,6 +243,9 @@ impl<M: Mode, C: 'static> Registry<M, C> {
         name: &Name,
         place: Place,
     ) -> Result<M::Ptr<Signal<M, E, C>>, WrongType> {
+        if this.has_weak.get() != 0 {
+            this.make_room();
+        }
         let (signal, closed) = this.topics.with(|all| {
             if let Some(key) = all.key(kind, name.as_str()) {
                 if let Some(signal) = all.signal(key)? {
@@ -296,6 +309,29 @@ impl<M: Mode, C: 'static> Registry<M, C> {
         }
         // Last: then its captures are nowhere any more.
         drop(old);
+    }
+
+    /// Where the next topic needs more room, lets go of those that only dead handlers keep. Makes room
+    /// for as many again as are left, so that n topics that come cost O(n) in all.
+    fn make_room(&self) {
+        let crowd = self.topics.with(|all| {
+            let is_full = all.topics.len() == all.topics.capacity();
+            let all = all
+                .topics
+                .values()
+                .take(if is_full { usize::MAX } else { 0 });
+            all.map(|topic| topic.signal.clone()).collect::<Vec<_>>()
+        });
+        if crowd.is_empty() {
+            return;
+        }
+        crowd.iter().for_each(|it| M::listed::<C>(it).prune());
+        self.topics.with(|all| {
+            let left = all.topics.len();
+            if left > all.topics.capacity() / 2 {
+                all.topics.reserve(left);
+            }
+        });
     }
 
     /// Lets the topics that a pattern matches know that it has got a handler.

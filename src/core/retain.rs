@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 
 use super::emission;
-use super::entry::{Anchor, Draft, Entity, Entry};
+use super::entry::{Anchor, Contents, Draft, Entity, Entry};
 use super::faults;
 use super::home::{Home, Place};
 use super::mode::Mode;
@@ -42,6 +42,8 @@ pub(crate) trait Retain<M: Mode, C>: Entity<M> {
 struct Retained<M: Mode, E: 'static> {
     kept: M::Lock<Kept<M, E>>,
 }
+
+impl<M: Mode, E> Contents for Retained<M, E> {}
 
 struct Kept<M: Mode, E: 'static> {
     events: VecDeque<M::Ptr<E>>,

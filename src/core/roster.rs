@@ -21,6 +21,8 @@ pub(crate) struct Roster<H> {
     slots: SlotMap<Key, H>,
     /// No handler is let in any more. Invariant: then there are none.
     closed: bool,
+    /// Handlers with a target that may die have been let in since it was last empty.
+    pub(crate) has_weak: bool,
 }
 
 impl<H> Roster<H> {
@@ -28,6 +30,7 @@ impl<H> Roster<H> {
         Roster {
             slots: Self::few(),
             closed: false,
+            has_weak: false,
         }
     }
 
@@ -58,9 +61,38 @@ impl<H> Roster<H> {
         self.slots.get(Key::from(KeyData::from_ffi(key)))
     }
 
+    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut H> {
+        self.slots.get_mut(Key::from(KeyData::from_ffi(key)))
+    }
+
+    /// Lets go of those that are dead.
+    pub(crate) fn prune(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
+        let dead = self.slots.iter().filter(|(_, it)| is_dead(it));
+        let dead: Vec<Key> = dead.map(|(key, _)| key).collect();
+        let dead = dead.iter().filter_map(|key| self.slots.remove(*key));
+        dead.collect()
+    }
+
+    /// Where the next handler needs more room, lets go of the dead first. Makes room for as many again
+    /// as are left, so that n handlers that come cost O(n) in all.
+    pub(crate) fn make_room(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
+        if self.slots.len() < self.slots.capacity() {
+            return Vec::new();
+        }
+        let dead = self.prune(is_dead);
+        let left = self.slots.len();
+        if left > self.slots.capacity() / 2 {
+            self.slots.reserve(left);
+        }
+        dead
+    }
+
     /// Lets go of a handler. O(1); `None` if it has gone already.
     pub(crate) fn remove(&mut self, key: u64) -> Option<H> {
         let gone = self.slots.remove(Key::from(KeyData::from_ffi(key)))?;
+        if self.slots.is_empty() {
+            self.has_weak = false;
+        }
         if self.slots.is_empty() && self.slots.capacity() > MANY {
             // To look through the places of a crowd that has left would take as long as ever.
             self.slots = Self::few();
@@ -73,6 +105,7 @@ impl<H> Roster<H> {
         let handlers = self.slots.drain().map(|(_, handler)| handler).collect();
         // The places of a crowd are not kept for the few that may come.
         self.slots = Self::few();
+        self.has_weak = false;
         handlers
     }
 

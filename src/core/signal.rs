@@ -30,9 +30,12 @@ pub(crate) fn horizon() -> u64 {
     SEQUENCE.load(Ordering::Relaxed)
 }
 
+/// The handlers by key, whatever their events are.
+type Handles<M, C> = Roster<Anchor<M, dyn Handle<M, C>>>;
+
 /// What only the holder of the lock touches.
 struct Writer<M: Mode, E, C: 'static> {
-    roster: Roster<Anchor<M, dyn Handle<M, C>>>,
+    roster: Handles<M, C>,
     more: Option<Box<More<M, C>>>,
     /// A topic that has handlers, or retains events, keeps itself, and no other does.
     keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
@@ -130,8 +133,12 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         std::ptr::from_ref(self).addr()
     }
 
+    /// How many handlers are connected. O(1); O(n) where one of them may have lost its target.
     pub(crate) fn len(&self) -> usize {
-        self.writer.with(|writer| writer.roster.len())
+        self.writer.with(|writer| match writer.roster.has_weak {
+            true => writer.roster.iter().filter(|it| !it.is_dead()).count(),
+            false => writer.roster.len(),
+        })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -151,13 +158,17 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         P: Filter<E>,
         K: Callee<M, E, C>,
     {
-        let gated = P::ASKS || wish.limit.is_some();
+        let gated = match P::ASKS || wish.limit.is_some() {
+            true => state::GATED,
+            false => 0,
+        } | if K::WEAK { state::WEAK } else { 0 };
         let left = wish.limit.map(M::Word::new);
         let extra = (wish.label.is_some() || left.is_some() || wish.priority != 0).then(|| {
             Box::new(Extra {
                 label: wish.label,
                 left,
                 priority: wish.priority,
+                original: None,
             })
         });
         let make = |key, state| {
@@ -167,7 +178,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 place: wish.place,
                 home: Some(this.home.clone()),
                 extra,
-                state: if gated { state | state::GATED } else { state },
+                state: state | gated,
             };
             let link = Link {
                 signal: M::downgrade(this),
@@ -175,6 +186,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             };
             Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
         };
+        if K::WEAK {
+            this.expect_weak();
+        }
         let mut make = Some(make);
         // `None` where events are kept that the handler is to be given in the same moment.
         let mut insert = |kept: bool| {
@@ -188,6 +202,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 }
                 if wish.limit == Some(0) {
                     return Some((make(0, state::REMOVED), None));
+                }
+                if K::WEAK {
+                    writer.roster.has_weak = true;
                 }
                 let mut entry = None;
                 writer.roster.insert(|key| {
@@ -238,17 +255,18 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         entry.cast::<dyn Control<M>>(|entry| entry)
     }
 
-    /// Removes the handler with this key and sequence number; whether it was there. `flags` go into
-    /// its state.
+    /// Removes the handler with this key and sequence number; whether it was there, and alive. `flags` go
+    /// into its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its target.
     pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         let removed = self.writer.with(|writer| {
             // Both, because a roster that was emptied gives its keys out again.
             let entry = writer.roster.get(key)?;
-            if entry.head().sequence != sequence {
+            let head = entry.head();
+            if head.sequence != sequence || (flags & !head.state.get() & state::WEAK != 0) {
                 return None;
             }
             let entry = writer.roster.remove(key)?;
-            entry.head().state.or(state::REMOVED | flags);
+            entry.head().original().state.or(state::REMOVED | flags);
             let kept = writer.let_go();
             Some((entry, self.published.take(writer.tag(&self.home)), kept))
         });
@@ -258,11 +276,95 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         drop(old);
         self.renew_topics();
         self.tell_watchers();
+        let lived = !entry.is_dead();
         if flags & state::CANCELLED != 0 || entry.spent() {
             entry.release();
         }
         drop(kept);
+        lived
+    }
+
+    /// Puts what `make` makes of a handler into its place; whether there was something.
+    pub(crate) fn exchange(
+        &self,
+        key: u64,
+        sequence: u64,
+        make: impl FnOnce(&Anchor<M, dyn Handle<M, C>>) -> Option<Anchor<M, dyn Handle<M, C>>>,
+    ) -> bool {
+        let exchanged = self.writer.with(|writer| {
+            let place = writer.roster.get_mut(key)?;
+            if place.head().sequence != sequence {
+                return None;
+            }
+            let made = make(place)?;
+            let old = std::mem::replace(place, made);
+            let word = &old.head().state;
+            if !planted(Fault::Unreplaced) {
+                word.or(state::REPLACED);
+            }
+            if old.head().has(state::WEAK) {
+                // Its target matters no more. Set once, and cleared under the lock.
+                word.sub(state::WEAK);
+            }
+            Some((old, self.published.take(Tag::Stale)))
+        });
+        let Some((old, retired)) = exchanged else {
+            return false;
+        };
+        drop(retired);
+        self.renew_topics();
+        old.release();
         true
+    }
+
+    /// What has the place of this handler now.
+    pub(crate) fn current(&self, key: u64, sequence: u64) -> Option<Handler<M, C>> {
+        self.writer.with(|writer| {
+            let entry = writer.roster.get(key)?;
+            match entry.head().sequence == sequence {
+                true => entry.hold(),
+                false => None,
+            }
+        })
+    }
+
+    /// Prepares for a handler with a target that may die: only those can add up without an emission, and
+    /// only they pay for it.
+    fn expect_weak(&self) {
+        self.bury(|roster| roster.make_room(Anchor::is_dead));
+        if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
+            registry.has_weak.set(1);
+        }
+    }
+
+    /// Removes those whose target has died.
+    pub(crate) fn prune(&self) {
+        self.bury(|roster| match roster.has_weak {
+            true => roster.prune(Anchor::is_dead),
+            false => Vec::new(),
+        });
+    }
+
+    /// Removes those that `take` takes out of the roster.
+    fn bury(&self, take: impl FnOnce(&mut Handles<M, C>) -> Vec<Anchor<M, dyn Handle<M, C>>>) {
+        let (dead, old, kept) = self.writer.with(|writer| {
+            let dead = take(&mut writer.roster);
+            if dead.is_empty() {
+                return (dead, None, None);
+            }
+            for entry in &dead {
+                entry.head().state.or(state::REMOVED | state::CANCELLED);
+            }
+            let kept = writer.let_go();
+            (dead, self.published.take(writer.tag(&self.home)), kept)
+        });
+        drop(old);
+        if !dead.is_empty() {
+            self.renew_topics();
+            self.tell_watchers();
+        }
+        dead.iter().for_each(Anchor::release);
+        drop(kept);
     }
 
     /// Removes all handlers; how many.
@@ -289,7 +391,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 false => writer.roster.drain(),
             };
             for entry in &entries {
-                entry.head().state.or(flags);
+                entry.head().original().state.or(flags);
             }
             let tag = match close {
                 true => Tag::Closed,
@@ -308,7 +410,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         drop(old);
         self.renew_topics();
         self.tell_watchers();
-        let count = entries.len();
+        let count = entries.iter().filter(|entry| !entry.is_dead()).count();
         for entry in entries {
             entry.release();
         }

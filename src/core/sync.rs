@@ -79,6 +79,10 @@ pub(crate) enum Fault {
     Unheard,
     /// A drain does not ring for those who wait for room.
     Roomless,
+    /// A turn does not say whose it is.
+    Unowned,
+    /// A handler that was replaced is not marked so.
+    Unreplaced,
 }
 
 /// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.

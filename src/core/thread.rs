@@ -72,6 +72,12 @@ per_thread! {
     }
 }
 
+/// A number that no other thread has at the same time, and never 0.
+#[inline(always)]
+pub(crate) fn token() -> usize {
+    STATE.with(|state| std::ptr::from_ref(state).addr())
+}
+
 /// How many emissions, and deliveries to single handlers, are open.
 #[inline(always)]
 pub(crate) fn depth() -> usize {

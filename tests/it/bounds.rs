@@ -14,8 +14,8 @@ use std::rc::Rc;
 use slotcast::flavour::{self, Subscribe};
 use slotcast::{
     BoxError, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow, HandlerError,
-    HandlerErrors, Overflow, Panics, PostError, SubscriptionId, Topic, TopicError, WaitError,
-    WrongType, local,
+    HandlerErrors, Overflow, Panics, PostError, ReplaceError, ReplaceErrorKind, SubscriptionId,
+    Topic, TopicError, WaitError, WrongType, local,
 };
 
 /// Neither `Send` nor `Sync`, and not safe to be seen after a panic.
@@ -104,6 +104,7 @@ fn shared_types_cross_threads_and_panics_whatever_they_carry() {
         slotcast::Delayed, slotcast::Delayed<Context>,
         slotcast::Ready, slotcast::Ready<Context>,
         slotcast::Subscription, slotcast::Pause,
+        slotcast::Subscription, slotcast::Pause, slotcast::Scope,
         Subscribe<flavour::Shared, u32, ()>, Subscribe<flavour::Shared, Event, Context>,
         flavour::Shared;
         [Send Sync Unpin UnwindSafe RefUnwindSafe]
@@ -122,6 +123,7 @@ fn local_types_cross_panics_and_no_threads() {
             local::Delayed, local::Delayed<Context>,
             local::Ready, local::Ready<Context>,
             local::Subscription, local::Pause,
+            local::Subscription, local::Pause, local::Scope,
             Subscribe<flavour::Local, u32, ()>, Subscribe<flavour::Local, Event, Context>;
             [Send Sync Unpin UnwindSafe RefUnwindSafe]
         ],
@@ -145,7 +147,8 @@ fn names_cross_threads_and_panics() {
 #[test]
 fn errors_cross_threads_and_panics_and_live_for_ever() {
     assert_none_lacks(&lacks![
-        TopicError, WrongType, WaitError, PostError, DeferErrorKind, DeferError<u32>;
+        TopicError, WrongType, WaitError, PostError, DeferErrorKind, DeferError<u32>,
+        ReplaceErrorKind, ReplaceError<u32>;
         [Send Sync Unpin UnwindSafe RefUnwindSafe Debug Display Error IntoBoxError]
     ]);
     assert_none_lacks(&lacks![HandlerErrors, HandlerError; [Debug Display Error IntoBoxError]]);
@@ -167,11 +170,11 @@ impl<T: Into<BoxError>> IntoBoxError for T {}
 #[test]
 fn error_that_hands_an_event_back_is_what_the_event_is() {
     assert_all_lack(
-        &lacks![DeferError<Event>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
+        &lacks![DeferError<Event>, ReplaceError<Event>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
         &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"],
     );
     assert_all_lack(
-        &lacks![DeferError<Cell<u32>>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
+        &lacks![DeferError<Cell<u32>>, ReplaceError<Cell<u32>>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
         &["Sync", "RefUnwindSafe"],
     );
 }
@@ -182,12 +185,12 @@ fn nothing_asks_the_event_for_debug() {
         &lacks![Bare; [Debug Display Error]],
         &["Debug", "Display", "Error"],
     );
-    assert_none_lacks(&lacks![DeferError<Bare>; [Debug Display Error]]);
+    assert_none_lacks(&lacks![DeferError<Bare>, ReplaceError<Bare>; [Debug Display Error]]);
     assert_none_lacks(&lacks![
         Topic<Bare>,
         slotcast::Bus<Bare>, slotcast::BusBuilder<Bare>, slotcast::WeakBus<Bare>, slotcast::Queue<Bare>,
         slotcast::Signal<Bare, Bare>, slotcast::WeakSignal<Bare, Bare>, Subscribe<flavour::Shared, Bare, Bare>,
-        slotcast::Subscription, slotcast::Pause,
+        slotcast::Subscription, slotcast::Pause, slotcast::Scope, local::Scope, ReplaceError<Bare>,
         local::Bus<Bare>, local::BusBuilder<Bare>, local::WeakBus<Bare>, local::Queue<Bare>,
         local::Signal<Bare, Bare>, local::WeakSignal<Bare, Bare>, Subscribe<flavour::Local, Bare, Bare>,
         local::Subscription, local::Pause, Emission, Drained,
@@ -231,12 +234,14 @@ fn handles_are_cloned_whatever_they_carry() {
     ]);
     assert_none_lacks(&lacks![
         slotcast::Bus<Bare>, slotcast::Queue<Bare>, slotcast::Signal<Bare, Bare>,
-        local::Bus<Bare>, local::Queue<Bare>, local::Signal<Bare, Bare>;
+        local::Bus<Bare>, local::Queue<Bare>, local::Signal<Bare, Bare>,
+        slotcast::Scope, local::Scope;
         [Default]
     ]);
     // A guard is one.
     assert_all_lack(
-        &lacks![slotcast::Subscription, slotcast::Pause, local::Subscription, local::Pause; [Clone Copy]],
+        &lacks![slotcast::Subscription, slotcast::Pause, slotcast::Scope, local::Subscription, local::Pause, local::Scope;
+            [Clone Copy]],
         &["Clone", "Copy"],
     );
 }
@@ -252,7 +257,7 @@ fn subscription_id_is_plain_data() {
 #[test]
 fn kinds_are_compared_and_copied() {
     assert_none_lacks(
-        &lacks![FailureKind, DeferErrorKind, WaitError, PostError, Flow, Overflow, Panics; [Copy Eq Debug]],
+        &lacks![FailureKind, DeferErrorKind, ReplaceErrorKind, WaitError, PostError, Flow, Overflow, Panics; [Copy Eq Debug]],
     );
     assert_none_lacks(&lacks![Topic<Bare>; [Eq]]);
 }

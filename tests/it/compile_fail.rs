@@ -147,6 +147,7 @@ fn compiler_says_why_a_handler_is_not_for_threads() {
         "handler_that_is_not_send",
         "filter_that_is_not_send",
         "once_that_is_not_send",
+        "turn_that_is_not_send",
     ] {
         let said = text(FAIL, case, "stderr");
         assert!(

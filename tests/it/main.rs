@@ -17,7 +17,9 @@ mod threads;
 /// Every scenario, on the flavour for any number of threads.
 #[path = "."]
 mod shared {
-    pub(crate) use slotcast::{Bus, Queue, Signal, Subscription, WeakBus, WeakSignal};
+    pub(crate) use slotcast::{Bus, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
+    /// What weak targets are kept by.
+    pub(crate) use std::sync::Arc as Ptr;
 
     #[path = "promises/mod.rs"]
     mod promises;
@@ -26,7 +28,11 @@ mod shared {
 /// Every scenario, on the flavour for one thread.
 #[path = "."]
 mod local {
-    pub(crate) use slotcast::local::{Bus, Queue, Signal, Subscription, WeakBus, WeakSignal};
+    pub(crate) use slotcast::local::{
+        Bus, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
+    };
+    /// What weak targets are kept by.
+    pub(crate) use std::rc::Rc as Ptr;
 
     #[path = "promises/mod.rs"]
     mod promises;

@@ -11,7 +11,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use slotcast::flavour::{
-    Bus, Carries, Flavour, Local, Queue, Shared, Shares, Signal, Subscription,
+    Bus, Carries, Flavour, Local, Queue, Scope, Shared, Shares, Signal, Subscription,
 };
 use slotcast::{Flow, IntoPattern, Overflow, Pattern, Topic};
 
@@ -92,11 +92,14 @@ trait Either:
     + Carries<[u64; 5]>
     + Carries<String>
     + Carries<Capturing>
+    + Carries<Plain>
 {
     /// Subscribes a handler without captures, whose type has no name.
     fn on_nothing(signal: &Signal<Self, u32>) -> Subscription<Self>;
     /// The same, by a pattern.
     fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self>;
+    /// A target, and a weak handler of it.
+    fn on_target(signal: &Signal<Self, u32>) -> (Self::Ptr<u64>, Subscription<Self>);
 }
 
 impl Either for Shared {
@@ -106,6 +109,11 @@ impl Either for Shared {
     fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self> {
         bus.on_pattern(pattern, |_| ())
     }
+    fn on_target(signal: &Signal<Self, u32>) -> (Arc<u64>, Subscription<Self>) {
+        let target = Arc::new(7);
+        let sub = signal.on_weak(&target, |_, _| ());
+        (target, sub)
+    }
 }
 
 impl Either for Local {
@@ -114,6 +122,11 @@ impl Either for Local {
     }
     fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self> {
         bus.on_pattern(pattern, |_| ())
+    }
+    fn on_target(signal: &Signal<Self, u32>) -> (std::rc::Rc<u64>, Subscription<Self>) {
+        let target = std::rc::Rc::new(7);
+        let sub = signal.on_weak(&target, |_, _| ());
+        (target, sub)
     }
 }
 
@@ -162,6 +175,12 @@ on_both! {
     topic_exists_while_a_deferred_event_does;
     topic_is_not_created_by_asking;
     topic_that_has_gone_binds_no_type;
+    weak_targets_that_died_do_not_add_up;
+    weak_targets_that_died_do_not_keep_their_topics;
+    a_scope_does_not_grow_by_what_has_ended;
+    replacing_leaves_nothing;
+    forwarding_to_what_has_gone_leaves_nothing;
+    turns_and_targets_and_replacements_allocate_nothing;
 }
 
 /// As many as `n`, and a few where each step is slow.
@@ -851,4 +870,147 @@ fn topic_that_has_gone_binds_no_type<M: Either>() {
     drop(held);
     assert_eq!(bus.emit(&number, &1).ran(), 0);
     assert!(bus.try_signal(&number).is_ok());
+}
+
+fn weak_targets_that_died_do_not_add_up<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let (living, _sub) = M::on_target(&signal);
+    // Nobody emits, and nobody cancels.
+    let dies = || {
+        let (target, sub) = M::on_target(&signal);
+        sub.detach();
+        drop(target);
+    };
+    (0..100).for_each(|_| dies());
+    let (bytes, ()) = bytes_of(|| (0..times(100_000)).for_each(|_| dies()));
+    assert!(bytes.abs() < 2048, "{bytes} bytes more");
+    assert_eq!(signal.len(), 1);
+    assert_eq!(signal.emit(&1).ran(), 1);
+    drop(living);
+    // Many at a time cost as much as each alone: they are looked for when room is made.
+    let many: Vec<_> = (0..times(20_000)).map(|_| M::on_target(&signal)).collect();
+    assert_eq!(signal.len(), many.len());
+    let subs: Vec<_> = many.into_iter().map(|(_, sub)| sub).collect();
+    assert!(signal.is_empty() && subs.iter().all(|sub| !sub.is_active()));
+    assert_eq!(signal.emit(&1).ran(), 0);
+    assert_eq!(signal.clear(), 0);
+}
+
+fn weak_targets_that_died_do_not_keep_their_topics<M: Either>() {
+    let bus = Bus::<M>::new();
+    let name = |n: usize| Topic::<u32>::named(format!("room.{n:07}.joined")).unwrap();
+    let _held = bus.signal(&name(9_999_999));
+    let dies = |n: usize| {
+        let (target, sub) = M::on_target(&bus.signal(&name(n)));
+        sub.detach();
+        drop(target);
+    };
+    (0..200).for_each(dies);
+    let (bytes, ()) = bytes_of(|| (0..times(40_000)).for_each(dies));
+    assert!(bytes < 100_000, "{bytes} bytes more");
+    assert!(bus.topics().len() < 500, "{}", bus.topics().len());
+    // Those that live are left alone.
+    let living: Vec<_> = (0..times(1000))
+        .map(|n| M::on_target(&bus.signal(&name(n))))
+        .collect();
+    assert!(living.iter().all(|(_, sub)| sub.is_active()));
+    assert_eq!(bus.emit(&name(7), &1).ran(), 1);
+}
+
+fn a_scope_does_not_grow_by_what_has_ended<M: Either>() {
+    let (signal, mut scope) = (Signal::<M, u32>::new(), Scope::<M>::new());
+    let handler: Plain = |_| Flow::Continue;
+    scope.add(M::on_nothing(&signal));
+    let round = |scope: &mut Scope<M>| {
+        // Ended by their limit, by themselves, by their signal, by their target.
+        scope.add(signal.subscribe().limit(1).on(handler));
+        let cancelled = M::on_nothing(&signal);
+        cancelled.cancel();
+        scope.add(cancelled);
+        scope.add(M::on_nothing(&Signal::new()));
+        let (target, sub) = M::on_target(&signal);
+        scope.add(sub);
+        assert_eq!(signal.emit(&1).ran(), 3);
+        drop(target);
+        assert_eq!(scope.len(), 1);
+    };
+    (0..100).for_each(|_| round(&mut scope));
+    let (bytes, ()) = bytes_of(|| (0..times(25_000)).for_each(|_| round(&mut scope)));
+    assert!(bytes.abs() < 4096, "{bytes} bytes more");
+    assert_eq!(scope.clear(), 1);
+    // A crowd leaves no room behind.
+    let (bytes, scope) = bytes_of(|| {
+        let mut scope = Scope::<M>::new();
+        scope.extend((0..times(10_000)).map(|_| M::on_nothing(&signal)));
+        assert_eq!(signal.clear(), scope.len() + times(10_000));
+        scope.extend((0..times(10_000)).map(|_| M::on_nothing(&Signal::new())));
+        scope
+    });
+    assert!(bytes < 200 * signed(times(10_000)), "{bytes} bytes");
+    drop(scope);
+}
+
+fn replacing_leaves_nothing<M: Either>() {
+    let (signal, drops) = (Signal::<M, u32>::new(), Arc::new(AtomicUsize::new(0)));
+    let even: Passes = |n| n % 2 == 0;
+    let subs = [
+        M::on_nothing(&signal),
+        signal
+            .subscribe()
+            .filter(even)
+            .label("even")
+            .limit(usize::MAX)
+            .on(capturing(&drops)),
+    ];
+    let replace = |n: usize| {
+        subs.iter()
+            .for_each(|sub| sub.replace(capturing(&drops)).unwrap());
+        if n % 3 == 0 {
+            assert_eq!(signal.emit(&2).ran(), 2);
+        }
+    };
+    (0..100).for_each(replace);
+    let before = drops.load(Relaxed);
+    // A multiple of three, so that as much is published after as before.
+    let count = times(50_000) / 300 * 300;
+    replace(0);
+    assert_eq!(bytes_of(|| (1..=count).for_each(replace)).0, 0);
+    assert_eq!(drops.load(Relaxed), before + 2 * (count + 1));
+    drop(subs);
+    assert_eq!(Arc::strong_count(&drops), 1);
+    // All of it, from the first to the last.
+    let go = || {
+        let sub = signal.subscribe().filter(even).on(capturing(&drops));
+        let pause = sub.pause();
+        (0..3).for_each(|_| sub.replace(capturing(&drops)).unwrap());
+        drop(sub);
+        drop(pause);
+    };
+    go();
+    assert_eq!(bytes_of(go).0, 0);
+}
+
+fn forwarding_to_what_has_gone_leaves_nothing<M: Either>() {
+    let source = Signal::<M, u32>::new();
+    let forward = || source.forward_to(&Signal::new()).detach();
+    (0..100).for_each(|_| forward());
+    let (bytes, ()) = bytes_of(|| (0..times(50_000)).for_each(|_| forward()));
+    assert!(bytes.abs() < 2048, "{bytes} bytes more");
+    assert!(source.is_empty());
+}
+
+fn turns_and_targets_and_replacements_allocate_nothing<M: Either>() {
+    let (signal, target) = (Signal::<M, u32>::new(), Signal::<M, u32>::new());
+    let handler: Plain = |_| Flow::Continue;
+    let (_kept, _weak) = M::on_target(&signal);
+    let _subs = [
+        signal.on_mut(handler),
+        signal.forward_to(&target),
+        M::on_nothing(&target),
+    ];
+    let replaced = M::on_nothing(&signal);
+    replaced.replace(handler).unwrap();
+    assert_eq!(signal.emit(&1).ran(), 4);
+    let emit = || (0..100).for_each(|n| assert_eq!(signal.emit(&n).ran(), 4));
+    assert_eq!(allocations_of(emit), 0);
 }

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use slotcast::{Bus, DeferErrorKind, Overflow, Queue, Signal, Subscription, Topic, WaitError};
+use slotcast::{
+    Bus, DeferErrorKind, Overflow, Queue, Scope, Signal, Subscription, Topic, WaitError,
+};
 
 use crate::log::{Log, OnDrop, panic_of};
 
@@ -888,4 +890,206 @@ fn a_thread_that_replaces_beside_a_drain_is_seen_in_the_end() {
         assert!(running.join().unwrap() <= 50_000);
     });
     assert_eq!(seen.load(SeqCst), 50_000);
+}
+
+#[test]
+fn threads_take_turns_to_call_a_handler_that_changes_its_captures() {
+    let signal = Signal::<u32>::new();
+    let (sum, inside) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    // Sent and not shared.
+    let total = std::cell::Cell::new(0);
+    let _sub = signal.on_mut({
+        let sum = sum.clone();
+        move |n| {
+            assert_eq!(inside.fetch_add(1, SeqCst), 0, "one at a time");
+            total.set(total.get() + *n as usize);
+            sum.store(total.get(), SeqCst);
+            inside.fetch_sub(1, SeqCst);
+        }
+    });
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..1000).for_each(|_| assert_eq!(signal.emit(&1).ran(), 1)));
+        }
+    });
+    assert_eq!(sum.load(SeqCst), 4000);
+}
+
+#[test]
+fn whoever_waits_for_a_turn_does_not_call_a_handler_that_was_cancelled() {
+    let signal = Signal::<u32>::new();
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let mut calls = 0;
+    let sub = signal.on_mut(move |_| {
+        calls += 1;
+        assert_eq!(calls, 1);
+        inside.send(()).unwrap();
+        may_leave.recv().unwrap();
+    });
+    thread::scope(|scope| {
+        let first = scope.spawn(|| signal.emit(&1).ran());
+        entered.recv().unwrap();
+        let second = scope.spawn(|| signal.emit(&2).ran());
+        // It may not have come as far as the turn; then it finds the handler cancelled.
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(
+            sub.cancel_and_wait_timeout(Duration::ZERO),
+            Err(WaitError::TimedOut)
+        );
+        leave.send(()).unwrap();
+        assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 0));
+        assert_eq!(sub.cancel_and_wait(), Ok(()));
+    });
+}
+
+#[test]
+fn a_turn_that_another_thread_has_is_no_reentry() {
+    let (outer, inner) = (Signal::<u32>::new(), Signal::<u32>::new());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let _inner = inner.on_mut({
+        let calls = calls.clone();
+        move |_| {
+            thread::sleep(Duration::from_millis(1));
+            calls.fetch_add(1, SeqCst);
+        }
+    });
+    let _forward = outer.forward_to(&inner);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    assert!(outer.emit(&1).errors().is_empty());
+                }
+            });
+        }
+    });
+    assert_eq!(calls.load(SeqCst), 20);
+}
+
+#[test]
+fn a_scope_waits_for_all_of_its_handlers() {
+    let (signal, other) = (Signal::<u32>::new(), Signal::<u32>::new());
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let may_leave = Mutex::new(may_leave);
+    let library = Arc::new(());
+    let mut plugin = Scope::new();
+    let user = library.clone();
+    plugin.add(signal.on(move |_| {
+        let _user = &user;
+        inside.send(()).unwrap();
+        may_leave.lock().unwrap().recv().unwrap();
+    }));
+    let user = library.clone();
+    plugin.add(other.on(move |_| _ = &user));
+    let user = library.clone();
+    plugin.add(signal.once(move |_| drop(user)));
+    thread::scope(|scope| {
+        scope.spawn(|| signal.emit(&1));
+        entered.recv().unwrap();
+        assert_eq!(
+            plugin.cancel_and_wait_timeout(Duration::ZERO),
+            Err(WaitError::TimedOut)
+        );
+        assert!(plugin.is_empty() && other.is_empty(), "all are cancelled");
+        leave.send(()).unwrap();
+        assert_eq!(plugin.cancel_and_wait(), Ok(()));
+        assert_eq!(Arc::strong_count(&library), 1);
+    });
+    // From inside it cannot wait, and can be asked again.
+    let plugin = Arc::new(Mutex::new(Scope::new()));
+    let (own, user) = (plugin.clone(), library.clone());
+    let sub = signal.on(move |_| {
+        let _user = &user;
+        let mut own = own.lock().unwrap();
+        assert_eq!(own.cancel_and_wait(), Err(WaitError::Inside));
+    });
+    let user = library.clone();
+    plugin
+        .lock()
+        .unwrap()
+        .extend([sub, other.on(move |_| _ = &user)]);
+    assert_eq!(signal.emit(&2).ran(), 1);
+    assert!(other.is_empty());
+    assert_eq!(plugin.lock().unwrap().cancel_and_wait(), Ok(()));
+    assert_eq!(Arc::strong_count(&library), 1);
+}
+
+#[test]
+fn no_event_falls_between_a_handler_and_its_replacement() {
+    let signal = Signal::<u32>::new();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counting = |by: usize| {
+        let calls = calls.clone();
+        move |_: &u32| _ = calls.fetch_add(by, SeqCst)
+    };
+    let sub = signal.subscribe().filter(|n| *n != 0).on(counting(1));
+    let done = AtomicBool::new(false);
+    let emitted = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    assert_eq!(signal.emit(&1).ran(), 1);
+                    emitted.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        for _ in 0..2000 {
+            sub.replace(counting(1)).unwrap();
+        }
+        done.store(true, SeqCst);
+    });
+    assert_eq!(calls.load(SeqCst), emitted.load(SeqCst));
+    assert_eq!(sub.cancel_and_wait(), Ok(()));
+    assert_eq!(Arc::strong_count(&calls), 1);
+}
+
+#[test]
+fn cancel_and_wait_waits_for_the_handler_that_was_replaced_too() {
+    let signal = Signal::<u32>::new();
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let may_leave = Mutex::new(may_leave);
+    let sub = signal.on(move |_| {
+        inside.send(()).unwrap();
+        may_leave.lock().unwrap().recv().unwrap();
+    });
+    thread::scope(|scope| {
+        let emitting = scope.spawn(|| signal.emit(&1).ran());
+        entered.recv().unwrap();
+        sub.replace(|_: &u32| ()).unwrap();
+        assert_eq!(signal.emit(&2).ran(), 1, "the new one is called meanwhile");
+        assert_eq!(
+            sub.cancel_and_wait_timeout(Duration::from_millis(1)),
+            Err(WaitError::TimedOut)
+        );
+        leave.send(()).unwrap();
+        assert_eq!(sub.cancel_and_wait(), Ok(()));
+        assert_eq!(emitting.join().unwrap(), 1);
+    });
+    // Inside of the replacement, and of its drop.
+    let shelf = Arc::new(Mutex::new(None::<Arc<Subscription>>));
+    let sub = Arc::new(signal.on(|_| ()));
+    let captured = OnDrop({
+        let shelf = shelf.clone();
+        move || {
+            if let Some(sub) = &*shelf.lock().unwrap() {
+                assert_eq!(sub.cancel_and_wait(), Err(WaitError::Inside));
+            }
+        }
+    });
+    sub.replace({
+        let shelf = shelf.clone();
+        move |_: &u32| {
+            let _captured = &captured;
+            let sub = shelf.lock().unwrap().take().unwrap();
+            assert_eq!(sub.cancel_and_wait(), Err(WaitError::Inside));
+        }
+    })
+    .unwrap();
+    *shelf.lock().unwrap() = Some(sub.clone());
+    assert_eq!(signal.emit(&3).ran(), 1);
+    assert_eq!(sub.cancel_and_wait(), Ok(()));
 }

@@ -1,12 +1,13 @@
 //! Scenarios that do not know their flavour.
 
-use super::{Bus, Queue, Signal, Subscription, WeakBus, WeakSignal};
+use super::{Bus, Ptr, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
 
 mod attacks;
 mod changes;
 mod drops;
 mod failure;
 mod hooks;
+mod lifetimes;
 mod misuse;
 mod order;
 mod patterns;
