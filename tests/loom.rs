@@ -17,8 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use slotcast::{Bus, Overflow, Queue, Signal, Topic};
-use slotcast::{FailureKind, Queue, Signal};
+use slotcast::{Bus, FailureKind, Overflow, Queue, Signal, Topic};
 
 /// All orders with at most this many preemptions.
 const PREEMPTIONS: usize = 3;
