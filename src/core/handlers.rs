@@ -137,14 +137,8 @@ where
             return Code::Closed;
         }
         K::reserve(&self.link.kept);
-        // SAFETY: the caller has a hold.
-        let callee = unsafe { &self.captures().callee };
         // SAFETY: the caller says the same.
-        unsafe {
-            with_event(event, round, |event, round| {
-                callee.call(self.head(), event, round)
-            })
-        }
+        unsafe { self.enter(event, round) }
     }
 
     fn spent(&self) -> bool {
@@ -158,7 +152,23 @@ where
 
     unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
         // SAFETY: the caller says the same.
-        unsafe { ask(self, None, event, round) }.or_else(|| claim(self))
+        unsafe { ask(self, None, event, round) }
+    }
+
+    fn claim(&self) -> Option<Code> {
+        claim(self)
+    }
+
+    #[inline(always)]
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+        // SAFETY: the caller has a hold.
+        let callee = unsafe { &self.captures().callee };
+        // SAFETY: the caller says the same.
+        unsafe {
+            with_event(event, round, |event, round| {
+                callee.call(self.head(), event, round)
+            })
+        }
     }
 
     unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
@@ -205,13 +215,18 @@ where
     if let Some(code) = unsafe { ask(entry, Some(callee), event, round) } {
         return code;
     }
+    if P::ASKS && head.has(state::REPLACED) {
+        // By its own filter, perhaps, and then it is not entered any more.
+        // SAFETY: the caller says the same.
+        return unsafe { replace::hand_over(&link.signal, head, || claim(entry), event, round) };
+    }
     K::reserve(&link.kept);
     if let Some(code) = claim(entry) {
         callee.forgo(&link.kept);
         return code;
     }
     // SAFETY: the caller says the same.
-    unsafe { with_event(event, round, |event, round| callee.call(head, event, round)) }
+    unsafe { entry.enter(event, round) }
 }
 
 /// Asks all but the claim. What it came to, if that is no call. The `callee` is the handler's own,
