@@ -215,11 +215,6 @@ where
     if let Some(code) = unsafe { ask(entry, Some(callee), event, round) } {
         return code;
     }
-    if P::ASKS && head.has(state::REPLACED) {
-        // By its own filter, perhaps, and then it is not entered any more.
-        // SAFETY: the caller says the same.
-        return unsafe { replace::hand_over(&link.signal, head, || claim(entry), event, round) };
-    }
     K::reserve(&link.kept);
     if let Some(code) = claim(entry) {
         callee.forgo(&link.kept);
@@ -229,8 +224,8 @@ where
     unsafe { entry.enter(event, round) }
 }
 
-/// Asks all but the claim. What it came to, if that is no call. The `callee` is the handler's own,
-/// unless it is asked for a replacement.
+/// Asks all but the claim. What it came to, if that is no call of this handler. The `callee` is the
+/// handler's own, unless it is asked for a replacement.
 ///
 /// # Safety
 ///
@@ -268,8 +263,21 @@ where
         if !passes {
             return Some(Code::Skipped);
         }
-        // The filter is user code, and may have cancelled. Whether it is paused was asked before.
-        if head.has(state::REMOVED) || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
+        // The filter is user code, and may have cancelled or replaced. Whether it is paused was asked
+        // before.
+        let changes = match callee {
+            Some(_) => state::REMOVED | state::REPLACED,
+            None => state::REMOVED,
+        };
+        let changed = head.state.get() & changes;
+        if changed == state::REPLACED {
+            let signal = &entry.link.signal;
+            // SAFETY: the caller says the same.
+            return Some(unsafe {
+                replace::hand_over(signal, head, || claim(entry), event, round)
+            });
+        }
+        if changed != 0 || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
             return Some(refuse(entry, callee).unwrap_or(Code::Skipped));
         }
     }

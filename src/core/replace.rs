@@ -217,10 +217,11 @@ impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
             // SAFETY: the caller says the same.
             return unsafe { hand_over(&self.link, self.head(), claim, event, round) };
         }
-        // SAFETY: the caller says the same.
-        original
-            .claim()
-            .unwrap_or_else(|| unsafe { self.enter(event, round) })
+        match original.claim() {
+            Some(code) => code,
+            // SAFETY: the caller says the same.
+            None => unsafe { self.enter(event, round) },
+        }
     }
     fn spent(&self) -> bool {
         true
