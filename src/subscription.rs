@@ -183,7 +183,7 @@ impl<M: Mode> Subscription<M> {
     ///
     /// const SAVED: Topic<u64> = Topic::new("file.saved");
     /// let bus = Bus::new();
-    /// let sub = bus.subscribe(&SAVED).label("log").on(|_| Err("no log yet"));
+    /// let sub = bus.subscribe(&SAVED).label("log").on(|_| Err::<(), _>("no log yet"));
     /// assert_eq!(bus.emit(&SAVED, &1).errors().len(), 1);
     /// sub.replace(|bytes: &u64| println!("{bytes} bytes"))?;
     /// assert!(bus.emit(&SAVED, &2).errors().is_empty());

@@ -198,13 +198,21 @@ pub(crate) trait Handle<M: Mode, C>: Entity<M> {
     ///
     /// The caller has a hold.
     unsafe fn lives(&self) -> bool;
-    /// Asks all that stands between an event and the handler, and claims a call for a replacement.
-    /// What it came to, if that is no call.
+    /// Asks, for a replacement, all that stands between an event and the handler, but the claim. What
+    /// it came to, if that is no call.
     ///
     /// # Safety
     ///
     /// That of [`call`](Self::call), but that a keeper will do, which is a hold of the filter alone.
     unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code>;
+    /// Claims a call for a replacement. What it came to, if there was none left.
+    fn claim(&self) -> Option<Code>;
+    /// Makes a call that was claimed.
+    ///
+    /// # Safety
+    ///
+    /// That of [`call`](Self::call).
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code;
     /// Of a replacement, what it shares with others of the same original.
     ///
     /// # Safety

@@ -133,11 +133,8 @@ where
             return unsafe { ask_and_call(self, event, round) };
         }
         K::reserve(&self.link.kept);
-        // SAFETY: the caller has a hold.
-        let callee = unsafe { &self.captures().callee };
-        let call = |event: &E, round: &mut Round<'_, C>| callee.call(self.head(), event, round);
         // SAFETY: the caller says the same.
-        unsafe { with_event(event, round, false, call) }
+        unsafe { self.enter(event, round) }
     }
 
     fn spent(&self) -> bool {
@@ -151,7 +148,24 @@ where
 
     unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
         // SAFETY: the caller says the same.
-        unsafe { ask(self, None, event, round) }.or_else(|| claim(self))
+        unsafe { ask(self, None, event, round) }
+    }
+
+    fn claim(&self) -> Option<Code> {
+        claim(self)
+    }
+
+    #[inline(always)]
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+        // SAFETY: the caller has a hold.
+        let callee = unsafe { &self.captures().callee };
+        // SAFETY: the caller says the same.
+        unsafe {
+            let again = is_any::<E>() && round.subject.is_any();
+            with_event(event, round, again, |event, round| {
+                callee.call(self.head(), event, round)
+            })
+        }
     }
 
     unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
@@ -204,16 +218,11 @@ where
         return code;
     }
     // SAFETY: the caller says the same.
-    unsafe {
-        let again = round.subject.is_any();
-        with_event(event, round, again, |event, round| {
-            callee.call(head, event, round)
-        })
-    }
+    unsafe { entry.enter(event, round) }
 }
 
-/// Asks all but the claim. What it came to, if that is no call. The `callee` is the handler's own,
-/// unless it is asked for a replacement.
+/// Asks all but the claim. What it came to, if that is no call of this handler. The `callee` is the
+/// handler's own, unless it is asked for a replacement.
 ///
 /// # Safety
 ///
@@ -247,15 +256,28 @@ where
         let filter = unsafe { &(*entry.captures_at()).filter };
         // SAFETY: the caller says the same.
         let passes = unsafe {
-            let again = round.subject.is_any();
+            let again = is_any::<E>() && round.subject.is_any();
             with_event(event, round, again, |event, _| filter.passes(event))
         };
         std::mem::forget(asking);
         if !passes {
             return Some(Code::Skipped);
         }
-        // The filter is user code, and may have cancelled. Whether it is paused was asked before.
-        if head.has(state::REMOVED) || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
+        // The filter is user code, and may have cancelled or replaced. Whether it is paused was asked
+        // before.
+        let changes = match callee {
+            Some(_) => state::REMOVED | state::REPLACED,
+            None => state::REMOVED,
+        };
+        let changed = head.state.get() & changes;
+        if changed == state::REPLACED {
+            let signal = &entry.link.signal;
+            // SAFETY: the caller says the same.
+            return Some(unsafe {
+                replace::hand_over(signal, head, || claim(entry), event, round)
+            });
+        }
+        if changed != 0 || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
             return Some(refuse(entry, callee).unwrap_or(Code::Skipped));
         }
     }
@@ -316,7 +338,7 @@ where
 
 /// Whether the handlers of this event are those of a pattern, which take any.
 #[inline(always)]
-fn is_any<E: 'static>() -> bool {
+pub(crate) fn is_any<E: 'static>() -> bool {
     // Both are known to the compiler.
     TypeId::of::<E>() == TypeId::of::<AnyEvent>()
 }

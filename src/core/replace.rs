@@ -12,10 +12,11 @@ use std::ptr::NonNull;
 use super::entry::{
     Anchor, Code, Contents, Control, Draft, Entity, Entry, Extra, Handle, Head, Round, leave, state,
 };
-use super::handlers::{code, with_event};
+use super::handlers::{code, is_any, with_event};
 use super::home::{Place, Subject};
 use super::mode::Mode;
 use super::signal::Signal;
+use super::snapshot::Handler;
 use crate::error::ReplaceErrorKind;
 use crate::outcome::Outcome;
 
@@ -158,13 +159,44 @@ pub(crate) unsafe fn pass_on<M: Mode, E, C>(
     event: NonNull<()>,
     round: &mut Round<'_, C>,
 ) -> Code {
-    let current = M::upgrade(signal).and_then(|signal| signal.current(head.key, head.sequence));
-    match current {
+    match current(signal, head) {
         // SAFETY: `current` is a hold; the rest is as the caller says.
-        Some(current) => unsafe { current.entry().call(event, round) },
-        None if head.original().has(state::CLOSED) => Code::Closed,
-        None => Code::Skipped,
+        Ok(current) => unsafe { current.entry().call(event, round) },
+        Err(code) => code,
     }
+}
+
+/// Like [`pass_on`], after all but the claim was asked.
+///
+/// # Safety
+///
+/// That of [`Handle::call`].
+#[cold]
+pub(crate) unsafe fn hand_over<M: Mode, E, C>(
+    signal: &M::Weak<Signal<M, E, C>>,
+    head: &Head<M>,
+    claim: impl FnOnce() -> Option<Code>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+) -> Code {
+    // Before the claim, which may be the last and take it out of the roster.
+    match current(signal, head) {
+        // SAFETY: as above.
+        Ok(current) => claim().unwrap_or_else(|| unsafe { current.entry().enter(event, round) }),
+        Err(code) => code,
+    }
+}
+
+/// What has the place of a handler by now. An error says what a call comes to if nothing has.
+fn current<M: Mode, E, C>(
+    signal: &M::Weak<Signal<M, E, C>>,
+    head: &Head<M>,
+) -> Result<Handler<M, C>, Code> {
+    let current = M::upgrade(signal).and_then(|signal| signal.current(head.key, head.sequence));
+    current.ok_or_else(|| match head.original().has(state::CLOSED) {
+        true => Code::Closed,
+        false => Code::Skipped,
+    })
 }
 
 impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
@@ -174,18 +206,21 @@ impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
             return unsafe { pass_on(&self.link, self.head(), event, round) };
         }
         // SAFETY: the caller has a hold.
-        let captures = unsafe { self.captures() };
-        // SAFETY: the caller says the same, and here is the keeper.
-        if let Some(code) = unsafe { captures.keeper.original.ask(event, round) } {
+        let original = unsafe { &self.captures().keeper.original };
+        // SAFETY: the caller says the same, and there is the keeper.
+        if let Some(code) = unsafe { original.ask(event, round) } {
             return code;
         }
-        // SAFETY: the caller says the same.
-        unsafe {
-            let again = round.subject.is_any();
-            with_event(event, round, again, |event, round| {
-                let Round { context, subject } = round;
-                captures.stand.call(self.head(), subject, *context, event)
-            })
+        if self.head().has(state::REPLACED) {
+            // By the filter, perhaps, and then it is not entered any more.
+            let claim = || original.claim();
+            // SAFETY: the caller says the same.
+            return unsafe { hand_over(&self.link, self.head(), claim, event, round) };
+        }
+        match original.claim() {
+            Some(code) => code,
+            // SAFETY: the caller says the same.
+            None => unsafe { self.enter(event, round) },
         }
     }
     fn spent(&self) -> bool {
@@ -194,9 +229,23 @@ impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
     unsafe fn lives(&self) -> bool {
         true
     }
-    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
-        // SAFETY: the caller has a hold, and says the rest.
-        unsafe { self.captures().keeper.original.ask(event, round) }
+    unsafe fn ask(&self, _: NonNull<()>, _: &mut Round<'_, C>) -> Option<Code> {
+        unreachable!("replacements ask their original")
+    }
+    fn claim(&self) -> Option<Code> {
+        unreachable!("replacements ask their original")
+    }
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+        // SAFETY: the caller has a hold.
+        let stand = unsafe { &self.captures().stand };
+        // SAFETY: the caller says the same.
+        unsafe {
+            let again = is_any::<E>() && round.subject.is_any();
+            with_event(event, round, again, |event, round| {
+                let Round { context, subject } = round;
+                stand.call(self.head(), subject, *context, event)
+            })
+        }
     }
     unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
         // SAFETY: the caller has a hold.

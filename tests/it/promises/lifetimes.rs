@@ -652,6 +652,42 @@ fn a_handler_replaced_and_removed_during_an_emission_is_not_called() {
 }
 
 #[test]
+fn a_handler_that_its_own_filter_replaces_is_not_called() {
+    let (signal, log) = (Signal::<u32>::new(), Log::default());
+    let shelf = Arc::new(Mutex::new(None::<Subscription>));
+    let sub = signal
+        .subscribe()
+        .limit(3)
+        .filter({
+            let (shelf, log) = (shelf.clone(), log.clone());
+            move |n| {
+                log.add("filter");
+                if *n < 3 {
+                    let name = ["one", "two", "three"][*n as usize];
+                    let sub = shelf.lock().unwrap();
+                    sub.as_ref().unwrap().replace(saying(&log, name)).unwrap();
+                }
+                true
+            }
+        })
+        .on(saying(&log, "none"));
+    *shelf.lock().unwrap() = Some(sub);
+    for (n, last) in [(0, "drop none"), (1, "drop one")] {
+        assert_eq!(signal.emit(&n).ran(), 1);
+        let called = format!("{} {n}", ["one", "two"][n as usize]);
+        assert_eq!(log.take(), ["filter", &called, last]);
+    }
+    // The last of the limit is made as well.
+    assert_eq!(signal.emit(&2).ran(), 1);
+    let said = log.take();
+    assert_eq!(said[..2], ["filter", "three 2"]);
+    assert!(
+        said[2..].contains(&"drop two".to_owned()) && said[2..].contains(&"drop three".to_owned())
+    );
+    assert_eq!((signal.emit(&3).ran(), signal.len()), (0, 0));
+}
+
+#[test]
 fn every_kind_of_handler_may_be_replaced_but_a_queued_one() {
     let signal = Signal::<u32, Vec<u32>>::with_context();
     let (queue, target) = (Queue::<()>::with_context(), Ptr::new(()));
