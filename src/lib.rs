@@ -146,6 +146,10 @@
 //! - Events are passed by reference, `&E`: a handler that wants to keep one clones it.
 //! - A queue is as long as memory allows.
 //!
+//! # Testing
+//!
+//! [`testing`] has probes that record what was delivered, wait for it, and assert its order.
+//!
 //! # Features
 //!
 //! - `std`, on: the standard library. There is no build without it yet.
@@ -169,6 +173,7 @@ mod shared;
 mod signal;
 mod subscribe;
 mod subscription;
+pub mod testing;
 mod topic;
 
 pub use crate::core::home::Panics;

@@ -12,6 +12,7 @@ mod compile_fail;
 mod log;
 mod memory;
 mod model;
+mod testing;
 mod threads;
 
 /// Every scenario, on the flavour for any number of threads.
