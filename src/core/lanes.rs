@@ -19,6 +19,7 @@ use super::mode::{Carries, Mode};
 use super::queue::Tray;
 use super::signal::Signal;
 use super::thread::{self, Frame};
+use super::trace::{self, Follows, Link};
 
 /// Where an event goes.
 pub(crate) enum Target<M: Mode, E: 'static, C: 'static> {
@@ -31,9 +32,9 @@ pub(crate) enum Target<M: Mode, E: 'static, C: 'static> {
 /// Events of one type, first in, first out.
 pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
     events: VecDeque<E>,
-    /// The targets of the events, with how many each has in a row. Invariant: the counts add up to
-    /// the number of events.
-    runs: VecDeque<(Target<M, E, C>, usize)>,
+    /// The targets of the events and what they follow from, with how many each has in a row.
+    /// Invariant: the counts add up to the number of events.
+    runs: VecDeque<(Target<M, E, C>, Link, usize)>,
     /// That of the last run, kept within reach: to follow four pointers under the queue's lock costs
     /// as much as the rest of deferring.
     last: Option<Origin>,
@@ -60,11 +61,11 @@ pub trait Lane<M: Mode, C> {
 impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
         let mut taken = 0;
-        while let Some((target, count)) = self.runs.front_mut() {
+        while let Some((target, link, count)) = self.runs.front_mut() {
             match target {
                 Target::Signal(signal) => {
                     let before = taken;
-                    let mut run = Run::new(signal);
+                    let mut run = Run::new(signal, link.follows());
                     while *count > 0 && taken < most && tray.leave() {
                         let Some(event) = self.events.pop_front() else {
                             break;
@@ -77,7 +78,7 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         }
                         if needs_drop::<E>() {
                             // User code: nothing may be pinned meanwhile.
-                            run = Run::new(signal);
+                            run = Run::new(signal, link.follows());
                             faults::drop_event(
                                 event,
                                 &signal.home.subject,
@@ -95,7 +96,7 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         };
                         *count -= 1;
                         taken += 1;
-                        call(claim, &event, context, tray);
+                        call(claim, &event, link.follows(), context, tray);
                         let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
                         faults::drop_event(event, &home.subject, &home.settings, tray.place);
                     }
@@ -111,7 +112,7 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     }
 
     fn discard(&mut self, tray: &Tray<'_, M>) {
-        while let Some((target, count)) = self.runs.pop_front() {
+        while let Some((target, _link, count)) = self.runs.pop_front() {
             let home = match &target {
                 Target::Signal(signal) => Some(&*signal.home),
                 Target::Call(claim) => claim.entry().head().home.as_deref(),
@@ -125,7 +126,13 @@ impl<M: Mode, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
 }
 
 /// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
-fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray: &mut Tray<'_, M>) {
+fn call<M: Mode, E, C>(
+    claim: &Claim<M, E, C>,
+    event: &E,
+    follows: Follows<'_>,
+    context: &mut C,
+    tray: &mut Tray<'_, M>,
+) {
     let Some(hold) = claim.entry().hold() else {
         return;
     };
@@ -136,6 +143,7 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
     let occupied = thread::occupy(frame);
     let mark = thread::failures();
     let mut code = Code::Failed;
+    let span = trace::call(claim.entry().head(), follows);
     // SAFETY: `hold` is one.
     let mut deliver = || code = unsafe { hold.entry().deliver(event, context) };
     let head = claim.entry().head();
@@ -149,6 +157,7 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
             tray.report(Some(report));
         }
     }
+    span.leave();
     if code != Code::Skipped {
         tray.delivered += 1;
     }
@@ -256,13 +265,14 @@ impl<M: Mode, C: 'static> Batch<M, C> {
     }
 
     /// Adds an event at the end. `joins` tells whether the last one of its type has the same target;
-    /// if it has not, `target` makes a new one, or the event comes back. Runs under the queue's
-    /// lock, and so calls nothing.
+    /// if it has not, `target` makes a new one, or the event comes back. `link` is taken only then.
+    /// Runs under the queue's lock, and so calls nothing.
     #[inline]
     pub(crate) fn push<E: 'static>(
         &mut self,
         index: &mut Index,
         event: E,
+        link: &mut Link,
         joins: impl FnOnce(&Target<M, E, C>, Option<Origin>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
@@ -277,7 +287,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
             unreachable!("the index gives each type a lane of its own")
         };
         match lane.runs.back_mut() {
-            Some((last, count)) if joins(last, lane.last) => *count += 1,
+            Some((last, there, count)) if there.is(link) && joins(last, lane.last) => *count += 1,
             _ => {
                 let Some(target) = target() else {
                     return Err(event);
@@ -286,7 +296,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
                     Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, it.home.name())),
                     Target::Call(_) => None,
                 };
-                lane.runs.push_back((target, 1));
+                lane.runs.push_back((target, link.take(), 1));
             }
         }
         lane.events.push_back(event);

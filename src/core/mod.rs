@@ -22,4 +22,5 @@ pub(crate) mod signal;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod thread;
+pub(crate) mod trace;
 pub(crate) mod trie;

@@ -14,6 +14,7 @@ use super::mode::{Carries, Mode, Shared};
 use super::signal::Signal;
 use super::sync::{Fault, Lock, Word, lock, planted};
 use super::thread;
+use super::trace::Link;
 use super::trie::Kind;
 use crate::drained::Drained;
 use crate::error::{Cause, DeferError, HandlerError};
@@ -186,12 +187,15 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         M: Carries<E>,
     {
+        // Made and dropped outside of the lock: both may call a subscriber.
+        let mut link = Link::here();
         let (wake, waiting) = self.inbox.with(|inbox| {
             if inbox.closed {
                 return Err(event);
             }
             let was_empty = inbox.batch.len() == 0 && self.left.get() == 0;
-            inbox.batch.push(&mut inbox.index, event, joins, target)?;
+            let Inbox { batch, index, .. } = inbox;
+            batch.push(index, event, &mut link, joins, target)?;
             Ok((
                 if was_empty { inbox.wake.clone() } else { None },
                 inbox.waiting > 0,

@@ -14,6 +14,8 @@ mod memory;
 mod model;
 mod testing;
 mod threads;
+#[cfg(feature = "tracing")]
+mod trace;
 
 /// Every scenario, on the flavour for any number of threads.
 #[path = "."]
