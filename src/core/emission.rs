@@ -261,11 +261,42 @@ fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     context: &mut C,
     follows: Follows<'_>,
 ) -> Tally {
-    let span = trace::emission(&signal.home.subject, follows);
+    // Two ways, so that the usual one pays for no span.
+    if trace::wanted() {
+        read_traced(signal, reading, level, event, context, follows)
+    } else {
+        read_plain(signal, reading, level, event, context)
+    }
+}
+
+#[inline(always)]
+fn read_plain<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
+    signal: &Signal<M, E, C>,
+    reading: Reading<M, C, P>,
+    level: L,
+    event: &E,
+    context: &mut C,
+) -> Tally {
     let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
     // Lets go of the snapshot before the failures are collected: captures may panic.
     drop(reading);
     collect(&signal.home.settings, &mut tally);
+    drop(level);
+    tally
+}
+
+#[cold]
+#[inline(never)]
+fn read_traced<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
+    signal: &Signal<M, E, C>,
+    reading: Reading<M, C, P>,
+    level: L,
+    event: &E,
+    context: &mut C,
+    follows: Follows<'_>,
+) -> Tally {
+    let span = trace::emission(&signal.home.subject, follows);
+    let tally = read_plain(signal, reading, (), event, context);
     span.end(tally.counts);
     drop(level);
     tally

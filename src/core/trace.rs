@@ -38,7 +38,7 @@ mod on {
 
     /// Whether anybody could be interested. Whether somebody is, the callsite knows.
     #[inline(always)]
-    fn wanted() -> bool {
+    pub(crate) fn wanted() -> bool {
         LEVEL <= STATIC_MAX_LEVEL && LEVEL <= LevelFilter::current()
     }
 
@@ -53,75 +53,88 @@ mod on {
     }
 
     /// The span that was current when an event was deferred. Dropping it calls the subscriber.
-    pub(crate) struct Link(Span);
+    ///
+    /// Boxed, so that there mostly is a null pointer to store and to compare.
+    pub(crate) struct Link(Option<Box<Span>>);
 
     impl Link {
         /// The current one.
         #[inline]
         pub(crate) fn here() -> Self {
-            #[cold]
-            #[inline(never)]
-            fn current() -> Span {
-                let current = || match span_enabled!(target: TARGET, LEVEL, topic) {
-                    true => Span::current(),
-                    // Whoever delivers will not be asked for a span.
-                    false => Span::none(),
-                };
-                quietly(current).unwrap_or_else(Span::none)
-            }
-            Link(if wanted() { current() } else { Span::none() })
+            Link(if wanted() { current() } else { None })
         }
 
         /// Whether both are the same. Calls nothing.
         #[inline]
         pub(crate) fn is(&self, other: &Link) -> bool {
-            self.0.id() == other.0.id()
+            match (&self.0, &other.0) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.id() == other.id(),
+                _ => false,
+            }
         }
 
         /// Takes it out, so that what is left may be dropped under a lock.
         #[inline]
         pub(crate) fn take(&mut self) -> Link {
-            Link(std::mem::replace(&mut self.0, Span::none()))
+            Link(self.0.take())
         }
 
         #[inline]
         pub(crate) fn follows(&self) -> Follows<'_> {
-            Follows(Some(self))
+            Follows(self.0.as_deref())
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn current() -> Option<Box<Span>> {
+        let current = || {
+            // Where nobody wants the span of the delivery, nobody asks what it follows from.
+            let current = span_enabled!(target: TARGET, LEVEL, topic).then(Span::current);
+            current.filter(|span| span.id().is_some()).map(Box::new)
+        };
+        quietly(current).flatten()
     }
 
     impl Drop for Link {
         #[inline]
         fn drop(&mut self) {
-            if !self.0.is_none() {
-                quietly(|| drop(std::mem::replace(&mut self.0, Span::none())));
+            if let Some(span) = self.0.take() {
+                quietly(|| drop(span));
             }
         }
     }
 
-    /// What the span of an emission follows from.
+    /// What the span of a delivery follows from.
     #[derive(Clone, Copy)]
-    pub(crate) struct Follows<'l>(Option<&'l Link>);
+    pub(crate) struct Follows<'l>(Option<&'l Span>);
 
     impl Follows<'_> {
         pub(crate) const NONE: Follows<'static> = Follows(None);
     }
 
-    /// The span of an emission or a queued call, until it is dropped.
-    pub(crate) struct Traced(Option<EnteredSpan>);
+    /// The span that an emission or a call runs in, until it is dropped. Boxed, as a link is.
+    pub(crate) struct Traced(Option<Box<EnteredSpan>>);
 
     impl Traced {
-        fn enter(span: Span, follows: Follows<'_>) -> Option<EnteredSpan> {
-            if span.is_disabled() {
-                return None;
-            }
-            if let Some(link) = follows.0 {
-                span.follows_from(&link.0);
-            }
-            Some(span.entered())
+        #[cold]
+        #[inline(never)]
+        fn enter(follows: Follows<'_>, span: impl FnOnce() -> Span) -> Self {
+            let enter = || {
+                let span = span();
+                if span.is_disabled() {
+                    return None;
+                }
+                if let Some(link) = follows.0 {
+                    span.follows_from(link);
+                }
+                Some(Box::new(span.entered()))
+            };
+            Traced(quietly(enter).flatten())
         }
 
-        /// Ends that of an emission, and says how it went.
+        /// Ends the span of an emission, and says how that went.
         #[inline(always)]
         pub(crate) fn end(self, counts: Counts) {
             if let Some(span) = &self.0 {
@@ -129,7 +142,7 @@ mod on {
             }
         }
 
-        /// Ends that of a call.
+        /// Ends the span of a call.
         pub(crate) fn leave(self) {}
     }
 
@@ -155,52 +168,32 @@ mod on {
 
     #[cold]
     #[inline(never)]
-    fn leave(span: EnteredSpan) {
+    fn leave(span: Box<EnteredSpan>) {
         quietly(|| drop(span));
     }
 
     /// Begins the span of an emission.
     #[inline(always)]
     pub(crate) fn emission(subject: &Subject, follows: Follows<'_>) -> Traced {
-        Traced(if wanted() {
-            begin_emission(subject, follows)
-        } else {
-            None
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn begin_emission(subject: &Subject, follows: Follows<'_>) -> Option<EnteredSpan> {
-        let begin = || {
+        if !wanted() {
+            return Traced(None);
+        }
+        Traced::enter(follows, || {
             let topic = subject.name.as_str();
-            let span =
-                span!(target: TARGET, LEVEL, "emission", topic, ran = Empty, stopped = Empty);
-            Traced::enter(span, follows)
-        };
-        quietly(begin).flatten()
+            span!(target: TARGET, LEVEL, "emission", topic, ran = Empty, stopped = Empty)
+        })
     }
 
     /// Begins the span of a call that was claimed earlier, or was posted.
-    #[inline]
     pub(crate) fn call<M: Mode>(head: &Head<M>, follows: Follows<'_>) -> Traced {
-        Traced(if wanted() {
-            begin_call(head, follows)
-        } else {
-            None
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn begin_call<M: Mode>(head: &Head<M>, follows: Follows<'_>) -> Option<EnteredSpan> {
-        let begin = || {
+        if !wanted() {
+            return Traced(None);
+        }
+        Traced::enter(follows, || {
             let topic = head.home.as_ref().map(|home| home.name().as_str());
-            let (label, place) = (head.label(), tracing::field::display(head.place));
-            let span = span!(target: TARGET, LEVEL, "call", topic, label, place);
-            Traced::enter(span, follows)
-        };
-        quietly(begin).flatten()
+            let (label, place) = (head.label(), head.place);
+            span!(target: TARGET, LEVEL, "call", topic, label, %place)
+        })
     }
 
     /// Tells of a failure as it happens, inside of the span it happens in.
@@ -283,6 +276,10 @@ mod off {
         pub(crate) fn leave(self) {}
     }
 
+    #[inline(always)]
+    pub(crate) const fn wanted() -> bool {
+        false
+    }
     #[inline(always)]
     pub(crate) fn emission(_: &Subject, _: Follows<'_>) -> Traced {
         Traced

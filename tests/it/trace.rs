@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use slotcast::{Bus, Flow, HandlerResult, Panics, Queue, Signal, Topic, local};
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::{Interest, with_default};
-use tracing::{Event, Level, Metadata, Subscriber, info_span};
+use tracing::subscriber::Interest;
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber, info_span};
 use tracing_core::span::Current;
 
 use crate::log::{Log, OnDrop, boom, panic_of};
@@ -140,6 +141,40 @@ impl Subscriber for Teller {
             None => Current::none(),
         }
     }
+}
+
+/// Wants nothing, and lets others want what they like.
+struct Quiet;
+
+impl Subscriber for Quiet {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::OFF)
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        unreachable!("nothing is enabled")
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Runs `f` with a subscriber of this thread.
+///
+/// As long as there is but one subscriber in the process, `tracing` asks that of the thread that
+/// comes to a callsite first, which here may be another test's and have none, and takes its answer
+/// for everybody's. So there are two more.
+fn with_default<R>(subscriber: Teller, f: impl FnOnce() -> R) -> R {
+    static MORE: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    MORE.get_or_init(|| [Dispatch::new(Quiet), Dispatch::new(Quiet)]);
+    tracing::subscriber::with_default(subscriber, f)
 }
 
 /// What a subscriber is told while `f` runs.
