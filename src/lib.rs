@@ -165,12 +165,12 @@
 //!     the one that was current when it was deferred, which is kept open until the delivery;
 //!   - at level `DEBUG`, an event for each failure of a handler, as it happens and inside of its
 //!     span, with `topic`, `label`, `place` and `kind`;
-//!   - at level `ERROR`, what would be a line on standard error. It still is one if there is no
-//!     subscriber at all.
+//!   - at level `ERROR`, what would be a line on standard error. It still is one where the thread has
+//!     no subscriber.
 //!
 //!   A subscriber is called outside of all locks and may use the bus. While it runs, nothing is told
-//!   of what it does, and its panics end there. If nobody is interested, an emission costs a look at
-//!   the level more.
+//!   of what it does, and its panics end there. If nobody wants that level, an emission costs a look
+//!   at it more; if somebody does, what is traced allocates.
 //!
 //! Needs Rust 1.85. That rises in minor releases only, and the changelog says so.
 
