@@ -114,7 +114,8 @@
 //! 10. Each failure is reported once, by the innermost emission or drain: in its `errors()`, with
 //!     topic, label and the line that subscribed the handler, and to the error hook. After the rest
 //!     has run the first panic resumes in the emitter, unless the bus contains panics or the thread
-//!     is unwinding. Without a hook, what nobody looked at is logged: one line on standard error.
+//!     is unwinding. Without a hook, what nobody looked at is logged: one line on standard error, or
+//!     with the feature `tracing` an event.
 //! 11. While a hook runs on a thread, failures and unhandled events raised there go to the log. An
 //!     event is unhandled when no live handler is there for it, of its topic or of a pattern; those
 //!     that pause, filter or queue count. A deferred event is judged when it is delivered.
@@ -171,12 +172,30 @@
 //!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
 //!   [`defer_timeout`](flavour::Queue::defer_timeout) ends the wait.
 //!
+//! # Testing
+//!
+//! [`testing`] has probes that record what was delivered, wait for it, and assert its order.
+//!
 //! # Features
 //!
 //! - `std`, on: the standard library. There is no build without it yet.
 //! - `lock-reads`: emissions take a lock of their signal instead of a hazard slot. For those who
 //!   want no lock-free reader in their program; threads that emit on one signal then wait for
 //!   each other.
+//! - `tracing`: tells the subscriber of the crate [`tracing`](https://docs.rs/tracing), with the
+//!   target `slotcast`:
+//!   - at level `DEBUG`, a span `emission` around the handlers of each emission that has any, with
+//!     `topic`, `ran` and, if a handler stopped it, `stopped`; and a span `call` around each queued
+//!     or posted call, with `topic`, `label` and `place`. The span of a deferred event follows from
+//!     the one that was current when it was deferred, which is kept open until the delivery;
+//!   - at level `DEBUG`, an event for each failure of a handler, as it happens and inside of its
+//!     span, with `topic`, `label`, `place` and `kind`;
+//!   - at level `ERROR`, what would be a line on standard error. It still is one where the thread has
+//!     no subscriber.
+//!
+//!   A subscriber is called outside of all locks and may use the bus. While it runs, nothing is told
+//!   of what it does, and its panics end there. If nobody wants that level, an emission costs a look
+//!   at it more; if somebody does, what is traced allocates.
 //!
 //! Needs Rust 1.85. That rises in minor releases only, and the changelog says so.
 
@@ -199,6 +218,7 @@ mod shared;
 mod signal;
 mod subscribe;
 mod subscription;
+pub mod testing;
 mod topic;
 
 pub use crate::core::home::Panics;

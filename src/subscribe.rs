@@ -111,6 +111,12 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         }
     }
 
+    /// The name of the topic, or the pattern; for a signal without a bus, its payload type.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        self.signal.home.name().as_str()
+    }
+
     fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
         Subscription::new(Signal::subscribe(
             &self.signal,

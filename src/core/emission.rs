@@ -16,6 +16,7 @@ use super::registry::{Groups, Registry};
 use super::signal::{Group, Signal, horizon};
 use super::snapshot::{Handler, Look, Reading, rank};
 use super::thread::{self, Frame, Level};
+use super::trace::{self, Follows};
 use super::trie::Kind;
 use crate::error::{Cause, HandlerError};
 
@@ -114,11 +115,13 @@ pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
     let occupied: SmallVec<[_; 4]> = groups.iter().map(occupy).collect();
     handlers.sort_unstable_by_key(rank);
     let subject = Subject::new::<E>(Kind::Topic, name.clone());
+    let span = trace::emission(&subject, Follows::NONE);
     let mut tally = call_all(&handlers, event.borrow(), &subject, context);
     // Captures may panic, as after any emission.
     drop(handlers);
     drop(occupied);
     collect(settings, &mut tally);
+    span.end(tally.counts);
     drop(level);
     faults::drop_event_about(event, &subject, settings, place);
     tally
@@ -162,8 +165,8 @@ fn run_made<'e, M: Mode, E: 'static, C: 'static>(
         return too_deep(signal, Location::caller());
     };
     match signal.enter(level.above()) {
-        Some(reading) => read(signal, reading, level, event(), context),
-        None => look(signal, level, event, context),
+        Some(reading) => read(signal, reading, level, event(), context, Follows::NONE),
+        None => look(signal, level, event, context, Follows::NONE),
     }
 }
 
@@ -172,13 +175,15 @@ fn run_made<'e, M: Mode, E: 'static, C: 'static>(
 pub(crate) struct Run<'s, M: Mode, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
     reading: Option<Reading<M, C, M::Pin>>,
+    follows: Follows<'s>,
 }
 
 impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
-    pub(crate) fn new(signal: &'s Signal<M, E, C>) -> Self {
+    pub(crate) fn new(signal: &'s Signal<M, E, C>, follows: Follows<'s>) -> Self {
         Run {
             signal,
             reading: None,
+            follows,
         }
     }
 
@@ -206,14 +211,16 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
             self.reading = signal.enter(level.above());
         }
         let Some(reading) = &self.reading else {
-            return look(signal, level, || event, context).report;
+            return look(signal, level, || event, context, self.follows).report;
         };
+        let span = trace::emission(&signal.home.subject, self.follows);
         let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
         if !signal.publishes(reading) {
             // Something changed: captures may wait to be dropped, and may panic.
             self.reading = None;
         }
         collect(&signal.home.settings, &mut tally);
+        span.end(tally.counts);
         drop(level);
         if tally.report.is_some() {
             // What becomes of it may run user code: a payload's `Drop`, say. It may need the slot.
@@ -238,6 +245,7 @@ fn look<'e, M: Mode, E: 'static, C: 'static>(
     level: Level,
     event: impl FnOnce() -> &'e E,
     context: &mut C,
+    follows: Follows<'_>,
 ) -> Tally {
     if signal.home.subject.retains() {
         let event = event();
@@ -253,9 +261,9 @@ fn look<'e, M: Mode, E: 'static, C: 'static>(
             drop(level);
             return tally;
         }
-        return look_up(signal, level, event, context);
+        return look_up(signal, level, event, context, follows);
     }
-    look_up(signal, level, event(), context)
+    look_up(signal, level, event(), context, follows)
 }
 
 fn look_up<M: Mode, E: 'static, C: 'static>(
@@ -263,11 +271,12 @@ fn look_up<M: Mode, E: 'static, C: 'static>(
     level: Level,
     event: &E,
     context: &mut C,
+    follows: Follows<'_>,
 ) -> Tally {
     match signal.look() {
         Look::Found(reading) => {
             let level = level.enter(reading.header.frame);
-            read(signal, reading, level, event, context)
+            read(signal, reading, level, event, context, follows)
         }
         Look::Closed => Tally::CLOSED,
         Look::Empty => Tally::NOTHING,
@@ -312,11 +321,45 @@ fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     level: L,
     event: &E,
     context: &mut C,
+    follows: Follows<'_>,
+) -> Tally {
+    // Two ways, so that the usual one pays for no span.
+    if trace::wanted() {
+        read_traced(signal, reading, level, event, context, follows)
+    } else {
+        read_plain(signal, reading, level, event, context)
+    }
+}
+
+#[inline(always)]
+fn read_plain<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
+    signal: &Signal<M, E, C>,
+    reading: Reading<M, C, P>,
+    level: L,
+    event: &E,
+    context: &mut C,
 ) -> Tally {
     let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
     // Lets go of the snapshot before the failures are collected: captures may panic.
     drop(reading);
     collect(&signal.home.settings, &mut tally);
+    drop(level);
+    tally
+}
+
+#[cold]
+#[inline(never)]
+fn read_traced<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
+    signal: &Signal<M, E, C>,
+    reading: Reading<M, C, P>,
+    level: L,
+    event: &E,
+    context: &mut C,
+    follows: Follows<'_>,
+) -> Tally {
+    let span = trace::emission(&signal.home.subject, follows);
+    let tally = read_plain(signal, reading, (), event, context);
+    span.end(tally.counts);
     drop(level);
     tally
 }

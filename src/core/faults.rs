@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use super::entry::{Code, Head};
 use super::home::{Home, Panics, Place, Settings, Subject};
 use super::mode::Mode;
-use super::thread;
+use super::{thread, trace};
 use crate::error::{Cause, HandlerError};
 use crate::outcome::BoxError;
 use crate::pattern::AnyEvent;
@@ -270,6 +270,17 @@ pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
     catch_unwind(AssertUnwindSafe(f))
 }
 
+/// Runs user code whose panics concern nobody; what it returned.
+#[cfg(feature = "tracing")]
+pub(crate) fn quiet<R>(f: impl FnOnce() -> R) -> Option<R> {
+    let done = catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        // It ends here, so nobody else can be taken for it.
+        let _ = RESUMED.try_with(RefCell::take);
+        dispose(payload);
+    });
+    done.ok()
+}
+
 /// Drops an event, whose `Drop` may panic: that is raised against its topic.
 #[inline]
 pub(crate) fn drop_event<M: Mode, E>(event: E, home: &Home<M>, place: Place) {
@@ -328,6 +339,7 @@ fn raise<M: Mode>(blame: &Blame<'_, M>, cause: Cause, payload: Option<Payload>) 
         place: blame.place,
         cause,
     };
+    trace::failed(&error);
     let depth = thread::depth();
     if thread::is_directly_in_hook() {
         // Hooks are not told of what happens in hooks, and there is nobody else.
@@ -444,7 +456,7 @@ pub(crate) fn tell<M: Mode>(settings: &Settings<M>, error: &HandlerError) -> boo
         hold.entry().deliver(error, &mut ())
     }));
     if let Err(payload) = called {
-        write_log(&format!("error hook panicked: {}", message(&payload)));
+        write_log(&format!("error hook panicked: {}", message(&payload)), None);
         dispose(payload);
     }
     // Before the flag is reset: a hook that replaced itself has its captures dropped here.
@@ -456,32 +468,41 @@ pub(crate) fn tell<M: Mode>(settings: &Settings<M>, error: &HandlerError) -> boo
 /// Tells the hook for unhandled events, or the log if a hook has emitted this one.
 pub(crate) fn tell_unhandled(event: &AnyEvent, tell: impl Fn(&AnyEvent)) {
     let Some(in_hook) = thread::begin_hook() else {
-        write_log(&format!("event of topic {:?} is unhandled", event.topic()));
-        return;
+        let line = format!("event of topic {:?} is unhandled", event.topic());
+        return write_log(&line, None);
     };
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(event))) {
-        write_log(&format!("unhandled hook panicked: {}", message(&payload)));
+        let line = format!("unhandled hook panicked: {}", message(&payload));
+        write_log(&line, None);
         dispose(payload);
     }
     drop(in_hook);
 }
 
-/// One line on standard error.
+/// Logs a failure that nobody was told of: one line on standard error, or where `tracing` is on.
 pub(crate) fn log(error: &HandlerError) {
-    // Formatted first: a `Display` is user code, and standard error has a lock. It may panic, too.
+    write_log(&describe(error), Some(error));
+}
+
+/// The message of a failure. Its `Display` is user code, and whoever writes it may have a lock. It
+/// may panic, too.
+pub(crate) fn describe(error: &HandlerError) -> String {
     let mut line = String::new();
     let written = catch_unwind(AssertUnwindSafe(|| write!(line, "{error}")));
     if !matches!(written, Ok(Ok(()))) {
         line.push_str("(its message could not be formatted)");
     }
-    write_log(&line);
     if let Err(payload) = written {
         dispose(payload);
     }
+    line
 }
 
-fn write_log(line: &str) {
+fn write_log(line: &str, error: Option<&HandlerError>) {
     use std::io::Write as _;
+    if trace::log(line, error) {
+        return;
+    }
     // A program without standard error has nowhere to be told.
     let _ = writeln!(std::io::stderr(), "slotcast: {line}");
 }

@@ -20,6 +20,7 @@ use super::mode::{Carries, Mode};
 use super::parcel::Shelf;
 use super::signal::Signal;
 use super::thread::{self, Frame};
+use super::trace::{self, Follows, Link};
 
 /// Where an event goes.
 pub(crate) enum Target<M: Mode, E: 'static, C: 'static> {
@@ -39,18 +40,24 @@ impl<M: Mode, E: 'static, C: 'static> Target<M, E, C> {
     }
 
     /// Delivers one event, and drops it.
-    pub(crate) fn deliver(self, event: E, context: &mut C, tray: &mut Tray<'_, M>) {
+    pub(crate) fn deliver(
+        self,
+        event: E,
+        follows: Follows<'_>,
+        context: &mut C,
+        tray: &mut Tray<'_, M>,
+    ) {
         match &self {
             Target::Signal(signal) => {
                 tray.delivered += 1;
                 // Nothing may be pinned while the event is dropped.
-                let report = Run::new(signal).emit(&event, context);
+                let report = Run::new(signal, follows).emit(&event, context);
                 if let Some(mut report) = report {
                     report.contain(&signal.home.settings);
                     tray.report(Some(report));
                 }
             }
-            Target::Call(claim) => call(claim, &event, context, tray),
+            Target::Call(claim) => call(claim, &event, follows, context, tray),
         }
         faults::drop_event(event, self.home().unwrap_or(tray.home), tray.place);
     }
@@ -67,9 +74,9 @@ impl<M: Mode, E: 'static, C: 'static> Target<M, E, C> {
 /// Events of one type, first in, first out.
 pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
     events: VecDeque<E>,
-    /// The targets of the events, with how many each has in a row. Invariant: the counts add up to
-    /// the number of events.
-    runs: VecDeque<(Target<M, E, C>, usize)>,
+    /// The targets of the events and what they follow from, with how many each has in a row.
+    /// Invariant: the counts add up to the number of events.
+    runs: VecDeque<(Target<M, E, C>, Link, usize)>,
     /// That of the last run, kept within reach: to follow four pointers under the queue's lock costs
     /// as much as the rest of deferring.
     last: Option<Origin>,
@@ -98,11 +105,11 @@ pub trait Lane<M: Mode, C: 'static> {
 impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
         let mut taken = 0;
-        while let Some((target, count)) = self.runs.front_mut() {
+        while let Some((target, link, count)) = self.runs.front_mut() {
             match target {
                 Target::Signal(signal) => {
                     let before = taken;
-                    let mut run = Run::new(signal);
+                    let mut run = Run::new(signal, link.follows());
                     while *count > 0 && taken < most && tray.leave() {
                         let Some(event) = self.events.pop_front() else {
                             break;
@@ -115,7 +122,7 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
                         }
                         if needs_drop::<E>() {
                             // User code: nothing may be pinned meanwhile.
-                            run = Run::new(signal);
+                            run = Run::new(signal, link.follows());
                             faults::drop_event(event, &signal.home, tray.place);
                         }
                     }
@@ -128,7 +135,7 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
                         };
                         *count -= 1;
                         taken += 1;
-                        call(claim, &event, context, tray);
+                        call(claim, &event, link.follows(), context, tray);
                         let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
                         faults::drop_event(event, home, tray.place);
                     }
@@ -144,7 +151,7 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
     }
 
     fn discard(&mut self, tray: &Tray<'_, M>) {
-        while let Some((target, count)) = self.runs.pop_front() {
+        while let Some((target, _link, count)) = self.runs.pop_front() {
             let home = target.home().unwrap_or(tray.home);
             for event in self.events.drain(..count.min(self.events.len())) {
                 faults::drop_event(event, home, tray.place);
@@ -154,19 +161,29 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
 
     fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
         let event = self.events.pop_front()?;
-        let (target, count) = self.runs.front_mut()?;
+        let (target, _, count) = self.runs.front_mut()?;
         *count -= 1;
         let again = if *count > 0 { target.again() } else { None };
-        let target = match again {
-            Some(target) => target,
-            None => self.runs.pop_front()?.0,
+        let (target, link) = match again {
+            // A link cannot be doubled under the lock: the last event of the run has it.
+            Some(target) => (target, Link::none()),
+            None => {
+                let (target, link, _) = self.runs.pop_front()?;
+                (target, link)
+            }
         };
-        Some(shelf.pack_as(number, target, event))
+        Some(shelf.pack_as(number, target, link, event))
     }
 }
 
 /// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
-fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray: &mut Tray<'_, M>) {
+fn call<M: Mode, E, C>(
+    claim: &Claim<M, E, C>,
+    event: &E,
+    follows: Follows<'_>,
+    context: &mut C,
+    tray: &mut Tray<'_, M>,
+) {
     let Some(hold) = claim.entry().hold() else {
         return;
     };
@@ -177,6 +194,7 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
     let occupied = thread::occupy(frame);
     let mark = thread::failures();
     let mut code = Code::Failed;
+    let span = trace::call(claim.entry().head(), follows);
     // SAFETY: `hold` is one.
     let mut deliver = || code = unsafe { hold.entry().deliver(event, context) };
     let head = claim.entry().head();
@@ -190,6 +208,7 @@ fn call<M: Mode, E, C>(claim: &Claim<M, E, C>, event: &E, context: &mut C, tray:
             tray.report(Some(report));
         }
     }
+    span.leave();
     if code != Code::Skipped {
         tray.delivered += 1;
     }
@@ -315,13 +334,14 @@ impl<M: Mode, C: 'static> Batch<M, C> {
     }
 
     /// Adds an event at the end. `joins` tells whether the last one of its type has the same target;
-    /// if it has not, `target` makes a new one, or the event comes back. Runs under the queue's
-    /// lock, and so calls nothing.
+    /// if it has not, `target` makes a new one, or the event comes back. `link` is taken only then.
+    /// Runs under the queue's lock, and so calls nothing.
     #[inline]
     pub(crate) fn push<E: 'static>(
         &mut self,
         index: &mut Index,
         event: E,
+        link: &mut Link,
         joins: impl FnOnce(&Target<M, E, C>, Option<Origin>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
@@ -336,7 +356,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
             unreachable!("the index gives each type a lane of its own")
         };
         match lane.runs.back_mut() {
-            Some((last, count)) if joins(last, lane.last) => *count += 1,
+            Some((last, there, count)) if there.is(link) && joins(last, lane.last) => *count += 1,
             _ => {
                 let Some(target) = target() else {
                     return Err(event);
@@ -345,7 +365,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
                     Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, it.home.name())),
                     Target::Call(_) => None,
                 };
-                lane.runs.push_back((target, 1));
+                lane.runs.push_back((target, link.take(), 1));
             }
         }
         lane.events.push_back(event);

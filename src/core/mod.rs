@@ -30,6 +30,7 @@ pub(crate) mod signal;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod thread;
+pub(crate) mod trace;
 pub(crate) mod trie;
 pub(crate) mod turns;
 pub(crate) mod wakes;

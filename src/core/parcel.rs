@@ -10,6 +10,7 @@ use super::drain::Tray;
 use super::faults;
 use super::lanes::{Batch, Index, Target};
 use super::mode::{Carries, Mode};
+use super::trace::Link;
 
 /// A parcel, whatever is in it.
 pub trait Parcel<M: Mode, C: 'static> {
@@ -25,32 +26,27 @@ pub trait Parcel<M: Mode, C: 'static> {
 
 pub struct Single<M: Mode, E: 'static, C: 'static> {
     number: usize,
-    content: Option<(Target<M, E, C>, E)>,
+    content: Option<(Target<M, E, C>, Link, E)>,
 }
 
 impl<M: Mode + Carries<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E, C> {
     fn join(&mut self, batch: &mut Batch<M, C>, index: &mut Index) {
-        let Some((target, event)) = self.content.take() else {
+        let Some((target, mut link, event)) = self.content.take() else {
             return;
         };
-        let signal = match &target {
-            Target::Signal(signal) => signal.address(),
-            Target::Call(_) => 0,
-        };
-        // Where it joins, the target that is let go of is not the last one of its signal.
-        let joins = |last: &Target<M, E, C>, _| matches!(last, Target::Signal(last) if last.address() == signal);
-        let joined = batch.push(index, event, joins, || Some(target));
+        // A run of its own, or the target and the link would be let go of under the lock.
+        let joined = batch.push(index, event, &mut link, |_, _| false, || Some(target));
         debug_assert!(joined.is_ok(), "there is a target");
     }
 
     fn deliver(&mut self, context: &mut C, tray: &mut Tray<'_, M>) {
-        if let Some((target, event)) = self.content.take() {
-            target.deliver(event, context, tray);
+        if let Some((target, link, event)) = self.content.take() {
+            target.deliver(event, link.follows(), context, tray);
         }
     }
 
     fn discard(&mut self, tray: &Tray<'_, M>) {
-        if let Some((target, event)) = self.content.take() {
+        if let Some((target, _link, event)) = self.content.take() {
             let home = target.home().unwrap_or(tray.home);
             faults::drop_event(event, home, tray.place);
         }
@@ -65,15 +61,17 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E,
     }
 }
 
-/// Puts another event into a parcel for the same target; the one that was in it.
-pub(crate) fn exchange<M, E, C>(parcel: &mut M::Parcel<C>, event: E) -> Option<E>
+/// Puts another event into a parcel for the same target; the one that was in it. The links change
+/// places.
+pub(crate) fn exchange<M, E, C>(parcel: &mut M::Parcel<C>, link: &mut Link, event: E) -> Option<E>
 where
     M: Mode + Carries<E>,
     E: 'static,
     C: 'static,
 {
     let single = parcel.as_any().downcast_mut::<Single<M, E, C>>()?;
-    let (_, content) = single.content.as_mut()?;
+    let (_, old, content) = single.content.as_mut()?;
+    std::mem::swap(old, link);
     Some(std::mem::replace(content, event))
 }
 
@@ -91,12 +89,13 @@ impl<M: Mode, C: 'static> Shelf<M, C> {
         &mut self,
         index: &mut Index,
         target: Target<M, E, C>,
+        link: Link,
         event: E,
     ) -> M::Parcel<C>
     where
         M: Carries<E>,
     {
-        self.pack_as(index.number(TypeId::of::<E>()), target, event)
+        self.pack_as(index.number(TypeId::of::<E>()), target, link, event)
     }
 
     /// As `pack`, where the number of the type is known.
@@ -104,12 +103,13 @@ impl<M: Mode, C: 'static> Shelf<M, C> {
         &mut self,
         number: usize,
         target: Target<M, E, C>,
+        link: Link,
         event: E,
     ) -> M::Parcel<C>
     where
         M: Carries<E>,
     {
-        let content = Some((target, event));
+        let content = Some((target, link, event));
         if let Some(mut parcel) = self.0.get_mut(number).and_then(Vec::pop) {
             match parcel.as_any().downcast_mut::<Single<M, E, C>>() {
                 Some(single) => single.content = content,

@@ -20,6 +20,7 @@ use super::room::Overflow;
 use super::signal::Signal;
 use super::sync::{Fault, Lock, Word, planted};
 use super::thread;
+use super::trace::Link;
 use super::trie::Kind;
 use super::wakes::Wakers;
 use crate::error::{Cause, DeferError, HandlerError};
@@ -82,14 +83,19 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
     }
 
     /// Puts an event in the place of the one that waits for this signal, which comes back.
-    fn renew<E: 'static>(&mut self, signal: usize, event: E) -> Result<Option<E>, E>
+    fn renew<E: 'static>(
+        &mut self,
+        signal: usize,
+        link: &mut Link,
+        event: E,
+    ) -> Result<Option<E>, E>
     where
         M: Carries<E>,
     {
         let now = self.now();
         let latest = self.latest.as_mut();
         match latest.and_then(|latest| latest.renew(signal, now)) {
-            Some(parcel) => Ok(exchange::<M, E, C>(parcel, event)),
+            Some(parcel) => Ok(exchange::<M, E, C>(parcel, link, event)),
             None => Err(event),
         }
     }
@@ -217,11 +223,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         let mut claim = Some(claim);
         let put = self.put(event, |_, _| false, || claim.take().map(Target::Call));
         let Err(event) = put else { return Ok(()) };
+        let mut link = Link::here();
         self.admit(event, None, |inbox, event| {
             let target = || claim.take().map(Target::Call);
             let added = inbox
                 .batch
-                .push(&mut inbox.index, event, |_, _| false, target);
+                .push(&mut inbox.index, event, &mut link, |_, _| false, target);
             debug_assert!(added.is_ok(), "admitted once");
         })
     }
@@ -236,12 +243,15 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         M: Carries<E>,
     {
+        // Made and dropped outside of the lock: both may call a subscriber.
+        let mut link = Link::here();
         let ring = self.inbox.with(|inbox| {
             let there = inbox.batch.len() + self.left.get();
             if there >= inbox.limit {
                 return Err(event);
             }
-            inbox.batch.push(&mut inbox.index, event, joins, target)?;
+            let Inbox { batch, index, .. } = inbox;
+            batch.push(index, event, &mut link, joins, target)?;
             Ok(there == 0 && inbox.latest_len() == 0 && inbox.is_heard())
         })?;
         if ring {
@@ -262,10 +272,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         M: Carries<E>,
     {
+        let mut link = Link::here();
         self.admit(event, until, |inbox, event| {
             let added = inbox.batch.push(
                 &mut inbox.index,
                 event,
+                &mut link,
                 |last, _| joins(signal, last),
                 || Some(Target::Signal(signal.clone())),
             );
@@ -285,9 +297,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
+        let mut link = Link::here();
         let renewed = self.inbox.with(|inbox| match inbox.closed {
             true => Err(event),
-            false => inbox.renew(signal.address(), event),
+            false => inbox.renew(signal.address(), &mut link, event),
         });
         let mut old = None;
         let result = match renewed {
@@ -297,12 +310,14 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             }
             Err(event) => self.admit(event, None, |inbox, event| {
                 // Another thread may have been faster.
-                match inbox.renew(signal.address(), event) {
+                match inbox.renew(signal.address(), &mut link, event) {
                     Ok(event) => old = event,
                     Err(event) => {
                         let now = inbox.now();
                         let target = Target::Signal(signal.clone());
-                        let parcel = inbox.shelf.pack(&mut inbox.index, target, event);
+                        let parcel = inbox
+                            .shelf
+                            .pack(&mut inbox.index, target, link.take(), event);
                         let latest = inbox.latest.get_or_insert_default();
                         latest.push(signal.address(), parcel, now);
                         inbox.set_limit();
@@ -330,6 +345,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
+        let mut link = Link::here();
         let (ticket, first) = self.inbox.with(|inbox| {
             if inbox.closed {
                 return Err(DeferError::Closed(event));
@@ -338,7 +354,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
                 return Err(DeferError::Full(event));
             }
             let target = Target::Signal(signal.clone());
-            let parcel = inbox.shelf.pack(&mut inbox.index, target, event);
+            let parcel = inbox
+                .shelf
+                .pack(&mut inbox.index, target, link.take(), event);
             inbox.sequence += 1;
             let delayed = inbox.delayed.get_or_insert_default();
             let first = delayed.next().is_none_or(|next| deadline < next);

@@ -12,6 +12,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use slotcast::flavour::{self, Subscribe};
+use slotcast::testing::{Missing, Probe, Recorder};
 use slotcast::{
     BoxError, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow, HandlerError,
     HandlerErrors, Overflow, Panics, PostError, ReplaceError, ReplaceErrorKind, SubscriptionId,
@@ -134,6 +135,24 @@ fn local_types_cross_panics_and_no_threads() {
         local::BusBuilder, local::BusBuilder<Context>, flavour::Local;
         [Send Sync Unpin UnwindSafe RefUnwindSafe]
     ]);
+}
+
+#[test]
+fn probes_are_what_their_values_and_their_flavour_are() {
+    assert_none_lacks(&lacks![
+        Probe<u32>, Probe<Cell<u32>>, Recorder, Missing;
+        [Send Sync Unpin UnwindSafe RefUnwindSafe]
+    ]);
+    assert_all_lack(
+        &lacks![
+            Probe<Event>, Probe<u32, flavour::Local>, Recorder<flavour::Local>;
+            [Send Sync Unpin UnwindSafe RefUnwindSafe]
+        ],
+        &["Send", "Sync"],
+    );
+    assert_none_lacks(&lacks![Probe<Bare>, Recorder; [Debug]]);
+    assert_none_lacks(&lacks![Missing; [Clone Eq Debug Display Error IntoBoxError]]);
+    assert_all_lack(&lacks![Probe<u32>, Recorder; [Clone]], &["Clone"]);
 }
 
 #[test]

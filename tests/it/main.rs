@@ -12,7 +12,10 @@ mod compile_fail;
 mod log;
 mod memory;
 mod model;
+mod testing;
 mod threads;
+#[cfg(feature = "tracing")]
+mod trace;
 
 /// Every scenario, on the flavour for any number of threads.
 #[path = "."]

@@ -1,0 +1,149 @@
+//! What was recorded, and who waits for more.
+//!
+//! Knows no bus, and runs no user code under its lock: events are mapped before it is taken, and
+//! what was recorded is dropped after.
+
+use std::any::Any;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::missing::{End, Missing};
+use crate::pattern::AnyEvent;
+
+/// A name and a value for each event, in the order they were recorded.
+type Records<T> = Vec<(Arc<str>, T)>;
+
+pub(super) struct Tape<T> {
+    state: Mutex<State<T>>,
+    /// Rung when something was recorded, and when a handler has gone.
+    bell: Condvar,
+}
+
+struct State<T> {
+    records: Records<T>,
+    /// How many handlers record here.
+    handlers: usize,
+}
+
+impl<T> Tape<T> {
+    pub(super) fn new() -> Arc<Self> {
+        let state = State {
+            records: Vec::new(),
+            handlers: 0,
+        };
+        Arc::new(Tape {
+            state: Mutex::new(state),
+            bell: Condvar::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // Nothing panics under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().records.len()
+    }
+
+    /// Whether nothing records here any more, or yet.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().handlers == 0
+    }
+
+    pub(super) fn topics(&self) -> Vec<String> {
+        names(&self.lock().records)
+    }
+
+    pub(super) fn take(&self) -> Records<T> {
+        std::mem::take(&mut self.lock().records)
+    }
+
+    /// Takes the first `count` events, as soon as there are as many.
+    pub(super) fn wait_for(&self, count: usize, limit: Duration) -> Result<Records<T>, Missing> {
+        // A time too far away to be named is for ever.
+        let deadline = Instant::now().checked_add(limit);
+        let mut state = self.lock();
+        loop {
+            if state.records.len() >= count {
+                let rest = state.records.split_off(count);
+                return Ok(std::mem::replace(&mut state.records, rest));
+            }
+            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
+            let end = match left {
+                _ if state.handlers == 0 => End::Closed,
+                Some(Duration::ZERO) => End::TimedOut(limit),
+                _ => {
+                    state = self.park(state, left);
+                    continue;
+                }
+            };
+            return Err(Missing {
+                expected: count,
+                topics: names(&state.records),
+                end,
+            });
+        }
+    }
+
+    fn park<'t>(
+        &'t self,
+        state: MutexGuard<'t, State<T>>,
+        left: Option<Duration>,
+    ) -> MutexGuard<'t, State<T>> {
+        let Some(left) = left else {
+            let woken = self.bell.wait(state);
+            return woken.unwrap_or_else(PoisonError::into_inner);
+        };
+        match self.bell.wait_timeout(state, left) {
+            Ok((state, _)) => state,
+            Err(poisoned) => poisoned.into_inner().0,
+        }
+    }
+}
+
+fn names<T>(records: &Records<T>) -> Vec<String> {
+    records.iter().map(|(topic, _)| topic.to_string()).collect()
+}
+
+/// What one handler captures. Not reachable from outside. It goes when the handler does, for whatever reason: so those who wait
+/// learn that nothing more comes.
+#[allow(
+    missing_debug_implementations,
+    reason = "it cannot be named from outside"
+)]
+pub struct Recording<F, T, E> {
+    tape: Arc<Tape<T>>,
+    topic: Arc<str>,
+    captured: F,
+    map: fn(&F, &E) -> T,
+}
+
+impl<F, T, E: 'static> Recording<F, T, E> {
+    pub(super) fn new(tape: &Arc<Tape<T>>, topic: &str, captured: F, map: fn(&F, &E) -> T) -> Self {
+        tape.lock().handlers += 1;
+        Recording {
+            tape: tape.clone(),
+            topic: topic.into(),
+            captured,
+            map,
+        }
+    }
+
+    pub(super) fn record(&self, event: &E) {
+        // The subscription's topic; to a handler of a pattern each event brings its own.
+        let any: Option<&AnyEvent> = (event as &dyn Any).downcast_ref();
+        let topic = any.map_or_else(|| self.topic.clone(), |any| any.topic().into());
+        // User code, so before the lock.
+        let value = (self.map)(&self.captured, event);
+        self.tape.lock().records.push((topic, value));
+        self.tape.bell.notify_all();
+    }
+}
+
+impl<F, T, E> Drop for Recording<F, T, E> {
+    fn drop(&mut self) {
+        self.tape.lock().handlers -= 1;
+        self.tape.bell.notify_all();
+    }
+}
