@@ -68,6 +68,11 @@
 //! Do **not** use this crate to talk to other processes, to keep events for those who come later,
 //! or where a plain function call would do: a call can be followed, and returns a value.
 //!
+//! # Cookbook
+//!
+//! [`cookbook`] has a page for each task, from ending a dialog's subscriptions to shutting a service down,
+//! and [`following_events`](cookbook::following_events) answers what is said against event buses.
+//!
 //! # Promises
 //!
 //! Each has its tests; `ARCHITECTURE.md` names them. Under `panic = "abort"` the ninth covers `Err`
@@ -161,6 +166,8 @@
 //! Needs Rust 1.85. That rises in minor releases only, and the changelog says so.
 
 mod bus;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 mod core;
 mod demand;
 mod drained;
