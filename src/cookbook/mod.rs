@@ -10,7 +10,10 @@
 //! | know where failures go | [`errors`] |
 //! | emit from inside a handler | [`recursion`] |
 //! | show the progress of threads in a loop | [`progress`] |
-//! | tie a queue to winit, glib or tokio | [`event_loops`] |
+//! | tie a queue to winit, glib or tokio | [`event_loops`], [`tasks`] |
+//! | do something later, or again and again | [`timers`] |
+//! | run a game in fixed steps | [`game_loop`] |
+//! | bound a queue, and choose what gives | [`room`] |
 //! | start and stop a costly source | [`demand`] |
 //! | give late comers the current value | [`late_comers`] |
 //! | wait for several events, or act once for many | [`gathering`] |
@@ -38,6 +41,8 @@ pub mod errors {}
 pub mod event_loops {}
 #[doc = include_str!("following_events.md")]
 pub mod following_events {}
+#[doc = include_str!("game_loop.md")]
+pub mod game_loop {}
 #[doc = include_str!("gathering.md")]
 pub mod gathering {}
 #[doc = include_str!("generic.md")]
@@ -58,9 +63,15 @@ pub mod plugins {}
 pub mod progress {}
 #[doc = include_str!("recursion.md")]
 pub mod recursion {}
+#[doc = include_str!("room.md")]
+pub mod room {}
 #[doc = include_str!("shutdown.md")]
 pub mod shutdown {}
 #[doc = include_str!("state.md")]
 pub mod state {}
+#[doc = include_str!("tasks.md")]
+pub mod tasks {}
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+#[doc = include_str!("timers.md")]
+pub mod timers {}
