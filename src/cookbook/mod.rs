@@ -2,8 +2,9 @@
 //!
 //! | you want to | page |
 //! |---|---|
-//! | end all that a dialog has subscribed when it closes | [`dialogs`] |
+//! | end all that a dialog has subscribed when it closes | [`dialogs`], [`scopes`] |
 //! | let handlers change the state of the program | [`state`] |
+//! | give a handler a state of its own, replace it, forward | [`own_state`] |
 //! | ask: veto, votes, the first answer | [`asking`] |
 //! | log everything, or stand in front of everything | [`one_log`] |
 //! | take names and events from outside | [`outside`] |
@@ -57,6 +58,8 @@ pub mod migration {}
 pub mod one_log {}
 #[doc = include_str!("outside.md")]
 pub mod outside {}
+#[doc = include_str!("own_state.md")]
+pub mod own_state {}
 #[doc = include_str!("plugins.md")]
 pub mod plugins {}
 #[doc = include_str!("progress.md")]
@@ -65,6 +68,8 @@ pub mod progress {}
 pub mod recursion {}
 #[doc = include_str!("room.md")]
 pub mod room {}
+#[doc = include_str!("scopes.md")]
+pub mod scopes {}
 #[doc = include_str!("shutdown.md")]
 pub mod shutdown {}
 #[doc = include_str!("state.md")]
