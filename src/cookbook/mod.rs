@@ -20,7 +20,7 @@
 //! | wait for several events, or act once for many | [`gathering`] |
 //! | write code for both flavours | [`generic`] |
 //! | come from closures, channels, other emitters | [`migration`] |
-//! | test a component that emits | [`testing`] |
+//! | test a component that emits | [`testing`], [`probes`] |
 //! | shut a service down | [`shutdown`] |
 //! | load and unload plugins | [`plugins`] |
 //! | know what keeps what alive | [`memory`] |
@@ -62,6 +62,8 @@ pub mod outside {}
 pub mod own_state {}
 #[doc = include_str!("plugins.md")]
 pub mod plugins {}
+#[doc = include_str!("probes.md")]
+pub mod probes {}
 #[doc = include_str!("progress.md")]
 pub mod progress {}
 #[doc = include_str!("recursion.md")]
