@@ -67,8 +67,13 @@
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
-//! Do **not** use this crate to talk to other processes, to keep events for those who come later,
-//! or where a plain function call would do: a call can be followed, and returns a value.
+//! Do **not** use this crate to talk to other processes, to keep events across restarts, or where a
+//! plain function call would do: a call can be followed, and returns a value.
+//!
+//! # Cookbook
+//!
+//! [`cookbook`] has a page for each task, from ending a dialog's subscriptions to shutting a service down,
+//! and [`following_events`](cookbook::following_events) answers what is said against event buses.
 //!
 //! # Promises
 //!
@@ -201,6 +206,8 @@
 
 mod bounded;
 mod bus;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 mod core;
 mod delayed;
 mod demand;
