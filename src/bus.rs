@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use crate::core::bus::Bus as Core;
 use crate::core::emission::Tally;
+use crate::core::group::Group;
 use crate::core::handlers::{Always, Unhandled, hook};
 use crate::core::home::{Home, Name, Panics, Settings, Subject};
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::registry::{Found, Groups, Registry};
-use crate::core::signal::{Group, Wish};
+use crate::core::signal::Wish;
 use crate::core::thread::MAX_DEPTH;
 use crate::core::trie::Kind;
 use crate::core::{emission, mode};

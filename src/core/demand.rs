@@ -1,7 +1,12 @@
 //! Tells whoever feeds a signal whether anybody listens.
 
+use super::entry::Anchor;
+use super::faults;
 use super::home::Hook;
 use super::mode::Mode;
+use super::registry::Groups;
+use super::signal::Signal;
+use super::sync::Lock;
 
 /// One who wants to know.
 struct Watcher<M: Mode> {
@@ -12,7 +17,7 @@ struct Watcher<M: Mode> {
     telling: bool,
 }
 
-/// Those who want to know, of one signal. Changed under its lock, and calls nobody.
+/// Those who want to know, of one signal. Changed under its lock; calls nobody.
 pub(crate) struct Watchers<M: Mode>(Vec<Watcher<M>>);
 
 impl<M: Mode> Watchers<M> {
@@ -50,5 +55,51 @@ impl<M: Mode> Watchers<M> {
     pub(crate) fn told(&mut self, hook: usize) {
         let it = self.0.iter_mut().find(|it| it.hook.address() == hook);
         it.into_iter().for_each(|it| it.telling = false);
+    }
+}
+
+impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+    /// Adds somebody who wants to know whether there are handlers, and says it if there are.
+    pub(crate) fn watch(&self, hook: Hook<M, bool>) {
+        self.writer.with(|writer| {
+            self.home.subject.set_watched();
+            writer.more().watchers.add(hook);
+        });
+        self.tell_watchers();
+    }
+
+    /// Forgets one of them, by its address. A call that is under way goes on.
+    pub(crate) fn unwatch(&self, hook: usize) {
+        let gone = self.writer.with(|writer| {
+            let gone = writer.more().watchers.remove(hook);
+            writer.trim();
+            gone
+        });
+        gone.as_ref().into_iter().for_each(Anchor::release);
+    }
+
+    /// Tells those who want to know of a change, one call at a time for each of them.
+    pub(super) fn tell_watchers(&self) {
+        while self.home.subject.is_watched() {
+            let (next, _groups) = self.writer.with(|writer| {
+                let groups: Groups<M, C> = writer.groups().filter_map(M::upgrade).collect();
+                let active =
+                    !writer.roster.is_empty() || groups.iter().any(|group| group.len() > 0);
+                let more = writer.more.as_mut();
+                let next = more.and_then(|more| Some((more.watchers.next(active)?, active)));
+                (next, groups)
+            });
+            let Some((hook, active)) = next else { return };
+            if let Some(hold) = hook.hold() {
+                // SAFETY: `hold` is one.
+                let call = || _ = unsafe { hold.entry().deliver(&active, &mut ()) };
+                faults::guarded(Some(&*self.home), None, hook.head().place, call);
+            }
+            self.writer.with(|writer| {
+                let more = writer.more.as_mut();
+                more.into_iter()
+                    .for_each(|more| more.watchers.told(hook.address()));
+            });
+        }
     }
 }

@@ -9,11 +9,12 @@ use smallvec::SmallVec;
 
 use super::entry::{Code, Round};
 use super::faults::{self, Payload, Report};
+use super::group::Group;
 use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
 use super::readers::Pin;
 use super::registry::{Groups, Registry};
-use super::signal::{Group, Signal, horizon};
+use super::signal::{Signal, horizon};
 use super::snapshot::{Handler, Look, Reading, rank};
 use super::thread::{self, Frame, Level};
 use super::trace::{self, Follows};

@@ -12,9 +12,10 @@ use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 use smallvec::SmallVec;
 
 use super::entry::state;
+use super::group::Group;
 use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
-use super::signal::{Group, Signal};
+use super::signal::Signal;
 use super::sync::{Lock, Word};
 use super::trie::{Kind, Trie};
 use crate::error::WrongType;

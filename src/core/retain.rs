@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 
 use super::emission;
-use super::entry::{Anchor, Contents, Draft, Entity, Entry};
+use super::entry::{Anchor, Contents, Draft, Entity, Entry, Hold};
 use super::faults;
 use super::home::{Home, Place};
 use super::mode::Mode;
+use super::signal::{Signal, horizon};
 use super::snapshot::Handler;
 use super::sync::{Fault, Lock, planted};
 use super::thread::{self, Frame};
@@ -124,5 +125,73 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
         for event in gone {
             faults::drop_event(event, home, self.head().place);
         }
+    }
+}
+
+impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+    /// What is kept, if something is.
+    pub(crate) fn retained(&self) -> Option<Hold<M, dyn Retain<M, C>>> {
+        match self.home.subject.retains() {
+            true => self
+                .writer
+                .with(|writer| writer.more.as_ref()?.retained.as_ref()?.hold()),
+            false => None,
+        }
+    }
+
+    /// Keeps an event, and in the same moment gathers who is to hear it. `None`: nothing is kept
+    /// here any more. An error: the signal is closed.
+    pub(crate) fn keep(
+        &self,
+        event: &E,
+        into: &mut impl Extend<Handler<M, C>>,
+    ) -> Option<Result<u64, ()>> {
+        let (retained, unhandled) = (self.retained()?, self.unhandled());
+        let (mut gathered, mut limit) = (None, 0);
+        let gather = &mut || {
+            gathered = self.writer.with(|writer| {
+                limit = horizon();
+                let open = !writer.roster.is_closed();
+                open.then(|| writer.gather(unhandled.as_ref(), into))
+            });
+            gathered.is_some()
+        };
+        // SAFETY: `retained` is a hold, and the event one of this signal.
+        unsafe {
+            retained
+                .entry()
+                .keep(NonNull::from(event).cast(), &self.home, gather)
+        };
+        // The groups go outside of both locks.
+        Some(gathered.map(|_groups| limit).ok_or(()))
+    }
+
+    /// Keeps so many events from now on, in what `make` makes if there is nothing to keep them in.
+    pub(crate) fn retain(
+        this: &M::Ptr<Self>,
+        most: usize,
+        make: impl FnOnce() -> Anchor<M, dyn Retain<M, C>>,
+    ) {
+        if let (Some(retained), true) = (this.retained(), most > 0) {
+            // SAFETY: this is a hold.
+            return unsafe { retained.entry().resize(most, &this.home) };
+        }
+        let new = (most > 0).then(make);
+        let (gone, old, kept) = this.writer.with(|writer| {
+            if writer.roster.is_closed() {
+                return (new, None, None);
+            }
+            this.home.subject.set_retains(new.is_some());
+            if writer.listed && new.is_some() && writer.keeps_itself.is_none() {
+                writer.keeps_itself = Some(this.clone());
+            }
+            let gone = std::mem::replace(&mut writer.more().retained, new);
+            writer.trim();
+            let old = this.published.take(writer.tag(&this.home));
+            (gone, old, writer.let_go())
+        });
+        drop(old);
+        gone.as_ref().into_iter().for_each(Anchor::release);
+        drop(kept);
     }
 }

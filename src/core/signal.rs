@@ -3,14 +3,13 @@
 //! Writers change the roster and mark the published snapshot stale; the next emission builds a new
 //! one. So a hundred thousand changes in a row cost no more than each of them alone.
 
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::demand::Watchers;
-use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, Hold, state};
-use super::faults;
+use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, state};
+use super::group::{Group, WeakGroups};
 use super::handlers::{Callee, Captures, Filter, Link};
-use super::home::{Home, Hook, Place};
+use super::home::{Home, Place};
 use super::mode::Mode;
 use super::readers::{Counted, Publish, Tag};
 use super::registry::{Groups, Registry};
@@ -19,8 +18,6 @@ use super::roster::Roster;
 use super::snapshot::{Handler, Handlers, Look, Publication, Reading};
 use super::sync::{Fault, Lock, Word, planted};
 use super::thread::Frame;
-use super::trie::Kind;
-use crate::pattern::AnyEvent;
 
 /// The next sequence number of the process. Not part of any protocol: only its order counts.
 static SEQUENCE: AtomicU64 = AtomicU64::new(1);
@@ -34,21 +31,21 @@ pub(crate) fn horizon() -> u64 {
 type Handles<M, C> = Roster<Anchor<M, dyn Handle<M, C>>>;
 
 /// What only the holder of the lock touches.
-struct Writer<M: Mode, E, C: 'static> {
-    roster: Handles<M, C>,
-    more: Option<Box<More<M, C>>>,
+pub(super) struct Writer<M: Mode, E, C: 'static> {
+    pub(super) roster: Handles<M, C>,
+    pub(super) more: Option<Box<More<M, C>>>,
     /// A topic that has handlers, or retains events, keeps itself, and no other does.
-    keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
+    pub(super) keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
     /// The bus has not gone.
-    listed: bool,
+    pub(super) listed: bool,
 }
 
 /// What few signals have.
-struct More<M: Mode, C: 'static> {
+pub(super) struct More<M: Mode, C: 'static> {
     /// The patterns that this topic's name matches.
-    groups: WeakGroups<M, C>,
-    watchers: Watchers<M>,
-    retained: Option<Anchor<M, dyn Retain<M, C>>>,
+    pub(super) groups: WeakGroups<M, C>,
+    pub(super) watchers: Watchers<M>,
+    pub(super) retained: Option<Anchor<M, dyn Retain<M, C>>>,
 }
 
 impl<M: Mode, C> Default for More<M, C> {
@@ -61,19 +58,13 @@ impl<M: Mode, C> Default for More<M, C> {
     }
 }
 
-/// The handlers of one pattern. Nothing is emitted to it: what is emitted to a topic that the
-/// pattern matches runs these handlers among its own.
-pub(crate) type Group<M, C> = Signal<M, AnyEvent, C>;
-
-pub(crate) type WeakGroups<M, C> = Vec<<M as Mode>::Weak<Group<M, C>>>;
-
 pub(crate) struct Signal<M: Mode, E, C: 'static> {
-    published: Publication<M, C>,
+    pub(super) published: Publication<M, C>,
     pub(crate) max_depth: usize,
     pub(crate) home: M::Ptr<Home<M>>,
-    writer: M::Lock<Writer<M, E, C>>,
+    pub(super) writer: M::Lock<Writer<M, E, C>>,
     /// Where to sign off.
-    registry: Option<M::Weak<Registry<M, C>>>,
+    pub(super) registry: Option<M::Weak<Registry<M, C>>>,
 }
 
 /// What a subscriber asks for, apart from the closures.
@@ -468,204 +459,27 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         look
     }
 
-    fn unhandled(&self) -> Option<M::Ptr<Group<M, C>>> {
+    pub(super) fn unhandled(&self) -> Option<M::Ptr<Group<M, C>>> {
         let registry = self.registry.as_ref().and_then(M::upgrade)?;
         registry.unhandled()
-    }
-
-    /// What is kept, if something is.
-    pub(crate) fn retained(&self) -> Option<Hold<M, dyn Retain<M, C>>> {
-        match self.home.subject.retains() {
-            true => self
-                .writer
-                .with(|writer| writer.more.as_ref()?.retained.as_ref()?.hold()),
-            false => None,
-        }
-    }
-
-    /// Keeps an event, and in the same moment gathers who is to hear it. `None`: nothing is kept
-    /// here any more. An error: the signal is closed.
-    pub(crate) fn keep(
-        &self,
-        event: &E,
-        into: &mut impl Extend<Handler<M, C>>,
-    ) -> Option<Result<u64, ()>> {
-        let (retained, unhandled) = (self.retained()?, self.unhandled());
-        let (mut gathered, mut limit) = (None, 0);
-        let gather = &mut || {
-            gathered = self.writer.with(|writer| {
-                limit = horizon();
-                let open = !writer.roster.is_closed();
-                open.then(|| writer.gather(unhandled.as_ref(), into))
-            });
-            gathered.is_some()
-        };
-        // SAFETY: `retained` is a hold, and the event one of this signal.
-        unsafe {
-            retained
-                .entry()
-                .keep(NonNull::from(event).cast(), &self.home, gather)
-        };
-        // The groups go outside of both locks.
-        Some(gathered.map(|_groups| limit).ok_or(()))
-    }
-
-    /// Keeps so many events from now on, in what `make` makes if there is nothing to keep them in.
-    pub(crate) fn retain(
-        this: &M::Ptr<Self>,
-        most: usize,
-        make: impl FnOnce() -> Anchor<M, dyn Retain<M, C>>,
-    ) {
-        if let (Some(retained), true) = (this.retained(), most > 0) {
-            // SAFETY: this is a hold.
-            return unsafe { retained.entry().resize(most, &this.home) };
-        }
-        let new = (most > 0).then(make);
-        let (gone, old, kept) = this.writer.with(|writer| {
-            if writer.roster.is_closed() {
-                return (new, None, None);
-            }
-            this.home.subject.set_retains(new.is_some());
-            if writer.listed && new.is_some() && writer.keeps_itself.is_none() {
-                writer.keeps_itself = Some(this.clone());
-            }
-            let gone = std::mem::replace(&mut writer.more().retained, new);
-            writer.trim();
-            let old = this.published.take(writer.tag(&this.home));
-            (gone, old, writer.let_go())
-        });
-        drop(old);
-        gone.as_ref().into_iter().for_each(Anchor::release);
-        drop(kept);
-    }
-
-    /// Adds a hold of each handler.
-    pub(crate) fn hold_all(&self, handlers: &mut impl Extend<Handler<M, C>>) {
-        self.writer
-            .with(|writer| handlers.extend(writer.roster.iter().filter_map(Anchor::hold)));
-    }
-
-    /// Takes the handlers of a pattern in, if it has not, and what they are in this moment.
-    pub(crate) fn attach(&self, group: M::Weak<Group<M, C>>) {
-        let old = self.writer.with(|writer| {
-            if writer.roster.is_closed() {
-                return None;
-            }
-            let known = |it: &M::Weak<Group<M, C>>| M::address(it) == M::address(&group);
-            if !writer.groups().any(known) {
-                writer.more().groups.push(group);
-            }
-            self.published.take(Tag::Stale)
-        });
-        drop(old);
-        self.tell_watchers();
-    }
-
-    /// Forgets a pattern, by its address.
-    pub(crate) fn detach(&self, group: usize) {
-        let old = self.writer.with(|writer| {
-            let stays = |it: &M::Weak<Group<M, C>>| M::address(it).addr() != group;
-            writer.more().groups.retain(stays);
-            writer.trim();
-            match writer.roster.is_closed() {
-                true => None,
-                false => self.published.take(writer.tag(&self.home)),
-            }
-        });
-        drop(old);
-        self.tell_watchers();
-    }
-
-    /// The handlers of a pattern have changed.
-    pub(crate) fn renew(&self) {
-        let old = self.writer.with(|writer| match writer.roster.is_closed() {
-            true => None,
-            false => self.published.take(writer.tag(&self.home)),
-        });
-        drop(old);
-        self.tell_watchers();
-    }
-
-    /// Adds somebody who wants to know whether there are handlers, and says it if there are.
-    pub(crate) fn watch(&self, hook: Hook<M, bool>) {
-        self.writer.with(|writer| {
-            self.home.subject.set_watched();
-            writer.more().watchers.add(hook);
-        });
-        self.tell_watchers();
-    }
-
-    /// Forgets one of them, by its address. A call that is under way goes on.
-    pub(crate) fn unwatch(&self, hook: usize) {
-        let gone = self.writer.with(|writer| {
-            let gone = writer.more().watchers.remove(hook);
-            writer.trim();
-            gone
-        });
-        gone.as_ref().into_iter().for_each(Anchor::release);
-    }
-
-    /// Tells those who want to know of a change, one call at a time for each of them.
-    fn tell_watchers(&self) {
-        while self.home.subject.is_watched() {
-            let (next, _groups) = self.writer.with(|writer| {
-                let groups: Groups<M, C> = writer.groups().filter_map(M::upgrade).collect();
-                let active =
-                    !writer.roster.is_empty() || groups.iter().any(|group| group.len() > 0);
-                let more = writer.more.as_mut();
-                let next = more.and_then(|more| Some((more.watchers.next(active)?, active)));
-                (next, groups)
-            });
-            let Some((hook, active)) = next else { return };
-            if let Some(hold) = hook.hold() {
-                // SAFETY: `hold` is one.
-                let call = || _ = unsafe { hold.entry().deliver(&active, &mut ()) };
-                faults::guarded(Some(&*self.home), None, hook.head().place, call);
-            }
-            self.writer.with(|writer| {
-                let more = writer.more.as_mut();
-                more.into_iter()
-                    .for_each(|more| more.watchers.told(hook.address()));
-            });
-        }
-    }
-
-    /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
-    fn renew_topics(&self) {
-        if let (Some(registry), false) = (self.pattern_registry(), planted(Fault::Unrenewed)) {
-            registry.renew(&self.home);
-        }
-    }
-
-    fn pattern_registry(&self) -> Option<M::Ptr<Registry<M, C>>> {
-        match self.home.subject.kind {
-            Kind::Pattern => M::upgrade(self.registry.as_ref()?),
-            Kind::Topic => None,
-        }
-    }
-
-    /// Whether the topic at this address has handlers of this pattern.
-    pub(crate) fn is_part_of(&self, signal: usize) -> bool {
-        self.pattern_registry()
-            .is_some_and(|registry| registry.matches(&self.home, signal))
     }
 }
 
 impl<M: Mode, E, C> Writer<M, E, C> {
     /// Keeps itself no more, if nothing asks for it.
-    fn let_go(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
+    pub(super) fn let_go(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
         match self.roster.is_empty() && !self.retains() {
             true => self.keeps_itself.take(),
             false => None,
         }
     }
 
-    fn more(&mut self) -> &mut More<M, C> {
+    pub(super) fn more(&mut self) -> &mut More<M, C> {
         self.more.get_or_insert_default()
     }
 
     /// Gives back what is empty.
-    fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         let is_empty = |more: &More<M, C>| {
             more.groups.is_empty() && more.watchers.is_empty() && more.retained.is_none()
         };
@@ -674,7 +488,7 @@ impl<M: Mode, E, C> Writer<M, E, C> {
         }
     }
 
-    fn retains(&self) -> bool {
+    pub(super) fn retains(&self) -> bool {
         self.more
             .as_ref()
             .is_some_and(|more| more.retained.is_some())
@@ -682,7 +496,7 @@ impl<M: Mode, E, C> Writer<M, E, C> {
 
     /// Adds a hold of each handler, of patterns too; of `unhandled` if there are none. What comes
     /// back goes outside of the lock.
-    fn gather(
+    pub(super) fn gather(
         &self,
         unhandled: Option<&M::Ptr<Group<M, C>>>,
         into: &mut impl Extend<Handler<M, C>>,
@@ -699,12 +513,12 @@ impl<M: Mode, E, C> Writer<M, E, C> {
         groups
     }
 
-    fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
         self.more.iter().flat_map(|more| more.groups.iter())
     }
 
     /// What is published until the next emission looks.
-    fn tag(&self, home: &Home<M>) -> Tag {
+    pub(super) fn tag(&self, home: &Home<M>) -> Tag {
         let nobody = self.roster.is_empty() && self.groups().next().is_none();
         match nobody && !self.retains() && !home.settings.hears_unhandled() {
             true => Tag::Empty,
