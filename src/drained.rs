@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::faults::Report;
+use crate::core::report::Report;
 use crate::emission::{errors, into_result};
 use crate::error::{HandlerError, HandlerErrors};
 

@@ -3,14 +3,15 @@
 use std::fmt;
 
 use crate::core::emission::{Counts, Tally};
-use crate::core::faults::Report;
 use crate::core::home::Panics;
+use crate::core::report::Report;
 use crate::error::{HandlerError, HandlerErrors};
 
 /// How an emission went: how many handlers ran, whether one stopped it, and what failed.
 ///
 /// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
-/// dropped, one line each on standard error or, with the feature `tracing`, an event. 16 bytes; without failures nothing on the heap.
+/// dropped, one line each on standard error or, with the feature `tracing`, an event. 16 bytes;
+/// without failures nothing on the heap.
 ///
 /// # Examples
 ///

@@ -325,7 +325,8 @@ pub enum FailureKind {
     TooDeep,
     /// The drain was refused: this thread is inside another one.
     NestedDrain,
-    /// A queue went away, or refused, with the event inside.
+    /// A queue went away with events inside. An `on_queue` handler whose queue is full, closed or
+    /// gone has [`Failed`](Self::Failed).
     Undelivered,
     /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
     Reentered,

@@ -19,7 +19,8 @@
 
 use crate::core::mode::Mode;
 
-pub use crate::bus::{Bus, BusBuilder, WeakBus};
+pub use crate::builder::BusBuilder;
+pub use crate::bus::{Bus, WeakBus};
 pub use crate::core::mode::{Carries, Local, Shared, Shares};
 pub use crate::delayed::Delayed;
 pub use crate::demand::Demand;

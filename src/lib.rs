@@ -72,8 +72,8 @@
 //!
 //! # Cookbook
 //!
-//! [`cookbook`] has a page for each task, from ending a dialog's subscriptions to shutting a service down,
-//! and [`following_events`](cookbook::following_events) answers what is said against event buses.
+//! [`cookbook`] has a page for each task, from ending a dialog's subscriptions to shutting a service
+//! down, and [`following_events`](cookbook::following_events) answers what is said against event buses.
 //!
 //! # Promises
 //!
@@ -85,8 +85,8 @@
 //! 1. Handlers run by priority, highest first; equal ones in the order they subscribed, those of a
 //!    topic and those of patterns counted together. Cancelling and subscribing again goes to the end.
 //! 2. Priority orders the handlers of one emission, and says nothing across events. [`Flow::Stop`]
-//!    ends its emission and no other, whoever returned it. Each handler is asked in this order: live, not paused, filter,
-//!    still live, claim, call.
+//!    ends its emission and no other, whoever returned it. Each handler is asked in this order: live,
+//!    not paused, filter, still live, claim, call.
 //!
 //! *Changes during an emission*
 //!
@@ -172,7 +172,10 @@
 //! - A context has no lifetime: `C: 'static`. Lend it the parts that it should have.
 //! - A handler that captures its own bus or signal keeps it for ever; capture a `downgrade()`.
 //! - Two `on_mut` handlers that emit into each other on two threads wait for each other for ever.
-//! - Events are passed by reference, `&E`: a handler that wants to keep one clones it.
+//! - Events are passed by reference, `&E`: a handler that wants to keep one clones it. Their types are
+//!   `'static`: an event owns what it tells of, or shares it.
+//! - A function of your own that subscribes for others is the place that failures name, unless it is
+//!   `#[track_caller]` as well.
 //! - A queue is as long as memory allows, unless it is [`bounded`](flavour::Queue::bounded). A thread
 //!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
 //!   [`defer_timeout`](flavour::Queue::defer_timeout) ends the wait.
@@ -205,7 +208,10 @@
 //! Needs Rust 1.85. That rises in minor releases only, and the changelog says so.
 
 mod bounded;
+mod builder;
 mod bus;
+mod by_name;
+mod by_pattern;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
 mod core;
@@ -215,6 +221,7 @@ mod drained;
 mod emission;
 mod error;
 pub mod flavour;
+mod hooks;
 pub mod local;
 mod outcome;
 mod pattern;

@@ -5,10 +5,11 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::core::drain::Plan;
-use crate::core::handlers::{hook, posted};
 use crate::core::home::Settings;
+use crate::core::hooks::hook;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::queue::Queue as Core;
+use crate::core::queued::{Claim, posted};
 use crate::core::thread;
 use crate::core::wakes::Waited;
 use crate::drained::Drained;
@@ -313,7 +314,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.put(posted(f, self.core.home().clone(), Location::caller()))
     }
 
-    fn put(&self, claim: crate::core::handlers::Claim<M, (), C>) -> Result<(), PostError>
+    fn put(&self, claim: Claim<M, (), C>) -> Result<(), PostError>
     where
         M: Carries<()>,
     {
@@ -433,8 +434,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.len() == 0
     }
 
-    /// Drops all that waits, and all that is delayed; how many events. From inside a drain, that drain ends after the event
-    /// it is at. What a drain on another thread has begun to deliver does not wait any more.
+    /// Drops all that waits, and all that is delayed; how many events. From inside a drain, that drain
+    /// ends after the event it is at. What a drain on another thread has begun to deliver does not
+    /// wait any more.
     pub fn clear(&self) -> usize {
         self.core.clear()
     }
@@ -471,8 +473,8 @@ impl Queue<Shared> {
     /// Drains until the queue is closed and empty; parks while there is nothing to do, and until the
     /// next delayed event is due.
     ///
-    /// Once the queue is closed it does not wait for delayed events: those that are not due stay inside.
-    /// Returns how many events were delivered. Failures are told to the hook, or logged, after
+    /// Once the queue is closed it does not wait for delayed events: those that are not due stay
+    /// inside. Returns how many events were delivered. Failures are told to the hook, or logged, after
     /// each batch, and not kept.
     ///
     /// # Panics

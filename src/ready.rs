@@ -33,7 +33,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// The passing of time does not wake it: wait for
     /// [`next_deadline`](Self::next_deadline) beside it if events are delayed. An event that gets an
     /// earlier deadline than those before it wakes and completes it, so that the deadline is looked
-    /// at again: make the future first, and look at the deadline then. The future keeps the queue, and waits for nothing once it is dropped.
+    /// at again: make the future first, and look at the deadline then. The future keeps the queue, and
+    /// waits for nothing once it is dropped.
     ///
     /// # Examples
     ///

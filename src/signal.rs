@@ -5,10 +5,9 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use crate::core::emission;
-use crate::core::handlers::{
-    Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext, hook,
-};
+use crate::core::handlers::{Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::home::{Home, Name, Settings, Subject};
+use crate::core::hooks::hook;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::queue::Queue;
 use crate::core::retain::retain;
@@ -64,8 +63,8 @@ pub struct Signal<M: Mode, E, C: 'static = ()> {
 /// A handle that does not keep its signal, for its own handlers to capture. Made by
 /// [`Signal::downgrade`].
 ///
-/// Cheap to clone. Of a bus's topic it gives the signal as long as the topic exists, kept by a handle, a
-/// handler or an event that waits; with a queue, as long as that is there.
+/// Cheap to clone. Of a bus's topic it gives the signal as long as the topic exists, kept by a handle,
+/// a handler or an event that waits; with a queue, as long as that is there.
 pub struct WeakSignal<M: Mode, E, C: 'static = ()> {
     core: M::Weak<Core<M, E, C>>,
     queue: Option<M::Weak<Queue<M, C>>>,
@@ -565,9 +564,9 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.core.clear()
     }
 
-    /// Cancels all handlers, as [`clear`](Self::clear) does, and refuses from now on: `on` yields an inactive subscription, `emit`
-    /// runs nothing and says so, `defer` hands the event back. A running emission ends after the
-    /// handler it is in.
+    /// Cancels all handlers, as [`clear`](Self::clear) does, and refuses from now on: `on` yields an
+    /// inactive subscription, `emit` runs nothing and says so, `defer` hands the event back. A running
+    /// emission ends after the handler it is in.
     ///
     /// # Examples
     ///
@@ -587,7 +586,9 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.core.is_closed()
     }
 
-    /// A handle that does not keep the signal, for its own handlers to capture.
+    /// A handle that does not keep the signal, for its own handlers to capture. A topic that nobody
+    /// else holds goes when its last handler does, and a weak handle does not bring it back: ask the
+    /// bus for the signal again.
     ///
     /// # Examples
     ///

@@ -4,10 +4,11 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::handlers::{
-    Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, Queued, WithContext,
+    Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, WithContext,
 };
 use crate::core::mode::{Carries, Mode, Shares};
 use crate::core::queue::Queue as QueueCore;
+use crate::core::queued::Queued;
 use crate::core::signal::{Signal, Wish};
 use crate::core::turns::{Turns, TurnsPlain, TurnsWithContext};
 use crate::core::weak::{Forward, Weak, WeakPlain, WeakWithContext};
@@ -252,7 +253,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     ///
     /// let placed = Signal::<u64>::new();
     /// let dialog = Arc::new(Dialog { shown: Mutex::default() });
-    /// let sub = placed.subscribe().on_weak(&dialog, |dialog, id| dialog.shown.lock().unwrap().push(*id));
+    /// let sub = placed.subscribe().on_weak(&dialog, |it, id| it.shown.lock().unwrap().push(*id));
     /// placed.emit(&7);
     /// assert_eq!(*dialog.shown.lock().unwrap(), [7]);
     /// drop(dialog);
@@ -300,7 +301,8 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     ///
     /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
     /// this handler in every emission: keep the queue as long as the subscription. So is a
-    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission waits.
+    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission
+    /// waits.
     ///
     /// # Examples
     ///

@@ -25,10 +25,11 @@
 //! | load and unload plugins | [`plugins`] |
 //! | know what keeps what alive | [`memory`] |
 //!
-//! Before all that: [`following_events`], on what is said against event buses, and what of it stays true.
+//! Before all that: [`following_events`], on what is said against event buses, and what of it stays
+//! true.
 //!
-//! This module exists in the documentation only. In the pages, `unwrap` stands for whatever a program does
-//! about a poisoned lock.
+//! This module exists in the documentation only. In the pages, `unwrap` stands for whatever a program
+//! does about a poisoned lock.
 
 #[doc = include_str!("asking.md")]
 pub mod asking {}

@@ -7,12 +7,13 @@
 use std::panic::Location;
 use std::time::Instant;
 
-use super::faults::{self, Report};
+use super::faults;
 use super::home::{Home, Place};
 use super::lanes::Batch;
 use super::mode::Mode;
 use super::parcel::Parcel;
 use super::queue::{Inbox, Queue};
+use super::report::Report;
 use super::sync::{Fault, Lock, Word, planted};
 use super::thread;
 use crate::drained::Drained;

@@ -5,20 +5,17 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::NonNull;
 use std::slice::Iter;
 
-use smallvec::SmallVec;
-
 use super::entry::{Code, Round};
-use super::faults::{self, Payload, Report};
-use super::group::Group;
+use super::faults::{self, Payload};
+use super::held;
 use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
 use super::readers::Pin;
-use super::registry::{Groups, Registry};
-use super::signal::{Signal, horizon};
-use super::snapshot::{Handler, Look, Reading, rank};
-use super::thread::{self, Frame, Level};
+use super::report::Report;
+use super::signal::Signal;
+use super::snapshot::{Handler, Look, Reading};
+use super::thread::{self, Level};
 use super::trace::{self, Follows};
-use super::trie::Kind;
 use crate::error::{Cause, HandlerError};
 
 /// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
@@ -71,61 +68,16 @@ pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
     event: &E,
     context: &mut C,
 ) -> Tally {
-    run_made(signal, || event, context)
-}
-
-/// Calls the handlers of the patterns that a name matches which nobody holds. Nothing is kept of
-/// the name, and up to eight handlers are called without allocating.
-///
-/// What panics when the event is made, or is dropped, is as in [`run_lazy`].
-#[track_caller]
-pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
-    registry: &Registry<M, C>,
-    mut groups: Groups<M, C>,
-    name: &Name,
-    event: impl FnOnce() -> B,
-    context: &mut C,
-) -> Tally {
-    let (horizon, settings) = (horizon(), &registry.settings);
-    let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
-    groups
-        .iter()
-        .for_each(|group| group.hold_all(&mut handlers));
-    if handlers.is_empty() {
-        if registry.is_closed() {
-            return Tally::CLOSED;
-        }
-        let Some(unhandled) = registry.unhandled() else {
-            return Tally::NOTHING;
-        };
-        unhandled.hold_all(&mut handlers);
-        groups.push(unhandled);
+    if signal.is_silent() {
+        return Tally::NOTHING;
     }
-    let place = Location::caller();
-    if thread::depth() >= settings.max_depth() {
-        return refused(name, settings, place);
+    let Some(level) = thread::descend(signal.max_depth) else {
+        return too_deep(signal, Location::caller());
+    };
+    match signal.enter(level.above()) {
+        Some(reading) => read(signal, reading, level, event, context, Follows::NONE),
+        None => look(signal, level, event, context, Follows::NONE),
     }
-    let event = event();
-    let Some(level) = thread::descend(settings.max_depth()) else {
-        return refused(name, settings, place);
-    };
-    let occupy = |group: &M::Ptr<Group<M, C>>| {
-        let inside = group.address();
-        thread::occupy(Frame { inside, horizon })
-    };
-    let occupied: SmallVec<[_; 4]> = groups.iter().map(occupy).collect();
-    handlers.sort_unstable_by_key(rank);
-    let subject = Subject::new::<E>(Kind::Topic, name.clone());
-    let span = trace::emission(&subject, Follows::NONE);
-    let mut tally = call_all(&handlers, event.borrow(), &subject, context);
-    // Captures may panic, as after any emission.
-    drop(handlers);
-    drop(occupied);
-    collect(settings, &mut tally);
-    span.end(tally.counts);
-    drop(level);
-    faults::drop_event_about(event, &subject, settings, place);
-    tally
 }
 
 /// Like [`run`], with an event that is made if there are handlers. What panics when it is made
@@ -150,25 +102,6 @@ pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
     let tally = run(signal, &event, context);
     faults::drop_event(event, &signal.home, Location::caller());
     tally
-}
-
-#[inline(always)]
-#[track_caller]
-fn run_made<'e, M: Mode, E: 'static, C: 'static>(
-    signal: &Signal<M, E, C>,
-    event: impl FnOnce() -> &'e E,
-    context: &mut C,
-) -> Tally {
-    if signal.is_silent() {
-        return Tally::NOTHING;
-    }
-    let Some(level) = thread::descend(signal.max_depth) else {
-        return too_deep(signal, Location::caller());
-    };
-    match signal.enter(level.above()) {
-        Some(reading) => read(signal, reading, level, event(), context, Follows::NONE),
-        None => look(signal, level, event, context, Follows::NONE),
-    }
 }
 
 /// Emissions of one signal in a row, on one thread, with one pin for all of them: what the snapshot
@@ -212,7 +145,7 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
             self.reading = signal.enter(level.above());
         }
         let Some(reading) = &self.reading else {
-            return look(signal, level, || event, context, self.follows).report;
+            return look(signal, level, event, context, self.follows).report;
         };
         let span = trace::emission(&signal.home.subject, self.follows);
         let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
@@ -241,39 +174,17 @@ fn collect<M: Mode>(settings: &Settings<M>, tally: &mut Tally) {
 /// Runs what is not published, or cannot be pinned.
 #[cold]
 #[inline(never)]
-fn look<'e, M: Mode, E: 'static, C: 'static>(
-    signal: &Signal<M, E, C>,
-    level: Level,
-    event: impl FnOnce() -> &'e E,
-    context: &mut C,
-    follows: Follows<'_>,
-) -> Tally {
-    if signal.home.subject.retains() {
-        let event = event();
-        let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
-        if let Some(kept) = signal.keep(event, &mut handlers) {
-            let Ok(horizon) = kept else {
-                return Tally::CLOSED;
-            };
-            let inside = signal.address();
-            let level = level.enter(Frame { inside, horizon });
-            handlers.sort_unstable_by_key(rank);
-            let tally = call_held(handlers, event, &signal.home, context);
-            drop(level);
-            return tally;
-        }
-        return look_up(signal, level, event, context, follows);
-    }
-    look_up(signal, level, event(), context, follows)
-}
-
-fn look_up<M: Mode, E: 'static, C: 'static>(
+fn look<M: Mode, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     level: Level,
     event: &E,
     context: &mut C,
     follows: Follows<'_>,
 ) -> Tally {
+    let level = match held::run_retained(signal, level, event, context, follows) {
+        Ok(tally) => return tally,
+        Err(level) => level,
+    };
     match signal.look() {
         Look::Found(reading) => {
             let level = level.enter(reading.header.frame);
@@ -282,37 +193,6 @@ fn look_up<M: Mode, E: 'static, C: 'static>(
         Look::Closed => Tally::CLOSED,
         Look::Empty => Tally::NOTHING,
     }
-}
-
-/// Calls one handler with one event, and tells of its failures as an emission does.
-pub(crate) fn run_one<M: Mode, E: 'static, C: 'static>(
-    handler: &Handler<M, C>,
-    event: &E,
-    home: &Home<M>,
-    context: &mut C,
-) -> Tally {
-    let Some(level) = thread::descend(home.settings.max_depth()) else {
-        return refused(home.name(), &home.settings, handler.entry().head().place);
-    };
-    let handlers = std::slice::from_ref(handler);
-    let mut tally = call_all(handlers, event, &home.subject, context);
-    collect(&home.settings, &mut tally);
-    drop(level);
-    tally
-}
-
-/// Calls handlers that nothing keeps but what is given.
-fn call_held<M: Mode, E: 'static, C: 'static>(
-    handlers: SmallVec<[Handler<M, C>; 8]>,
-    event: &E,
-    home: &Home<M>,
-    context: &mut C,
-) -> Tally {
-    let mut tally = call_all(&handlers, event, &home.subject, context);
-    // Captures may panic, as after any emission.
-    drop(handlers);
-    collect(&home.settings, &mut tally);
-    tally
 }
 
 #[inline(always)]
@@ -340,10 +220,10 @@ fn read_plain<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     event: &E,
     context: &mut C,
 ) -> Tally {
-    let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
-    // Lets go of the snapshot before the failures are collected: captures may panic.
-    drop(reading);
-    collect(&signal.home.settings, &mut tally);
+    let Home {
+        subject, settings, ..
+    } = &*signal.home;
+    let tally = call_and_collect(reading, event, subject, settings, context);
     drop(level);
     tally
 }
@@ -365,6 +245,22 @@ fn read_traced<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     tally
 }
 
+/// Calls handlers, and tells of their failures.
+#[inline(always)]
+pub(super) fn call_and_collect<M: Mode, E: 'static, C: 'static>(
+    handlers: impl Borrow<[Handler<M, C>]>,
+    event: &E,
+    subject: &Subject,
+    settings: &Settings<M>,
+    context: &mut C,
+) -> Tally {
+    let mut tally = call_all(handlers.borrow(), event, subject, context);
+    // Lets go of them before the failures are collected: captures may panic.
+    drop(handlers);
+    collect(settings, &mut tally);
+    tally
+}
+
 #[cold]
 #[inline(never)]
 fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Place) -> Tally {
@@ -374,7 +270,7 @@ fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Pl
     refused(signal.home.name(), &signal.home.settings, place)
 }
 
-fn refused<M: Mode>(name: &Name, settings: &Settings<M>, place: Place) -> Tally {
+pub(super) fn refused<M: Mode>(name: &Name, settings: &Settings<M>, place: Place) -> Tally {
     let topic = name.to_cow();
     let cause = Cause::TooDeep(settings.max_depth());
     let mut report = Report::new(vec![HandlerError {

@@ -12,11 +12,10 @@ use std::any::Any;
 use std::cell::UnsafeCell;
 use std::cmp::Reverse;
 use std::mem::ManuallyDrop;
-use std::panic::Location;
 use std::ptr::NonNull;
 
 use super::faults;
-use super::home::{Home, Subject};
+use super::home::{Home, Place, Subject};
 use super::mode::{Mode, Shared};
 use super::parking;
 use super::replace::Keeper;
@@ -89,7 +88,7 @@ pub(crate) struct Head<M: Mode> {
     pub(crate) key: u64,
     /// Process-wide, rising: the order of subscribing.
     pub(crate) sequence: u64,
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) place: Place,
     pub(crate) home: Option<M::Ptr<Home<M>>>,
     pub(crate) extra: Option<Box<Extra<M>>>,
 }
@@ -289,10 +288,24 @@ impl<M: Mode, L, K: Contents> Entity<M> for Entry<M, L, K> {
 pub(crate) struct Draft<M: Mode> {
     pub(crate) key: u64,
     pub(crate) sequence: u64,
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) place: Place,
     pub(crate) home: Option<M::Ptr<Home<M>>>,
     pub(crate) extra: Option<Box<Extra<M>>>,
     pub(crate) state: usize,
+}
+
+impl<M: Mode> Draft<M> {
+    /// Of an entry that is in no roster.
+    pub(crate) fn alone(place: Place, home: Option<M::Ptr<Home<M>>>) -> Self {
+        Draft {
+            key: 0,
+            sequence: 0,
+            place,
+            home,
+            extra: None,
+            state: 0,
+        }
+    }
 }
 
 /// Keeps an entry's memory.

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Code, Head};
-use super::home::{Home, Panics, Place, Settings, Subject};
+use super::home::{Home, Place, Settings, Subject};
 use super::mode::Mode;
+use super::report::Report;
 use super::{thread, trace};
 use crate::error::{Cause, HandlerError};
 use crate::outcome::BoxError;
@@ -45,133 +45,6 @@ thread_local! {
     static RESUMED: RefCell<Option<Resumed>> = const { RefCell::new(None) };
 }
 
-/// What went wrong in an emission or a drain. Never empty.
-pub(crate) struct Report {
-    pub(crate) errors: Vec<HandlerError>,
-    panic: Option<FirstPanic>,
-    /// A hook was told, or somebody looked, so that nothing is left for the log.
-    pub(crate) seen: Seen,
-}
-
-/// The first panic, to be resumed.
-struct FirstPanic {
-    /// In a mutex that nobody locks, for the report to be `Sync`.
-    payload: Mutex<Payload>,
-    /// Its place among the errors; none if an inner emission has told of it.
-    error: Option<usize>,
-}
-
-/// A flag that is set through a shared reference, in a type that stays `Sync`.
-#[derive(Debug, Default)]
-pub(crate) struct Seen(std::sync::atomic::AtomicBool);
-
-impl Seen {
-    pub(crate) fn set(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-    fn get(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
-
-impl Report {
-    pub(crate) fn new(errors: Vec<HandlerError>) -> Box<Self> {
-        Box::new(Report {
-            errors,
-            panic: None,
-            seen: Seen::default(),
-        })
-    }
-
-    /// Adds one failure.
-    fn add(&mut self, error: Option<HandlerError>, payload: Option<Payload>) {
-        let at = error.is_some().then_some(self.errors.len());
-        self.errors.extend(error);
-        match (&self.panic, payload) {
-            (None, Some(payload)) => {
-                let payload = Mutex::new(payload);
-                self.panic = Some(FirstPanic { payload, error: at });
-            }
-            (Some(_), Some(another)) => dispose(another),
-            (_, None) => {}
-        }
-    }
-
-    /// Adds what happened later.
-    pub(crate) fn append(&mut self, later: &mut Report) {
-        if self.seen.get() != later.seen.get() {
-            // Of different signals, one with a hook: the rest is not left to whoever looks.
-            let untold = if self.seen.get() {
-                &later.errors
-            } else {
-                &self.errors
-            };
-            untold.iter().for_each(log);
-            self.seen.set();
-        }
-        let shift = self.errors.len();
-        self.errors.append(&mut later.errors);
-        match (&self.panic, later.panic.take()) {
-            (None, first) => {
-                self.panic = first.map(|first| FirstPanic {
-                    error: first.error.map(|error| error + shift),
-                    ..first
-                });
-            }
-            (Some(_), Some(another)) => dispose(unwrapped(another.payload)),
-            (Some(_), None) => {}
-        }
-    }
-
-    /// Takes the panic out, where those of the signal are contained.
-    pub(crate) fn contain<M: Mode>(&mut self, settings: &Settings<M>) {
-        if settings.panics() == Panics::Contain {
-            if let Some(panic) = self.panic.take() {
-                dispose(unwrapped(panic.payload));
-            }
-        }
-    }
-
-    /// Resumes the first panic, if there was one and nothing forbids it.
-    pub(crate) fn resume(mut self: Box<Self>, panics: Panics) -> Box<Self> {
-        let Some(FirstPanic { payload, error }) = self.panic.take() else {
-            return self;
-        };
-        let payload = unwrapped(payload);
-        if panics == Panics::Contain || std::thread::panicking() {
-            dispose(payload);
-            return self;
-        }
-        // Its own message was printed by the panic hook; the others would be lost.
-        if let Some(error) = error {
-            self.errors.remove(error);
-        }
-        drop(self);
-        let resumed = Resumed::now(&payload);
-        let _ = RESUMED.try_with(|last| *last.borrow_mut() = Some(resumed));
-        resume_unwind(payload)
-    }
-}
-
-fn unwrapped(payload: Mutex<Payload>) -> Payload {
-    payload.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        for error in self.errors.drain(..) {
-            if !self.seen.get() {
-                log(&error);
-            }
-            // Each by itself: what a handler returned may panic when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(error))).map_err(dispose);
-        }
-        if let Some(panic) = self.panic.take() {
-            dispose(unwrapped(panic.payload));
-        }
-    }
-}
-
 impl Resumed {
     fn now(payload: &Payload) -> Self {
         Resumed {
@@ -180,6 +53,27 @@ impl Resumed {
             text: message(payload),
         }
     }
+
+    /// Whether this is the panic that was resumed last. Nobody is asked of that one again.
+    fn is_known(&self) -> bool {
+        let known = RESUMED.try_with(|last| {
+            let mut last = last.borrow_mut();
+            let known = last.as_ref() == Some(self);
+            // Another one, out of what unwinding drops, leaves the first on its way.
+            if known || !std::thread::panicking() {
+                *last = None;
+            }
+            known
+        });
+        known.unwrap_or(false)
+    }
+}
+
+/// Resumes a panic, and remembers it.
+pub(super) fn resume(payload: Payload) -> ! {
+    let resumed = Resumed::now(&payload);
+    let _ = RESUMED.try_with(|last| *last.borrow_mut() = Some(resumed));
+    resume_unwind(payload)
 }
 
 fn message(payload: &Payload) -> String {
@@ -193,7 +87,7 @@ fn message(payload: &Payload) -> String {
 }
 
 /// Drops a panic's payload, whose own `Drop` may panic.
-fn dispose(payload: Payload) {
+pub(super) fn dispose(payload: Payload) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(another);
     }
@@ -310,9 +204,8 @@ pub(crate) fn drop_event_about<M: Mode, E>(
 }
 
 fn panicked_in<M: Mode>(blame: &Blame<'_, M>, payload: Payload) {
-    let known = RESUMED.try_with(RefCell::take).ok().flatten();
     let caught = Resumed::now(&payload);
-    if known.is_some_and(|known| known == caught) {
+    if caught.is_known() {
         if caught.depth == 0 && !thread::is_draining() {
             // Nobody to collect it, and nobody left to tell.
             return dispose(payload);
@@ -423,20 +316,6 @@ pub(crate) fn collect<M: Mode>(
     }
     report.tell(settings);
     Some(report)
-}
-
-impl Report {
-    /// Tells the hook of all errors, if there is one.
-    pub(crate) fn tell<M: Mode>(&mut self, settings: &Settings<M>) {
-        // Every one of them is told: they were raised here, and nowhere else.
-        let told = self
-            .errors
-            .iter()
-            .fold(false, |_, error| tell(settings, error));
-        if told {
-            self.seen.set();
-        }
-    }
 }
 
 /// Tells the hook; whether there was one, or the log stood in for it.

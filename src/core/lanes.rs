@@ -14,10 +14,10 @@ use super::drain::Tray;
 use super::emission::Run;
 use super::entry::Code;
 use super::faults;
-use super::handlers::Claim;
 use super::home::{Home, Origin};
 use super::mode::{Carries, Mode};
 use super::parcel::Shelf;
+use super::queued::Claim;
 use super::signal::Signal;
 use super::thread::{self, Frame};
 use super::trace::{self, Follows, Link};
@@ -161,12 +161,11 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
 
     fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
         let event = self.events.pop_front()?;
-        let (target, _, count) = self.runs.front_mut()?;
+        let (target, link, count) = self.runs.front_mut()?;
         *count -= 1;
         let again = if *count > 0 { target.again() } else { None };
         let (target, link) = match again {
-            // A link cannot be doubled under the lock: the last event of the run has it.
-            Some(target) => (target, Link::none()),
+            Some(target) => (target, link.clone()),
             None => {
                 let (target, link, _) = self.runs.pop_front()?;
                 (target, link)

@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 
-use super::emission;
 use super::entry::{Anchor, Contents, Draft, Entity, Entry, Hold};
 use super::faults;
+use super::held;
 use super::home::{Home, Place};
 use super::mode::Mode;
 use super::signal::{Signal, horizon};
@@ -56,14 +56,7 @@ pub(crate) fn retain<M: Mode, E: Clone + 'static>(
     most: usize,
     place: Place,
 ) -> Anchor<M, dyn Retain<M, ()>> {
-    let draft = Draft {
-        key: 0,
-        sequence: 0,
-        place,
-        home: None,
-        extra: None,
-        state: 0,
-    };
+    let draft = Draft::alone(place, None);
     let events = VecDeque::new();
     let kept = M::Lock::new(Kept { events, most });
     let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Retained::<M, E> { kept });
@@ -107,7 +100,7 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
         });
         for event in events {
             // There is no emission to tell of failures. What no hook was told of is logged here.
-            drop(emission::run_one(&handler, &*event, home, &mut ()));
+            drop(held::run_one(&handler, &*event, home, &mut ()));
             faults::drop_event(event, home, self.head().place);
         }
         drop(handler);

@@ -246,8 +246,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         entry.cast::<dyn Control<M>>(|entry| entry)
     }
 
-    /// Removes the handler with this key and sequence number; whether it was there, and alive. `flags` go
-    /// into its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its target.
+    /// Removes the handler with this key and sequence number; whether it was there, and alive. `flags`
+    /// go into its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its
+    /// target.
     pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         let removed = self.writer.with(|writer| {
             // Both, because a roster that was emptied gives its keys out again.
@@ -319,8 +320,8 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         })
     }
 
-    /// Prepares for a handler with a target that may die: only those can add up without an emission, and
-    /// only they pay for it.
+    /// Prepares for a handler with a target that may die: only those can add up without an emission,
+    /// and only they pay for it.
     fn expect_weak(&self) {
         self.bury(|roster| roster.make_room(Anchor::is_dead));
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {

@@ -2,6 +2,7 @@
 //!
 //! Gives the untyped read side its types, and a face without `unsafe`.
 
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -161,6 +162,13 @@ impl<M: Mode, C: 'static, P: Pin<M>> std::ops::Deref for Reading<M, C, P> {
         // SAFETY: a reading is made by a publication of its types, which publishes snapshots of
         // its types only; the header is their first field, and the pin keeps them.
         unsafe { self.pin.header().cast::<Snapshot<M, C>>().as_ref() }
+    }
+}
+
+impl<M: Mode, C: 'static, P: Pin<M>> Borrow<[Handler<M, C>]> for Reading<M, C, P> {
+    #[inline(always)]
+    fn borrow(&self) -> &[Handler<M, C>] {
+        &self.handlers
     }
 }
 

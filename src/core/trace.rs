@@ -12,6 +12,7 @@ pub(crate) use on::*;
 #[cfg(feature = "tracing")]
 mod on {
     use std::cell::Cell;
+    use std::sync::Arc;
 
     use tracing::dispatcher::get_default;
     use tracing::field::Empty;
@@ -52,17 +53,14 @@ mod on {
         told
     }
 
-    /// The span that was current when an event was deferred. Dropping it calls the subscriber.
+    /// The span that was current when an event was deferred. Dropping the last of its clones calls
+    /// the subscriber; cloning calls nobody.
     ///
-    /// Boxed, so that there mostly is a null pointer to store and to compare.
-    pub(crate) struct Link(Option<Box<Span>>);
+    /// Behind a pointer, so that there mostly is a null pointer to store and to compare.
+    #[derive(Clone)]
+    pub(crate) struct Link(Option<Arc<Span>>);
 
     impl Link {
-        /// To no span.
-        pub(crate) fn none() -> Self {
-            Link(None)
-        }
-
         /// The current one.
         #[inline]
         pub(crate) fn here() -> Self {
@@ -93,11 +91,11 @@ mod on {
 
     #[cold]
     #[inline(never)]
-    fn current() -> Option<Box<Span>> {
+    fn current() -> Option<Arc<Span>> {
         let current = || {
             // Where nobody wants the span of the delivery, nobody asks what it follows from.
             let current = span_enabled!(target: TARGET, LEVEL, topic).then(Span::current);
-            current.filter(|span| span.id().is_some()).map(Box::new)
+            current.filter(|span| span.id().is_some()).map(Arc::new)
         };
         quietly(current).flatten()
     }
@@ -244,13 +242,10 @@ mod off {
     use crate::core::mode::Mode;
     use crate::error::HandlerError;
 
+    #[derive(Clone)]
     pub(crate) struct Link;
 
     impl Link {
-        #[inline(always)]
-        pub(crate) fn none() -> Self {
-            Link
-        }
         #[inline(always)]
         pub(crate) fn here() -> Self {
             Link

@@ -92,7 +92,7 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
         F: Fn(&E) -> T + 'static,
         M: Records<F, T>,
     {
-        Self::by_ref(urgent(bus.subscribe(topic)), map)
+        Self::by(urgent(bus.subscribe(topic)), map)
     }
 
     /// Records what `map` makes of the events of all topics whose names match;
@@ -122,7 +122,7 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
         F: Fn(&AnyEvent) -> T + 'static,
         M: Records<F, T>,
     {
-        Self::by_ref(urgent(bus.subscribe_pattern(pattern)), map)
+        Self::by(urgent(bus.subscribe_pattern(pattern)), map)
     }
 
     /// Records what `map` makes of the events of a subscription that was begun elsewhere, with its
@@ -143,17 +143,6 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
     /// assert_eq!(ids.take(), [12, 14]);
     /// ```
     pub fn by<E, F, C, P>(subscribe: Subscribe<M, E, C, P>, map: F) -> Self
-    where
-        E: 'static,
-        C: 'static,
-        P: Filter<E>,
-        F: Fn(&E) -> T + 'static,
-        M: Records<F, T>,
-    {
-        Self::by_ref(subscribe, map)
-    }
-
-    fn by_ref<E, F, C, P>(subscribe: Subscribe<M, E, C, P>, map: F) -> Self
     where
         E: 'static,
         C: 'static,

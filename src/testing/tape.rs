@@ -106,8 +106,8 @@ fn names<T>(records: &Records<T>) -> Vec<String> {
     records.iter().map(|(topic, _)| topic.to_string()).collect()
 }
 
-/// What one handler captures. Not reachable from outside. It goes when the handler does, for whatever reason: so those who wait
-/// learn that nothing more comes.
+/// What one handler captures. Not reachable from outside. It goes when the handler does, for
+/// whatever reason: so those who wait learn that nothing more comes.
 #[allow(
     missing_debug_implementations,
     reason = "it cannot be named from outside"

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use slotcast::{Bus, Flow, HandlerResult, Panics, Queue, Signal, Topic, local};
+use slotcast::{Bus, Flow, HandlerResult, Overflow, Panics, Queue, Signal, Topic, local};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -333,6 +333,55 @@ fn a_deferred_event_follows_from_the_span_it_was_deferred_in() {
     assert!(place("4: closed") < place("1: closed"));
     assert!(place("1: closed") < place("5: follows 2"));
     assert!(place("2: closed") < place(follows[8]));
+}
+
+#[test]
+fn events_of_a_bounded_queue_follow_from_their_span_each() {
+    let told = told(|| {
+        let queue = Queue::<()>::new().bounded(4, Overflow::DropOldest);
+        let signal = Signal::<u32>::new();
+        let _sub = signal.on(|_| ());
+        {
+            let _entered = info_span!("here").entered();
+            (0..6).for_each(|n| queue.defer(&signal, n).unwrap());
+        }
+        queue.drain();
+    });
+    let follows = told.iter().filter(|it| it.ends_with("follows 1"));
+    assert_eq!(follows.count(), 4);
+    assert_eq!(told[told.len() - 2..], ["5: closed", "1: closed"]);
+}
+
+#[test]
+fn emissions_that_no_list_is_published_for_have_spans_as_well() {
+    let told = told(|| {
+        let bus = Bus::new();
+        bus.retain_last(&PLACED);
+        bus.emit(&PLACED, &0);
+        let _new = bus.on(&PLACED, |_| ());
+        {
+            let _entered = info_span!("here").entered();
+            bus.defer(&PLACED, 1).unwrap();
+        }
+        bus.drain();
+        let _any = bus.on_pattern("lost.*", |_| ());
+        bus.emit(&Topic::new("lost.one"), &1);
+    });
+    let expected = [
+        "1: emission topic=\"order.placed\"",
+        "1: ran=1",
+        "1: closed",
+        "2: here",
+        "3: emission topic=\"order.placed\"",
+        "3: follows 2",
+        "3: ran=1",
+        "3: closed",
+        "2: closed",
+        "4: emission topic=\"lost.one\"",
+        "4: ran=1",
+        "4: closed",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -137,6 +137,26 @@ fn an_outer_emission_does_not_report_a_resumed_panic_again() {
     assert_eq!(bus.emit(&TOPIC, &2).errors().len(), 0);
 }
 
+/// What unwinding drops on its way may panic as well: that is another failure, and not the end of
+/// the first.
+#[test]
+fn a_resumed_panic_is_told_once_though_captures_panic_while_it_passes() {
+    let log = Log::default();
+    let bus = told(&log);
+    const INNER: Topic<u32> = Topic::new("inner");
+    const THIRD: Topic<u32> = Topic::new("third");
+    let weak = bus.downgrade();
+    let _outer = bus.on(&TOPIC, move |n| {
+        let bus = weak.upgrade().unwrap();
+        let captured = OnDrop(|| boom("in the drop"));
+        let _dropped_by_unwinding = bus.on(&THIRD, move |_| _ = &captured);
+        bus.emit(&INNER, n);
+    });
+    let _inner = bus.on(&INNER, |_| boom("deep"));
+    assert_eq!(panic_of(|| bus.emit(&TOPIC, &1)), "in the drop");
+    assert_eq!(log.take(), ["inner None Panicked", "third None Panicked"]);
+}
+
 #[test]
 fn a_panic_after_one_that_was_caught_is_a_new_one() {
     let log = Log::default();

@@ -8,11 +8,11 @@ use slotcast::{DeferErrorKind, FailureKind, Flow, Topic};
 use super::{Bus, Queue, Signal};
 use crate::log::{Dropped, Log, OnDrop, boom, panic_of};
 
-const NUMBER: Topic<u32> = Topic::new("number");
-const TEXT: Topic<String> = Topic::new("text");
+pub(super) const NUMBER: Topic<u32> = Topic::new("number");
+pub(super) const TEXT: Topic<String> = Topic::new("text");
 
 /// A bus that writes down what arrives under both topics.
-fn written(log: &Log) -> Bus {
+pub(super) fn written(log: &Log) -> Bus {
     let bus = Bus::new();
     let (one, two) = (log.clone(), log.clone());
     bus.on(&NUMBER, move |n| one.add(n)).detach();

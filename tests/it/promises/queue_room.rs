@@ -5,20 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use slotcast::{DeferError, DeferErrorKind, Overflow, Topic};
 
+use super::queue::{NUMBER, TEXT, written};
 use super::{Bus, Queue, Signal};
 use crate::log::{Dropped, Log, OnDrop, boom, panic_of};
-
-const NUMBER: Topic<u32> = Topic::new("number");
-const TEXT: Topic<String> = Topic::new("text");
-
-/// A bus that writes down what arrives under both topics.
-fn written(log: &Log) -> Bus {
-    let bus = Bus::new();
-    let (one, two) = (log.clone(), log.clone());
-    bus.on(&NUMBER, move |n| one.add(n)).detach();
-    bus.on(&TEXT, move |text| two.add(text)).detach();
-    bus
-}
 
 /// An event that writes down when it is dropped.
 struct Payload(#[expect(dead_code)] Dropped);

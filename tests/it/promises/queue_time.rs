@@ -9,18 +9,9 @@ use std::time::{Duration, Instant};
 
 use slotcast::{DeferErrorKind, Overflow, Topic};
 
+use super::queue::{NUMBER, written};
 use super::{Bus, Queue, Signal};
 use crate::log::{Dropped, Log, boom};
-
-const NUMBER: Topic<u32> = Topic::new("number");
-
-/// A bus that writes down what arrives.
-fn written(log: &Log) -> Bus {
-    let bus = Bus::new();
-    let log = log.clone();
-    bus.on(&NUMBER, move |n| log.add(n)).detach();
-    bus
-}
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
