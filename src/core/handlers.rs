@@ -130,8 +130,8 @@ where
             return unsafe { ask_and_call(self, event, round) };
         }
         K::reserve(&self.link.kept);
-        // SAFETY: the caller says the same.
-        unsafe { self.enter(event, round) }
+        // SAFETY: the caller says the same, and a plain subject is not that of events emitted again.
+        unsafe { enter(self, event, round, false) }
     }
 
     fn spent(&self) -> bool {
@@ -154,19 +154,41 @@ where
 
     #[inline(always)]
     unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
-        // SAFETY: the caller has a hold.
-        let callee = unsafe { &self.captures().callee };
+        let again = is_any::<E>() && round.subject.is_any();
         // SAFETY: the caller says the same.
-        unsafe {
-            let again = is_any::<E>() && round.subject.is_any();
-            with_event(event, round, again, |event, round| {
-                callee.call(self.head(), event, round)
-            })
-        }
+        unsafe { enter(self, event, round, again) }
     }
 
     unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
         None
+    }
+}
+
+/// Calls the closure.
+///
+/// # Safety
+///
+/// That of [`Handle::enter`], and that of [`with_event`] about `again`.
+#[inline(always)]
+unsafe fn enter<M, E, C, P, K>(
+    entry: &Subscribed<M, E, C, P, K>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+    again: bool,
+) -> Code
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    // SAFETY: the caller has a hold.
+    let callee = unsafe { &entry.captures().callee };
+    // SAFETY: the caller says the same.
+    unsafe {
+        with_event(event, round, again, |event, round| {
+            callee.call(entry.head(), event, round)
+        })
     }
 }
 

@@ -99,6 +99,7 @@ impl Subject {
     /// Emissions keep their events.
     const RETAINS: u8 = 4;
 
+    #[inline]
     pub(crate) fn retains(&self) -> bool {
         self.flags.load(Relaxed) & Self::RETAINS != 0
     }
@@ -115,10 +116,12 @@ impl Subject {
         self.flags.load(Relaxed) & (Self::CLOSED | Self::ANY) == 0
     }
 
+    #[inline]
     pub(crate) fn is_any(&self) -> bool {
         self.flags.load(Relaxed) & Self::ANY != 0
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.flags.load(Relaxed) & Self::CLOSED != 0
     }
