@@ -8,8 +8,6 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem::needs_drop;
 
-use smallvec::SmallVec;
-
 use super::drain::Tray;
 use super::emission::Run;
 use super::entry::Code;
@@ -74,21 +72,33 @@ impl<M: Mode, E: 'static, C: 'static> Target<M, E, C> {
 /// Events of one type, first in, first out.
 pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
     events: VecDeque<E>,
-    /// The targets of the events and what they follow from, with how many each has in a row.
-    /// Invariant: the counts add up to the number of events.
-    runs: VecDeque<(Target<M, E, C>, Link, usize)>,
-    /// That of the last run, kept within reach: to follow four pointers under the queue's lock costs
-    /// as much as the rest of deferring.
-    last: Option<Origin>,
+    /// Whose they are. Invariant: the counts, and that of the open one, add up to the number of events.
+    rows: VecDeque<Row<M, E, C>>,
+    /// The last of them, which the next event may join. Kept within reach, as its origin is: to follow
+    /// the pointers there, under the queue's lock, cost as much as the rest of deferring.
+    open: Option<Row<M, E, C>>,
+    origin: Option<Origin>,
+}
+
+/// So many events in a row that have one target and follow from the same.
+struct Row<M: Mode, E: 'static, C: 'static> {
+    target: Target<M, E, C>,
+    link: Link,
+    count: usize,
 }
 
 impl<M: Mode, E, C> TypedLane<M, E, C> {
     pub(crate) fn new() -> Self {
         TypedLane {
             events: VecDeque::new(),
-            runs: VecDeque::new(),
-            last: None,
+            rows: VecDeque::new(),
+            open: None,
+            origin: None,
         }
+    }
+
+    fn pop_row(&mut self) -> Option<Row<M, E, C>> {
+        self.rows.pop_front().or_else(|| self.open.take())
     }
 }
 
@@ -105,7 +115,12 @@ pub trait Lane<M: Mode, C: 'static> {
 impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
         let mut taken = 0;
-        while let Some((target, link, count)) = self.runs.front_mut() {
+        while let Some(first) = self.rows.front_mut().or(self.open.as_mut()) {
+            let Row {
+                target,
+                link,
+                count,
+            } = first;
             match target {
                 Target::Signal(signal) => {
                     let before = taken;
@@ -145,15 +160,15 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
                 break;
             }
             // May be the last handle of the signal, or let go of the captures.
-            drop(self.runs.pop_front());
+            drop(self.pop_row());
         }
         taken
     }
 
     fn discard(&mut self, tray: &Tray<'_, M>) {
-        while let Some((target, _link, count)) = self.runs.pop_front() {
-            let home = target.home().unwrap_or(tray.home);
-            for event in self.events.drain(..count.min(self.events.len())) {
+        while let Some(row) = self.pop_row() {
+            let home = row.target.home().unwrap_or(tray.home);
+            for event in self.events.drain(..row.count.min(self.events.len())) {
                 faults::drop_event(event, home, tray.place);
             }
         }
@@ -161,13 +176,16 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
 
     fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
         let event = self.events.pop_front()?;
-        let (target, link, count) = self.runs.front_mut()?;
-        *count -= 1;
-        let again = if *count > 0 { target.again() } else { None };
+        let first = self.rows.front_mut().or(self.open.as_mut())?;
+        first.count -= 1;
+        let again = match first.count {
+            0 => None,
+            _ => first.target.again(),
+        };
         let (target, link) = match again {
-            Some(target) => (target, link.clone()),
+            Some(target) => (target, first.link.clone()),
             None => {
-                let (target, link, _) = self.runs.pop_front()?;
+                let Row { target, link, .. } = self.pop_row()?;
                 (target, link)
             }
         };
@@ -293,7 +311,7 @@ impl<M: Mode, C: 'static> Erased<M, C> {
 
 /// Lanes, and the order of the events in them.
 pub struct Batch<M: Mode, C: 'static> {
-    lanes: SmallVec<[Option<Erased<M, C>>; 4]>,
+    lanes: Vec<Option<Erased<M, C>>>,
     /// Lane numbers, with how many events come from there in a row.
     order: VecDeque<(usize, usize)>,
     len: usize,
@@ -304,7 +322,7 @@ pub struct Batch<M: Mode, C: 'static> {
 impl<M: Mode, C: 'static> Default for Batch<M, C> {
     fn default() -> Self {
         Batch {
-            lanes: SmallVec::new(),
+            lanes: Vec::new(),
             order: VecDeque::new(),
             len: 0,
             first: 0,
@@ -348,23 +366,32 @@ impl<M: Mode, C: 'static> Batch<M, C> {
         M: Carries<E>,
     {
         let number = index.number(TypeId::of::<E>());
-        if self.lanes.get(number).is_none_or(Option::is_none) {
-            self.open::<E>(number);
-        }
-        let Some(lane) = self.lanes[number].as_mut().and_then(Erased::typed) else {
+        let lane = match self.lanes.get_mut(number) {
+            Some(Some(lane)) => lane,
+            _ => self.open::<E>(number),
+        };
+        let Some(lane) = lane.typed() else {
             unreachable!("the index gives each type a lane of its own")
         };
-        match lane.runs.back_mut() {
-            Some((last, there, count)) if there.is(link) && joins(last, lane.last) => *count += 1,
+        match &mut lane.open {
+            Some(open) if open.link.is(link) && joins(&open.target, lane.origin) => open.count += 1,
             _ => {
                 let Some(target) = target() else {
                     return Err(event);
                 };
-                lane.last = match &target {
+                lane.origin = match &target {
                     Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, it.home.name())),
                     Target::Call(_) => None,
                 };
-                lane.runs.push_back((target, link.take(), 1));
+                let link = link.take();
+                let open = lane.open.replace(Row {
+                    target,
+                    link,
+                    count: 1,
+                });
+                if let Some(full) = open {
+                    lane.rows.push_back(full);
+                }
             }
         }
         lane.events.push_back(event);
@@ -377,14 +404,14 @@ impl<M: Mode, C: 'static> Batch<M, C> {
     }
 
     #[cold]
-    fn open<E: 'static>(&mut self, number: usize)
+    fn open<E: 'static>(&mut self, number: usize) -> &mut Erased<M, C>
     where
         M: Carries<E>,
     {
         if self.lanes.len() <= number {
             self.lanes.resize_with(number + 1, || None);
         }
-        self.lanes[number] = Some(Erased::new::<E>());
+        self.lanes[number].insert(Erased::new::<E>())
     }
 
     /// Delivers from the lane whose turn it is, `most` events at most; how many.
