@@ -220,6 +220,7 @@ mod demand;
 mod drained;
 mod emission;
 mod error;
+mod executor;
 pub mod flavour;
 mod hooks;
 pub mod local;
@@ -243,6 +244,7 @@ pub use crate::error::{
     DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError,
     ReplaceError, ReplaceErrorKind, TopicError, WaitError, WrongType,
 };
+pub use crate::executor::Executor;
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
