@@ -330,6 +330,10 @@ pub enum FailureKind {
     Undelivered,
     /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
     Reentered,
+    /// An async handler was not started: the emission was not awaited, and the bus has no executor.
+    NoExecutor,
+    /// What an async handler had started was dropped by the executor before it ended.
+    Abandoned,
 }
 
 /// One failure: what failed, how, and where that was subscribed.
@@ -366,6 +370,8 @@ pub(crate) enum Cause {
     /// How many events.
     Undelivered(usize),
     Reentered,
+    NoExecutor,
+    Abandoned,
 }
 
 impl HandlerError {
@@ -398,6 +404,8 @@ impl HandlerError {
             Cause::NestedDrain => FailureKind::NestedDrain,
             Cause::Undelivered(_) => FailureKind::Undelivered,
             Cause::Reentered => FailureKind::Reentered,
+            Cause::NoExecutor => FailureKind::NoExecutor,
+            Cause::Abandoned => FailureKind::Abandoned,
         }
     }
 
@@ -441,6 +449,17 @@ impl fmt::Display for HandlerError {
                     " was not called: it was entered again from its own call, which an `on_mut` \
                      handler cannot be. Defer the event, or subscribe with `on`",
                 )
+            }
+            Cause::NoExecutor => {
+                who(f)?;
+                f.write_str(
+                    " was not started: it is async, and there is nobody to run it. Emit by \
+                     `emit_async`, or give the bus an executor by `Bus::builder().executor(..)`",
+                )
+            }
+            Cause::Abandoned => {
+                who(f)?;
+                f.write_str(" was abandoned: the executor of the bus dropped what it had started")
             }
             Cause::Undelivered(count) => {
                 write!(

@@ -219,6 +219,7 @@ mod delayed;
 mod demand;
 mod drained;
 mod emission;
+mod emit_async;
 mod error;
 mod executor;
 pub mod flavour;
@@ -249,8 +250,8 @@ pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{
-    Bus, BusBuilder, Delayed, Demand, Pause, Queue, Ready, Scope, Signal, Subscription, WeakBus,
-    WeakSignal,
+    Bus, BusBuilder, Delayed, Demand, EmitAsync, Pause, Queue, Ready, Scope, Signal, Subscription,
+    WeakBus, WeakSignal,
 };
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};

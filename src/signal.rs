@@ -16,6 +16,7 @@ use crate::core::trie::Kind;
 use crate::delayed::{Delayed, deadline};
 use crate::demand::Demand;
 use crate::emission::Emission;
+use crate::emit_async::EmitAsync;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::subscribe::Subscribe;
@@ -132,6 +133,39 @@ impl<M: Mode, E: 'static> Signal<M, E> {
 }
 
 impl<M: Mode, E: 'static> Signal<M, E> {
+    /// Emits when it is awaited, and ends when all has ended that [async
+    /// handlers](crate::flavour::Subscribe::on_async) have started.
+    ///
+    /// The handlers are called as by [`emit`](Self::emit), when the future is polled first; async ones
+    /// share the event, and what they start is polled together from then on, by whoever polls this, so
+    /// that two may wait for each other. [`in_order`](EmitAsync::in_order) runs them one after another.
+    /// Nested emissions, of handlers and of what they start, are not awaited.
+    ///
+    /// The [`Emission`] has the failures of all, and says `stopped` if one of them said so; when all have
+    /// ended, the first panic goes on. Each time it is woken it polls all that has not ended: O(n).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::Arc;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    ///
+    /// let saved = Signal::<u64>::new();
+    /// let _plain = saved.on(|bytes| println!("{bytes} bytes"));
+    /// let _backup = saved.subscribe().on_async(async |bytes: Arc<u64>| println!("copied {bytes}"));
+    /// let done = block_on(saved.emit_async(512));
+    /// assert_eq!(done.ran(), 2);
+    /// ```
+    #[track_caller]
+    pub fn emit_async(&self, event: E) -> EmitAsync<M, E> {
+        EmitAsync::new(self.core.clone(), event, Location::caller())
+    }
+
     /// Keeps the last event from now on, and hands it to whoever subscribes later; see
     /// [`retain`](Signal::retain).
     ///

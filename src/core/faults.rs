@@ -138,6 +138,19 @@ pub(crate) fn reentered<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
     Code::Skipped
 }
 
+/// Raises that there is nobody to run what an async handler would start.
+#[cold]
+#[inline(never)]
+pub(crate) fn unexecuted<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
+    raise(&Blame::of(head, Some(subject)), Cause::NoExecutor, None);
+    Code::Failed
+}
+
+/// Raises that an executor has dropped what an async handler had started.
+pub(crate) fn abandoned<M: Mode>(head: &Head<M>) {
+    raise(&Blame::of(head, None), Cause::Abandoned, None);
+}
+
 /// Raises a panic of a handler, its filter, or its captures.
 pub(crate) fn panicked<M: Mode>(head: &Head<M>, subject: Option<&Subject>, payload: Payload) {
     panicked_in(&Blame::of(head, subject), payload);

@@ -138,6 +138,21 @@ fn local_types_cross_panics_and_no_threads() {
 }
 
 #[test]
+fn awaited_emissions_are_what_their_event_and_the_futures_are() {
+    assert_all_lack(
+        &lacks![slotcast::EmitAsync<u32>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
+        &["Sync"],
+    );
+    assert_all_lack(
+        &lacks![
+            slotcast::EmitAsync<Event>, slotcast::EmitAsync<Cell<u32>>, local::EmitAsync<u32>;
+            [Send Sync Unpin UnwindSafe RefUnwindSafe]
+        ],
+        &["Send", "Sync"],
+    );
+}
+
+#[test]
 fn probes_are_what_their_values_and_their_flavour_are() {
     assert_none_lacks(&lacks![
         Probe<u32>, Probe<Cell<u32>>, Recorder, Missing;
@@ -213,7 +228,8 @@ fn nothing_asks_the_event_for_debug() {
         local::Bus<Bare>, local::BusBuilder<Bare>, local::WeakBus<Bare>, local::Queue<Bare>,
         local::Signal<Bare, Bare>, local::WeakSignal<Bare, Bare>, Subscribe<flavour::Local, Bare, Bare>,
         local::Subscription, local::Pause, Emission, Drained,
-        slotcast::Delayed<Bare>, local::Delayed<Bare>, slotcast::Ready<Bare>, local::Ready<Bare>;
+        slotcast::Delayed<Bare>, local::Delayed<Bare>, slotcast::Ready<Bare>, local::Ready<Bare>,
+        slotcast::EmitAsync<Bare>, local::EmitAsync<Bare>;
         [Debug]
     ]);
     // It hands the event back, and says the same of every event.

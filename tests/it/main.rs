@@ -9,6 +9,8 @@
 
 mod bounds;
 mod compile_fail;
+mod executors;
+mod gate;
 mod log;
 mod memory;
 mod model;

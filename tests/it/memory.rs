@@ -100,6 +100,8 @@ trait Either:
     fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self>;
     /// A target, and a weak handler of it.
     fn on_target(signal: &Signal<Self, u32>) -> (Self::Ptr<u64>, Subscription<Self>);
+    /// An async handler.
+    fn on_started(signal: &Signal<Self, u32>) -> Subscription<Self>;
 }
 
 impl Either for Shared {
@@ -114,6 +116,9 @@ impl Either for Shared {
         let sub = signal.on_weak(&target, |_, _| ());
         (target, sub)
     }
+    fn on_started(signal: &Signal<Self, u32>) -> Subscription<Self> {
+        signal.subscribe().on_async(async |_| ())
+    }
 }
 
 impl Either for Local {
@@ -127,6 +132,9 @@ impl Either for Local {
         let target = std::rc::Rc::new(7);
         let sub = signal.on_weak(&target, |_, _| ());
         (target, sub)
+    }
+    fn on_started(signal: &Signal<Self, u32>) -> Subscription<Self> {
+        signal.subscribe().on_async(async |_| ())
     }
 }
 
@@ -180,6 +188,7 @@ on_both! {
     a_scope_does_not_grow_by_what_has_ended;
     replacing_leaves_nothing;
     forwarding_to_what_has_gone_leaves_nothing;
+    awaited_emissions_leave_nothing;
     turns_and_targets_and_replacements_allocate_nothing;
 }
 
@@ -948,6 +957,30 @@ fn a_scope_does_not_grow_by_what_has_ended<M: Either>() {
     });
     assert!(bytes < 200 * signed(times(10_000)), "{bytes} bytes");
     drop(scope);
+}
+
+fn awaited_emissions_leave_nothing<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let _subs = [
+        M::on_started(&signal),
+        M::on_nothing(&signal),
+        M::on_started(&signal),
+    ];
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut emit = |n: usize| {
+        let mut emission = match n % 2 {
+            0 => signal.emit_async(7),
+            _ => signal.emit_async(7).in_order(),
+        };
+        match n % 5 {
+            // Never polled.
+            0 => drop(emission),
+            _ => assert!(Pin::new(&mut emission).poll(&mut cx).is_ready()),
+        }
+    };
+    (0..100).for_each(&mut emit);
+    let count = times(50_000);
+    assert_eq!(bytes_of(|| (0..count).for_each(&mut emit)).0, 0);
 }
 
 fn replacing_leaves_nothing<M: Either>() {
