@@ -25,14 +25,16 @@
 //! | load and unload plugins | [`plugins`] |
 //! | know what keeps what alive | [`memory`] |
 //!
-//! Before all that: [`following_events`], on what is said against event buses, and what of it stays
-//! true.
+//! To look up what something is called: [`at_a_glance`]. Before all that: [`following_events`], on what
+//! is said against event buses, and what of it stays true.
 //!
 //! This module exists in the documentation only. In the pages, `unwrap` stands for whatever a program
 //! does about a poisoned lock.
 
 #[doc = include_str!("asking.md")]
 pub mod asking {}
+#[doc = include_str!("at_a_glance.md")]
+pub mod at_a_glance {}
 #[doc = include_str!("demand.md")]
 pub mod demand {}
 #[doc = include_str!("dialogs.md")]
