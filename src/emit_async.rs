@@ -12,7 +12,7 @@ use crate::core::flight::{Flight, boarding, poll_all, resume};
 use crate::core::held;
 use crate::core::home::Place;
 use crate::core::mode::Mode;
-use crate::core::signal::Signal;
+use crate::core::signal::{Signal, horizon};
 use crate::core::snapshot::Handler;
 use crate::core::thread::{self, Frame};
 use crate::emission::Emission;
@@ -38,6 +38,7 @@ pub struct EmitAsync<M: Mode, E: 'static> {
     flights: Vec<Flight<M>>,
     /// Who is still to be called, in order.
     rest: std::vec::IntoIter<Handler<M, ()>>,
+    /// Up to which sequence number handlers may be called.
     horizon: u64,
     tally: Tally,
 }
@@ -98,6 +99,7 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
             }
             self.rest = handlers.into_iter();
         } else {
+            self.horizon = horizon();
             let emit = |event: &E| emission::run(&self.signal, event, &mut ());
             (self.tally, self.flights) = boarding(event, emit);
         }
@@ -114,17 +116,12 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
         let Some(handler) = self.rest.next() else {
             return false;
         };
-        let occupied = thread::occupy(Frame {
-            inside: self.signal.address(),
-            horizon: self.horizon,
-        });
         let (tally, flights) = boarding(event, |event: &E| {
             held::run_one(&handler, event, &self.signal.home, &mut ())
         });
         self.tally.add(tally);
         self.flights = flights;
         self.tally.add(resume(settings, |_| drop(handler)));
-        drop(occupied);
         true
     }
 }
@@ -142,6 +139,11 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         if !this.begun {
             this.begin(&event);
         }
+        // Whoever waits for one of its handlers in here would wait for this very poll.
+        let _occupied = thread::occupy(Frame {
+            inside: this.signal.address(),
+            horizon: this.horizon,
+        });
         loop {
             let tally = poll_all(&mut this.flights, settings, cx);
             this.tally.add(tally);

@@ -111,7 +111,7 @@ impl<E> Topic<E> {
     }
 }
 
-/// Of no type: the payload's is that of what `of` is asked for.
+/// Topics of events that name themselves.
 impl Topic<()> {
     /// The topic of an event type that names its own: `Topic::of::<Resized>()`. See [`Event`].
     #[must_use]

@@ -12,6 +12,7 @@
 //! | emit from inside a handler | [`recursion`] |
 //! | show the progress of threads in a loop | [`progress`] |
 //! | tie a queue to winit, glib or tokio | [`event_loops`], [`tasks`] |
+//! | let handlers wait without a thread | [`async_handlers`] |
 //! | do something later, or again and again | [`timers`] |
 //! | run a game in fixed steps | [`game_loop`] |
 //! | bound a queue, and choose what gives | [`room`] |
@@ -33,6 +34,8 @@
 
 #[doc = include_str!("asking.md")]
 pub mod asking {}
+#[doc = include_str!("async_handlers.md")]
+pub mod async_handlers {}
 #[doc = include_str!("at_a_glance.md")]
 pub mod at_a_glance {}
 #[doc = include_str!("demand.md")]

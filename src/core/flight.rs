@@ -151,10 +151,13 @@ thread_local! {
 
 /// The event to share, if the emission that calls is awaited.
 fn awaited<P: Clone + 'static>() -> Option<P> {
-    AWAITED.with_borrow(|awaited| {
+    let event = AWAITED.try_with(|awaited| {
+        let awaited = awaited.borrow();
         let here = awaited.as_ref().filter(|it| it.depth == thread::depth())?;
         here.event.downcast_ref::<P>().cloned()
-    })
+    });
+    // An error where the thread ends, and has forgotten.
+    event.ok().flatten()
 }
 
 fn board<M: Mode>(flight: Flight<M>) {
@@ -176,9 +179,10 @@ pub(crate) fn boarding<M: Mode, E: 'static>(
         event: Box::new(event.clone()),
         flights: Vec::new(),
     };
-    let outer = AWAITED.replace(Some(here));
+    let exchange = |with| AWAITED.try_with(|awaited| awaited.replace(with));
+    let outer = exchange(Some(here)).ok().flatten();
     let tally = emit(event);
-    let here = AWAITED.replace(outer);
+    let here = exchange(outer).ok().flatten();
     let flights = here.into_iter().flat_map(|here| here.flights);
     let flights = flights.filter_map(|flight| flight.downcast().ok());
     (tally, flights.map(|flight| *flight).collect())

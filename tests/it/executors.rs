@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use slotcast::{Bus, FailureKind, Subscription, Topic, WaitError};
 
-use crate::gate::Gate;
+use crate::gate::{Gate, poll};
 use crate::log::{Dropped, Log, boom, panic_of};
 
 const NUMBER: Topic<u32> = Topic::new("number");
@@ -193,6 +193,38 @@ fn the_waiting_cancel_is_an_error_inside_of_what_was_started() {
     run(&tasks);
     assert_eq!(log.take(), ["Err(Inside)"]);
     assert_eq!(bus.emit(&NUMBER, &1).ran(), 0);
+}
+
+#[test]
+fn the_waiting_cancel_of_a_handler_of_the_same_awaited_emission_is_an_error() {
+    let (bus, log) = (Bus::new(), Log::default());
+    let other = Arc::new(Mutex::new(None::<Subscription>));
+    let _sub = bus.subscribe(&NUMBER).on_async({
+        let (log, other) = (log.clone(), other.clone());
+        move |_| {
+            let (log, other) = (log.clone(), other.clone());
+            async move {
+                let other = other.lock().unwrap().take();
+                if let Some(other) = other {
+                    log.add(format!("{:?}", other.cancel_and_wait()));
+                }
+            }
+        }
+    });
+    for in_order in [false, true] {
+        // Has begun, or is to be called: neither can end before this one.
+        let gate = Gate::default();
+        *other.lock().unwrap() = Some(waits(&bus, &Log::default(), &gate));
+        let emission = bus.emit_async(&NUMBER, 1);
+        let mut emission = match in_order {
+            true => emission.in_order(),
+            false => emission,
+        };
+        while poll(&mut emission).is_pending() {
+            gate.open();
+        }
+        assert_eq!(log.take(), ["Err(Inside)"]);
+    }
 }
 
 #[test]
