@@ -64,6 +64,8 @@
 //!   emission costs a little less.
 //! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
 //!   object: [`on_weak`](flavour::Signal::on_weak). Many that end together: a [`Scope`].
+//! - Handlers that wait for something: [`on_async`](flavour::Subscribe::on_async), and
+//!   [`emit_async`](flavour::Signal::emit_async) to wait for them.
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
