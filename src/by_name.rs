@@ -33,7 +33,8 @@ impl<M: Mode> Bus<M> {
         self.emit_with(&mut (), topic, event)
     }
 
-    /// Like [`emit`](Self::emit), with an event that is made only if there is a handler.
+    /// Like [`emit`](Self::emit), with an event that is made only if somebody gets it; see
+    /// [`Signal::emit_lazy`](crate::flavour::Signal::emit_lazy).
     ///
     /// # Panics
     ///

@@ -116,6 +116,9 @@ impl WrongType {
 
 /// An event that could not be deferred, handed back.
 ///
+/// A `Box<dyn Error + Send + Sync>` can be made of it if the event is `Sync`; for others
+/// `.map_err(|error| error.kind())?`, which is an error, too.
+///
 /// # Examples
 ///
 /// ```
@@ -462,9 +465,10 @@ impl fmt::Display for HandlerError {
                 f.write_str(" was abandoned: the executor of the bus dropped what it had started")
             }
             Cause::Undelivered(count) => {
+                let events = if *count == 1 { "event" } else { "events" };
                 write!(
                     f,
-                    "queue made at {place} was dropped with {count} events inside"
+                    "queue made at {place} was dropped with {count} {events} inside"
                 )
             }
         }
@@ -486,7 +490,8 @@ impl fmt::Debug for HandlerError {
 impl Error for HandlerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            Cause::Failed(error) => Some(&**error),
+            // It is in the message already.
+            Cause::Failed(error) => error.source(),
             _ => None,
         }
     }
@@ -522,6 +527,6 @@ impl fmt::Display for HandlerErrors {
 
 impl Error for HandlerErrors {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.first().map(|first| first as _)
+        self.0.first().and_then(Error::source)
     }
 }

@@ -166,7 +166,7 @@
 //!     refuses new events and leaves what is inside to be drained; `run` then returns, and does not
 //!     wait for what is not due.
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The item belongs
-//!     to its subscription: cancelled before delivery it is dropped, paused at either end it is
+//!     to its subscription: cancelled before delivery, also with its signal or bus, it is dropped, paused at either end it is
 //!     skipped, its `Stop` ends nothing, and its failure is in the [`Drained`].
 //!
 //! # Limits

@@ -109,9 +109,10 @@ impl<M: Mode, E: 'static> Signal<M, E> {
         self.emit_with(&mut (), event)
     }
 
-    /// Like [`emit`](Self::emit), with an event that is made only if there is a handler, paused
-    /// and filtering ones included. A panic in the event's `Drop` is a failure of its own, told to
-    /// the error hook or logged.
+    /// Like [`emit`](Self::emit), with an event that is made only if somebody gets it: a handler, paused
+    /// and filtering ones included, the hook for unhandled events, or what
+    /// [`retain_last`](Self::retain_last) keeps. A panic in the event's `Drop` is a failure of its own,
+    /// told to the error hook or logged.
     ///
     /// # Panics
     ///
@@ -252,6 +253,9 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// cancelling; the next emission rebuilds its list, O(n) once for any number of changes, where n
     /// counts the places of those who were there at once since the signal was last empty. A
     /// handler takes at most 160 bytes beside its captures.
+    ///
+    /// A closure that changes what it captured goes to [`on_mut`](Self::on_mut), an async one to
+    /// [`on_async`](Subscribe::on_async).
     ///
     /// It returns nothing, a [`Flow`](crate::Flow), or a `Result`. A closure that uses `?` has to
     /// name its result: `|event| -> HandlerResult { .. }`. All subscriptions have one type, whatever
@@ -578,7 +582,6 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         }
     }
 
-    /// How many handlers are connected, paused ones included. A snapshot.
     /// How many handlers are connected, paused ones included; not those whose target has died. A
     /// snapshot. O(1), or with handlers that were subscribed by `on_weak` O(n).
     #[must_use]

@@ -342,8 +342,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
     /// over all topics and handlers of one queue.
     ///
-    /// A call that waits belongs to the subscription: it is dropped if that is cancelled, and
-    /// skipped if it is paused by then. What the handler returns is seen by the drain: an error is
+    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
+    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
+    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
     /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
     ///
     /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of

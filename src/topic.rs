@@ -213,7 +213,10 @@ pub(crate) fn checked(mut name: String, wild: bool) -> Result<String, (String, P
     let problem = problem
         .trim_start_matches("topic name ")
         .trim_start_matches("pattern ");
-    let problem = Problem(format!("{problem} at byte {at}"));
+    let problem = match name.len() > MAX_BYTES {
+        true => Problem(problem.to_owned()),
+        false => Problem(format!("{problem} at byte {at}")),
+    };
     if name.len() > MAX_BYTES {
         // An error that is logged should not repeat a megabyte.
         let end = (0..=64)
