@@ -446,5 +446,6 @@ fn patterns_of_every_wrong_shape_are_refused_with_the_place() {
         assert_eq!(Pattern::parse(text).unwrap().as_str(), text);
     }
     let said = panic_of(|| Bus::new().on_pattern("a.>.b", |_| ()));
-    assert_eq!(said, "pattern has a `>` that is not the whole last token");
+    let expected = "pattern \"a.>.b\" has a `>` that is not the whole last token at byte 2";
+    assert_eq!(said, expected);
 }
