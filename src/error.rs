@@ -325,8 +325,8 @@ pub enum FailureKind {
     TooDeep,
     /// The drain was refused: this thread is inside another one.
     NestedDrain,
-    /// A queue went away with events inside. An `on_queue` handler whose queue is full, closed or
-    /// gone has [`Failed`](Self::Failed).
+    /// A queue went away with events inside, or did not take the outcome of a job. An `on_queue`
+    /// handler whose queue is full, closed or gone has [`Failed`](Self::Failed).
     Undelivered,
     /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
     Reentered,
@@ -365,6 +365,9 @@ pub(crate) enum Cause {
     NestedDrain,
     /// How many events.
     Undelivered(usize),
+    /// The outcome of a job.
+    #[cfg(feature = "jobs")]
+    Unqueued(DeferErrorKind),
     Reentered,
 }
 
@@ -397,6 +400,8 @@ impl HandlerError {
             Cause::TooDeep(_) => FailureKind::TooDeep,
             Cause::NestedDrain => FailureKind::NestedDrain,
             Cause::Undelivered(_) => FailureKind::Undelivered,
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(_) => FailureKind::Undelivered,
             Cause::Reentered => FailureKind::Reentered,
         }
     }
@@ -442,6 +447,11 @@ impl fmt::Display for HandlerError {
                      handler cannot be. Defer the event, or subscribe with `on`",
                 )
             }
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(kind) => write!(
+                f,
+                "outcome of a job was not delivered to the callback that was added at {place}: {kind}"
+            ),
             Cause::Undelivered(count) => {
                 write!(
                     f,
