@@ -56,7 +56,6 @@ pub enum JobError {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("job was told to stop")]
-#[non_exhaustive]
 pub struct Cancelled;
 
 impl From<Cancelled> for JobError {

@@ -103,12 +103,10 @@ impl Pool {
     /// One thread more, which is counted already.
     fn spawn(self: &Arc<Self>, name: &str) -> io::Result<thread::JoinHandle<()>> {
         let pool = self.clone();
-        let spawned = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                let _here = enter(pool.clone());
-                pool.serve();
-            });
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _here = enter(pool.clone());
+            pool.serve();
+        });
         if spawned.is_err() {
             let mut state = lock(&self.state);
             state.wanted -= 1;

@@ -9,6 +9,8 @@
 
 mod bounds;
 mod compile_fail;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod log;
 mod memory;
 mod model;
