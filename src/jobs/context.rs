@@ -67,7 +67,6 @@ impl Drop for Listener {
 struct Meter {
     latest: Option<Progress>,
     listeners: Option<Arc<[Arc<Listener>]>>,
-    ended: bool,
 }
 
 /// What running work is given, as its `cx`: a way to tell how far it is, and to hear that it
@@ -91,20 +90,24 @@ struct Meter {
 /// assert_eq!(handle.progress().unwrap().done, 12);
 /// ```
 pub struct JobContext {
-    told: AtomicUsize,
+    /// What has happened to it: the bits below.
+    flags: AtomicUsize,
     meter: Mutex<Meter>,
     /// `None` for a promise.
     pub(super) pool: Option<Arc<Pool>>,
 }
 
+const TOLD: usize = 1;
+const LISTENED: usize = 2;
+const ENDED: usize = 4;
+
 impl JobContext {
     pub(super) fn new(pool: Option<Arc<Pool>>) -> Self {
         JobContext {
-            told: AtomicUsize::new(0),
+            flags: AtomicUsize::new(0),
             meter: Mutex::new(Meter {
                 latest: None,
                 listeners: None,
-                ended: false,
             }),
             pool,
         }
@@ -130,7 +133,7 @@ impl JobContext {
     /// Whether the job was told to stop: cancelled while it runs, or its pool dropped.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        let told = self.told.load(Ordering::Acquire) != 0;
+        let told = self.flags.load(Ordering::Acquire) & TOLD != 0;
         told || self.pool.as_ref().is_some_and(|pool| pool.is_ending())
     }
 
@@ -149,7 +152,7 @@ impl JobContext {
     }
 
     pub(super) fn tell(&self) {
-        self.told.store(1, Ordering::Release);
+        self.flags.fetch_or(TOLD, Ordering::AcqRel);
     }
 
     pub(super) fn latest(&self) -> Option<Progress> {
@@ -161,7 +164,8 @@ impl JobContext {
         let (latest, _old) = {
             let mut meter = lock(&self.meter);
             let mut old = None;
-            if !meter.ended {
+            // Whoever ends it later finds that there is something to let go of.
+            if self.flags.fetch_or(LISTENED, Ordering::AcqRel) & ENDED == 0 {
                 let all = meter.listeners.iter().flat_map(|all| all.iter().cloned());
                 let all = all.chain([listener.clone()]).collect();
                 old = meter.listeners.replace(all);
@@ -175,11 +179,9 @@ impl JobContext {
 
     /// The job has ended: lets go of those who listen.
     pub(super) fn end(&self) {
-        let _listeners = {
-            let mut meter = lock(&self.meter);
-            meter.ended = true;
-            meter.listeners.take()
-        };
+        if self.flags.fetch_or(ENDED, Ordering::AcqRel) & LISTENED != 0 {
+            let _listeners = lock(&self.meter).listeners.take();
+        }
     }
 }
 
