@@ -1,13 +1,12 @@
-//! What waits in a pool, first in, first out; anything can be taken out, in constant time. Runs and
-//! drops nothing.
+//! What waits in a pool, first in, first out. Runs and drops nothing.
+//!
+//! A job that is cancelled, or run elsewhere, leaves its shell on the list. Shells are counted, and
+//! swept out when they are half of it, so that each costs constant time and they are never many.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use slotmap::{SlotMap, new_key_type};
-
 use super::task::Run;
-
-new_key_type! { pub(super) struct Key; }
 
 /// What a pool runs.
 pub(super) enum Item {
@@ -16,58 +15,53 @@ pub(super) enum Item {
     Bare(Box<dyn FnOnce() + Send>),
 }
 
-struct Link {
-    item: Item,
-    before: Option<Key>,
-    after: Option<Key>,
-}
-
 #[derive(Default)]
 pub(super) struct Backlog {
-    links: SlotMap<Key, Link>,
-    first: Option<Key>,
-    last: Option<Key>,
+    items: VecDeque<Item>,
+    /// How many shells are on the list; below zero for the moment between the taking out of a shell
+    /// and its being counted, by two threads.
+    shells: isize,
 }
 
+/// So few are not worth sweeping.
+const FEW: isize = 32;
+
 impl Backlog {
+    /// How many wait, without shells.
     pub(super) fn len(&self) -> usize {
-        self.links.len()
+        self.items.len().saturating_add_signed(-self.shells)
     }
 
-    pub(super) fn push(&mut self, item: Item) -> Key {
-        let before = self.last;
-        let key = self.links.insert(Link {
-            item,
-            before,
-            after: None,
-        });
-        match before.and_then(|before| self.links.get_mut(before)) {
-            Some(before) => before.after = Some(key),
-            None => self.first = Some(key),
-        }
-        self.last = Some(key);
-        key
+    pub(super) fn push(&mut self, item: Item) {
+        self.items.push_back(item);
     }
 
+    /// The first, which may be a shell.
     pub(super) fn pop(&mut self) -> Option<Item> {
-        self.remove(self.first?)
+        self.items.pop_front()
     }
 
-    /// Takes something out, if it is still there.
-    pub(super) fn remove(&mut self, key: Key) -> Option<Item> {
-        let Link {
-            item,
-            before,
-            after,
-        } = self.links.remove(key)?;
-        match before.and_then(|before| self.links.get_mut(before)) {
-            Some(link) => link.after = after,
-            None => self.first = after,
+    /// What was popped was a shell.
+    pub(super) fn was_shell(&mut self) {
+        self.shells -= 1;
+    }
+
+    /// A job that was put here has become a shell. Gives back shells, to be dropped outside of locks.
+    pub(super) fn add_shell(&mut self) -> Vec<Item> {
+        self.shells += 1;
+        let many = usize::try_from(self.shells).unwrap_or(0);
+        if self.shells < FEW || many * 2 < self.items.len() {
+            return Vec::new();
         }
-        match after.and_then(|after| self.links.get_mut(after)) {
-            Some(link) => link.before = before,
-            None => self.last = before,
+        let all = std::mem::take(&mut self.items);
+        let mut shells = Vec::new();
+        for item in all {
+            match &item {
+                Item::Job(job) if job.is_shell() => shells.push(item),
+                _ => self.items.push_back(item),
+            }
         }
-        Some(item)
+        self.shells = self.shells.saturating_sub_unsigned(shells.len());
+        shells
     }
 }

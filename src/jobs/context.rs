@@ -64,6 +64,7 @@ impl Drop for Listener {
     }
 }
 
+#[derive(Default)]
 struct Meter {
     latest: Option<Progress>,
     listeners: Option<Arc<[Arc<Listener>]>>,
@@ -92,7 +93,8 @@ struct Meter {
 pub struct JobContext {
     /// What has happened to it: the bits below.
     flags: AtomicUsize,
-    meter: Mutex<Meter>,
+    /// Few jobs tell how far they are.
+    meter: Mutex<Option<Box<Meter>>>,
     /// `None` for a promise.
     pub(super) pool: Option<Arc<Pool>>,
 }
@@ -105,10 +107,7 @@ impl JobContext {
     pub(super) fn new(pool: Option<Arc<Pool>>) -> Self {
         JobContext {
             flags: AtomicUsize::new(0),
-            meter: Mutex::new(Meter {
-                latest: None,
-                listeners: None,
-            }),
+            meter: Mutex::new(None),
             pool,
         }
     }
@@ -122,6 +121,7 @@ impl JobContext {
         let progress = Progress { done, total };
         let listeners = {
             let mut meter = lock(&self.meter);
+            let meter = meter.get_or_insert_default();
             meter.latest = Some(progress);
             meter.listeners.clone()
         };
@@ -156,13 +156,14 @@ impl JobContext {
     }
 
     pub(super) fn latest(&self) -> Option<Progress> {
-        lock(&self.meter).latest
+        lock(&self.meter).as_ref()?.latest
     }
 
     /// Calls `listener` from now on, and now if there is something to tell.
     pub(super) fn listen(&self, listener: Arc<Listener>) {
         let (latest, _old) = {
             let mut meter = lock(&self.meter);
+            let meter = meter.get_or_insert_default();
             let mut old = None;
             // Whoever ends it later finds that there is something to let go of.
             if self.flags.fetch_or(LISTENED, Ordering::AcqRel) & ENDED == 0 {
@@ -180,7 +181,10 @@ impl JobContext {
     /// The job has ended: lets go of those who listen.
     pub(super) fn end(&self) {
         if self.flags.fetch_or(ENDED, Ordering::AcqRel) & LISTENED != 0 {
-            let _listeners = lock(&self.meter).listeners.take();
+            let mut meter = lock(&self.meter);
+            let _listeners = meter.as_mut().and_then(|meter| meter.listeners.take());
+            // Before what it has guarded: they are user code.
+            drop(meter);
         }
     }
 }

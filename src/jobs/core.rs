@@ -8,21 +8,43 @@
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use smallvec::SmallVec;
-
 use super::context::JobContext;
 use super::error::{JobError, Outcome};
 use super::host::{self, Place};
-use crate::core::sync::{AtomicUsize, Condvar, Fault, Mutex, Ordering, lock, planted};
+use crate::core::sync::{AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, planted};
 use crate::core::thread::token;
 
-/// Called with the outcome.
-pub(super) struct Callback<T> {
-    pub(super) place: Place,
-    pub(super) f: Box<dyn FnOnce(&Outcome<T>) + Send>,
+/// Called with the outcome. The one that was added before it hangs on to it.
+pub(super) trait Call<T>: Send {
+    fn call(self: Box<Self>, outcome: &Outcome<T>);
+    fn before(&mut self) -> &mut Option<Box<dyn Call<T>>>;
 }
 
-type Callbacks<T> = SmallVec<[Callback<T>; 1]>;
+pub(super) struct Callback<T, F> {
+    place: Place,
+    before: Option<Box<dyn Call<T>>>,
+    f: F,
+}
+
+impl<T, F> Callback<T, F> {
+    pub(super) fn new(place: Place, f: F) -> Self {
+        Callback {
+            place,
+            before: None,
+            f,
+        }
+    }
+}
+
+impl<T: 'static, F: FnOnce(&Outcome<T>) + Send> Call<T> for Callback<T, F> {
+    fn call(self: Box<Self>, outcome: &Outcome<T>) {
+        host::guarded(self.place, || (self.f)(outcome));
+    }
+
+    fn before(&mut self) -> &mut Option<Box<dyn Call<T>>> {
+        &mut self.before
+    }
+}
 
 /// Takes the outcome by value.
 pub(super) type Taker<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
@@ -31,19 +53,22 @@ pub(super) type Taker<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
 enum Heir<T> {
     /// The handle.
     Job,
+    /// The handle, which wants to be polled.
+    Waker(Waker),
     Taker(Taker<T>),
     /// The handle was dropped.
     Nobody,
 }
 
+/// One allocation has all of a job, so what is in here is kept small.
 struct State<T> {
-    callbacks: Callbacks<T>,
+    /// The last one that was added.
+    callbacks: Option<Box<dyn Call<T>>>,
     /// There between the callbacks and the taking.
     outcome: Option<Outcome<T>>,
     heir: Heir<T>,
     /// It has completed, and the callbacks that were there have run.
     done: bool,
-    waker: Option<Waker>,
     /// A thread waits for the bell.
     waiting: bool,
 }
@@ -71,11 +96,10 @@ impl<T> Core<T> {
     pub(super) fn new(context: JobContext, place: Place) -> Self {
         Core {
             state: Mutex::new(State {
-                callbacks: Callbacks::new(),
+                callbacks: None,
                 outcome: None,
                 heir: Heir::Job,
                 done: false,
-                waker: None,
                 waiting: false,
             }),
             bell: Condvar::new(),
@@ -107,49 +131,52 @@ impl<T> Core<T> {
         loop {
             let mut state = lock(&self.state);
             // Planted: what was added while callbacks ran is not looked for.
-            let over = state.callbacks.is_empty() || (looked && planted(Fault::Uncalled));
-            if over {
-                state.done = true;
-                let waker = state.waker.take();
-                match std::mem::replace(&mut state.heir, Heir::Job) {
-                    Heir::Job => {
-                        state.outcome = Some(outcome);
-                        let waiting = state.waiting;
-                        drop(state);
-                        if waiting {
-                            self.bell.notify_all();
-                        }
-                        if let Some(waker) = waker {
-                            host::guarded(self.place, || waker.wake());
-                        }
-                    }
-                    Heir::Taker(taker) => {
-                        drop(state);
-                        host::guarded(self.place, || drop(waker));
-                        host::guarded(self.place, || taker(outcome));
-                    }
-                    Heir::Nobody => {
-                        drop(state);
-                        host::guarded(self.place, || drop(waker));
-                        host::guarded(self.place, || drop(outcome));
-                    }
-                }
-                return;
+            if looked && planted(Fault::Uncalled) {
+                state.callbacks = None;
             }
-            let callbacks = std::mem::take(&mut state.callbacks);
+            let Some(last) = state.callbacks.take() else {
+                return self.end(state, outcome);
+            };
             drop(state);
             looked = true;
-            for Callback { place, f } in callbacks {
-                host::guarded(place, || f(&outcome));
+            for callback in in_order(last) {
+                callback.call(&outcome);
+            }
+        }
+    }
+
+    /// Hands the outcome on. Nobody is called under the lock.
+    fn end(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome<T>) {
+        state.done = true;
+        match std::mem::replace(&mut state.heir, Heir::Job) {
+            heir @ (Heir::Job | Heir::Waker(_)) => {
+                state.outcome = Some(outcome);
+                let waiting = state.waiting;
+                drop(state);
+                if waiting {
+                    self.bell.notify_all();
+                }
+                if let Heir::Waker(waker) = heir {
+                    host::guarded(self.place, || waker.wake());
+                }
+            }
+            Heir::Taker(taker) => {
+                drop(state);
+                host::guarded(self.place, || taker(outcome));
+            }
+            Heir::Nobody => {
+                drop(state);
+                host::guarded(self.place, || drop(outcome));
             }
         }
     }
 
     /// Adds a callback, or calls it now.
-    pub(super) fn on_done(&self, callback: Callback<T>) {
+    pub(super) fn on_done(&self, mut callback: Box<dyn Call<T>>) {
         let outcome = {
             let mut state = lock(&self.state);
-            state.callbacks.push(callback);
+            *callback.before() = state.callbacks.take();
+            state.callbacks = Some(callback);
             // Gone while callbacks run: whoever runs them comes to this one.
             state.outcome.take()
         };
@@ -160,33 +187,34 @@ impl<T> Core<T> {
 
     /// Gives the outcome to `taker`, once the callbacks have run. The handle must not take it then.
     pub(super) fn bequeath(&self, taker: Taker<T>) {
-        let mut taker = Some(taker);
-        let outcome = {
-            let mut state = lock(&self.state);
-            let outcome = state.outcome.take();
-            if outcome.is_none() {
-                state.heir = taker.take().map_or(Heir::Nobody, Heir::Taker);
+        match self.leave_to(Heir::Taker(taker)) {
+            (Some(outcome), Heir::Taker(taker)) => {
+                host::guarded(self.place, || taker(outcome));
             }
-            outcome
-        };
-        if let (Some(taker), Some(outcome)) = (taker, outcome) {
-            host::guarded(self.place, || taker(outcome));
+            (_, old) => host::guarded(self.place, || drop(old)),
         }
     }
 
     /// The handle is dropped, and takes nothing any more.
     pub(super) fn disown(&self) {
-        let (outcome, waker) = {
-            let mut state = lock(&self.state);
-            let outcome = state.outcome.take();
-            if outcome.is_none() && !planted(Fault::Undropped) {
-                state.heir = Heir::Nobody;
-            }
-            (outcome, state.waker.take())
-        };
-        if outcome.is_some() || waker.is_some() {
-            host::guarded(self.place, || drop(waker));
+        if planted(Fault::Undropped) {
+            return;
+        }
+        let (outcome, heir) = self.leave_to(Heir::Nobody);
+        if outcome.is_some() {
             host::guarded(self.place, || drop(outcome));
+        }
+        if let Heir::Waker(_) = heir {
+            host::guarded(self.place, || drop(heir));
+        }
+    }
+
+    /// The outcome if it is there, and `heir`; else who would have got it before.
+    fn leave_to(&self, heir: Heir<T>) -> (Option<Outcome<T>>, Heir<T>) {
+        let mut state = lock(&self.state);
+        match state.outcome.take() {
+            Some(outcome) => (Some(outcome), heir),
+            None => (None, std::mem::replace(&mut state.heir, heir)),
         }
     }
 
@@ -230,34 +258,40 @@ impl<T> Core<T> {
 
     /// Takes the outcome, or remembers the waker until it is there.
     pub(super) fn poll(&self, waker: &Waker) -> Poll<Outcome<T>> {
-        let look = |new: Option<Waker>| {
-            let mut state = lock(&self.state);
-            if let Some(outcome) = state.outcome.take() {
-                return (Poll::Ready(outcome), new);
-            }
-            match new {
-                Some(new) => (Poll::Pending, state.waker.replace(new)),
-                None => (Poll::Pending, None),
-            }
-        };
-        if let (Poll::Ready(outcome), _) = look(None) {
+        if let Some(outcome) = self.try_take() {
             return Poll::Ready(outcome);
         }
         // Cloned outside of the lock, and what was there is dropped outside of it: user code.
         let new = waker.clone();
         if planted(Fault::Unlistened) {
-            _ = lock(&self.state).waker.replace(new);
+            _ = std::mem::replace(&mut lock(&self.state).heir, Heir::Waker(new));
             return Poll::Pending;
         }
-        let (poll, _old) = look(Some(new));
-        poll
+        let (outcome, waker) = self.leave_to(Heir::Waker(new));
+        // A panic in its `Drop` must not take the outcome with it.
+        host::guarded(self.place, || drop(waker));
+        outcome.map_or(Poll::Pending, Poll::Ready)
     }
+}
+
+/// The callbacks, the first one first.
+fn in_order<T>(last: Box<dyn Call<T>>) -> impl Iterator<Item = Box<dyn Call<T>>> {
+    let (mut rest, mut first) = (Some(last), None);
+    while let Some(mut callback) = rest {
+        rest = std::mem::replace(callback.before(), first);
+        first = Some(callback);
+    }
+    std::iter::from_fn(move || {
+        let mut callback = first.take()?;
+        first = callback.before().take();
+        Some(callback)
+    })
 }
 
 impl<T> Drop for Core<T> {
     fn drop(&mut self) {
         debug_assert!(
-            lock(&self.state).callbacks.is_empty(),
+            lock(&self.state).callbacks.is_none(),
             "a job completes before it goes"
         );
     }

@@ -87,10 +87,7 @@ impl<T: Send + 'static> Job<T> {
         F: FnOnce(&Outcome<T>) + Send + 'static,
     {
         if let Some(core) = self.core() {
-            core.on_done(Callback {
-                place: Location::caller(),
-                f: Box::new(f),
-            });
+            core.on_done(Box::new(Callback::new(Location::caller(), f)));
         }
     }
 

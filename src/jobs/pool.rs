@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::backlog::{Backlog, Item, Key};
+use super::backlog::{Backlog, Item};
 use super::error::{JobError, SubmitErrorKind};
 use super::host::{self, Place};
 use super::task::Run;
@@ -16,6 +16,10 @@ use crate::core::sync::{
 
 /// How many jobs run on top of each other on one thread, each because the one below waits for it.
 const MOST_NESTED: usize = 32;
+
+/// How often a thread looks for work before it sleeps: about a microsecond. A model would look for
+/// ever.
+const LOOKS: usize = if cfg!(loom) { 0 } else { 100 };
 
 per_thread! {
     /// The pool that this thread works for.
@@ -51,6 +55,8 @@ pub(super) struct Pool {
     /// Rings when the last job and the last thread of a closed pool have ended.
     quiet: Condvar,
     ending: AtomicUsize,
+    /// Something may be on the list. A hint, for those who look without the lock.
+    filled: AtomicUsize,
     name: Box<str>,
     place: Place,
 }
@@ -81,6 +87,7 @@ impl Pool {
             room: Condvar::new(),
             quiet: Condvar::new(),
             ending: AtomicUsize::new(0),
+            filled: AtomicUsize::new(0),
             name: name.into(),
             place,
         })
@@ -118,8 +125,20 @@ impl Pool {
     /// What a thread of the pool does.
     fn serve(&self) {
         let mut state = lock(&self.state);
+        // Whether this thread has looked whether something comes.
+        let mut looked = false;
         while !state.closed && state.alive <= state.wanted {
             let Some(item) = state.backlog.pop() else {
+                self.filled.store(0, Ordering::Relaxed);
+                if !looked {
+                    // To sleep and to be woken costs more than what comes next may take.
+                    drop(state);
+                    self.look();
+                    state = lock(&self.state);
+                    looked = true;
+                    continue;
+                }
+                looked = false;
                 state.idle += 1;
                 state = self.wait(&self.work, state);
                 if state.woken > 0 {
@@ -129,26 +148,40 @@ impl Pool {
                 }
                 continue;
             };
+            looked = false;
             state.running += 1;
             let blocked = state.blocked > 0;
             drop(state);
             if blocked {
                 self.room.notify_one();
             }
-            match item {
-                Item::Job(job) => {
-                    job.run();
-                    // Here, and not under the lock.
-                    drop(job);
+            let ran = match item {
+                // What is left of it is dropped here, and not under the lock.
+                Item::Job(job) => job.run(),
+                Item::Bare(work) => {
+                    host::guarded(self.place, work);
+                    true
                 }
-                Item::Bare(work) => host::guarded(self.place, work),
-            }
+            };
             state = lock(&self.state);
+            if !ran {
+                state.backlog.was_shell();
+            }
             self.ended(&mut state);
         }
         state.alive -= 1;
         if state.closed && state.alive == 0 {
             self.quiet.notify_all();
+        }
+    }
+
+    /// Looks for a moment whether something comes.
+    fn look(&self) {
+        for _ in 0..LOOKS {
+            if self.filled.load(Ordering::Relaxed) != 0 {
+                return;
+            }
+            std::hint::spin_loop();
         }
     }
 
@@ -169,7 +202,6 @@ impl Pool {
         self: &Arc<Self>,
         item: Item,
         patience: Patience,
-        placed: impl FnOnce(Key),
     ) -> Result<(), (SubmitErrorKind, Item)> {
         let mut state = lock(&self.state);
         // Asked only where it matters.
@@ -192,7 +224,8 @@ impl Pool {
             state = self.wait(&self.room, state);
             state.blocked -= 1;
         }
-        placed(state.backlog.push(item));
+        state.backlog.push(item);
+        self.filled.store(1, Ordering::Relaxed);
         let wakes = state.idle > 0 && !planted(Fault::Unemployed);
         if wakes {
             state.idle -= 1;
@@ -205,28 +238,21 @@ impl Pool {
         Ok(())
     }
 
-    fn take_out(&self, key: Option<Key>, running: usize) {
-        let (_item, room) = {
+    /// A job is about to run that no thread of ours has taken from the list.
+    pub(super) fn begin(&self) -> Running<'_> {
+        lock(&self.state).running += 1;
+        Running(self)
+    }
+
+    /// What is on the list of a job that ran elsewhere, or will not run, is but a shell.
+    pub(super) fn forget(&self) {
+        let (_shells, room) = {
             let mut state = lock(&self.state);
-            state.running += running;
-            let item = key.and_then(|key| state.backlog.remove(key));
-            let room = item.is_some() && state.blocked > 0;
-            (item, room)
+            (state.backlog.add_shell(), state.blocked > 0)
         };
         if room {
             self.room.notify_one();
         }
-    }
-
-    /// Takes a job off the list that is to run on some other thread than ours.
-    pub(super) fn begin(&self, key: Option<Key>) -> Running<'_> {
-        self.take_out(key, 1);
-        Running(self)
-    }
-
-    /// Takes a job off the list that will not run.
-    pub(super) fn forget(&self, key: Option<Key>) {
-        self.take_out(key, 0);
     }
 
     pub(super) fn waiting(&self) -> usize {

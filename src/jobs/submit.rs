@@ -140,7 +140,7 @@ impl Jobs {
     {
         let task = Task::new(work, self.owner.pool.clone(), Location::caller());
         if self.put(&task, Patience::Waits).is_err() {
-            task.refuse(JobError::Cancelled);
+            task.end(task.claim(), JobError::Cancelled);
         }
         Job::new(task)
     }
@@ -189,7 +189,7 @@ impl Jobs {
         let Some(work) = task.claim() else {
             unreachable!("nobody else has seen it")
         };
-        task.complete_unseen();
+        task.end(None, JobError::Cancelled);
         Err(match kind {
             SubmitErrorKind::Full => SubmitError::Full(work),
             SubmitErrorKind::ShutDown => SubmitError::ShutDown(work),
@@ -203,9 +203,7 @@ impl Jobs {
     {
         let Owner { pool, executor } = &*self.owner;
         let listed = Item::Job(task.clone());
-        // Whoever finds it on the list has the lock after this.
-        let placed = |key| _ = task.key.set(key);
-        if let Err((kind, _task)) = pool.admit(listed, patience, placed) {
+        if let Err((kind, _task)) = pool.admit(listed, patience) {
             return Err(kind);
         }
         if let Some(executor) = executor {
@@ -297,7 +295,7 @@ impl Executor for Jobs {
         }
         let item = Item::Bare(task);
         // Dropped here, outside of the lock, where it is refused.
-        let _refused = self.owner.pool.admit(item, Patience::Waits, |_| ());
+        let _refused = self.owner.pool.admit(item, Patience::Waits);
     }
 }
 

@@ -1,8 +1,7 @@
 //! One job of a pool, with its work; and what handles, pools and promises know of each other.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::backlog::Key;
 use super::context::JobContext;
 use super::core::{Core, outcome_of};
 use super::error::JobError;
@@ -29,9 +28,10 @@ pub(super) trait Body<T>: Send + Sync {
 
 /// A job, as its pool knows it.
 pub(super) trait Run: Send + Sync {
-    /// Runs it, for a pool that has taken it off its list.
-    fn run(&self);
-    /// Takes it off the list and runs it, wherever this is called.
+    /// Runs it; `false` if somebody else has the work, and it is only a shell.
+    fn run(&self) -> bool;
+    fn is_shell(&self) -> bool;
+    /// Runs it without the list of its pool, wherever this is called.
     fn run_here(&self);
     /// Completes it with this error, unless it has begun.
     fn refuse(&self, error: JobError);
@@ -41,8 +41,6 @@ pub(super) struct Task<T, F> {
     core: Core<T>,
     /// Whoever takes it out completes the job.
     work: Mutex<Option<F>>,
-    /// Its place on the list of its pool. Set before anybody else sees the task.
-    pub(super) key: OnceLock<Key>,
 }
 
 impl<T, F> Task<T, F>
@@ -54,7 +52,6 @@ where
         Arc::new(Task {
             core: Core::new(JobContext::new(Some(pool)), place),
             work: Mutex::new(Some(work)),
-            key: OnceLock::new(),
         })
     }
 
@@ -64,11 +61,6 @@ where
 
     pub(super) fn claim(&self) -> Option<F> {
         lock(&self.work).take()
-    }
-
-    /// Completes what nobody has a handle to, and whose work went back.
-    pub(super) fn complete_unseen(&self) {
-        self.core.complete(Err(JobError::Cancelled));
     }
 
     /// Completes it without running.
@@ -89,23 +81,33 @@ where
     T: Send + 'static,
     F: FnOnce(&JobContext) -> T + Send + 'static,
 {
-    fn run(&self) {
-        if let Some(work) = self.claim() {
+    fn run(&self) -> bool {
+        let work = self.claim();
+        let claimed = work.is_some();
+        if let Some(work) = work {
             self.perform(work);
         }
+        claimed
+    }
+
+    fn is_shell(&self) -> bool {
+        lock(&self.work).is_none()
     }
 
     fn run_here(&self) {
-        let key = self.key.get().copied();
+        let Some(pool) = self.pool() else { return };
         // Before the claim, so that a shutdown either waits for it or has cancelled it.
-        let _running = self.pool().map(|pool| pool.begin(key));
-        self.run();
+        let _running = pool.begin();
+        if let Some(work) = self.claim() {
+            pool.forget();
+            self.perform(work);
+        }
     }
 
     fn refuse(&self, error: JobError) {
         if let Some(work) = self.claim() {
             if let Some(pool) = self.pool() {
-                pool.forget(self.key.get().copied());
+                pool.forget();
             }
             self.end(Some(work), error);
         }
@@ -132,7 +134,7 @@ where
             return false;
         }
         if let Some(pool) = self.pool() {
-            pool.forget(self.key.get().copied());
+            pool.forget();
         }
         self.end(work, JobError::Cancelled);
         true
