@@ -328,8 +328,8 @@ pub enum FailureKind {
     TooDeep,
     /// The drain was refused: this thread is inside another one.
     NestedDrain,
-    /// A queue went away with events inside. An `on_queue` handler whose queue is full, closed or
-    /// gone has [`Failed`](Self::Failed).
+    /// A queue went away with events inside, or did not take the outcome of a job. An `on_queue`
+    /// handler whose queue is full, closed or gone has [`Failed`](Self::Failed).
     Undelivered,
     /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
     Reentered,
@@ -372,6 +372,9 @@ pub(crate) enum Cause {
     NestedDrain,
     /// How many events.
     Undelivered(usize),
+    /// The outcome of a job.
+    #[cfg(feature = "jobs")]
+    Unqueued(DeferErrorKind),
     Reentered,
     NoExecutor,
     Abandoned,
@@ -406,6 +409,8 @@ impl HandlerError {
             Cause::TooDeep(_) => FailureKind::TooDeep,
             Cause::NestedDrain => FailureKind::NestedDrain,
             Cause::Undelivered(_) => FailureKind::Undelivered,
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(_) => FailureKind::Undelivered,
             Cause::Reentered => FailureKind::Reentered,
             Cause::NoExecutor => FailureKind::NoExecutor,
             Cause::Abandoned => FailureKind::Abandoned,
@@ -464,6 +469,11 @@ impl fmt::Display for HandlerError {
                 who(f)?;
                 f.write_str(" was abandoned: the executor of the bus dropped what it had started")
             }
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(kind) => write!(
+                f,
+                "outcome of a job was not delivered to the callback that was added at {place}: {kind}"
+            ),
             Cause::Undelivered(count) => {
                 let events = if *count == 1 { "event" } else { "events" };
                 write!(

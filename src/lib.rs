@@ -226,6 +226,8 @@ mod error;
 mod executor;
 pub mod flavour;
 mod hooks;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 pub mod local;
 mod outcome;
 mod pattern;
@@ -248,6 +250,8 @@ pub use crate::error::{
     ReplaceError, ReplaceErrorKind, TopicError, WaitError, WrongType,
 };
 pub use crate::executor::Executor;
+#[cfg(feature = "jobs")]
+pub use crate::jobs::{Job, JobError, Jobs, Promise, promise};
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;

@@ -177,6 +177,41 @@ pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
     catch_unwind(AssertUnwindSafe(f))
 }
 
+/// Runs user code that no emission and no bus answers for: a panic of it is logged, unless an
+/// emission inside of it has told of that already.
+#[cfg(feature = "jobs")]
+pub(crate) fn logged(topic: &'static str, place: Place, f: impl FnOnce()) {
+    let Err(payload) = caught(f) else { return };
+    let resumed = Resumed::now(&payload);
+    if !resumed.is_known() {
+        let error = HandlerError {
+            topic: Cow::Borrowed(topic),
+            label: None,
+            place,
+            cause: Cause::Panicked(resumed.text),
+        };
+        trace::failed(&error);
+        log(&error);
+    }
+    dispose(payload);
+}
+
+/// Runs user code whose panic is an answer: its message.
+#[cfg(feature = "jobs")]
+pub(crate) fn told<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    let mut returned = None;
+    let done = caught(|| returned = Some(f()));
+    match (done, returned) {
+        (Ok(()), Some(returned)) => Ok(returned),
+        (Err(payload), _) => {
+            let text = message(&payload);
+            dispose(payload);
+            Err(text)
+        }
+        (Ok(()), None) => Err(String::new()),
+    }
+}
+
 /// Runs user code whose panics concern nobody; what it returned.
 #[cfg(feature = "tracing")]
 pub(crate) fn quiet<R>(f: impl FnOnce() -> R) -> Option<R> {
