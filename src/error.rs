@@ -506,3 +506,18 @@ impl Error for HandlerErrors {
         self.0.first().map(|first| first as _)
     }
 }
+
+/// Nothing comes any more: the signal that was waited for was closed or cleared, or its last handle
+/// has gone.
+///
+/// # Examples
+///
+/// ```
+/// let next = slotcast::Signal::<u32>::new().next();
+/// let closed = next.wait().unwrap_err(); // that was the last handle
+/// assert_eq!(closed.to_string(), "signal was closed or cleared, or its last handle has gone");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("signal was closed or cleared, or its last handle has gone")]
+#[non_exhaustive]
+pub struct Closed;

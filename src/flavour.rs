@@ -24,6 +24,7 @@ pub use crate::bus::{Bus, WeakBus};
 pub use crate::core::mode::{Carries, Local, Shared, Shares};
 pub use crate::delayed::Delayed;
 pub use crate::demand::Demand;
+pub use crate::next::Next;
 pub use crate::queue::Queue;
 pub use crate::ready::Ready;
 pub use crate::scope::Scope;

@@ -224,6 +224,7 @@ mod executor;
 pub mod flavour;
 mod hooks;
 pub mod local;
+mod next;
 mod outcome;
 mod pattern;
 mod queue;
@@ -241,7 +242,7 @@ pub use crate::core::room::Overflow;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
-    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError,
+    Closed, DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError,
     ReplaceError, ReplaceErrorKind, TopicError, WaitError, WrongType,
 };
 pub use crate::executor::Executor;
@@ -249,7 +250,7 @@ pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{
-    Bus, BusBuilder, Delayed, Demand, Pause, Queue, Ready, Scope, Signal, Subscription, WeakBus,
+    Bus, BusBuilder, Delayed, Demand, Next, Pause, Queue, Ready, Scope, Signal, Subscription, WeakBus,
     WeakSignal,
 };
 pub use crate::subscription::SubscriptionId;

@@ -37,6 +37,8 @@ pub type Queue<C = ()> = flavour::Queue<Local, C>;
 pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
 /// Completes when a queue has something to drain: see [`flavour::Ready`].
 pub type Ready<C = ()> = flavour::Ready<Local, C>;
+/// Completes with the next event of a signal: see [`flavour::Next`].
+pub type Next<E> = flavour::Next<Local, E>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Local>;
 /// Keeps what `on_demand` set: see [`flavour::Demand`].

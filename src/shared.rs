@@ -18,6 +18,8 @@ pub type Queue<C = ()> = flavour::Queue<Shared, C>;
 pub type Delayed<C = ()> = flavour::Delayed<Shared, C>;
 /// Completes when a queue has something to drain: see [`flavour::Ready`].
 pub type Ready<C = ()> = flavour::Ready<Shared, C>;
+/// Completes with the next event of a signal: see [`flavour::Next`].
+pub type Next<E> = flavour::Next<Shared, E>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Shared>;
 /// Keeps what `on_demand` set: see [`flavour::Demand`].
