@@ -219,6 +219,7 @@ mod delayed;
 mod demand;
 mod drained;
 mod emission;
+mod emit_all;
 mod error;
 mod executor;
 pub mod flavour;
@@ -232,6 +233,7 @@ mod ready;
 mod scope;
 mod shared;
 mod signal;
+mod stream;
 mod subscribe;
 mod subscription;
 pub mod testing;
@@ -242,16 +244,17 @@ pub use crate::core::room::Overflow;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
-    Closed, DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError,
-    ReplaceError, ReplaceErrorKind, TopicError, WaitError, WrongType,
+    Closed, DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, Lagged,
+    PatternError, ReplaceError, ReplaceErrorKind, StreamFull, TimedOut, TopicError, WaitError,
+    WrongType,
 };
 pub use crate::executor::Executor;
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{
-    Bus, BusBuilder, Delayed, Demand, Next, Pause, Queue, Ready, Scope, Signal, Subscription, WeakBus,
-    WeakSignal,
+    Bus, BusBuilder, Delayed, Demand, EmitAll, EventStream, Next, Pause, Queue, Ready, Scope,
+    Signal, Subscription, WeakBus, WeakSignal,
 };
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};

@@ -24,7 +24,7 @@ use crate::topic::Topic;
 /// Completes with the next event of a signal. Made by `next()` of a signal, a bus or the builder.
 ///
 /// It is subscribed when it is made, and not when it is first polled: what is emitted in between is
-/// not missed, and so is what the one emits who was told to by what comes after `next()`. It gets one
+/// not missed, so whoever asks first waits for the answer before putting the question. It gets one
 /// event, a clone of the first that passes, and is a handler until then: it stands in the order,
 /// counts in `len`, and an event that only it gets is not unhandled.
 ///
@@ -97,6 +97,23 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+    /// Subscribes for one event that passes; see [`Next`].
+    ///
+    /// A limit means nothing here, but for one of zero: then nothing ever comes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const KEY: Topic<char> = Topic::new("key");
+    /// let bus = Bus::new();
+    /// let digit = bus.subscribe(&KEY).priority(1).filter(char::is_ascii_digit).next();
+    /// bus.emit(&KEY, &'a');
+    /// bus.emit(&KEY, &'7');
+    /// assert_eq!(digit.wait()?, '7');
+    /// # Ok::<(), slotcast::Closed>(())
+    /// ```
     pub fn next(self) -> Next<M, E>
     where
         E: Clone,
@@ -105,6 +122,24 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.first(|event| Some(event.clone()))
     }
 
+    /// Subscribes for the first event of which `map` makes something, and completes with that. For
+    /// events that are not `Clone`, those of patterns, and where a part will do.
+    ///
+    /// `map` runs on the emitting thread, in place of the clone; those it makes nothing of are passed
+    /// over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// struct Reply { id: u64, text: String } // not `Clone`
+    ///
+    /// let replied = slotcast::Signal::<Reply>::new();
+    /// let mine = replied.subscribe().next_map(|r| (r.id == 7).then(|| r.text.len()));
+    /// replied.emit(&Reply { id: 6, text: "not mine".into() });
+    /// replied.emit(&Reply { id: 7, text: "mine".into() });
+    /// assert_eq!(mine.wait()?, 4);
+    /// # Ok::<(), slotcast::Closed>(())
+    /// ```
     pub fn next_map<T, F>(self, map: F) -> Next<M, T>
     where
         T: 'static,
@@ -121,6 +156,70 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         Next {
             entry: Some(awaited(entry)),
         }
+    }
+}
+
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// Subscribes for one event of a topic; see [`Signal::next`].
+    ///
+    /// # Errors
+    ///
+    /// The future completes with [`Closed`] if the topic is closed or cleared, or the bus goes,
+    /// before.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn next<E>(&self, topic: &Topic<E>) -> Next<M, E>
+    where
+        E: Clone + 'static,
+        M: Carries<E>,
+    {
+        self.subscribe(topic).next()
+    }
+
+    /// Subscribes for the first event of a topic that passes; see [`Signal::next_where`].
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn next_where<E, F>(&self, topic: &Topic<E>, passes: F) -> Next<M, E>
+    where
+        E: Clone + 'static,
+        F: Fn(&E) -> bool + 'static,
+        M: Carries<E> + Shares<F>,
+    {
+        self.subscribe(topic).filter(passes).next()
+    }
+
+    /// Subscribes to every topic whose name matches, for the first event of which `map` makes
+    /// something; see [`on_pattern`](Bus::on_pattern) and [`Next`].
+    ///
+    /// # Panics
+    ///
+    /// If a text is given that is not a pattern.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// let first = bus.next_pattern("order.*", |event| Some(event.topic().to_owned()));
+    /// bus.emit(&Topic::new("order.placed"), &7_u64);
+    /// assert_eq!(first.wait()?, "order.placed");
+    /// # Ok::<(), slotcast::Closed>(())
+    /// ```
+    #[track_caller]
+    pub fn next_pattern<T, F>(&self, pattern: impl IntoPattern, map: F) -> Next<M, T>
+    where
+        T: 'static,
+        F: Fn(&AnyEvent) -> Option<T> + 'static,
+        M: Carries<T> + Shares<F>,
+    {
+        self.subscribe_pattern(pattern).next_map(map)
     }
 }
 
@@ -149,6 +248,23 @@ impl<M: Mode, E: 'static> FusedFuture for Next<M, E> {
 impl<M: Mode, E: 'static> Unpin for Next<M, E> {}
 
 impl<E: 'static> Next<Shared, E> {
+    /// Parks the thread until the event comes. For threads without an executor.
+    ///
+    /// Inside of a handler it holds up the emission, and waits for ever if nobody else emits.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if nothing comes any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let ready = slotcast::Signal::<u16>::new();
+    /// let port = ready.next();
+    /// std::thread::spawn(move || ready.emit(&8080));
+    /// assert_eq!(port.wait()?, 8080);
+    /// # Ok::<(), slotcast::Closed>(())
+    /// ```
     pub fn wait(self) -> Result<E, Closed> {
         match self.wait_until(None) {
             Ok(event) => event,
@@ -156,6 +272,23 @@ impl<E: 'static> Next<Shared, E> {
         }
     }
 
+    /// Like [`wait`](Self::wait), for `timeout` at most. A timeout of zero does not wait.
+    ///
+    /// # Errors
+    ///
+    /// Comes back itself if the time was up first, and may be waited for again; inside,
+    /// [`Closed`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let ready = slotcast::Signal::<u16>::new();
+    /// let port = ready.next().wait_timeout(Duration::from_millis(1)).unwrap_err();
+    /// ready.emit(&8080);
+    /// assert_eq!(port.wait_timeout(Duration::ZERO).unwrap(), Ok(8080));
+    /// ```
     pub fn wait_timeout(self, timeout: Duration) -> Result<Result<E, Closed>, Self> {
         // Later than the clock can tell is never.
         self.wait_until(Instant::now().checked_add(timeout))

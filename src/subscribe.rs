@@ -119,7 +119,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.signal.home.name().as_str()
     }
 
-    fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+    pub(crate) fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
         Subscription::new(self.enlist(callee).erase(|entry| entry))
     }
 

@@ -369,6 +369,7 @@ impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
     }
 
     /// The same anchor, as a trait object.
+    #[allow(clippy::type_complexity, reason = "a coercion, as above")]
     pub(crate) fn erase<T: ?Sized + Entity<M>>(
         self,
         erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>,

@@ -5,6 +5,7 @@
     reason = "nothing in here can be named from outside"
 )]
 
+pub(crate) mod buffer;
 pub(crate) mod bus;
 pub(crate) mod delayed;
 pub(crate) mod demand;

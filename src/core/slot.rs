@@ -108,6 +108,9 @@ pub(crate) trait Awaited<M: Mode, T>: Control<M> {
     fn slot(&self) -> &Slot<M, T>;
 }
 
+/// The entry of such a handler.
+type Awaiting<M, E, C, P, T, F> = Subscribed<M, E, C, P, First<M, T, F>>;
+
 /// A closure that makes the value out of an event, or passes over it.
 pub(crate) struct First<M: Mode, T, F> {
     map: F,
@@ -159,7 +162,7 @@ where
     }
 }
 
-impl<M, E, C, P, T, F> Awaited<M, T> for Subscribed<M, E, C, P, First<M, T, F>>
+impl<M, E, C, P, T, F> Awaited<M, T> for Awaiting<M, E, C, P, T, F>
 where
     M: Mode,
     E: 'static,
@@ -184,7 +187,7 @@ impl<M: Mode, T, F> First<M, T, F> {
 
 /// What a future keeps of a new handler.
 pub(crate) fn awaited<M, E, C, P, T, F>(
-    entry: Anchor<M, Subscribed<M, E, C, P, First<M, T, F>>>,
+    entry: Anchor<M, Awaiting<M, E, C, P, T, F>>,
 ) -> Anchor<M, dyn Awaited<M, T>>
 where
     M: Mode,
