@@ -540,3 +540,65 @@ impl Error for HandlerErrors {
         self.0.first().and_then(Error::source)
     }
 }
+
+/// Nothing comes any more: the signal that was waited for was closed or cleared, or its last handle
+/// has gone.
+///
+/// # Examples
+///
+/// ```
+/// let next = slotcast::Signal::<u32>::new().next();
+/// let closed = next.wait().unwrap_err(); // that was the last handle
+/// assert_eq!(closed.to_string(), "signal was closed or cleared, or its last handle has gone");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("signal was closed or cleared, or its last handle has gone")]
+#[non_exhaustive]
+pub struct Closed;
+
+/// Events were lost before the next one that a stream yields: overflow dropped them, or they could
+/// not be cloned.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Overflow, Signal};
+///
+/// let level = Signal::<u32>::new();
+/// let mut levels = level.stream(1, Overflow::DropOldest);
+/// (1..=3).for_each(|n| _ = level.emit(&n));
+/// let lagged = levels.try_next().unwrap().unwrap_err();
+/// assert_eq!((lagged.lost(), lagged.to_string().as_str()), (2, "2 events were lost"));
+/// assert_eq!(levels.try_next(), Some(Ok(3)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{0} events were lost")]
+pub struct Lagged(pub(crate) usize);
+
+impl Lagged {
+    /// How many events, in this place.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.0
+    }
+}
+
+/// A stream that is set to [`Overflow::Reject`](crate::Overflow) had no room for an event: what the
+/// failure of its handler carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("stream is full ({0} events)")]
+pub struct StreamFull(pub(crate) usize);
+
+impl StreamFull {
+    /// How many events wait in the stream, which is its capacity.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0
+    }
+}
+
+/// Nothing came until the time was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("nothing came until the time was up")]
+#[non_exhaustive]
+pub struct TimedOut;

@@ -24,11 +24,14 @@ pub use crate::bus::{Bus, WeakBus};
 pub use crate::core::mode::{Carries, Local, Shared, Shares};
 pub use crate::delayed::Delayed;
 pub use crate::demand::Demand;
+pub use crate::emit_all::EmitAll;
 pub use crate::emit_async::EmitAsync;
+pub use crate::next::Next;
 pub use crate::queue::Queue;
 pub use crate::ready::Ready;
 pub use crate::scope::Scope;
 pub use crate::signal::{Signal, WeakSignal};
+pub use crate::stream::EventStream;
 pub use crate::subscribe::Subscribe;
 pub use crate::subscription::{Pause, Subscription};
 

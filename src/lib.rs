@@ -221,6 +221,7 @@ mod delayed;
 mod demand;
 mod drained;
 mod emission;
+mod emit_all;
 mod emit_async;
 mod error;
 mod executor;
@@ -229,6 +230,7 @@ mod hooks;
 #[cfg(feature = "jobs")]
 pub mod jobs;
 pub mod local;
+mod next;
 mod outcome;
 mod pattern;
 mod queue;
@@ -236,6 +238,7 @@ mod ready;
 mod scope;
 mod shared;
 mod signal;
+mod stream;
 mod subscribe;
 mod subscription;
 pub mod testing;
@@ -246,8 +249,9 @@ pub use crate::core::room::Overflow;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
-    DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, PatternError,
-    ReplaceError, ReplaceErrorKind, TopicError, WaitError, WrongType,
+    Closed, DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, Lagged,
+    PatternError, ReplaceError, ReplaceErrorKind, StreamFull, TimedOut, TopicError, WaitError,
+    WrongType,
 };
 pub use crate::executor::Executor;
 #[cfg(feature = "jobs")]
@@ -256,8 +260,8 @@ pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{
-    Bus, BusBuilder, Delayed, Demand, EmitAsync, Pause, Queue, Ready, Scope, Signal, Subscription,
-    WeakBus, WeakSignal,
+    Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EventStream, Next, Pause, Queue, Ready,
+    Scope, Signal, Subscription, WeakBus, WeakSignal,
 };
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};

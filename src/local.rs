@@ -37,6 +37,12 @@ pub type Queue<C = ()> = flavour::Queue<Local, C>;
 pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
 /// Completes when a queue has something to drain: see [`flavour::Ready`].
 pub type Ready<C = ()> = flavour::Ready<Local, C>;
+/// The events of a signal, as they come: see [`flavour::EventStream`].
+pub type EventStream<E> = flavour::EventStream<Local, E>;
+/// Emits the items of a stream: see [`flavour::EmitAll`].
+pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
+/// Completes with the next event of a signal: see [`flavour::Next`].
+pub type Next<E> = flavour::Next<Local, E>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Local>;
 /// Keeps what `on_demand` set: see [`flavour::Demand`].

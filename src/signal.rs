@@ -450,7 +450,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
             limit,
             ..Wish::new(place)
         };
-        Subscription::new(Core::subscribe(&self.core, wish, Always, callee))
+        let entry = Core::subscribe(&self.core, wish, Always, callee);
+        Subscription::new(entry.erase(|entry| entry))
     }
 
     /// Begins to subscribe a handler with a priority, a label, a limit or a filter.

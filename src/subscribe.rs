@@ -3,9 +3,10 @@
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
+use crate::core::entry::Anchor;
 use crate::core::flight::Starts;
 use crate::core::handlers::{
-    Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, WithContext,
+    Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, Subscribed, WithContext,
 };
 use crate::core::mode::{Carries, Mode, Shares};
 use crate::core::queue::Queue as QueueCore;
@@ -41,8 +42,8 @@ use crate::subscription::Subscription;
 /// ```
 #[must_use = "nothing is subscribed until a handler is given"]
 pub struct Subscribe<M: Mode, E, C: 'static, P = Always> {
-    signal: M::Ptr<Signal<M, E, C>>,
-    wish: Wish,
+    pub(crate) signal: M::Ptr<Signal<M, E, C>>,
+    pub(crate) wish: Wish,
     filter: P,
 }
 
@@ -119,13 +120,15 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.signal.home.name().as_str()
     }
 
-    fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
-        Subscription::new(Signal::subscribe(
-            &self.signal,
-            self.wish,
-            self.filter,
-            callee,
-        ))
+    pub(crate) fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+        Subscription::new(self.enlist(callee).erase(|entry| entry))
+    }
+
+    pub(crate) fn enlist<K: Callee<M, E, C>>(
+        self,
+        callee: K,
+    ) -> Anchor<M, Subscribed<M, E, C, P, K>> {
+        Signal::subscribe(&self.signal, self.wish, self.filter, callee)
     }
 
     fn finish_once(mut self, callee: impl Callee<M, E, C>) -> Subscription<M> {

@@ -197,6 +197,12 @@ pub(crate) trait Handle<M: Mode, C>: Entity<M> {
     ///
     /// The caller has a hold.
     unsafe fn lives(&self) -> bool;
+    /// Told once when it was cancelled, cleared or closed.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold, and no lock.
+    unsafe fn ended(&self) {}
     /// Asks, for a replacement, all that stands between an event and the handler, but the claim. What
     /// it came to, if that is no call.
     ///
@@ -360,6 +366,24 @@ impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
     ) -> Anchor<M, T> {
         retain(&self.head().anchors);
         Anchor(erase(self.0), std::marker::PhantomData)
+    }
+
+    /// The same anchor, as a trait object.
+    #[allow(clippy::type_complexity, reason = "a coercion, as above")]
+    pub(crate) fn erase<T: ?Sized + Entity<M>>(
+        self,
+        erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>,
+    ) -> Anchor<M, T> {
+        let entry = std::mem::ManuallyDrop::new(self);
+        Anchor(erase(entry.0), std::marker::PhantomData)
+    }
+}
+
+impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
+    /// Tells it that it was removed. For what came out of the roster, with the hold that goes with it.
+    pub(crate) fn end(&self) {
+        // SAFETY: it has not been released, and the caller has no lock.
+        unsafe { self.get().ended() };
     }
 }
 

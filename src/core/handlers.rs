@@ -98,6 +98,21 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     /// It has a target that may die: see [`lives`](Self::lives).
     const WEAK: bool = false;
     fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code;
+    /// Calls it, for those that need more of their entry.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    #[inline(always)]
+    unsafe fn call_in<P: Filter<E>>(
+        entry: &Subscribed<M, E, C, P, Self>,
+        event: &E,
+        round: &mut Round<'_, C>,
+    ) -> Code {
+        // SAFETY: the caller has a hold.
+        let callee = unsafe { &entry.captures().callee };
+        callee.call(entry.head(), event, round)
+    }
     /// Whether its target lives. Asked under locks, too: drops nothing.
     #[inline(always)]
     fn lives(&self) -> bool {
@@ -114,6 +129,8 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     fn spent(_: &Self::Kept) -> bool {
         true
     }
+    /// It was cancelled, cleared or closed; an emission may still be in it. Runs outside of locks.
+    fn ended(&self, _: &Self::Kept, _: &Head<M>) {}
 }
 
 impl<M, E, C, P, K> Handle<M, C> for Subscribed<M, E, C, P, K>
@@ -141,6 +158,12 @@ where
     unsafe fn lives(&self) -> bool {
         // SAFETY: the caller has a hold.
         unsafe { self.captures() }.callee.lives()
+    }
+
+    unsafe fn ended(&self) {
+        // SAFETY: the caller has a hold.
+        let callee = unsafe { &self.captures().callee };
+        callee.ended(&self.link.kept, self.head());
     }
 
     unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
@@ -182,12 +205,10 @@ where
     P: Filter<E>,
     K: Callee<M, E, C>,
 {
-    // SAFETY: the caller has a hold.
-    let callee = unsafe { &entry.captures().callee };
-    // SAFETY: the caller says the same.
+    // SAFETY: the caller says the same, and has a hold.
     unsafe {
         with_event(event, round, again, |event, round| {
-            callee.call(entry.head(), event, round)
+            K::call_in(entry, event, round)
         })
     }
 }
@@ -344,7 +365,7 @@ where
 
 /// Removes a handler from its signal; whether it was there.
 #[inline(always)]
-fn remove<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, flags: usize) -> bool
+pub(super) fn remove<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, flags: usize) -> bool
 where
     M: Mode,
     E: 'static,

@@ -5,6 +5,7 @@
     reason = "nothing in here can be named from outside"
 )]
 
+pub(crate) mod buffer;
 pub(crate) mod bus;
 pub(crate) mod delayed;
 pub(crate) mod demand;
@@ -33,11 +34,13 @@ pub(crate) mod retain;
 pub(crate) mod room;
 pub(crate) mod roster;
 pub(crate) mod signal;
+pub(crate) mod slot;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod thread;
 pub(crate) mod trace;
 pub(crate) mod trie;
 pub(crate) mod turns;
+pub(crate) mod waiter;
 pub(crate) mod wakes;
 pub(crate) mod weak;

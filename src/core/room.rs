@@ -14,7 +14,8 @@ use super::thread;
 use crate::error::DeferError;
 
 /// What becomes of an event that is deferred to a full queue; see
-/// [`Queue::bounded`](crate::flavour::Queue::bounded).
+/// [`Queue::bounded`](crate::flavour::Queue::bounded). For what it means to a stream see
+/// [`EventStream`](crate::flavour::EventStream).
 ///
 /// # Examples
 ///

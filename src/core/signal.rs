@@ -6,9 +6,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::demand::Watchers;
-use super::entry::{Anchor, Control, Draft, Entry, Extra, Handle, state};
+use super::entry::{Anchor, Draft, Entry, Extra, Handle, state};
 use super::group::{Group, WeakGroups};
-use super::handlers::{Callee, Captures, Filter, Link};
+use super::handlers::{Callee, Captures, Filter, Link, Subscribed};
 use super::home::{Home, Place};
 use super::mode::Mode;
 use super::readers::{Counted, Publish, Tag};
@@ -143,7 +143,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         wish: Wish,
         filter: P,
         callee: K,
-    ) -> Anchor<M, dyn Control<M>>
+    ) -> Anchor<M, Subscribed<M, E, C, P, K>>
     where
         E: 'static,
         P: Filter<E>,
@@ -243,7 +243,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         if entry.head().has(state::REMOVED) {
             entry.release();
         }
-        entry.cast::<dyn Control<M>>(|entry| entry)
+        entry
     }
 
     /// Removes the handler with this key and sequence number; whether it was there, and alive. `flags`
@@ -269,6 +269,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         self.renew_topics();
         self.tell_watchers();
         let lived = !entry.is_dead();
+        if flags & state::CANCELLED != 0 {
+            entry.end();
+        }
         if flags & state::CANCELLED != 0 || entry.spent() {
             entry.release();
         }
@@ -404,6 +407,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         self.tell_watchers();
         let count = entries.iter().filter(|entry| !entry.is_dead()).count();
         for entry in entries {
+            entry.end();
             entry.release();
         }
         if let Some((_kept, Some(retained))) = kept {

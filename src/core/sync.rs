@@ -103,6 +103,12 @@ pub(crate) enum Fault {
     /// A pool does not wake a thread for what is submitted.
     #[cfg(feature = "jobs")]
     Unemployed,
+    /// What comes for a future or a stream does not wake it.
+    Untold,
+    /// A handler that was removed does not tell whoever waits for it.
+    Unended,
+    /// A task that polls with another waker is woken by the one before.
+    Unchanged,
 }
 
 /// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.

@@ -1,0 +1,98 @@
+//! Who waits for the next event of a future or a stream: a task by its waker, or a parked thread.
+//!
+//! Wakers are user code: they are cloned before the lock, and woken and dropped after it.
+
+use std::task::{Poll, Waker};
+
+use super::entry::Head;
+use super::faults;
+use super::mode::Mode;
+use super::sync::{Fault, Lock, planted};
+
+/// Stands beside what is waited for, under the same lock.
+#[derive(Default)]
+pub(crate) struct Waiter {
+    waker: Option<Waker>,
+    /// A thread waits for the bell.
+    pub(crate) parked: bool,
+}
+
+/// Somebody was taken out of a [`Waiter`], and is to be told once the lock is released.
+#[must_use = "whoever waits has to be told"]
+#[derive(Default)]
+pub(crate) struct Told(Waiter);
+
+impl Waiter {
+    /// There is something, or nothing comes any more.
+    pub(crate) fn take(&mut self) -> Told {
+        match planted(Fault::Untold) {
+            true => Told::default(),
+            false => Told(Waiter {
+                waker: self.waker.take(),
+                parked: self.parked,
+            }),
+        }
+    }
+
+    /// Nobody waits any more. What comes back is to be dropped once the lock is released.
+    pub(crate) fn forget(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+}
+
+impl Told {
+    /// Wakes. What a waker does wrong unwinds into the caller.
+    pub(crate) fn tell<M: Mode>(self, bell: &M::Bell) {
+        let Told(Waiter { waker, parked }) = self;
+        if parked {
+            M::ring(bell);
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Wakes where nothing may unwind: a panic of the waker is a failure of the handler.
+    pub(crate) fn tell_guarded<M: Mode>(self, bell: &M::Bell, head: &Head<M>) {
+        if self.0.waker.is_none() && !self.0.parked {
+            return;
+        }
+        if let Err(payload) = faults::caught(|| self.tell::<M>(bell)) {
+            faults::panicked(head, None, payload);
+        }
+    }
+}
+
+/// What `ask` finds under the lock. If that is nothing, the waker is kept for what comes.
+pub(crate) fn poll<S, R>(
+    at: &impl Lock<S>,
+    waker: &Waker,
+    waiter: impl Fn(&mut S) -> &mut Waiter,
+    mut ask: impl FnMut(&mut S) -> Option<R>,
+) -> Poll<R> {
+    let found = at.with(|state| match ask(state) {
+        Some(found) => Some(Poll::Ready(found)),
+        None => {
+            let known = waiter(state).waker.as_ref();
+            let known = known.is_some_and(|known| known.will_wake(waker));
+            known.then_some(Poll::Pending)
+        }
+    });
+    if let Some(poll) = found {
+        return poll;
+    }
+    let mut new = Some(waker.clone());
+    let (poll, old) = at.with(|state| {
+        // Again: it may have come meanwhile.
+        if let Some(found) = ask(state) {
+            return (Poll::Ready(found), None);
+        }
+        let place = &mut waiter(state).waker;
+        if place.is_some() && planted(Fault::Unchanged) {
+            return (Poll::Pending, None);
+        }
+        (Poll::Pending, std::mem::replace(place, new.take()))
+    });
+    drop((old, new));
+    poll
+}

@@ -1,0 +1,110 @@
+//! Emitting what a stream yields.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::{FusedFuture, Stream};
+
+use crate::core::mode::Mode;
+use crate::signal::Signal;
+
+/// After so many items in a row it lets other tasks have their turn.
+const TURN: usize = 64;
+
+/// Emits each item of a stream, and completes with how many there were. Made by
+/// [`Signal::emit_all`].
+#[must_use = "a future does nothing until it is polled"]
+pub struct EmitAll<M: Mode, S, E: 'static> {
+    signal: Signal<M, E>,
+    /// None once it has completed.
+    stream: Option<Pin<Box<S>>>,
+    emitted: usize,
+}
+
+impl<M: Mode, E: 'static> Signal<M, E> {
+    /// A future that emits each item of a stream, until the stream ends or the signal is closed;
+    /// it completes with how many it has emitted.
+    ///
+    /// It emits where it is polled, one item after the other, as [`emit`](Self::emit) does; the
+    /// failures of handlers are told to the error hook, or logged. After 64 items in a row it lets
+    /// other tasks have their turn. That the signal was closed is noticed at the next item, which is
+    /// then dropped and not counted; the stream is dropped in any case when the future completes.
+    ///
+    /// It keeps the signal. The stream is boxed, once, so that it need not be `Unpin`.
+    ///
+    /// # Panics
+    ///
+    /// Polling it panics if a handler does, as `emit` does. The item counts as emitted, and the future
+    /// may be polled again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::{executor::block_on, stream};
+    ///
+    /// let line = slotcast::Signal::<&str>::new();
+    /// let _sub = line.on(|text| println!("{text}"));
+    /// assert_eq!(block_on(line.emit_all(stream::iter(["one", "two"]))), 2);
+    /// ```
+    pub fn emit_all<S: Stream<Item = E>>(&self, stream: S) -> EmitAll<M, S, E> {
+        EmitAll {
+            signal: self.clone(),
+            stream: Some(Box::pin(stream)),
+            emitted: 0,
+        }
+    }
+}
+
+impl<M: Mode, S: Stream<Item = E>, E: 'static> Future for EmitAll<M, S, E> {
+    type Output = usize;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<usize> {
+        let EmitAll {
+            signal,
+            stream,
+            emitted,
+        } = &mut *self;
+        for _ in 0..TURN {
+            let Some(items) = stream.as_mut().filter(|_| !signal.is_closed()) else {
+                *stream = None;
+                return Poll::Ready(*emitted);
+            };
+            match items.as_mut().poll_next(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(item)) if !signal.is_closed() => {
+                    *emitted += 1;
+                    signal.emit(&item);
+                }
+                Poll::Ready(_) => *stream = None,
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<M: Mode, S: Stream<Item = E>, E: 'static> FusedFuture for EmitAll<M, S, E> {
+    fn is_terminated(&self) -> bool {
+        self.stream.is_none()
+    }
+}
+
+// The stream is pinned by its box.
+impl<M: Mode, S, E: 'static> Unpin for EmitAll<M, S, E> {}
+
+impl<M: Mode, S, E: 'static> fmt::Debug for EmitAll<M, S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmitAll")
+            .field("signal", &self.signal)
+            .field("emitted", &self.emitted)
+            .finish_non_exhaustive()
+    }
+}
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, S: UnwindSafe, E> UnwindSafe for EmitAll<M, S, E> {}
+impl<M: Mode, S: RefUnwindSafe, E> RefUnwindSafe for EmitAll<M, S, E> {}
