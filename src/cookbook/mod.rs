@@ -10,6 +10,7 @@
 //! | take names and events from outside | [`outside`] |
 //! | know where failures go | [`errors`] |
 //! | emit from inside a handler | [`recursion`] |
+//! | be told when background work is done | [`callbacks`] |
 //! | show the progress of threads in a loop | [`progress`] |
 //! | tie a queue to winit, glib or tokio | [`event_loops`], [`tasks`] |
 //! | do something later, or again and again | [`timers`] |
@@ -33,6 +34,9 @@
 
 #[doc = include_str!("asking.md")]
 pub mod asking {}
+#[cfg(feature = "jobs")]
+#[doc = include_str!("callbacks.md")]
+pub mod callbacks {}
 #[doc = include_str!("demand.md")]
 pub mod demand {}
 #[doc = include_str!("dialogs.md")]
