@@ -38,6 +38,26 @@
 //! assert_eq!(app.shown, [7]);
 //! ```
 //!
+//! Background work that calls back when it is done, on the thread that owns the state:
+//!
+#![cfg_attr(feature = "jobs", doc = "```")]
+#![cfg_attr(not(feature = "jobs"), doc = "```ignore")]
+//! use slotcast::{Jobs, Queue};
+//!
+//! #[derive(Default)]
+//! struct App { total: Option<u64> }
+//!
+//! let ui = Queue::<App>::with_context();
+//! let jobs = Jobs::new(2);
+//! jobs.submit(|_| (1..=100).sum()).on_done_in(&ui, |app, total| app.total = total.ok());
+//!
+//! let mut app = App::default();
+//! while app.total.is_none() && ui.wait_timeout(std::time::Duration::from_secs(60)) {
+//!     ui.drain_with(&mut app);
+//! }
+//! assert_eq!(app.total, Some(5050));
+//! ```
+//!
 //! # Words
 //!
 //! | word | means |
@@ -51,6 +71,7 @@
 //! | [`Pattern`] | names, all at once: `order.*`, `order.>` |
 //! | [`Emission`] | one delivery of one event to the handlers of a signal, and how it went |
 //! | [`Queue`] | events waiting to be delivered by whoever drains it |
+//! | [`Job<T>`](Job) | background work that completes once; [`Jobs`] runs it |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
 //!
 //! # How to choose
@@ -60,6 +81,8 @@
 //!   both know. [`Bus::signal`](flavour::Bus::signal) gives the handle for a hot path.
 //! - Work for another thread that *takes* each item: a channel. A channel has one receiver for
 //!   each item; a topic has any number of handlers, none included.
+//! - One question with one answer, from work in the background: a [`Job`]. See
+//!   [`callbacks`](cookbook::callbacks).
 //! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
 //!   emission costs a little less.
 //! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
@@ -169,6 +192,13 @@
 //!     to its subscription: cancelled before delivery, also with its signal or bus, it is dropped, paused at either end it is
 //!     skipped, its `Stop` ends nothing, and its failure is in the [`Drained`].
 //!
+//! *Waiting*
+//!
+//! 22. A [`Job`] completes exactly once: with a value, cancelled, panicked, or abandoned (its promise
+//!     or its task was dropped). Its callbacks run once each, in the order they were added; one added
+//!     while they run joins the end; one added after runs at once on the adder's thread; one that
+//!     fails stops no other and no waiter. Whoever takes the outcome gets it when they have run.
+//!
 //! # Limits
 //!
 //! - A context has no lifetime: `C: 'static`. Lend it the parts that it should have.
@@ -182,6 +212,8 @@
 //!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
 //!   [`defer_timeout`](flavour::Queue::defer_timeout) ends the wait.
 //!
+//! - Jobs that wait for each other in a circle, on several threads, wait for ever.
+//!
 //! # Testing
 //!
 //! [`testing`] has probes that record what was delivered, wait for it, and assert its order.
@@ -189,6 +221,7 @@
 //! # Features
 //!
 //! - `std`, on: the standard library. There is no build without it yet.
+//! - `jobs`, on: [`jobs`], background work with completion callbacks. Adds no dependency.
 //! - `lock-reads`: emissions take a lock of their signal instead of a hazard slot. For those who
 //!   want no lock-free reader in their program; threads that emit on one signal then wait for
 //!   each other.

@@ -10,6 +10,7 @@
 //! | take names and events from outside | [`outside`] |
 //! | know where failures go | [`errors`] |
 //! | emit from inside a handler | [`recursion`] |
+//! | be told when background work is done | [`callbacks`] |
 //! | show the progress of threads in a loop | [`progress`] |
 //! | tie a queue to winit, glib or tokio | [`event_loops`], [`tasks`] |
 //! | let handlers wait without a thread | [`async_handlers`] |
@@ -38,6 +39,9 @@ pub mod asking {}
 pub mod async_handlers {}
 #[doc = include_str!("at_a_glance.md")]
 pub mod at_a_glance {}
+#[cfg(feature = "jobs")]
+#[doc = include_str!("callbacks.md")]
+pub mod callbacks {}
 #[doc = include_str!("demand.md")]
 pub mod demand {}
 #[doc = include_str!("dialogs.md")]

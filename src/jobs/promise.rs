@@ -26,7 +26,6 @@ use super::task::{Body, Control};
 /// ask(|answer| promise.complete(answer));
 /// assert_eq!(job.wait(), Ok(42));
 /// ```
-#[must_use]
 #[track_caller]
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
     let promised = Arc::new(Promised {

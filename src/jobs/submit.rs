@@ -94,7 +94,6 @@ impl Jobs {
     }
 
     /// For a pool with a bound, a name, or somebody else's threads.
-    #[must_use]
     pub fn builder() -> JobsBuilder {
         JobsBuilder {
             workers: None,

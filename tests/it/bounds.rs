@@ -314,3 +314,37 @@ fn handles_are_small() {
     assert!(words(size_of::<slotcast::Signal<u32>>()) <= 2);
     assert!(words(size_of::<slotcast::Subscription>()) <= 5);
 }
+
+#[cfg(feature = "jobs")]
+mod jobs {
+    use super::*;
+    use slotcast::jobs::{
+        Cancelled, Job, JobContext, JobError, JobHandle, Jobs, JobsBuilder, Progress, Promise,
+        SubmitError, SubmitErrorKind,
+    };
+
+    /// `Send`, and nothing else.
+    type Sent = Cell<u32>;
+
+    #[test]
+    fn jobs_cross_threads_and_panics_if_their_value_does() {
+        assert_none_lacks(&lacks![
+            Jobs, JobContext, JobHandle, Progress, JobError, Cancelled, SubmitErrorKind,
+            Job<u32>, Job<Sent>, Promise<u32>, Promise<Sent>;
+            [Send Sync Unpin UnwindSafe RefUnwindSafe Debug]
+        ]);
+        assert!(has!(JobsBuilder: Send) && has!(JobsBuilder: Debug));
+        assert!(!has!(Job<Rc<u32>>: Clone) && has!(Jobs: Clone) && has!(JobHandle: Clone));
+    }
+
+    #[test]
+    fn errors_of_jobs_are_what_they_carry() {
+        assert_none_lacks(&lacks![
+            JobError, Cancelled, SubmitErrorKind, SubmitError<u32>;
+            [Error Send Sync Debug Display]
+        ]);
+        assert!(has!(SubmitError<Bare>: Error) && has!(SubmitError<Bare>: Debug));
+        assert!(!has!(SubmitError<Bare>: Send));
+        assert!(has!(JobError: Clone) && has!(JobError: PartialEq));
+    }
+}

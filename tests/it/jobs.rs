@@ -179,7 +179,7 @@ fn work_that_panics_completes_its_job_with_the_message() {
     assert_eq!(log.take(), ["told Err(Panicked(\"out of paper\"))"]);
     // The thread goes on.
     assert_eq!(jobs.submit(|_| 2).wait(), Ok(2));
-    assert_eq!(jobs.running(), 0);
+    until(|| jobs.running() == 0);
 }
 
 #[test]
@@ -897,14 +897,16 @@ fn an_executor_that_panics_leaves_nothing_behind() {
 
 /// An executor whose tasks run when the test says so.
 #[derive(Clone, Default)]
-struct Later(Arc<Mutex<VecDeque<Box<dyn FnOnce() + Send>>>>);
+struct Later(Arc<Mutex<VecDeque<Task>>>);
+
+type Task = Box<dyn FnOnce() + Send>;
 
 impl Later {
     fn jobs(&self) -> Jobs {
         let tasks = self.0.clone();
         Jobs::with_executor(move |task| tasks.lock().unwrap().push_back(task))
     }
-    fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
+    fn take(&self) -> Option<Task> {
         self.0.lock().unwrap().pop_front()
     }
 }
