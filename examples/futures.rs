@@ -164,7 +164,7 @@ fn with_callbacks(jobs: &Jobs) -> Result<Report, Failure> {
     // All of them: the last callback is the one that leaves nothing open.
     for (id, source) in FILES.into_iter().enumerate() {
         let job = start(jobs, source);
-        job.on_progress_in(&ui, |app: &mut App, _| app.told += 1);
+        job.on_progress_in(&ui, |app, _| app.told += 1);
         job.on_done_in(&ui, move |app, outcome| {
             app.open -= 1;
             app.files[id] = Some(outcome??);
@@ -177,7 +177,7 @@ fn with_callbacks(jobs: &Jobs) -> Result<Report, Failure> {
 
     // The first of them: whoever has it stops the others, which call back as well.
     for source in MIRRORS {
-        let mirror = start(jobs, source).on_done_in(&ui, |app: &mut App, outcome| {
+        let mirror = start(jobs, source).on_done_in(&ui, |app, outcome| {
             app.open -= 1;
             if let (Ok(Ok(file)), None) = (outcome, &app.first) {
                 println!("  {} from {}", file.name, file.server);
@@ -197,7 +197,7 @@ fn with_callbacks(jobs: &Jobs) -> Result<Report, Failure> {
         app.slow.iter().for_each(|job| _ = job.cancel());
     });
     let timeout = ui.defer_after(PATIENCE, &late, ()).expect("it is open");
-    let slow = start(jobs, SLOW).on_done_in(&ui, move |app: &mut App, outcome| {
+    let slow = start(jobs, SLOW).on_done_in(&ui, move |app, outcome| {
         app.open -= 1;
         timeout.cancel();
         app.in_time = Some(match app.is_late {
