@@ -299,6 +299,6 @@ pub use crate::shared::{
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "jobs"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

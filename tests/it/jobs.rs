@@ -529,10 +529,19 @@ fn a_shutdown_ends_the_wait_for_room() {
     let jobs = Jobs::builder().workers(1).backlog(1).build();
     let (gate, _busy) = Gate::close(&jobs);
     let first = jobs.submit(|_| 1);
-    let pool = jobs.clone();
-    let submits = thread::spawn(move || pool.submit(|_| 2).wait());
-    assert_eq!(jobs.shutdown_timeout(Duration::ZERO), 1);
-    assert_eq!(submits.join().unwrap(), Err(JobError::Cancelled));
+    let (pool, (done, submitted)) = (&jobs, mpsc::channel());
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let done = done.clone();
+            scope.spawn(move || done.send(pool.submit(|_| 2).wait()).unwrap());
+        }
+        // Most likely they wait by then; what is promised is the same if they do not.
+        assert!(submitted.recv_timeout(Duration::from_millis(20)).is_err());
+        assert_eq!(jobs.shutdown_timeout(Duration::ZERO), 1);
+    });
+    drop(done);
+    let all: Vec<_> = submitted.iter().collect();
+    assert_eq!(all, [(); 3].map(|()| Err(JobError::Cancelled)));
     assert_eq!(first.wait(), Err(JobError::Cancelled));
     gate.open();
 }
