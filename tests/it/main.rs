@@ -16,6 +16,7 @@ mod testing;
 mod threads;
 #[cfg(feature = "tracing")]
 mod trace;
+mod waiting;
 
 /// Every scenario, on the flavour for any number of threads.
 #[path = "."]
