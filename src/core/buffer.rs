@@ -171,9 +171,7 @@ impl<M: Mode, T> Buffer<M, T> {
             state.over = true;
             (state.waiter.take(), state.blocked)
         });
-        if blocked > 0 {
-            M::ring(&self.room);
-        }
+        self.make_room(blocked);
         told
     }
 
@@ -184,9 +182,7 @@ impl<M: Mode, T> Buffer<M, T> {
             let events = std::mem::take(&mut state.events);
             (events, state.waiter.forget(), state.blocked)
         });
-        if blocked > 0 {
-            M::ring(&self.room);
-        }
+        self.make_room(blocked);
         drop(waker);
         for Waiting { event, .. } in events {
             faults::drop_event(event, &self.home, self.place);

@@ -14,9 +14,10 @@ use std::rc::Rc;
 use slotcast::flavour::{self, Subscribe};
 use slotcast::testing::{Missing, Probe, Recorder};
 use slotcast::{
-    BoxError, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow, HandlerError,
-    HandlerErrors, Overflow, Panics, PostError, ReplaceError, ReplaceErrorKind, SubscriptionId,
-    Topic, TopicError, WaitError, WrongType, local,
+    BoxError, Closed, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow,
+    HandlerError, HandlerErrors, Lagged, Overflow, Panics, PostError, ReplaceError,
+    ReplaceErrorKind, StreamFull, SubscriptionId, TimedOut, Topic, TopicError, WaitError,
+    WrongType, local,
 };
 
 /// Neither `Send` nor `Sync`, and not safe to be seen after a panic.
@@ -104,6 +105,8 @@ fn shared_types_cross_threads_and_panics_whatever_they_carry() {
         slotcast::Queue, slotcast::Queue<Context>,
         slotcast::Delayed, slotcast::Delayed<Context>,
         slotcast::Ready, slotcast::Ready<Context>,
+        slotcast::Next<u32>, slotcast::Next<Event>, slotcast::Next<Cell<u32>>,
+        slotcast::EventStream<u32>, slotcast::EventStream<Cell<u32>>, slotcast::EmitAll<u32, u32>,
         slotcast::Subscription, slotcast::Pause,
         slotcast::Subscription, slotcast::Pause, slotcast::Scope,
         Subscribe<flavour::Shared, u32, ()>, Subscribe<flavour::Shared, Event, Context>,
@@ -123,6 +126,8 @@ fn local_types_cross_panics_and_no_threads() {
             local::Queue, local::Queue<Context>,
             local::Delayed, local::Delayed<Context>,
             local::Ready, local::Ready<Context>,
+            local::Next<u32>, local::Next<Event>,
+            local::EventStream<u32>, local::EventStream<Event>, local::EmitAll<u32, u32>,
             local::Subscription, local::Pause,
             local::Subscription, local::Pause, local::Scope,
             Subscribe<flavour::Local, u32, ()>, Subscribe<flavour::Local, Event, Context>;
@@ -182,7 +187,7 @@ fn names_cross_threads_and_panics() {
 fn errors_cross_threads_and_panics_and_live_for_ever() {
     assert_none_lacks(&lacks![
         TopicError, WrongType, WaitError, PostError, DeferErrorKind, DeferError<u32>,
-        ReplaceErrorKind, ReplaceError<u32>;
+        ReplaceErrorKind, ReplaceError<u32>, Closed, Lagged, StreamFull, TimedOut;
         [Send Sync Unpin UnwindSafe RefUnwindSafe Debug Display Error IntoBoxError]
     ]);
     assert_none_lacks(&lacks![HandlerErrors, HandlerError; [Debug Display Error IntoBoxError]]);
@@ -229,7 +234,9 @@ fn nothing_asks_the_event_for_debug() {
         local::Signal<Bare, Bare>, local::WeakSignal<Bare, Bare>, Subscribe<flavour::Local, Bare, Bare>,
         local::Subscription, local::Pause, Emission, Drained,
         slotcast::Delayed<Bare>, local::Delayed<Bare>, slotcast::Ready<Bare>, local::Ready<Bare>,
-        slotcast::EmitAsync<Bare>, local::EmitAsync<Bare>;
+        slotcast::EmitAsync<Bare>, local::EmitAsync<Bare>,
+        slotcast::Next<Bare>, slotcast::EventStream<Bare>, slotcast::EmitAll<Bare, Bare>,
+        local::Next<Bare>, local::EventStream<Bare>, local::EmitAll<Bare, Bare>;
         [Debug]
     ]);
     // It hands the event back, and says the same of every event.
@@ -273,6 +280,11 @@ fn handles_are_cloned_whatever_they_carry() {
         slotcast::Scope, local::Scope;
         [Default]
     ]);
+    // What waits is one: two would want two events.
+    assert_all_lack(
+        &lacks![slotcast::Next<u32>, slotcast::EventStream<u32>, slotcast::EmitAll<u32, u32>; [Clone]],
+        &["Clone"],
+    );
     // A guard is one.
     assert_all_lack(
         &lacks![slotcast::Subscription, slotcast::Pause, slotcast::Scope, local::Subscription, local::Pause, local::Scope;
@@ -292,7 +304,7 @@ fn subscription_id_is_plain_data() {
 #[test]
 fn kinds_are_compared_and_copied() {
     assert_none_lacks(
-        &lacks![FailureKind, DeferErrorKind, ReplaceErrorKind, WaitError, PostError, Flow, Overflow, Panics; [Copy Eq Debug]],
+        &lacks![FailureKind, DeferErrorKind, ReplaceErrorKind, WaitError, PostError, Flow, Overflow, Panics, Closed, Lagged, StreamFull, TimedOut; [Copy Eq Debug]],
     );
     assert_none_lacks(&lacks![Topic<Bare>; [Eq]]);
 }

@@ -20,6 +20,7 @@ mod testing;
 mod threads;
 #[cfg(feature = "tracing")]
 mod trace;
+mod waiting;
 
 /// Every scenario, on the flavour for any number of threads.
 #[path = "."]

@@ -17,3 +17,4 @@ mod queue_model;
 mod queue_room;
 mod queue_time;
 mod state;
+mod waiting;
