@@ -6,6 +6,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_core::FusedFuture;
+
 use crate::core::emission::{self, Tally};
 use crate::core::faults;
 use crate::core::flight::{Flight, boarding, poll_all, resume};
@@ -159,6 +161,12 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         this.tally.add(dropped);
         let tally = std::mem::replace(&mut this.tally, Tally::NOTHING);
         Poll::Ready(Emission::finish(tally, || settings.panics()))
+    }
+}
+
+impl<M: Mode, E: 'static> FusedFuture for EmitAsync<M, E> {
+    fn is_terminated(&self) -> bool {
+        self.event.is_none()
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_core::FusedFuture;
+
 use super::context::{Listener, Progress};
 use super::core::{Callback, Core, Taker, Waited};
 use super::error::{JobError, Outcome};
@@ -329,6 +331,12 @@ impl<T: Send + 'static> Future for Job<T> {
             self.body = None;
         }
         poll
+    }
+}
+
+impl<T: Send + 'static> FusedFuture for Job<T> {
+    fn is_terminated(&self) -> bool {
+        self.body.is_none()
     }
 }
 
