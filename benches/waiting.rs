@@ -141,6 +141,9 @@ const CAPACITY: usize = 1024;
 /// So many are under way at most, so that none is lost: whoever emits looks how far the other is.
 const WINDOW: u64 = 512;
 
+/// A name, and what takes so many events from one thread to another.
+type Contestant = (&'static str, fn(u64) -> Duration);
+
 /// From one thread to another: the best of some rounds, in turn.
 fn many_events() {
     println!("\nEvents from one thread to another, {WINDOW} under way, in millions a second; in");
@@ -149,7 +152,7 @@ fn many_events() {
         true => (10_000, 1),
         false => (500_000, 41),
     };
-    let contestants: [(&str, fn(u64) -> Duration); 4] = [
+    let contestants: [Contestant; 4] = [
         ("broadcast", broadcast),
         ("stream, drops the oldest", |n| {
             stream(n, Overflow::DropOldest)
