@@ -72,6 +72,7 @@
 //! | [`Emission`] | one delivery of one event to the handlers of a signal, and how it went |
 //! | [`Queue`] | events waiting to be delivered by whoever drains it |
 //! | [`Job<T>`](Job) | background work that completes once; [`Jobs`] runs it |
+//! | [`Next`], [`EventStream`] | a future of the next event, and a stream of all that come |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
 //!
 //! # How to choose
@@ -133,7 +134,7 @@
 //!    it is cancelled.
 //! 7. When the last handle of a signal or a bus goes, running emissions finish; then subscriptions
 //!    read inactive and captures are dropped. `close` stops a running emission after the handler it
-//!    is in, and refuses from then on.
+//!    is in, wakes everybody who waits, and refuses from then on.
 //! 8. Nested emissions run depth first, at once. Beyond 128 levels on a thread, or what
 //!    [`max_depth`](flavour::BusBuilder::max_depth) says, an emission is refused with an error.
 //!
@@ -148,7 +149,7 @@
 //!     with the feature `tracing` an event.
 //! 11. While a hook runs on a thread, failures and unhandled events raised there go to the log. An
 //!     event is unhandled when no live handler is there for it, of its topic or of a pattern; those
-//!     that pause, filter or queue count. A deferred event is judged when it is delivered.
+//!     that pause, filter, queue or wait count. A deferred event is judged when it is delivered.
 //!
 //! *Memory and locks*
 //!
@@ -194,6 +195,13 @@
 //!
 //! *Waiting*
 //!
+//! 20. [`next`](flavour::Signal::next) and [`stream`](flavour::Signal::stream) are subscribed when
+//!     they are made, not when they are first polled: what is emitted in between is not missed. They
+//!     are handlers like others while they wait. Whoever waits is told when the signal is closed or
+//!     cleared, or goes: with [`Closed`], or the end of the stream.
+//! 21. Streams are bounded, and say what they do on overflow and how much was lost, in the place where
+//!     it was: [`Lagged`]. They end after what is buffered when the signal is closed, and unsubscribe
+//!     when they are dropped.
 //! 22. A [`Job`] completes exactly once: with a value, cancelled, panicked, or abandoned (its promise
 //!     or its task was dropped). Its callbacks run once each, in the order they were added; one added
 //!     while they run joins the end; one added after runs at once on the adder's thread; one that
@@ -210,8 +218,8 @@
 //!   `#[track_caller]` as well.
 //! - A queue is as long as memory allows, unless it is [`bounded`](flavour::Queue::bounded). A thread
 //!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
-//!   [`defer_timeout`](flavour::Queue::defer_timeout) ends the wait.
-//!
+//!   [`defer_timeout`](flavour::Queue::defer_timeout) ends the wait. A thread that fills its own stream
+//!   of [`Overflow::Block`] waits for ever.
 //! - Jobs that wait for each other in a circle, on several threads, wait for ever.
 //!
 //! # Testing

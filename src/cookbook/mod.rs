@@ -19,6 +19,7 @@
 //! | bound a queue, and choose what gives | [`room`] |
 //! | start and stop a costly source | [`demand`] |
 //! | give late comers the current value | [`late_comers`] |
+//! | await an event, or a stream of them, in a task or a thread | [`waiting`] |
 //! | wait for several events, or act once for many | [`gathering`] |
 //! | write code for both flavours | [`generic`] |
 //! | come from closures, channels, other emitters | [`migration`] |
@@ -92,3 +93,5 @@ pub mod tasks {}
 pub mod testing {}
 #[doc = include_str!("timers.md")]
 pub mod timers {}
+#[doc = include_str!("waiting.md")]
+pub mod waiting {}

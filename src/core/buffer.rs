@@ -58,19 +58,47 @@ enum Verdict {
     Over,
 }
 
-impl<T> State<T> {
-    /// What is next. `None` inside: nothing any more. Nothing at all while something may still come.
-    fn ask(&mut self) -> Option<Option<Item<T>>> {
-        let lost = match self.events.front_mut() {
-            Some(first) => &mut first.lost,
-            None => &mut self.lost,
-        };
-        if *lost > 0 {
-            return Some(Some(Err(Lagged(std::mem::take(lost)))));
+/// What a stream has taken out of its buffer and not yielded yet.
+pub(crate) struct Taken<T> {
+    events: VecDeque<Waiting<T>>,
+}
+
+/// At most so many are taken at a time, and no more than a quarter of the capacity: a small buffer
+/// is exact, and a large one not locked for each event.
+const MOST: usize = 32;
+
+impl<T> Taken<T> {
+    pub(crate) fn new() -> Self {
+        Taken {
+            events: VecDeque::new(),
         }
-        match self.events.pop_front() {
-            Some(Waiting { event, .. }) => Some(Some(Ok(event))),
-            None => self.over.then_some(None),
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    fn next(&mut self) -> Option<Item<T>> {
+        let first = self.events.front_mut()?;
+        if first.lost > 0 {
+            return Some(Err(Lagged(std::mem::take(&mut first.lost))));
+        }
+        self.events.pop_front().map(|first| Ok(first.event))
+    }
+}
+
+impl<T> State<T> {
+    /// What is next, when all that was taken has been yielded. `None` inside: nothing any more.
+    /// Nothing at all while something may still come.
+    fn ask(&mut self, taken: &mut Taken<T>, capacity: usize) -> Option<Option<Item<T>>> {
+        let most = (capacity / 4).clamp(1, MOST).min(self.events.len());
+        taken.events.extend(self.events.drain(..most));
+        if let Some(next) = taken.next() {
+            return Some(Some(next));
+        }
+        match std::mem::take(&mut self.lost) {
+            0 => self.over.then_some(None),
+            lost => Some(Some(Err(Lagged(lost)))),
         }
     }
 
@@ -176,7 +204,7 @@ impl<M: Mode, T> Buffer<M, T> {
     }
 
     /// Nobody takes anything any more.
-    pub(crate) fn abandon(&self) {
+    pub(crate) fn abandon(&self, taken: &mut Taken<T>) {
         let (events, waker, blocked) = self.state.with(|state| {
             state.over = true;
             let events = std::mem::take(&mut state.events);
@@ -184,7 +212,8 @@ impl<M: Mode, T> Buffer<M, T> {
         });
         self.make_room(blocked);
         drop(waker);
-        for Waiting { event, .. } in events {
+        let taken = std::mem::take(&mut taken.events);
+        for Waiting { event, .. } in taken.into_iter().chain(events) {
             faults::drop_event(event, &self.home, self.place);
         }
     }
@@ -196,7 +225,10 @@ impl<M: Mode, T> Buffer<M, T> {
         }
     }
 
-    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Option<Item<T>>> {
+    pub(crate) fn poll(&self, taken: &mut Taken<T>, waker: &Waker) -> Poll<Option<Item<T>>> {
+        if let Some(next) = taken.next() {
+            return Poll::Ready(Some(next));
+        }
         let mut blocked = 0;
         let poll = waiter::poll(
             &self.state,
@@ -204,7 +236,7 @@ impl<M: Mode, T> Buffer<M, T> {
             |state| &mut state.waiter,
             |state| {
                 blocked = state.blocked;
-                state.ask()
+                state.ask(taken, self.capacity)
             },
         );
         self.make_room(blocked);
@@ -212,8 +244,12 @@ impl<M: Mode, T> Buffer<M, T> {
     }
 
     /// What is there already.
-    pub(crate) fn take(&self) -> Option<Item<T>> {
-        let (item, blocked) = self.state.with(|state| (state.ask(), state.blocked));
+    pub(crate) fn take(&self, taken: &mut Taken<T>) -> Option<Item<T>> {
+        if let Some(next) = taken.next() {
+            return Some(next);
+        }
+        let ask = |state: &mut State<T>| (state.ask(taken, self.capacity), state.blocked);
+        let (item, blocked) = self.state.with(ask);
         self.make_room(blocked);
         item.flatten()
     }
@@ -221,12 +257,19 @@ impl<M: Mode, T> Buffer<M, T> {
 
 impl<T> Buffer<Shared, T> {
     /// Parks until something comes, or nothing will. `None`: the time was up first.
-    pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Option<Item<T>>> {
+    pub(crate) fn wait(
+        &self,
+        taken: &mut Taken<T>,
+        until: Option<Instant>,
+    ) -> Option<Option<Item<T>>> {
+        if let Some(next) = taken.next() {
+            return Some(Some(next));
+        }
         let mut blocked = 0;
         let item = Shared::wait(&self.state, &self.bell, |state| {
             state.waiter.parked = false;
             blocked = state.blocked;
-            if let Some(found) = state.ask() {
+            if let Some(found) = state.ask(taken, self.capacity) {
                 return ControlFlow::Break(Some(found));
             }
             if until.is_some_and(|until| Instant::now() >= until) {

@@ -70,20 +70,9 @@ pub(crate) fn poll<S, R>(
     waiter: impl Fn(&mut S) -> &mut Waiter,
     mut ask: impl FnMut(&mut S) -> Option<R>,
 ) -> Poll<R> {
-    let found = at.with(|state| match ask(state) {
-        Some(found) => Some(Poll::Ready(found)),
-        None => {
-            let known = waiter(state).waker.as_ref();
-            let known = known.is_some_and(|known| known.will_wake(waker));
-            known.then_some(Poll::Pending)
-        }
-    });
-    if let Some(poll) = found {
-        return poll;
-    }
+    // Before the lock, though it may not be needed: a second lock costs more.
     let mut new = Some(waker.clone());
     let (poll, old) = at.with(|state| {
-        // Again: it may have come meanwhile.
         if let Some(found) = ask(state) {
             return (Poll::Ready(found), None);
         }

@@ -35,7 +35,9 @@ fn doing<F: Fn() + Send + Sync + 'static>(f: F) -> (Arc<Doing<F>>, Waker) {
     (doing.clone(), doing.into())
 }
 
-fn counting() -> (Arc<Doing<fn()>>, Waker) {
+type Counting = Doing<fn()>;
+
+fn counting() -> (Arc<Counting>, Waker) {
     doing(|| ())
 }
 
@@ -125,7 +127,7 @@ fn a_next_is_made_by_name_by_pattern_and_by_the_builder() {
     for n in 1..=4 {
         bus.emit(&NUMBER, &n);
     }
-    let got = nexts.each_mut().map(|next| poll(next));
+    let got = nexts.each_mut().map(poll);
     assert_eq!(got, [1, 2, 3, 10, 99].map(|n| Poll::Ready(Ok(n))));
     assert!(
         poll(&mut bus.subscribe(&NUMBER).limit(0).next()).is_ready(),
@@ -133,8 +135,10 @@ fn a_next_is_made_by_name_by_pattern_and_by_the_builder() {
     );
 }
 
+type End = (&'static str, fn(Bus));
+
 /// All that ends what was subscribed to a topic of a bus.
-fn ends() -> Vec<(&'static str, fn(Bus))> {
+fn ends() -> Vec<End> {
     vec![
         ("close", |bus| bus.signal(&NUMBER).close()),
         ("clear", |bus| _ = bus.signal(&NUMBER).clear()),
