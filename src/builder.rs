@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
 use crate::bus::Bus;
 use crate::core::bus::Bus as Core;
 use crate::core::home::{Panics, Settings};
-use crate::core::mode::Mode;
+use crate::core::mode::{Mode, Shared};
 use crate::core::thread::MAX_DEPTH;
+use crate::executor::Executor;
 
 /// Decides what a bus does with panics and with endless recursion. Made by `Bus::builder`.
 ///
@@ -27,6 +29,7 @@ use crate::core::thread::MAX_DEPTH;
 pub struct BusBuilder<M: Mode, C: 'static = ()> {
     panics: Panics,
     max_depth: usize,
+    executor: Option<Arc<dyn Executor>>,
     types: PhantomData<fn(M, C)>,
 }
 
@@ -35,6 +38,7 @@ impl<M: Mode, C: 'static> BusBuilder<M, C> {
         BusBuilder {
             panics: Panics::default(),
             max_depth: MAX_DEPTH,
+            executor: None,
             types: PhantomData,
         }
     }
@@ -60,10 +64,41 @@ impl<M: Mode, C: 'static> BusBuilder<M, C> {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Bus<M, C> {
-        let settings = Settings::<M>::new(self.panics, self.max_depth);
+        let settings = Settings::<M>::new(self.panics, self.max_depth, self.executor);
         Bus {
             core: M::ptr(Core::new(settings, Location::caller())),
         }
+    }
+}
+
+impl<C: 'static> BusBuilder<Shared, C> {
+    /// Who runs what [async handlers](crate::flavour::Subscribe::on_async) start, where the emission is
+    /// not awaited: a pool, a runtime, or a closure that takes a `Box<dyn FnOnce() + Send>`.
+    ///
+    /// Each task polls one future once, and so is short if the future is. One that the executor
+    /// drops is
+    /// abandoned, which is a failure of its handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    /// use std::sync::{Arc, mpsc};
+    ///
+    /// const SAVED: Topic<u64> = Topic::new("file.saved");
+    /// let threads = |task: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(task));
+    /// let bus = Bus::builder().executor(threads).build();
+    /// let (sender, backups) = mpsc::channel();
+    /// let _backup = bus.subscribe(&SAVED).on_async(move |bytes: Arc<u64>| {
+    ///     let sender = sender.clone();
+    ///     async move { sender.send(*bytes) }
+    /// });
+    /// assert_eq!(bus.emit(&SAVED, &512).ran(), 1);
+    /// assert_eq!(backups.recv(), Ok(512));
+    /// ```
+    pub fn executor(mut self, executor: impl Executor) -> Self {
+        self.executor = Some(Arc::new(executor));
+        self
     }
 }
 
@@ -75,3 +110,7 @@ impl<M: Mode, C: 'static> fmt::Debug for BusBuilder<M, C> {
             .finish()
     }
 }
+
+// An executor is asked for nothing before there is a bus, and from then on where panics are caught.
+impl<M: Mode, C> UnwindSafe for BusBuilder<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for BusBuilder<M, C> {}

@@ -106,6 +106,10 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// A bus whose emitters and drains lend a `&mut C` to the handlers, by
     /// [`emit_with`](Self::emit_with) and [`drain_with`](Self::drain_with).
     ///
+    /// A thread that does not have the context can [`defer`](Self::defer) to such a bus. To emit there,
+    /// take a second bus without a context, with handlers
+    /// [`on_queue`](crate::flavour::Subscribe::on_queue) of this one's queue.
+    ///
     /// # Examples
     ///
     /// ```
@@ -126,7 +130,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         Self::builder().build()
     }
 
-    /// Begins a bus with other settings.
+    /// Begins a bus with other settings. Where nothing else names the context, write
+    /// `Bus::<()>::builder()`.
     pub fn builder() -> BusBuilder<M, C> {
         BusBuilder::new()
     }

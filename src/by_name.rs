@@ -11,6 +11,7 @@ use crate::core::registry::{Found, Groups};
 use crate::delayed::Delayed;
 use crate::demand::Demand;
 use crate::emission::Emission;
+use crate::emit_async::EmitAsync;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::subscribe::Subscribe;
@@ -18,7 +19,8 @@ use crate::subscription::Subscription;
 use crate::topic::Topic;
 
 impl<M: Mode> Bus<M> {
-    /// Calls the handlers of a topic, here and now, and tells how that went; see [`Signal::emit`].
+    /// Calls the handlers of a topic, here and now, and tells how that went; see
+    /// [`Signal::emit`](crate::flavour::Signal::emit).
     ///
     /// A topic that does not exist is not created.
     ///
@@ -31,7 +33,8 @@ impl<M: Mode> Bus<M> {
         self.emit_with(&mut (), topic, event)
     }
 
-    /// Like [`emit`](Self::emit), with an event that is made only if there is a handler.
+    /// Like [`emit`](Self::emit), with an event that is made only if somebody gets it; see
+    /// [`Signal::emit_lazy`](crate::flavour::Signal::emit_lazy).
     ///
     /// # Panics
     ///
@@ -45,7 +48,20 @@ impl<M: Mode> Bus<M> {
         }
     }
 
-    /// Keeps the last event of a topic for those who subscribe later; see [`Signal::retain_last`].
+    /// Emits when it is awaited, and ends when all has ended that async handlers have started; see
+    /// [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic exists as long as the
+    /// future does.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<M, E> {
+        self.signal(topic).emit_async(event)
+    }
+
+    /// Keeps the last event of a topic for those who subscribe later; see
+    /// [`Signal::retain_last`](crate::flavour::Signal::retain_last).
     ///
     /// # Panics
     ///
@@ -59,7 +75,8 @@ impl<M: Mode> Bus<M> {
         self.signal(topic).retain_last();
     }
 
-    /// Keeps the last `events` events of a topic; see [`Signal::retain`].
+    /// Keeps the last `events` events of a topic; see
+    /// [`Signal::retain`](crate::flavour::Signal::retain).
     ///
     /// # Panics
     ///
@@ -75,7 +92,7 @@ impl<M: Mode> Bus<M> {
 }
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    /// Subscribes a handler; see [`Signal::on`].
+    /// Subscribes a handler; see [`Signal::on`](crate::flavour::Signal::on).
     ///
     /// # Panics
     ///
@@ -91,7 +108,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on(handler)
     }
 
-    /// Subscribes a handler that gets the context; see [`Signal::on_with`].
+    /// Subscribes a handler that gets the context; see
+    /// [`Signal::on_with`](crate::flavour::Signal::on_with).
     ///
     /// # Panics
     ///
@@ -107,7 +125,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on_with(handler)
     }
 
-    /// Subscribes a handler that is called once at most; see [`Signal::once`].
+    /// Subscribes a handler that is called once at most; see
+    /// [`Signal::once`](crate::flavour::Signal::once).
     ///
     /// # Panics
     ///
@@ -124,7 +143,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Subscribes a handler that gets the context and is called once at most; see
-    /// [`Signal::once_with`].
+    /// [`Signal::once_with`](crate::flavour::Signal::once_with).
     ///
     /// # Panics
     ///
@@ -140,7 +159,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).once_with(handler)
     }
 
-    /// Subscribes a handler that changes what it captured; see [`Signal::on_mut`].
+    /// Subscribes a handler that changes what it captured; see
+    /// [`Signal::on_mut`](crate::flavour::Signal::on_mut).
     ///
     /// # Panics
     ///
@@ -157,7 +177,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Subscribes a handler that gets the context and changes what it captured; see
-    /// [`Signal::on_mut_with`].
+    /// [`Signal::on_mut_with`](crate::flavour::Signal::on_mut_with).
     ///
     /// # Panics
     ///
@@ -173,7 +193,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on_mut_with(handler)
     }
 
-    /// Subscribes a handler that is removed when its target has died; see [`Signal::on_weak`].
+    /// Subscribes a handler that is removed when its target has died; see
+    /// [`Signal::on_weak`](crate::flavour::Signal::on_weak).
     ///
     /// # Panics
     ///
@@ -196,7 +217,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Subscribes a handler that gets the context and is removed when its target has died; see
-    /// [`Signal::on_weak_with`].
+    /// [`Signal::on_weak_with`](crate::flavour::Signal::on_weak_with).
     ///
     /// # Panics
     ///
@@ -229,7 +250,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Calls back when the first handler of a topic comes and when the last one goes; see
-    /// [`Signal::on_demand`]. What comes back keeps the topic.
+    /// [`Signal::on_demand`](crate::flavour::Signal::on_demand). What comes back keeps the topic.
     ///
     /// # Panics
     ///
@@ -245,7 +266,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Calls the handlers of a topic, here and now, and lends them the context; see
-    /// [`Signal::emit_with`].
+    /// [`Signal::emit_with`](crate::flavour::Signal::emit_with).
     ///
     /// # Panics
     ///
@@ -260,7 +281,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Puts an event into the queue, for whoever is subscribed when it is delivered; see
-    /// [`Signal::defer`].
+    /// [`Signal::defer`](crate::flavour::Signal::defer).
     ///
     /// # Errors
     ///
@@ -285,7 +306,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Puts an event at the end of the queue, and takes back the one of this topic that was put so and
-    /// still waits; see [`Queue::defer_latest`].
+    /// still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
     ///
     /// # Errors
     ///
@@ -318,7 +339,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Puts an event into the queue, to be delivered by the first drain that starts when the delay has
-    /// passed; see [`Queue::defer_after`].
+    /// passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
     ///
     /// # Errors
     ///
@@ -373,7 +394,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 
 impl<C: 'static> Bus<Shared, C> {
     /// Puts an event into the queue, and waits for room at most so long; see
-    /// [`Queue::defer_timeout`].
+    /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// and those of patterns counted together; its [`Flow::Stop`](crate::Flow::Stop) ends that
     /// emission. Names that nobody holds are matched on the fly, so no event is missed, and nothing
     /// is kept of the name. It does not make a topic exist, and does not count in
-    /// [`Signal::len`].
+    /// [`Signal::len`](crate::flavour::Signal::len).
     ///
     /// To subscribe and to cancel costs a look-up and a little for each existing topic that matches;
     /// emissions of a topic that exists match nothing, and call it like any other handler. An

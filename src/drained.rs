@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::report::Report;
+use crate::core::report::{self, Report};
 use crate::emission::{errors, into_result};
 use crate::error::{HandlerError, HandlerErrors};
 
@@ -27,14 +27,10 @@ impl Drained {
     };
 
     /// Adds what a later drain of the same queue came to.
-    pub(crate) fn append(&mut self, mut later: Drained) {
+    pub(crate) fn append(&mut self, later: Drained) {
         self.delivered += later.delivered;
         self.remaining = later.remaining;
-        match (&mut self.report, later.report.take()) {
-            (Some(report), Some(mut later)) => report.append(&mut later),
-            (report @ None, later) => *report = later,
-            (Some(_), None) => {}
-        }
+        report::join(&mut self.report, later.report);
     }
 
     /// Whether it was a drain inside a drain.

@@ -116,6 +116,9 @@ impl WrongType {
 
 /// An event that could not be deferred, handed back.
 ///
+/// A `Box<dyn Error + Send + Sync>` can be made of it if the event is `Sync`; for others
+/// `.map_err(|error| error.kind())?`, which is an error, too.
+///
 /// # Examples
 ///
 /// ```
@@ -325,11 +328,15 @@ pub enum FailureKind {
     TooDeep,
     /// The drain was refused: this thread is inside another one.
     NestedDrain,
-    /// A queue went away with events inside. An `on_queue` handler whose queue is full, closed or
-    /// gone has [`Failed`](Self::Failed).
+    /// A queue went away with events inside, or did not take the outcome of a job. An `on_queue`
+    /// handler whose queue is full, closed or gone has [`Failed`](Self::Failed).
     Undelivered,
     /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
     Reentered,
+    /// An async handler was not started: the emission was not awaited, and the bus has no executor.
+    NoExecutor,
+    /// What an async handler had started was dropped by the executor before it ended.
+    Abandoned,
 }
 
 /// One failure: what failed, how, and where that was subscribed.
@@ -365,7 +372,12 @@ pub(crate) enum Cause {
     NestedDrain,
     /// How many events.
     Undelivered(usize),
+    /// The outcome of a job.
+    #[cfg(feature = "jobs")]
+    Unqueued(DeferErrorKind),
     Reentered,
+    NoExecutor,
+    Abandoned,
 }
 
 impl HandlerError {
@@ -397,7 +409,11 @@ impl HandlerError {
             Cause::TooDeep(_) => FailureKind::TooDeep,
             Cause::NestedDrain => FailureKind::NestedDrain,
             Cause::Undelivered(_) => FailureKind::Undelivered,
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(_) => FailureKind::Undelivered,
             Cause::Reentered => FailureKind::Reentered,
+            Cause::NoExecutor => FailureKind::NoExecutor,
+            Cause::Abandoned => FailureKind::Abandoned,
         }
     }
 
@@ -442,10 +458,27 @@ impl fmt::Display for HandlerError {
                      handler cannot be. Defer the event, or subscribe with `on`",
                 )
             }
+            Cause::NoExecutor => {
+                who(f)?;
+                f.write_str(
+                    " was not started: it is async, and there is nobody to run it. Emit by \
+                     `emit_async`, or give the bus an executor by `Bus::builder().executor(..)`",
+                )
+            }
+            Cause::Abandoned => {
+                who(f)?;
+                f.write_str(" was abandoned: the executor of the bus dropped what it had started")
+            }
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(kind) => write!(
+                f,
+                "outcome of a job was not delivered to the callback that was added at {place}: {kind}"
+            ),
             Cause::Undelivered(count) => {
+                let events = if *count == 1 { "event" } else { "events" };
                 write!(
                     f,
-                    "queue made at {place} was dropped with {count} events inside"
+                    "queue made at {place} was dropped with {count} {events} inside"
                 )
             }
         }
@@ -467,7 +500,8 @@ impl fmt::Debug for HandlerError {
 impl Error for HandlerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            Cause::Failed(error) => Some(&**error),
+            // It is in the message already.
+            Cause::Failed(error) => error.source(),
             _ => None,
         }
     }
@@ -503,7 +537,7 @@ impl fmt::Display for HandlerErrors {
 
 impl Error for HandlerErrors {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.first().map(|first| first as _)
+        self.0.first().and_then(Error::source)
     }
 }
 

@@ -25,6 +25,7 @@ pub use crate::core::mode::{Carries, Local, Shared, Shares};
 pub use crate::delayed::Delayed;
 pub use crate::demand::Demand;
 pub use crate::emit_all::EmitAll;
+pub use crate::emit_async::EmitAsync;
 pub use crate::next::Next;
 pub use crate::queue::Queue;
 pub use crate::ready::Ready;

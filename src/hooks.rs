@@ -51,7 +51,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// An event is unhandled when no live handler is there for it, of its topic or of a pattern,
     /// however it is emitted; one that is deferred is judged when it is delivered. Handlers that are
     /// paused, that filter, or that queue count as handlers. The hook is called on the emitting
-    /// thread and only observes: it counts in nothing that [`Emission`] says, and a panic in it is
+    /// thread and only observes: it counts in nothing that [`Emission`](crate::Emission) says, and
+    /// a panic in it is
     /// logged. What it emits, subscribes or sets is as anywhere else; unhandled events that are
     /// emitted while a hook runs go to the log.
     ///

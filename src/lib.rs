@@ -38,6 +38,26 @@
 //! assert_eq!(app.shown, [7]);
 //! ```
 //!
+//! Background work that calls back when it is done, on the thread that owns the state:
+//!
+#![cfg_attr(feature = "jobs", doc = "```")]
+#![cfg_attr(not(feature = "jobs"), doc = "```ignore")]
+//! use slotcast::{Jobs, Queue};
+//!
+//! #[derive(Default)]
+//! struct App { total: Option<u64> }
+//!
+//! let ui = Queue::<App>::with_context();
+//! let jobs = Jobs::new(2);
+//! jobs.submit(|_| (1..=100).sum()).on_done_in(&ui, |app, total| app.total = total.ok());
+//!
+//! let mut app = App::default();
+//! while app.total.is_none() && ui.wait_timeout(std::time::Duration::from_secs(60)) {
+//!     ui.drain_with(&mut app);
+//! }
+//! assert_eq!(app.total, Some(5050));
+//! ```
+//!
 //! # Words
 //!
 //! | word | means |
@@ -52,6 +72,7 @@
 //! | [`Emission`] | one delivery of one event to the handlers of a signal, and how it went |
 //! | [`Queue`] | events waiting to be delivered by whoever drains it |
 //! | [`Next`], [`EventStream`] | a future of the next event, and a stream of all that come |
+//! | [`Job<T>`](Job) | background work that completes once; [`Jobs`] runs it |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
 //!
 //! # How to choose
@@ -61,10 +82,14 @@
 //!   both know. [`Bus::signal`](flavour::Bus::signal) gives the handle for a hot path.
 //! - Work for another thread that *takes* each item: a channel. A channel has one receiver for
 //!   each item; a topic has any number of handlers, none included.
+//! - One question with one answer, from work in the background: a [`Job`]. See
+//!   [`callbacks`](cookbook::callbacks).
 //! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
 //!   emission costs a little less.
 //! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
 //!   object: [`on_weak`](flavour::Signal::on_weak). Many that end together: a [`Scope`].
+//! - Handlers that wait for something: [`on_async`](flavour::Subscribe::on_async), and
+//!   [`emit_async`](flavour::Signal::emit_async) to wait for them.
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
@@ -165,7 +190,7 @@
 //!     refuses new events and leaves what is inside to be drained; `run` then returns, and does not
 //!     wait for what is not due.
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The item belongs
-//!     to its subscription: cancelled before delivery it is dropped, paused at either end it is
+//!     to its subscription: cancelled before delivery, also with its signal or bus, it is dropped, paused at either end it is
 //!     skipped, its `Stop` ends nothing, and its failure is in the [`Drained`].
 //!
 //! *Waiting*
@@ -177,6 +202,10 @@
 //! 21. Streams are bounded, and say what they do on overflow and how much was lost, in the place where
 //!     it was: [`Lagged`]. They end after what is buffered when the signal is closed, and unsubscribe
 //!     when they are dropped.
+//! 22. A [`Job`] completes exactly once: with a value, cancelled, panicked, or abandoned (its promise
+//!     or its task was dropped). Its callbacks run once each, in the order they were added; one added
+//!     while they run joins the end; one added after runs at once on the adder's thread; one that
+//!     fails stops no other and no waiter. Whoever takes the outcome gets it when they have run.
 //!
 //! # Limits
 //!
@@ -191,6 +220,7 @@
 //!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
 //!   [`defer_timeout`](flavour::Queue::defer_timeout) ends the wait. A thread that fills its own stream
 //!   of [`Overflow::Block`] waits for ever.
+//! - Jobs that wait for each other in a circle, on several threads, wait for ever.
 //!
 //! # Testing
 //!
@@ -199,6 +229,7 @@
 //! # Features
 //!
 //! - `std`, on: the standard library. There is no build without it yet.
+//! - `jobs`, on: [`jobs`], background work with completion callbacks. Adds no dependency.
 //! - `lock-reads`: emissions take a lock of their signal instead of a hazard slot. For those who
 //!   want no lock-free reader in their program; threads that emit on one signal then wait for
 //!   each other.
@@ -232,10 +263,13 @@ mod demand;
 mod drained;
 mod emission;
 mod emit_all;
+mod emit_async;
 mod error;
 mod executor;
 pub mod flavour;
 mod hooks;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 pub mod local;
 mod next;
 mod outcome;
@@ -261,16 +295,18 @@ pub use crate::error::{
     WrongType,
 };
 pub use crate::executor::Executor;
+#[cfg(feature = "jobs")]
+pub use crate::jobs::{Job, JobError, Jobs, Promise, promise};
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
 pub use crate::shared::{
-    Bus, BusBuilder, Delayed, Demand, EmitAll, EventStream, Next, Pause, Queue, Ready, Scope,
-    Signal, Subscription, WeakBus, WeakSignal,
+    Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EventStream, Next, Pause, Queue, Ready,
+    Scope, Signal, Subscription, WeakBus, WeakSignal,
 };
 pub use crate::subscription::SubscriptionId;
 pub use crate::topic::{Event, Topic};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "jobs"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -47,6 +47,8 @@ pub type Next<E> = flavour::Next<Local, E>;
 pub type Subscription = flavour::Subscription<Local>;
 /// Keeps what `on_demand` set: see [`flavour::Demand`].
 pub type Demand<E, C = ()> = flavour::Demand<Local, E, C>;
+/// An emission that is awaited: see [`flavour::EmitAsync`].
+pub type EmitAsync<E> = flavour::EmitAsync<Local, E>;
 /// Collects subscriptions and drops them together: see [`flavour::Scope`].
 pub type Scope = flavour::Scope<Local>;
 /// A pause of one handler: see [`flavour::Pause`].

@@ -50,7 +50,8 @@ pub enum Flow {
     message = "a handler cannot return `{Self}`",
     label = "this handler returns `{Self}`",
     note = "return `()`, `slotcast::Flow`, or a `Result` of one of them: end the closure with `;`, \
-            or name the error with `|event| -> slotcast::HandlerResult {{ .. }}`"
+            or name the error with `|event| -> slotcast::HandlerResult {{ .. }}`; an async closure \
+            goes to `subscribe().on_async(..)`"
 )]
 pub trait Outcome: sealed::Outcome {}
 impl<T: sealed::Outcome> Outcome for T {}
@@ -63,7 +64,8 @@ pub(crate) mod sealed {
         message = "a handler cannot return `{Self}`",
         label = "this handler returns `{Self}`",
         note = "return `()`, `slotcast::Flow`, or a `Result` of one of them: end the closure with `;`, \
-                or name the error with `|event| -> slotcast::HandlerResult {{ .. }}`"
+                or name the error with `|event| -> slotcast::HandlerResult {{ .. }}`; an async closure \
+                goes to `subscribe().on_async(..)`"
     )]
     pub trait Outcome {
         fn settle(self) -> Result<Flow, BoxError>;

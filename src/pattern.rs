@@ -110,12 +110,23 @@ impl PartialEq for Pattern {
 impl Eq for Pattern {}
 
 /// What a bus takes for a pattern: a [`Pattern`], a reference to one, or a text in the source. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a pattern",
+    label = "not a pattern, nor a text in the source",
+    note = "a text that is made while the program runs becomes one by `slotcast::Pattern::parse(text)?`"
+)]
 pub trait IntoPattern: sealed::IntoPattern {}
 impl<T: sealed::IntoPattern> IntoPattern for T {}
 
 pub(crate) mod sealed {
-    use super::Pattern;
+    use super::{Pattern, find_problem};
 
+    // Said here as well, where a bound of the other leads to.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a pattern",
+        label = "not a pattern, nor a text in the source",
+        note = "a text that is made while the program runs becomes one by `slotcast::Pattern::parse(text)?`"
+    )]
     pub trait IntoPattern {
         #[track_caller]
         fn into_pattern(self) -> Pattern;
@@ -133,7 +144,14 @@ pub(crate) mod sealed {
     impl IntoPattern for &'static str {
         #[track_caller]
         fn into_pattern(self) -> Pattern {
-            Pattern::new(self)
+            match find_problem(self, true) {
+                None => Pattern::new(self),
+                // With the text and the place, for which there is no room in a constant.
+                Some(_) => match Pattern::parse(self) {
+                    Ok(pattern) => pattern,
+                    Err(error) => panic!("{error}"),
+                },
+            }
         }
     }
 }

@@ -474,8 +474,8 @@ impl Queue<Shared> {
     /// next delayed event is due.
     ///
     /// Once the queue is closed it does not wait for delayed events: those that are not due stay
-    /// inside. Returns how many events were delivered. Failures are told to the hook, or logged, after
-    /// each batch, and not kept.
+    /// inside. What comes back says how many events were delivered. Failures are told to the hook, or
+    /// logged, after each batch, and not kept.
     ///
     /// # Panics
     ///

@@ -140,7 +140,8 @@ impl Scope<Shared> {
     /// # Errors
     ///
     /// [`WaitError::Inside`] as there, and [`WaitError::TimedOut`] when the time is up. All are
-    /// cancelled in both cases, and those that are still in use stay in the scope.
+    /// cancelled in both cases, and those that are still in use stay in the scope. [`len`](Self::len)
+    /// does not count them: go by this result, and call again until it is `Ok`.
     pub fn cancel_and_wait_timeout(&mut self, timeout: Duration) -> Result<(), WaitError> {
         // A time too far away to be named is for ever.
         self.cancel_until(Instant::now().checked_add(timeout))

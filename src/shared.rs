@@ -28,6 +28,8 @@ pub type Next<E> = flavour::Next<Shared, E>;
 pub type Subscription = flavour::Subscription<Shared>;
 /// Keeps what `on_demand` set: see [`flavour::Demand`].
 pub type Demand<E, C = ()> = flavour::Demand<Shared, E, C>;
+/// An emission that is awaited: see [`flavour::EmitAsync`].
+pub type EmitAsync<E> = flavour::EmitAsync<Shared, E>;
 /// Collects subscriptions and drops them together: see [`flavour::Scope`].
 pub type Scope = flavour::Scope<Shared>;
 /// A pause of one handler: see [`flavour::Pause`].

@@ -16,6 +16,7 @@ use crate::core::trie::Kind;
 use crate::delayed::{Delayed, deadline};
 use crate::demand::Demand;
 use crate::emission::Emission;
+use crate::emit_async::EmitAsync;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::subscribe::Subscribe;
@@ -108,9 +109,10 @@ impl<M: Mode, E: 'static> Signal<M, E> {
         self.emit_with(&mut (), event)
     }
 
-    /// Like [`emit`](Self::emit), with an event that is made only if there is a handler, paused
-    /// and filtering ones included. A panic in the event's `Drop` is a failure of its own, told to
-    /// the error hook or logged.
+    /// Like [`emit`](Self::emit), with an event that is made only if somebody gets it: a handler, paused
+    /// and filtering ones included, the hook for unhandled events, or what
+    /// [`retain_last`](Self::retain_last) keeps. A panic in the event's `Drop` is a failure of its own,
+    /// told to the error hook or logged.
     ///
     /// # Panics
     ///
@@ -132,6 +134,39 @@ impl<M: Mode, E: 'static> Signal<M, E> {
 }
 
 impl<M: Mode, E: 'static> Signal<M, E> {
+    /// Emits when it is awaited, and ends when all has ended that [async
+    /// handlers](crate::flavour::Subscribe::on_async) have started.
+    ///
+    /// The handlers are called as by [`emit`](Self::emit), when the future is polled first; async ones
+    /// share the event, and what they start is polled together from then on, by whoever polls this, so
+    /// that two may wait for each other. [`in_order`](EmitAsync::in_order) runs them one after another.
+    /// Nested emissions, of handlers and of what they start, are not awaited.
+    ///
+    /// The [`Emission`] has the failures of all, and says `stopped` if one of them said so; when all have
+    /// ended, the first panic goes on. Each time it is woken it polls all that has not ended: O(n).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::Arc;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    ///
+    /// let saved = Signal::<u64>::new();
+    /// let _plain = saved.on(|bytes| println!("{bytes} bytes"));
+    /// let _backup = saved.subscribe().on_async(async |bytes: Arc<u64>| println!("copied {bytes}"));
+    /// let done = block_on(saved.emit_async(512));
+    /// assert_eq!(done.ran(), 2);
+    /// ```
+    #[track_caller]
+    pub fn emit_async(&self, event: E) -> EmitAsync<M, E> {
+        EmitAsync::new(self.core.clone(), event, Location::caller())
+    }
+
     /// Keeps the last event from now on, and hands it to whoever subscribes later; see
     /// [`retain`](Signal::retain).
     ///
@@ -218,6 +253,9 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// cancelling; the next emission rebuilds its list, O(n) once for any number of changes, where n
     /// counts the places of those who were there at once since the signal was last empty. A
     /// handler takes at most 160 bytes beside its captures.
+    ///
+    /// A closure that changes what it captured goes to [`on_mut`](Self::on_mut), an async one to
+    /// [`on_async`](Subscribe::on_async).
     ///
     /// It returns nothing, a [`Flow`](crate::Flow), or a `Result`. A closure that uses `?` has to
     /// name its result: `|event| -> HandlerResult { .. }`. All subscriptions have one type, whatever
@@ -545,7 +583,6 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         }
     }
 
-    /// How many handlers are connected, paused ones included. A snapshot.
     /// How many handlers are connected, paused ones included; not those whose target has died. A
     /// snapshot. O(1), or with handlers that were subscribed by `on_weak` O(n).
     #[must_use]

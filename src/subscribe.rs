@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::entry::Anchor;
+use crate::core::flight::Starts;
 use crate::core::handlers::{
     Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, Subscribed, WithContext,
 };
@@ -291,6 +292,52 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.finish(Forward::new(&target.core))
     }
 
+    /// Subscribes an async handler: a closure that starts a future for each event, and shares the event
+    /// with it.
+    ///
+    /// Who runs the future is up to the emission. An [`emit_async`](Handle::emit_async) that is awaited
+    /// polls it, and ends when it has ended. A plain `emit`, and a drain, clone the event and hand the
+    /// future to the [executor](crate::flavour::BusBuilder::executor) of the bus, and go on; without
+    /// one, as on a signal of its own and in the local flavour, nothing is started, and that is a failure
+    /// of this handler. What the future comes to is what a handler returns: a failure is in the
+    /// [`Emission`](crate::Emission) that is awaited, and else goes to the error hook or the log.
+    /// [`Flow::Stop`](crate::Flow::Stop) ends an emission that is awaited
+    /// [in order](crate::flavour::EmitAsync::in_order), and no other.
+    ///
+    /// A future that was started is a call that has begun: it is not cancelled with the handler, and keeps
+    /// what the handler captured until it has ended or was dropped. `cancel_and_wait` waits for that, and
+    /// is an error from inside of the future; do not block the thread that has to poll it. `close` starts
+    /// no further ones.
+    ///
+    /// Costs an allocation or two for each event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::Arc;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    /// # async fn upload(path: &str) -> Result<(), String> { Err(format!("no network for {path}")) }
+    ///
+    /// let saved = Signal::<String>::new();
+    /// let _sub = saved.subscribe().on_async(async |path: Arc<String>| upload(&path).await);
+    /// let done = block_on(saved.emit_async("draft.txt".into()));
+    /// assert!(done.errors()[0].to_string().ends_with("failed: no network for draft.txt"));
+    /// ```
+    pub fn on_async<F, T>(self, handler: F) -> Subscription<M>
+    where
+        E: Clone,
+        F: Fn(M::Ptr<E>) -> T + 'static,
+        T: Future<Output: Outcome> + 'static,
+        M: Shares<F> + Carries<T>,
+    {
+        self.finish(Starts::new(handler))
+    }
+
     /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
     ///
     /// An emission asks the filter, claims from the limit, clones the event into the queue, and
@@ -298,8 +345,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
     /// over all topics and handlers of one queue.
     ///
-    /// A call that waits belongs to the subscription: it is dropped if that is cancelled, and
-    /// skipped if it is paused by then. What the handler returns is seen by the drain: an error is
+    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
+    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
+    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
     /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
     ///
     /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of

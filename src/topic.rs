@@ -51,7 +51,7 @@ pub struct Topic<E: ?Sized> {
 ///
 /// let bus = Bus::new();
 /// let _sub = bus.on(&Topic::of(), |e: &Resized| assert_eq!(e.width, 80));
-/// assert_eq!(bus.emit(&Topic::of(), &Resized { width: 80 }).ran(), 1);
+/// assert_eq!(bus.emit(&Topic::of::<Resized>(), &Resized { width: 80 }).ran(), 1);
 /// ```
 pub trait Event: 'static {
     /// The name of the topic. A bad one does not compile where [`Topic::of`] is used.
@@ -104,19 +104,19 @@ impl<E> Topic<E> {
         })
     }
 
-    /// The topic of an event type that names its own.
-    #[must_use]
-    pub const fn of() -> Self
-    where
-        E: Event,
-    {
-        const { Topic::new(E::NAME) }
-    }
-
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str()
+    }
+}
+
+/// Topics of events that name themselves.
+impl Topic<()> {
+    /// The topic of an event type that names its own: `Topic::of::<Resized>()`. See [`Event`].
+    #[must_use]
+    pub const fn of<E: Event>() -> Topic<E> {
+        const { Topic::new(E::NAME) }
     }
 }
 
@@ -213,7 +213,10 @@ pub(crate) fn checked(mut name: String, wild: bool) -> Result<String, (String, P
     let problem = problem
         .trim_start_matches("topic name ")
         .trim_start_matches("pattern ");
-    let problem = Problem(format!("{problem} at byte {at}"));
+    let problem = match name.len() > MAX_BYTES {
+        true => Problem(problem.to_owned()),
+        false => Problem(format!("{problem} at byte {at}")),
+    };
     if name.len() > MAX_BYTES {
         // An error that is logged should not repeat a megabyte.
         let end = (0..=64)

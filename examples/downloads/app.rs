@@ -1,15 +1,18 @@
-//! The state of the main thread, changed by the events of the downloads. Needs no lock: it is lent
-//! to the handlers while the queue is drained, and no other thread ever sees it.
+//! The state of the main thread, changed by what the downloads report. Needs no lock: it is lent
+//! to the callbacks while the queue is drained, and no other thread ever sees it.
 
 use std::time::{Duration, Instant};
 
 use indicatif::BinaryBytes;
 
-use crate::download::{Failed, Failure, Finished, Progress, Started, file_name};
+use slotcast::jobs::{Outcome, Progress};
+
+use crate::download::{Failure, Finished, file_name};
 use crate::screen::Screen;
 
 pub(crate) struct App {
     pub(crate) files: Vec<File>,
+    ended: usize,
     screen: Screen,
     heart: Heart,
 }
@@ -18,7 +21,6 @@ pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) state: State,
     bytes: u64,
-    total: Option<u64>,
     began: Instant,
     took: Duration,
 }
@@ -37,7 +39,6 @@ impl App {
             name: file_name(url),
             state: State::Waiting,
             bytes: 0,
-            total: None,
             began,
             took: Duration::ZERO,
         };
@@ -45,53 +46,64 @@ impl App {
         let screen = Screen::new(files.iter().map(|file| &*file.name));
         App {
             files,
+            ended: 0,
             screen,
             heart: Heart::new(),
         }
     }
 
-    pub(crate) fn started(&mut self, event: &Started) {
-        let file = &mut self.files[event.id];
-        file.state = State::Running;
-        file.total = event.total;
-        file.began = Instant::now();
-        self.screen.started(event.id);
-    }
-
-    pub(crate) fn progress(&mut self, event: &Progress) {
-        let file = &mut self.files[event.id];
-        self.screen
-            .progress(event.id, &file.name, file.bytes, event.bytes, file.total);
-        file.bytes = event.bytes;
-    }
-
-    pub(crate) fn finished(&mut self, event: &Finished) {
-        let file = &mut self.files[event.id];
-        file.took = file.began.elapsed();
-        // Those that came without a length have one now.
-        file.total = Some(event.bytes);
-        self.screen
-            .progress(event.id, &file.name, file.bytes, event.bytes, file.total);
-        file.bytes = event.bytes;
-        // The name may be another one: there may have been such a file.
-        if let Some(name) = event.path.file_name() {
-            file.name = name.to_string_lossy().into_owned();
+    pub(crate) fn progress(&mut self, id: usize, progress: Progress) {
+        let file = &mut self.files[id];
+        if matches!(file.state, State::Waiting) {
+            file.state = State::Running;
+            file.began = Instant::now();
+            self.screen.started(id);
         }
-        let result = if event.verified { "verified" } else { "done" };
-        let details = format!(" ({})", BinaryBytes(file.bytes));
-        self.screen.ended(event.id, &file.name, result, &details);
-        file.state = State::Finished {
-            sha256: event.sha256.clone(),
-            verified: event.verified,
-        };
+        let total = (progress.total > 0).then_some(progress.total);
+        self.screen
+            .progress(id, &file.name, file.bytes, progress.done, total);
+        file.bytes = progress.done;
     }
 
-    pub(crate) fn failed(&mut self, event: &Failed) {
-        let file = &mut self.files[event.id];
+    pub(crate) fn ended(&mut self, id: usize, outcome: Outcome<Result<Finished, Failure>>) {
+        self.ended += 1;
+        let file = &mut self.files[id];
         file.took = file.began.elapsed();
-        let details = format!(": {}", event.why);
-        self.screen.ended(event.id, &file.name, "failed", &details);
-        file.state = State::Failed(event.why.clone());
+        // A download that panicked has failed like any other.
+        match outcome.unwrap_or_else(|error| Err(Failure::Other(error.to_string()))) {
+            Ok(finished) => {
+                // Those that came without a length have one now.
+                let bytes = finished.bytes;
+                self.screen
+                    .progress(id, &file.name, file.bytes, bytes, Some(bytes));
+                file.bytes = bytes;
+                // The name may be another one: there may have been such a file.
+                if let Some(name) = finished.path.file_name() {
+                    file.name = name.to_string_lossy().into_owned();
+                }
+                let result = if finished.verified {
+                    "verified"
+                } else {
+                    "done"
+                };
+                let details = format!(" ({})", BinaryBytes(bytes));
+                self.screen.ended(id, &file.name, result, &details);
+                file.state = State::Finished {
+                    sha256: finished.sha256,
+                    verified: finished.verified,
+                };
+            }
+            Err(why) => {
+                self.screen
+                    .ended(id, &file.name, "failed", &format!(": {why}"));
+                file.state = State::Failed(why);
+            }
+        }
+    }
+
+    /// Whether downloads are under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.ended < self.files.len()
     }
 
     /// How long the loop may sleep.
@@ -129,9 +141,7 @@ impl App {
                 State::Failed(why) => {
                     print_row(width, name, [""; 3], &format!("failed: {why}"));
                 }
-                State::Waiting | State::Running => {
-                    print_row(width, name, [""; 3], "failed: the worker panicked");
-                }
+                State::Waiting | State::Running => {}
             }
         }
         let (beats, gap) = (self.heart.beats, self.heart.longest_gap.as_millis());

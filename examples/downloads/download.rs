@@ -1,51 +1,23 @@
-//! One download: fetches an address into a folder, checks what came, and tells the bus.
+//! One download: fetches an address into a folder, tells how far it is, and checks what came.
 //!
-//! Runs on a thread of its own. Knows nothing of those who are told.
+//! Runs as a job. Knows nothing of those who are told.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use slotcast::{Bus, Topic};
+use slotcast::jobs::JobContext;
 
 use crate::server::CHECKSUM_HEADER;
 
-pub(crate) const STARTED: Topic<Started> = Topic::new("download.started");
-pub(crate) const PROGRESS: Topic<Progress> = Topic::new("download.progress");
-pub(crate) const FINISHED: Topic<Finished> = Topic::new("download.finished");
-pub(crate) const FAILED: Topic<Failed> = Topic::new("download.failed");
-
-/// The server answers; `total` is how many bytes it promises.
-#[derive(Clone)]
-pub(crate) struct Started {
-    pub(crate) id: usize,
-    pub(crate) total: Option<u64>,
-}
-
-/// So many bytes are there. Told once for each [`STEP`].
-#[derive(Clone)]
-pub(crate) struct Progress {
-    pub(crate) id: usize,
-    pub(crate) bytes: u64,
-}
-
 /// All is there, in the file at `path`.
-#[derive(Clone)]
 pub(crate) struct Finished {
-    pub(crate) id: usize,
     pub(crate) bytes: u64,
     pub(crate) path: PathBuf,
     pub(crate) sha256: String,
     /// Whether the server told a SHA-256. It is the same, then: another one is a [`Failure`].
     pub(crate) verified: bool,
-}
-
-/// There will be no file.
-#[derive(Clone)]
-pub(crate) struct Failed {
-    pub(crate) id: usize,
-    pub(crate) why: Failure,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -69,28 +41,19 @@ impl From<ureq::Error> for Failure {
     }
 }
 
-/// Bytes between two events of progress.
+/// Bytes between two reports of progress.
 const STEP: u64 = 64 * 1024;
 
 pub(crate) struct Download {
-    pub(crate) id: usize,
     pub(crate) url: String,
     pub(crate) folder: PathBuf,
     pub(crate) agent: ureq::Agent,
-    pub(crate) bus: Bus,
 }
 
 impl Download {
-    /// Emits [`STARTED`] if the server answers, [`PROGRESS`] meanwhile, and in the end
-    /// [`FINISHED`] or [`FAILED`].
-    pub(crate) fn run(self) {
-        match self.fetch() {
-            Ok(finished) => self.bus.emit(&FINISHED, &finished),
-            Err(why) => self.bus.emit(&FAILED, &Failed { id: self.id, why }),
-        };
-    }
-
-    fn fetch(&self) -> Result<Finished, Failure> {
+    /// Reports progress when the server answers, and for each [`STEP`]; the total is 0 if the server
+    /// does not tell it.
+    pub(crate) fn run(&self, cx: &JobContext) -> Result<Finished, Failure> {
         let scheme = self.url.get(..7);
         if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")) {
             let why = format!("{:?} does not begin with http://", self.url);
@@ -108,15 +71,14 @@ impl Download {
             .map(str::to_ascii_lowercase);
         let body = response.into_body();
         let total = body.content_length();
-        self.bus.emit(&STARTED, &Started { id: self.id, total });
+        cx.progress(0, total.unwrap_or(0));
 
         let (path, mut file) = create(&self.folder, &file_name(&self.url))
             .map_err(|error| Failure::Other(format!("cannot create a file: {error}")))?;
-        let result = self.receive(body.into_reader(), total, &mut file);
+        let result = receive(cx, body.into_reader(), total, &mut file);
         let result = result.and_then(|(bytes, sha256)| match told {
             Some(told) if told != sha256 => Err(Failure::Altered),
             told => Ok(Finished {
-                id: self.id,
                 bytes,
                 path: path.clone(),
                 sha256,
@@ -131,51 +93,49 @@ impl Download {
         }
         result
     }
+}
 
-    /// Writes what comes into the file; how many bytes, and their SHA-256.
-    fn receive(
-        &self,
-        mut body: impl Read,
-        total: Option<u64>,
-        file: &mut File,
-    ) -> Result<(u64, String), Failure> {
-        // The name is looked up once, and not for each event.
-        let progress = self.bus.signal(&PROGRESS);
-        let mut digest = Sha256::new();
-        let mut buffer = vec![0; 16 * 1024];
-        let (mut bytes, mut told) = (0, 0);
-        loop {
-            let len = match body.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(len) => len,
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted => continue,
-                    // The connection is gone. Whether that is too early, the length will tell.
-                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if total.is_some() => {
-                        break;
-                    }
-                    _ => {
-                        let why = format!("broke off after {bytes} bytes: {error}");
-                        return Err(Failure::Other(why));
-                    }
-                },
-            };
-            digest.update(&buffer[..len]);
-            file.write_all(&buffer[..len])
-                .map_err(|error| Failure::Other(format!("cannot write: {error}")))?;
-            bytes += len as u64;
-            if bytes - told >= STEP {
-                told = bytes;
-                progress.emit(&Progress { id: self.id, bytes });
-            }
+/// Writes what comes into the file; how many bytes, and their SHA-256.
+fn receive(
+    cx: &JobContext,
+    mut body: impl Read,
+    total: Option<u64>,
+    file: &mut File,
+) -> Result<(u64, String), Failure> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 16 * 1024];
+    let (mut bytes, mut told) = (0, 0);
+    loop {
+        let len = match body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => len,
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted => continue,
+                // The connection is gone. Whether that is too early, the length will tell.
+                ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if total.is_some() => {
+                    break;
+                }
+                _ => {
+                    let why = format!("broke off after {bytes} bytes: {error}");
+                    return Err(Failure::Other(why));
+                }
+            },
+        };
+        digest.update(&buffer[..len]);
+        file.write_all(&buffer[..len])
+            .map_err(|error| Failure::Other(format!("cannot write: {error}")))?;
+        bytes += len as u64;
+        if bytes - told >= STEP {
+            told = bytes;
+            cx.progress(bytes, total.unwrap_or(0));
         }
-        match total {
-            Some(promised) if promised != bytes => Err(Failure::Short {
-                got: bytes,
-                promised,
-            }),
-            _ => Ok((bytes, format!("{:x}", digest.finalize()))),
-        }
+    }
+    match total {
+        Some(promised) if promised != bytes => Err(Failure::Short {
+            got: bytes,
+            promised,
+        }),
+        _ => Ok((bytes, format!("{:x}", digest.finalize()))),
     }
 }
 

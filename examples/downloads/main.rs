@@ -1,5 +1,5 @@
-//! Downloads many files at once, and never blocks: worker threads emit named events, and the main
-//! thread handles them with a state of its own, draws the progress, and stays responsive.
+//! Downloads many files at once, and never blocks: each is a job that calls back on the main thread,
+//! which has a state of its own, draws the progress, and stays responsive.
 //!
 //! ```text
 //! cargo run --release --example downloads                     from a small server of its own
@@ -15,17 +15,17 @@ mod download;
 mod screen;
 mod server;
 
+use std::env;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
-use std::{env, thread};
 
-use slotcast::{Bus, Queue};
+use slotcast::{Jobs, Queue};
 
 use crate::app::{App, File, State};
-use crate::download::{Download, FAILED, FINISHED, Failure, PROGRESS, STARTED};
+use crate::download::{Download, Failure};
 use crate::server::{BROKEN, FILES, MISSING, Server};
 
 fn main() -> ExitCode {
@@ -50,45 +50,32 @@ fn main() -> ExitCode {
 
 /// Downloads all at once into `folder`; what became of each.
 fn download_all(urls: &[String], folder: &Path, agent: &ureq::Agent) -> App {
-    let bus = Bus::new();
     let ui = Queue::<App>::with_context();
-    // Emitted on the workers' threads, handled here: where `ui` is drained, with `&mut App`.
-    let _subscriptions = [
-        bus.subscribe(&STARTED)
-            .on_queue(&ui, |app: &mut App, e| app.started(e)),
-        bus.subscribe(&PROGRESS)
-            .on_queue(&ui, |app: &mut App, e| app.progress(e)),
-        bus.subscribe(&FINISHED)
-            .on_queue(&ui, |app: &mut App, e| app.finished(e)),
-        bus.subscribe(&FAILED)
-            .on_queue(&ui, |app: &mut App, e| app.failed(e)),
-    ];
     // Room for one: a second wake-up would say nothing that the first does not.
     let (wake, woken) = mpsc::sync_channel(1);
     ui.on_ready(move || _ = wake.try_send(()));
 
     let mut app = App::new(urls);
-    let start = |(id, url): (usize, &String)| {
-        let (url, folder) = (url.clone(), folder.to_owned());
+    let jobs = Jobs::new(urls.len().max(1));
+    for (id, url) in urls.iter().enumerate() {
         let download = Download {
-            id,
-            url,
-            folder,
+            url: url.clone(),
+            folder: folder.to_owned(),
             agent: agent.clone(),
-            bus: bus.clone(),
         };
-        thread::spawn(move || download.run())
-    };
-    let workers: Vec<_> = urls.iter().enumerate().map(start).collect();
-
-    // Until the last worker is gone, so that one that panics does not keep the loop for ever.
-    while workers.iter().any(|worker| !worker.is_finished()) {
-        // Woken by events, or by the time of the next heartbeat.
+        let job = jobs.submit(move |cx| download.run(cx));
+        // Called here: where `ui` is drained, with `&mut App`.
+        job.on_progress_in(&ui, move |app: &mut App, progress| {
+            app.progress(id, progress)
+        });
+        job.on_done_in(&ui, move |app: &mut App, outcome| app.ended(id, outcome));
+    }
+    while app.is_busy() {
+        // Woken by the jobs, or by the time of the next heartbeat.
         _ = woken.recv_timeout(app.until_next_beat());
         ui.drain_with(&mut app);
         app.turn();
     }
-    ui.drain_with(&mut app);
     app
 }
 

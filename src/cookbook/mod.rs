@@ -10,8 +10,10 @@
 //! | take names and events from outside | [`outside`] |
 //! | know where failures go | [`errors`] |
 //! | emit from inside a handler | [`recursion`] |
+//! | be told when background work is done | [`callbacks`] |
 //! | show the progress of threads in a loop | [`progress`] |
 //! | tie a queue to winit, glib or tokio | [`event_loops`], [`tasks`] |
+//! | let handlers wait without a thread | [`async_handlers`] |
 //! | do something later, or again and again | [`timers`] |
 //! | run a game in fixed steps | [`game_loop`] |
 //! | bound a queue, and choose what gives | [`room`] |
@@ -26,14 +28,21 @@
 //! | load and unload plugins | [`plugins`] |
 //! | know what keeps what alive | [`memory`] |
 //!
-//! Before all that: [`following_events`], on what is said against event buses, and what of it stays
-//! true.
+//! To look up what something is called: [`at_a_glance`]. Before all that: [`following_events`], on what
+//! is said against event buses, and what of it stays true.
 //!
 //! This module exists in the documentation only. In the pages, `unwrap` stands for whatever a program
 //! does about a poisoned lock.
 
 #[doc = include_str!("asking.md")]
 pub mod asking {}
+#[doc = include_str!("async_handlers.md")]
+pub mod async_handlers {}
+#[doc = include_str!("at_a_glance.md")]
+pub mod at_a_glance {}
+#[cfg(feature = "jobs")]
+#[doc = include_str!("callbacks.md")]
+pub mod callbacks {}
 #[doc = include_str!("demand.md")]
 pub mod demand {}
 #[doc = include_str!("dialogs.md")]

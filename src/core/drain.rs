@@ -13,7 +13,7 @@ use super::lanes::Batch;
 use super::mode::Mode;
 use super::parcel::Parcel;
 use super::queue::{Inbox, Queue};
-use super::report::Report;
+use super::report::{self, Report};
 use super::sync::{Fault, Lock, Word, planted};
 use super::thread;
 use crate::drained::Drained;
@@ -52,11 +52,7 @@ impl<'q, M: Mode> Tray<'q, M> {
     }
 
     pub(crate) fn report(&mut self, later: Option<Box<Report>>) {
-        match (&mut self.report, later) {
-            (Some(report), Some(mut later)) => report.append(&mut later),
-            (report @ None, later) => *report = later,
-            (Some(_), None) => {}
-        }
+        report::join(&mut self.report, later);
     }
 }
 

@@ -10,7 +10,7 @@ use super::held;
 use super::home::{Home, Name, Place, Settings, Subject};
 use super::mode::Mode;
 use super::readers::Pin;
-use super::report::Report;
+use super::report::{self, Report};
 use super::signal::Signal;
 use super::snapshot::{Handler, Look, Reading};
 use super::thread::{self, Level};
@@ -39,6 +39,17 @@ impl Counts {
     pub(crate) fn closed(self) -> bool {
         self.0 & Self::CLOSED != 0
     }
+
+    /// Notes what a call came to that had been counted when it began.
+    pub(crate) fn note(&mut self, code: Code) {
+        if code == Code::Stopped {
+            self.0 |= Self::STOPPED;
+        }
+    }
+
+    fn add(&mut self, later: Counts) {
+        self.0 = (self.0 + u64::from(later.ran())) | (later.0 & (Self::STOPPED | Self::CLOSED));
+    }
 }
 
 /// What an emission came to.
@@ -56,6 +67,12 @@ impl Tally {
         counts: Counts(Counts::CLOSED),
         report: None,
     };
+
+    /// Adds what came of the emission later.
+    pub(crate) fn add(&mut self, later: Tally) {
+        self.counts.add(later.counts);
+        report::join(&mut self.report, later.report);
+    }
 }
 
 /// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers end up in
@@ -164,7 +181,7 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
 }
 
 #[inline(always)]
-fn collect<M: Mode>(settings: &Settings<M>, tally: &mut Tally) {
+pub(super) fn collect<M: Mode>(settings: &Settings<M>, tally: &mut Tally) {
     if thread::failures() != 0 {
         tally.report = faults::collect(thread::depth(), 0, settings);
     }

@@ -138,6 +138,19 @@ pub(crate) fn reentered<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
     Code::Skipped
 }
 
+/// Raises that there is nobody to run what an async handler would start.
+#[cold]
+#[inline(never)]
+pub(crate) fn unexecuted<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
+    raise(&Blame::of(head, Some(subject)), Cause::NoExecutor, None);
+    Code::Failed
+}
+
+/// Raises that an executor has dropped what an async handler had started.
+pub(crate) fn abandoned<M: Mode>(head: &Head<M>) {
+    raise(&Blame::of(head, None), Cause::Abandoned, None);
+}
+
 /// Raises a panic of a handler, its filter, or its captures.
 pub(crate) fn panicked<M: Mode>(head: &Head<M>, subject: Option<&Subject>, payload: Payload) {
     panicked_in(&Blame::of(head, subject), payload);
@@ -162,6 +175,41 @@ pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
         let _ = RESUMED.try_with(RefCell::take);
     }
     catch_unwind(AssertUnwindSafe(f))
+}
+
+/// Runs user code that no emission and no bus answers for: a panic of it is logged, unless an
+/// emission inside of it has told of that already.
+#[cfg(feature = "jobs")]
+pub(crate) fn logged(topic: &'static str, place: Place, f: impl FnOnce()) {
+    let Err(payload) = caught(f) else { return };
+    let resumed = Resumed::now(&payload);
+    if !resumed.is_known() {
+        let error = HandlerError {
+            topic: Cow::Borrowed(topic),
+            label: None,
+            place,
+            cause: Cause::Panicked(resumed.text),
+        };
+        trace::failed(&error);
+        log(&error);
+    }
+    dispose(payload);
+}
+
+/// Runs user code whose panic is an answer: its message.
+#[cfg(feature = "jobs")]
+pub(crate) fn told<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    let mut returned = None;
+    let done = caught(|| returned = Some(f()));
+    match (done, returned) {
+        (Ok(()), Some(returned)) => Ok(returned),
+        (Err(payload), _) => {
+            let text = message(&payload);
+            dispose(payload);
+            Err(text)
+        }
+        (Ok(()), None) => Err(String::new()),
+    }
 }
 
 /// Runs user code whose panics concern nobody; what it returned.
@@ -383,5 +431,10 @@ fn write_log(line: &str, error: Option<&HandlerError>) {
         return;
     }
     // A program without standard error has nowhere to be told.
-    let _ = writeln!(std::io::stderr(), "slotcast: {line}");
+    if std::thread::panicking() {
+        let _ = writeln!(std::io::stderr(), "slotcast: {line}");
+    } else {
+        // By the macro, whose lines a test keeps to itself until it fails. It may panic.
+        let _ = catch_unwind(|| eprintln!("slotcast: {line}")).map_err(dispose);
+    }
 }

@@ -101,6 +101,21 @@ pub(crate) fn run_retained<M: Mode, E: 'static, C: 'static>(
     Ok(tally)
 }
 
+/// Who is to hear an event of the signal, by rank, and up to which sequence number that is. The event
+/// is kept, if the signal keeps its events. `None`: the signal is closed.
+pub(crate) fn gather<M: Mode, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    event: &E,
+    handlers: &mut Vec<Handler<M, C>>,
+) -> Option<u64> {
+    let horizon = match signal.keep(event, handlers) {
+        Some(kept) => kept.ok()?,
+        None => signal.gather(signal.unhandled().as_ref(), handlers)?.0,
+    };
+    handlers.sort_unstable_by_key(rank);
+    Some(horizon)
+}
+
 /// Calls one handler with one event.
 pub(crate) fn run_one<M: Mode, E: 'static, C: 'static>(
     handler: &Handler<M, C>,

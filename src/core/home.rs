@@ -12,6 +12,7 @@ use super::sync::Lock;
 use super::thread::MAX_DEPTH;
 use super::trie::Kind;
 use crate::error::HandlerError;
+use crate::executor::Executor;
 use crate::pattern::AnyEvent;
 
 /// A line of the user's code.
@@ -182,15 +183,21 @@ struct Chosen<M: Mode> {
     hears_unhandled: AtomicBool,
     panics: Panics,
     max_depth: usize,
+    executor: Option<Arc<dyn Executor>>,
 }
 
 impl<M: Mode> Settings<M> {
-    pub(crate) fn new(panics: Panics, max_depth: usize) -> Self {
+    pub(crate) fn new(
+        panics: Panics,
+        max_depth: usize,
+        executor: Option<Arc<dyn Executor>>,
+    ) -> Self {
         Settings(Some(M::ptr(Chosen {
             error_hook: M::Lock::new(None),
             hears_unhandled: AtomicBool::new(false),
             panics,
             max_depth,
+            executor,
         })))
     }
 
@@ -205,6 +212,11 @@ impl<M: Mode> Settings<M> {
 
     pub(crate) fn max_depth(&self) -> usize {
         self.0.as_ref().map_or(MAX_DEPTH, |it| it.max_depth)
+    }
+
+    /// Who runs what async handlers start.
+    pub(crate) fn executor(&self) -> Option<Arc<dyn Executor>> {
+        self.0.as_ref()?.executor.clone()
     }
 
     pub(crate) fn hears_unhandled(&self) -> bool {

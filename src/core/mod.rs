@@ -13,6 +13,7 @@ pub(crate) mod drain;
 pub(crate) mod emission;
 pub(crate) mod entry;
 pub(crate) mod faults;
+pub(crate) mod flight;
 pub(crate) mod group;
 pub(crate) mod handlers;
 pub(crate) mod held;

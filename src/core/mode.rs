@@ -1,16 +1,21 @@
 //! What the two flavours differ in: pointers, locks, counters and the read side.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::ops::{ControlFlow, Deref, DerefMut};
+use std::pin;
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
 use std::time::Instant;
 
+use super::flight::{self, Flight, Settled, settle};
 use super::lanes::{Lane, TypedLane};
 use super::parcel::{Parcel, Single};
 use super::readers::{Announced, Counted, Header, Pin, Publish};
 use super::registry::{Listed, WeakSignal};
 use super::sync::{AtomicPtr, AtomicUsize, Condvar, Lock, Mutex, Word, lock};
+use crate::executor::Executor;
+use crate::outcome::Outcome;
 
 /// The flavour for any number of threads: handlers are `Send`, and `Sync` if called by reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,8 @@ pub trait Mode: Sized + 'static {
     type Pin: Pin<Self>;
     type Lane<C: 'static>: DerefMut<Target: Lane<Self, C>>;
     type Parcel<C: 'static>: DerefMut<Target: Parcel<Self, C>>;
+    /// What an async handler has started.
+    type Future: Future<Output = Settled> + Unpin + 'static;
     /// A topic in a registry.
     type Listed<C: 'static>: Clone;
     /// Wakes the threads that wait for a queue.
@@ -59,6 +66,8 @@ pub trait Mode: Sized + 'static {
     fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Self, C>;
     /// Where `weak` points, for comparing.
     fn address<T>(weak: &Self::Weak<T>) -> *const T;
+    /// Gives what was started to an executor.
+    fn launch(flight: Flight<Self>, executor: Arc<dyn Executor>);
 }
 
 impl Mode for Shared {
@@ -70,6 +79,7 @@ impl Mode for Shared {
     type Pin = Announced;
     type Lane<C: 'static> = Box<dyn Lane<Shared, C> + Send>;
     type Parcel<C: 'static> = Box<dyn Parcel<Shared, C> + Send>;
+    type Future = pin::Pin<Box<dyn Future<Output = Settled> + Send>>;
     type Listed<C: 'static> = Arc<dyn Listed<Shared, C> + Send + Sync>;
     type Bell = Condvar;
     const WAITS: bool = true;
@@ -129,6 +139,9 @@ impl Mode for Shared {
     fn address<T>(weak: &sync::Weak<T>) -> *const T {
         weak.as_ptr()
     }
+    fn launch(flight: Flight<Shared>, executor: Arc<dyn Executor>) {
+        flight::launch(flight, executor);
+    }
 }
 
 impl Mode for Local {
@@ -140,6 +153,7 @@ impl Mode for Local {
     type Pin = Counted<Local>;
     type Lane<C: 'static> = Box<dyn Lane<Local, C>>;
     type Parcel<C: 'static> = Box<dyn Parcel<Local, C>>;
+    type Future = pin::Pin<Box<dyn Future<Output = Settled>>>;
     type Listed<C: 'static> = Rc<dyn Listed<Local, C>>;
     type Bell = ();
     const WAITS: bool = false;
@@ -180,6 +194,9 @@ impl Mode for Local {
     fn address<T>(weak: &rc::Weak<T>) -> *const T {
         weak.as_ptr()
     }
+    fn launch(_: Flight<Local>, _: Arc<dyn Executor>) {
+        unreachable!("a local bus cannot be given an executor")
+    }
 }
 
 /// What may be called by reference from wherever this flavour's events are emitted: for
@@ -195,7 +212,7 @@ impl<T, M: sealed::Carries<T>> Carries<T> for M {}
 /// Not reachable from outside: what is `Send` must not be a matter of opinion. That the traits
 /// above have blanket implementations keeps others from adding theirs.
 mod sealed {
-    use super::{Lane, Local, Mode, Parcel, Shared, Single, TypedLane};
+    use super::{Lane, Local, Mode, Outcome, Parcel, Shared, Single, TypedLane, settle};
 
     pub trait Shares<T: ?Sized> {}
     impl<T: ?Sized + Send + Sync> Shares<T> for Shared {}
@@ -209,6 +226,9 @@ mod sealed {
         fn parcel<C: 'static>(single: Single<Self, T, C>) -> Self::Parcel<C>
         where
             T: 'static;
+        fn future(future: T) -> Self::Future
+        where
+            T: Future<Output: Outcome> + 'static;
     }
     impl<T: Send> Carries<T> for Shared {
         fn lane<C: 'static>() -> Box<dyn Lane<Shared, C> + Send>
@@ -223,6 +243,12 @@ mod sealed {
         {
             Box::new(single)
         }
+        fn future(future: T) -> Self::Future
+        where
+            T: Future<Output: Outcome> + 'static,
+        {
+            Box::pin(async move { settle(future.await) })
+        }
     }
     impl<T> Carries<T> for Local {
         fn lane<C: 'static>() -> Box<dyn Lane<Local, C>>
@@ -236,6 +262,12 @@ mod sealed {
             T: 'static,
         {
             Box::new(single)
+        }
+        fn future(future: T) -> Self::Future
+        where
+            T: Future<Output: Outcome> + 'static,
+        {
+            Box::pin(async move { settle(future.await) })
         }
     }
 }

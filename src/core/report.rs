@@ -126,6 +126,15 @@ impl Report {
     }
 }
 
+/// Adds what happened later, if anything did.
+pub(crate) fn join(report: &mut Option<Box<Report>>, later: Option<Box<Report>>) {
+    match (report, later) {
+        (Some(report), Some(mut later)) => report.append(&mut later),
+        (report @ None, later) => *report = later,
+        (Some(_), None) => {}
+    }
+}
+
 fn unwrapped(payload: Mutex<Payload>) -> Payload {
     payload.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use super::faults;
 use super::held;
 use super::home::{Home, Place};
 use super::mode::Mode;
-use super::signal::{Signal, horizon};
+use super::signal::Signal;
 use super::snapshot::Handler;
 use super::sync::{Fault, Lock, planted};
 use super::thread::{self, Frame};
@@ -140,13 +140,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         into: &mut impl Extend<Handler<M, C>>,
     ) -> Option<Result<u64, ()>> {
         let (retained, unhandled) = (self.retained()?, self.unhandled());
-        let (mut gathered, mut limit) = (None, 0);
+        let mut gathered = None;
         let gather = &mut || {
-            gathered = self.writer.with(|writer| {
-                limit = horizon();
-                let open = !writer.roster.is_closed();
-                open.then(|| writer.gather(unhandled.as_ref(), into))
-            });
+            gathered = self.gather(unhandled.as_ref(), into);
             gathered.is_some()
         };
         // SAFETY: `retained` is a hold, and the event one of this signal.
@@ -156,7 +152,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 .keep(NonNull::from(event).cast(), &self.home, gather)
         };
         // The groups go outside of both locks.
-        Some(gathered.map(|_groups| limit).ok_or(()))
+        Some(gathered.map(|(horizon, _groups)| horizon).ok_or(()))
     }
 
     /// Keeps so many events from now on, in what `make` makes if there is nothing to keep them in.

@@ -443,6 +443,20 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         self.published.is_empty()
     }
 
+    /// Holds who is to hear an emission that begins now, and says up to which sequence number that is;
+    /// `None` if the signal is closed. The groups go outside of any lock.
+    pub(super) fn gather(
+        &self,
+        unhandled: Option<&M::Ptr<Group<M, C>>>,
+        into: &mut impl Extend<Handler<M, C>>,
+    ) -> Option<(u64, Groups<M, C>)> {
+        self.writer.with(|writer| {
+            let horizon = horizon();
+            let open = !writer.roster.is_closed();
+            open.then(|| (horizon, writer.gather(unhandled, into)))
+        })
+    }
+
     /// Looks under the lock, and publishes what is missing.
     pub(crate) fn look(&self) -> Look<Reading<M, C, Counted<M>>> {
         M::Published::prepare();

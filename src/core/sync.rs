@@ -14,6 +14,11 @@ pub(crate) use std::sync::{
     atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
 
+#[cfg(all(loom, feature = "jobs"))]
+pub(crate) use loom::thread;
+#[cfg(all(not(loom), feature = "jobs"))]
+pub(crate) use std::thread;
+
 /// A process-wide value: once for the process, or once for each execution of a model.
 #[cfg(not(loom))]
 macro_rules! global {
@@ -83,6 +88,21 @@ pub(crate) enum Fault {
     Unowned,
     /// A handler that was replaced is not marked so.
     Unreplaced,
+    /// A callback that is added while a job's others run is not looked for.
+    #[cfg(feature = "jobs")]
+    Uncalled,
+    /// A job that runs is completed by whoever cancels it.
+    #[cfg(feature = "jobs")]
+    Unclaimed,
+    /// A job is not told that nobody takes its outcome.
+    #[cfg(feature = "jobs")]
+    Undropped,
+    /// A job's waker is replaced without another look at the outcome.
+    #[cfg(feature = "jobs")]
+    Unlistened,
+    /// A pool does not wake a thread for what is submitted.
+    #[cfg(feature = "jobs")]
+    Unemployed,
     /// What comes for a future or a stream does not wake it.
     Untold,
     /// A handler that was removed does not tell whoever waits for it.

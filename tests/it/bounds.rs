@@ -143,6 +143,21 @@ fn local_types_cross_panics_and_no_threads() {
 }
 
 #[test]
+fn awaited_emissions_are_what_their_event_and_the_futures_are() {
+    assert_all_lack(
+        &lacks![slotcast::EmitAsync<u32>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
+        &["Sync"],
+    );
+    assert_all_lack(
+        &lacks![
+            slotcast::EmitAsync<Event>, slotcast::EmitAsync<Cell<u32>>, local::EmitAsync<u32>;
+            [Send Sync Unpin UnwindSafe RefUnwindSafe]
+        ],
+        &["Send", "Sync"],
+    );
+}
+
+#[test]
 fn probes_are_what_their_values_and_their_flavour_are() {
     assert_none_lacks(&lacks![
         Probe<u32>, Probe<Cell<u32>>, Recorder, Missing;
@@ -219,6 +234,7 @@ fn nothing_asks_the_event_for_debug() {
         local::Signal<Bare, Bare>, local::WeakSignal<Bare, Bare>, Subscribe<flavour::Local, Bare, Bare>,
         local::Subscription, local::Pause, Emission, Drained,
         slotcast::Delayed<Bare>, local::Delayed<Bare>, slotcast::Ready<Bare>, local::Ready<Bare>,
+        slotcast::EmitAsync<Bare>, local::EmitAsync<Bare>,
         slotcast::Next<Bare>, slotcast::EventStream<Bare>, slotcast::EmitAll<Bare, Bare>,
         local::Next<Bare>, local::EventStream<Bare>, local::EmitAll<Bare, Bare>;
         [Debug]
@@ -309,4 +325,38 @@ fn handles_are_small() {
     assert_eq!(words(size_of::<slotcast::Queue>()), 1);
     assert!(words(size_of::<slotcast::Signal<u32>>()) <= 2);
     assert!(words(size_of::<slotcast::Subscription>()) <= 5);
+}
+
+#[cfg(feature = "jobs")]
+mod jobs {
+    use super::*;
+    use slotcast::jobs::{
+        Cancelled, Job, JobContext, JobError, JobHandle, Jobs, JobsBuilder, Progress, Promise,
+        SubmitError, SubmitErrorKind,
+    };
+
+    /// `Send`, and nothing else.
+    type Sent = Cell<u32>;
+
+    #[test]
+    fn jobs_cross_threads_and_panics_if_their_value_does() {
+        assert_none_lacks(&lacks![
+            Jobs, JobContext, JobHandle, Progress, JobError, Cancelled, SubmitErrorKind,
+            Job<u32>, Job<Sent>, Promise<u32>, Promise<Sent>;
+            [Send Sync Unpin UnwindSafe RefUnwindSafe Debug]
+        ]);
+        assert!(has!(JobsBuilder: Send) && has!(JobsBuilder: Debug));
+        assert!(!has!(Job<Rc<u32>>: Clone) && has!(Jobs: Clone) && has!(JobHandle: Clone));
+    }
+
+    #[test]
+    fn errors_of_jobs_are_what_they_carry() {
+        assert_none_lacks(&lacks![
+            JobError, Cancelled, SubmitErrorKind, SubmitError<u32>;
+            [Error Send Sync Debug Display]
+        ]);
+        assert!(has!(SubmitError<Bare>: Error) && has!(SubmitError<Bare>: Debug));
+        assert!(!has!(SubmitError<Bare>: Send));
+        assert!(has!(JobError: Clone) && has!(JobError: PartialEq));
+    }
 }

@@ -9,6 +9,10 @@
 
 mod bounds;
 mod compile_fail;
+mod executors;
+mod gate;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod log;
 mod memory;
 mod model;

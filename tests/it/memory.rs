@@ -100,6 +100,8 @@ trait Either:
     fn on_any(bus: &Bus<Self>, pattern: impl IntoPattern) -> Subscription<Self>;
     /// A target, and a weak handler of it.
     fn on_target(signal: &Signal<Self, u32>) -> (Self::Ptr<u64>, Subscription<Self>);
+    /// An async handler.
+    fn on_started(signal: &Signal<Self, u32>) -> Subscription<Self>;
 }
 
 impl Either for Shared {
@@ -114,6 +116,9 @@ impl Either for Shared {
         let sub = signal.on_weak(&target, |_, _| ());
         (target, sub)
     }
+    fn on_started(signal: &Signal<Self, u32>) -> Subscription<Self> {
+        signal.subscribe().on_async(async |_| ())
+    }
 }
 
 impl Either for Local {
@@ -127,6 +132,9 @@ impl Either for Local {
         let target = std::rc::Rc::new(7);
         let sub = signal.on_weak(&target, |_, _| ());
         (target, sub)
+    }
+    fn on_started(signal: &Signal<Self, u32>) -> Subscription<Self> {
+        signal.subscribe().on_async(async |_| ())
     }
 }
 
@@ -182,6 +190,7 @@ on_both! {
     a_scope_does_not_grow_by_what_has_ended;
     replacing_leaves_nothing;
     forwarding_to_what_has_gone_leaves_nothing;
+    awaited_emissions_leave_nothing;
     turns_and_targets_and_replacements_allocate_nothing;
 }
 
@@ -988,6 +997,30 @@ fn a_scope_does_not_grow_by_what_has_ended<M: Either>() {
     drop(scope);
 }
 
+fn awaited_emissions_leave_nothing<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let _subs = [
+        M::on_started(&signal),
+        M::on_nothing(&signal),
+        M::on_started(&signal),
+    ];
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut emit = |n: usize| {
+        let mut emission = match n % 2 {
+            0 => signal.emit_async(7),
+            _ => signal.emit_async(7).in_order(),
+        };
+        match n % 5 {
+            // Never polled.
+            0 => drop(emission),
+            _ => assert!(Pin::new(&mut emission).poll(&mut cx).is_ready()),
+        }
+    };
+    (0..100).for_each(&mut emit);
+    let count = times(50_000);
+    assert_eq!(bytes_of(|| (0..count).for_each(&mut emit)).0, 0);
+}
+
 fn replacing_leaves_nothing<M: Either>() {
     let (signal, drops) = (Signal::<M, u32>::new(), Arc::new(AtomicUsize::new(0)));
     let even: Passes = |n| n % 2 == 0;
@@ -1051,4 +1084,51 @@ fn turns_and_targets_and_replacements_allocate_nothing<M: Either>() {
     assert_eq!(signal.emit(&1).ran(), 4);
     let emit = || (0..100).for_each(|n| assert_eq!(signal.emit(&n).ran(), 4));
     assert_eq!(allocations_of(emit), 0);
+}
+
+#[cfg(feature = "jobs")]
+#[test]
+fn many_jobs_through_a_short_backlog_keep_memory_flat() {
+    use slotcast::Jobs;
+
+    let jobs = Jobs::builder().workers(1).backlog(1000).build();
+    // What one thread allocates the other frees: only together they say what is in use.
+    let in_use = || {
+        let theirs = jobs.submit(|_| BYTES.get()).wait().unwrap();
+        theirs + BYTES.get()
+    };
+    let submit = |count: usize| {
+        for n in 0..count {
+            let job = jobs.submit(move |_| [n; 16]);
+            job.on_done(|_| ());
+            if n % 3 == 0 {
+                job.cancel();
+            }
+        }
+    };
+    submit(5000);
+    let before = in_use();
+    submit(100_000);
+    let more = in_use() - before;
+    assert!(more < 10_000, "{more} bytes more");
+}
+
+#[cfg(feature = "jobs")]
+#[test]
+fn cancelled_jobs_do_not_stay_on_the_list() {
+    use slotcast::Jobs;
+
+    let jobs = Jobs::new(1);
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    jobs.submit(move |_| gate.recv());
+    let _first = jobs.submit(|_| ());
+    let cancel = |count: usize| {
+        for n in 0..count {
+            assert!(jobs.submit(move |_| n).cancel());
+        }
+    };
+    cancel(1000);
+    let (more, ()) = bytes_of(|| cancel(100_000));
+    assert!(more < 50_000, "{more} bytes more");
+    drop(open);
 }

@@ -8,5 +8,5 @@ impl Event for Resized {
 }
 
 fn main() {
-    let _topic = Topic::<Resized>::of();
+    let _topic = Topic::of::<Resized>();
 }

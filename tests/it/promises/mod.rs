@@ -3,6 +3,7 @@
 use super::{Bus, Ptr, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
 
 mod attacks;
+mod awaited;
 mod changes;
 mod drops;
 mod failure;

@@ -1,0 +1,67 @@
+//! What waits in a pool, first in, first out. Runs and drops nothing.
+//!
+//! A job that is cancelled, or run elsewhere, leaves its shell on the list. Shells are counted, and
+//! swept out when they are half of it, so that each costs constant time and they are never many.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::task::Run;
+
+/// What a pool runs.
+pub(super) enum Item {
+    Job(Arc<dyn Run>),
+    /// Work that nobody asks about.
+    Bare(Box<dyn FnOnce() + Send>),
+}
+
+#[derive(Default)]
+pub(super) struct Backlog {
+    items: VecDeque<Item>,
+    /// How many shells are on the list; below zero for the moment between the taking out of a shell
+    /// and its being counted, by two threads.
+    shells: isize,
+}
+
+/// So few are not worth sweeping.
+const FEW: isize = 32;
+
+impl Backlog {
+    /// How many wait, without shells.
+    pub(super) fn len(&self) -> usize {
+        self.items.len().saturating_add_signed(-self.shells)
+    }
+
+    pub(super) fn push(&mut self, item: Item) {
+        self.items.push_back(item);
+    }
+
+    /// The first, which may be a shell.
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        self.items.pop_front()
+    }
+
+    /// What was popped was a shell.
+    pub(super) fn was_shell(&mut self) {
+        self.shells -= 1;
+    }
+
+    /// A job that was put here has become a shell. Gives back shells, to be dropped outside of locks.
+    pub(super) fn add_shell(&mut self) -> Vec<Item> {
+        self.shells += 1;
+        let many = usize::try_from(self.shells).unwrap_or(0);
+        if self.shells < FEW || many * 2 < self.items.len() {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.items);
+        let mut shells = Vec::new();
+        for item in all {
+            match &item {
+                Item::Job(job) if job.is_shell() => shells.push(item),
+                _ => self.items.push_back(item),
+            }
+        }
+        self.shells = self.shells.saturating_sub_unsigned(shells.len());
+        shells
+    }
+}

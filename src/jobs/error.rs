@@ -1,0 +1,130 @@
+//! How jobs end without a value, and why one is not taken.
+
+use std::error::Error;
+use std::fmt;
+
+/// What became of a job: its value, or why there is none.
+pub type Outcome<T> = Result<T, JobError>;
+
+/// Why a job has no value.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{JobError, Jobs};
+///
+/// let jobs = Jobs::new(1);
+/// let job = jobs.submit(|_| -> u32 { panic!("out of paper") });
+/// assert_eq!(job.wait(), Err(JobError::Panicked("out of paper".to_owned())));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// It was cancelled while it waited, and never ran; or its pool was shut down before it began.
+    #[error("job was cancelled before it began")]
+    Cancelled,
+    /// It panicked, with this message; or the `Drop` of what it captured did.
+    #[error("job panicked: {0}")]
+    Panicked(String),
+    /// Nobody will complete it: its promise was dropped, or the executor dropped its task.
+    #[error("job was abandoned by whoever should have completed it")]
+    Abandoned,
+    /// It was waited for from inside of itself: by its own work, by one of its callbacks, or by work
+    /// that it waits for on the same thread. The wait would never have ended; the job goes on.
+    #[error("job was waited for from inside of itself")]
+    Inside,
+}
+
+/// This job was told to stop. What [`JobContext::check`](super::JobContext::check) returns.
+///
+/// Converts into a [`JobError`], and by `?` into every boxed error.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::JobError;
+/// use slotcast::jobs::Cancelled;
+///
+/// fn chunks(cx: &slotcast::jobs::JobContext) -> Result<u64, Cancelled> {
+///     for _chunk in 0..8 {
+///         cx.check()?;
+///     }
+///     Ok(8)
+/// }
+/// let jobs = slotcast::Jobs::new(1);
+/// assert_eq!(jobs.submit(chunks).wait(), Ok(Ok(8)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("job was told to stop")]
+pub struct Cancelled;
+
+impl From<Cancelled> for JobError {
+    fn from(_: Cancelled) -> Self {
+        JobError::Cancelled
+    }
+}
+
+/// Work that a pool did not take, handed back.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::jobs::{Jobs, SubmitErrorKind};
+///
+/// let jobs = Jobs::new(1);
+/// jobs.shutdown();
+/// let error = jobs.try_submit(|_| 7).unwrap_err();
+/// assert_eq!(error.kind(), SubmitErrorKind::ShutDown);
+/// assert_eq!(error.to_string(), "pool of jobs is shut down");
+/// let _work = error.into_work();
+/// ```
+#[non_exhaustive]
+pub enum SubmitError<F> {
+    /// As many jobs wait as the pool's [`backlog`](super::JobsBuilder::backlog) has room for.
+    Full(F),
+    /// The pool was shut down.
+    ShutDown(F),
+}
+
+/// Why a pool did not take work, without the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitErrorKind {
+    /// As many jobs wait as its backlog has room for.
+    #[error("backlog of jobs is full")]
+    Full,
+    /// It was shut down.
+    #[error("pool of jobs is shut down")]
+    ShutDown,
+}
+
+impl<F> SubmitError<F> {
+    /// Why it was not taken.
+    pub fn kind(&self) -> SubmitErrorKind {
+        match self {
+            SubmitError::Full(_) => SubmitErrorKind::Full,
+            SubmitError::ShutDown(_) => SubmitErrorKind::ShutDown,
+        }
+    }
+
+    /// The work.
+    pub fn into_work(self) -> F {
+        match self {
+            SubmitError::Full(work) | SubmitError::ShutDown(work) => work,
+        }
+    }
+}
+
+impl<F> fmt::Debug for SubmitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SubmitError::{:?}(..)", self.kind())
+    }
+}
+
+impl<F> fmt::Display for SubmitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind().fmt(f)
+    }
+}
+
+impl<F> Error for SubmitError<F> {}

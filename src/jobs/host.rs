@@ -1,0 +1,74 @@
+//! What jobs need of the rest of the crate: somewhere to tell of failures that nobody collects, and
+//! queues. The only file of this module that reaches into the crate's core.
+
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+
+use crate::core::faults;
+use crate::core::home::Home;
+use crate::core::mode::Shared;
+use crate::core::queue::Queue as Core;
+use crate::core::queued::posted;
+use crate::error::{Cause, DeferErrorKind, HandlerError};
+use crate::outcome::Outcome;
+use crate::queue::Queue;
+
+/// A line of the user's code.
+pub(super) type Place = &'static Location<'static>;
+
+/// What failures of jobs name as their topic.
+const TOPIC: &str = "(job)";
+
+/// Runs user code that must not unwind into us; a panic of it is logged.
+pub(super) fn guarded(place: Place, f: impl FnOnce()) {
+    faults::logged(TOPIC, place, f);
+}
+
+/// Runs user code, and tells the message of its panic.
+pub(super) fn caught<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    faults::told(f)
+}
+
+/// The way to where a queue is drained. Does not keep the queue.
+pub(super) struct Way<C: 'static> {
+    queue: Weak<Core<Shared, C>>,
+    home: Arc<Home<Shared>>,
+    place: Place,
+}
+
+impl<C: 'static> Way<C> {
+    pub(super) fn to(queue: &Queue<Shared, C>, place: Place) -> Self {
+        Way {
+            queue: Arc::downgrade(&queue.core),
+            home: queue.core.home().clone(),
+            place,
+        }
+    }
+
+    /// Puts a call into the queue. Where that is refused, the call is dropped, outside of locks.
+    pub(super) fn post<F, R>(&self, f: F) -> Result<(), DeferErrorKind>
+    where
+        F: FnOnce(&mut C) -> R + Send + 'static,
+        R: Outcome,
+    {
+        let Some(queue) = self.queue.upgrade() else {
+            guarded(self.place, || drop(f));
+            return Err(DeferErrorKind::Closed);
+        };
+        let claim = posted(f, self.home.clone(), self.place);
+        queue.call(claim, ()).map_err(|refused| refused.kind())
+    }
+
+    /// Tells that an outcome did not get into the queue: to the hook of its bus, or the log.
+    pub(super) fn lost(&self, kind: DeferErrorKind) {
+        let error = HandlerError {
+            topic: TOPIC.into(),
+            label: None,
+            place: self.place,
+            cause: Cause::Unqueued(kind),
+        };
+        if !faults::tell(&self.home.settings, &error) {
+            faults::log(&error);
+        }
+    }
+}

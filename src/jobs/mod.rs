@@ -1,0 +1,49 @@
+//! Background work that completes once, and calls back when it does.
+//!
+//! [`Jobs`] runs work on threads of its own, or on a pool or runtime that the program has; a [`Job`]
+//! is the handle to the outcome. [`promise`](promise()) makes a job that somebody completes by hand.
+//! The [cookbook](crate::cookbook::callbacks) says which form of completion suits what.
+//!
+//! ```
+//! use slotcast::{Jobs, Queue};
+//!
+//! struct App { words: Option<usize> }
+//! let ui = Queue::<App>::with_context();
+//! let jobs = Jobs::new(2);
+//!
+//! let job = jobs.submit(|cx| {
+//!     let text = ["in the beginning", "was the word"];
+//!     let mut words = 0;
+//!     for (done, line) in (1..).zip(text) {
+//!         words += line.split(' ').count();
+//!         cx.progress(done, 2);
+//!     }
+//!     words
+//! });
+//! job.on_progress_in(&ui, |_, progress| println!("{} of {}", progress.done, progress.total));
+//! job.on_done_in(&ui, |app, outcome| app.words = outcome.ok());
+//!
+//! let mut app = App { words: None };
+//! while app.words.is_none() && ui.wait_timeout(std::time::Duration::from_secs(60)) {
+//!     ui.drain_with(&mut app);
+//! }
+//! assert_eq!(app.words, Some(6));
+//! ```
+
+mod backlog;
+mod context;
+mod core;
+mod deliver;
+mod error;
+mod host;
+mod job;
+mod pool;
+mod promise;
+mod submit;
+mod task;
+
+pub use context::{JobContext, Progress};
+pub use error::{Cancelled, JobError, Outcome, SubmitError, SubmitErrorKind};
+pub use job::{Job, JobHandle};
+pub use promise::{Promise, promise};
+pub use submit::{Jobs, JobsBuilder};

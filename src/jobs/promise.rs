@@ -1,0 +1,161 @@
+//! Jobs that somebody completes by hand.
+
+use std::fmt;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+use super::context::JobContext;
+use super::core::Core;
+use super::error::JobError;
+use super::job::Job;
+use super::pool::{self, Away, Pool};
+use super::task::{Body, Control};
+
+/// A job, and the promise that completes it: for work that is done elsewhere, by a callback of some
+/// other library, a device, a person.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::promise;
+///
+/// fn ask(answer: impl FnOnce(u32) + Send + 'static) { // somebody's interface with a callback
+///     std::thread::spawn(|| answer(42));
+/// }
+/// let (promise, job) = promise();
+/// ask(|answer| promise.complete(answer));
+/// assert_eq!(job.wait(), Ok(42));
+/// ```
+#[track_caller]
+pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
+    let promised = Arc::new(Promised {
+        core: Core::new(JobContext::new(None), Location::caller()),
+    });
+    (
+        Promise {
+            promised: Some(promised.clone()),
+        },
+        Job::new(promised),
+    )
+}
+
+/// Completes a job, once. Made by [`promise`].
+///
+/// Dropped without having done so, it completes the job as [`JobError::Abandoned`]: whoever waits
+/// does not wait for ever.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{JobError, promise};
+///
+/// let (promise, job) = promise::<u32>();
+/// drop(promise);
+/// assert_eq!(job.wait(), Err(JobError::Abandoned));
+/// ```
+#[must_use = "dropping the promise completes its job as abandoned"]
+pub struct Promise<T: Send + 'static> {
+    /// `None` once it was kept.
+    promised: Option<Arc<Promised<T>>>,
+}
+
+impl<T: Send + 'static> Promise<T> {
+    /// Completes the job with a value. Its callbacks run here, and whoever waits is woken.
+    pub fn complete(mut self, value: T) {
+        if let Some(promised) = self.promised.take() {
+            promised.core.complete(Ok(value));
+        }
+    }
+
+    /// Completes the job without a value; after a cancel, say, with [`JobError::Cancelled`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{JobError, promise};
+    ///
+    /// let (promise, job) = promise::<u32>();
+    /// job.cancel();
+    /// if promise.is_cancelled() {
+    ///     promise.fail(JobError::Cancelled);
+    /// }
+    /// assert_eq!(job.wait(), Err(JobError::Cancelled));
+    /// ```
+    pub fn fail(mut self, error: JobError) {
+        if let Some(promised) = self.promised.take() {
+            promised.core.complete(Err(error));
+        }
+    }
+
+    /// Whether somebody has cancelled the job. It completes when the promise does, so nothing is
+    /// lost by not looking; what the promise then completes it with counts.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.context().is_some_and(JobContext::is_cancelled)
+    }
+
+    /// Tells how far the job is, as [`JobContext::progress`] does.
+    pub fn progress(&self, done: u64, total: u64) {
+        if let Some(context) = self.context() {
+            context.progress(done, total);
+        }
+    }
+
+    fn context(&self) -> Option<&JobContext> {
+        Some(&self.promised.as_ref()?.core.context)
+    }
+}
+
+impl<T: Send + 'static> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if let Some(promised) = self.promised.take() {
+            promised.core.complete(Err(JobError::Abandoned));
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promise")
+            .field("is_cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}
+
+// User code does not run while something in here is half done.
+impl<T: Send + 'static> UnwindSafe for Promise<T> {}
+impl<T: Send + 'static> RefUnwindSafe for Promise<T> {}
+
+struct Promised<T> {
+    core: Core<T>,
+}
+
+impl<T: Send + 'static> Control for Promised<T> {
+    fn context(&self) -> &JobContext {
+        &self.core.context
+    }
+
+    fn is_done(&self) -> bool {
+        self.core.is_done()
+    }
+
+    fn cancel(&self) -> bool {
+        self.core.context.tell();
+        false
+    }
+}
+
+impl<T: Send + 'static> Body<T> for Promised<T> {
+    fn core(&self) -> &Core<T> {
+        &self.core
+    }
+
+    fn control(self: Arc<Self>) -> Arc<dyn Control> {
+        self
+    }
+
+    fn help(self: Arc<Self>) -> Option<Away> {
+        // Another job of that pool may have the promise.
+        pool::here().and_then(Pool::away)
+    }
+}
