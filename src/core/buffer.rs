@@ -91,6 +91,10 @@ impl<T> State<T> {
     /// What is next, when all that was taken has been yielded. `None` inside: nothing any more.
     /// Nothing at all while something may still come.
     fn ask(&mut self, taken: &mut Taken<T>, capacity: usize) -> Option<Option<Item<T>>> {
+        // The loss by itself: the event behind it still waits, and may be the next to be dropped.
+        if let Some(first) = self.events.front_mut().filter(|first| first.lost > 0) {
+            return Some(Some(Err(Lagged(std::mem::take(&mut first.lost)))));
+        }
         let most = (capacity / 4).clamp(1, MOST).min(self.events.len());
         taken.events.extend(self.events.drain(..most));
         if let Some(next) = taken.next() {
