@@ -33,8 +33,10 @@ pub struct BusBuilder<M: Mode, C: 'static = ()> {
     types: PhantomData<fn(M, C)>,
 }
 
-impl<M: Mode, C: 'static> BusBuilder<M, C> {
-    pub(crate) fn new() -> Self {
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// Begins a bus with other settings. Where nothing else names the context, write
+    /// `Bus::<()>::builder()`.
+    pub fn builder() -> BusBuilder<M, C> {
         BusBuilder {
             panics: Panics::default(),
             max_depth: MAX_DEPTH,
@@ -42,7 +44,9 @@ impl<M: Mode, C: 'static> BusBuilder<M, C> {
             types: PhantomData,
         }
     }
+}
 
+impl<M: Mode, C: 'static> BusBuilder<M, C> {
     /// Whether the first panic of an emission goes on to the emitter, as it does by default, or
     /// ends there.
     pub fn panics(mut self, panics: Panics) -> Self {

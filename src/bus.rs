@@ -3,7 +3,6 @@
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
-use crate::builder::BusBuilder;
 use crate::core::bus::Bus as Core;
 use crate::core::mode::Mode;
 use crate::core::registry::Registry;
@@ -128,12 +127,6 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     #[track_caller]
     pub fn with_context() -> Self {
         Self::builder().build()
-    }
-
-    /// Begins a bus with other settings. Where nothing else names the context, write
-    /// `Bus::<()>::builder()`.
-    pub fn builder() -> BusBuilder<M, C> {
-        BusBuilder::new()
     }
 
     /// The signal of a topic: a handle that skips the look-up of the name from then on. The topic

@@ -71,8 +71,8 @@
 //! | [`Pattern`] | names, all at once: `order.*`, `order.>` |
 //! | [`Emission`] | one delivery of one event to the handlers of a signal, and how it went |
 //! | [`Queue`] | events waiting to be delivered by whoever drains it |
-//! | [`Next`], [`EventStream`] | a future of the next event, and a stream of all that come |
 //! | [`Job<T>`](Job) | background work that completes once; [`Jobs`] runs it |
+//! | [`Next`], [`EventStream`] | a future of the next event, and a stream of all that come |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
 //!
 //! # How to choose

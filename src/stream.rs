@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_core::{FusedStream, Stream};
 
 use crate::bus::Bus;
-use crate::core::buffer::{Buffer, Pushes, Taken};
+use crate::core::buffer::{Buffer, Pushes};
 use crate::core::handlers::{Filter, Plain};
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::room::Overflow;
@@ -43,9 +43,6 @@ use crate::topic::Topic;
 ///
 /// A clone that panics is a failure of the handler, and counts as lost in the stream.
 ///
-/// From a capacity of eight on the stream takes several events at a time out of its buffer, up to a
-/// quarter of the capacity and up to 32: those do not wait any more, and are not dropped.
-///
 /// # The end
 ///
 /// When the handler has been removed, by a `close`, a `clear`, its [limit](Subscribe::limit), or
@@ -57,8 +54,8 @@ use crate::topic::Topic;
 ///
 /// What one thread emits arrives in the order it was emitted. The event is cloned on the thread that
 /// emits, and the task woken there, outside of locks, before the next handler runs; a waker that
-/// panics is a failure of the handler, when the event is there already. An event costs a clone, and a
-/// lock when it comes, and allocates nothing once the buffer has been as full as it gets.
+/// panics is a failure of the handler, when the event is there already. An event costs a clone and a
+/// lock on either side, and allocates nothing once the buffer has been as full as it gets.
 ///
 /// # Examples
 ///
@@ -82,7 +79,6 @@ use crate::topic::Topic;
 #[must_use = "dropping it unsubscribes at once"]
 pub struct EventStream<M: Mode, E: 'static> {
     buffer: M::Ptr<Buffer<M, E>>,
-    taken: Taken<E>,
     subscription: Subscription<M>,
     /// It has yielded its `None`.
     done: bool,
@@ -203,7 +199,6 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         };
         EventStream {
             buffer,
-            taken: Taken::new(),
             subscription: Subscription::new(self.enlist(pushes).erase(|entry| entry)),
             done: false,
         }
@@ -305,16 +300,16 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 impl<M: Mode, E: 'static> EventStream<M, E> {
     /// What is there already, without waiting. `None` if nothing is, or nothing comes any more.
     pub fn try_next(&mut self) -> Option<Result<E, Lagged>> {
-        self.buffer.take(&mut self.taken)
+        self.buffer.take()
     }
 
-    /// How many events have come and were not yielded yet. A snapshot.
+    /// How many events wait in the buffer. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buffer.len() + self.taken.len()
+        self.buffer.len()
     }
 
-    /// Whether there are none. A snapshot.
+    /// Whether no event waits in the buffer. A snapshot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -358,7 +353,7 @@ impl<E: 'static> EventStream<Shared, E> {
     /// assert_eq!(writer.join().unwrap(), ["one"]);
     /// ```
     pub fn wait(&mut self) -> Option<Result<E, Lagged>> {
-        self.buffer.wait(&mut self.taken, None).flatten()
+        self.buffer.wait(None).flatten()
     }
 
     /// Like [`wait`](Self::wait), for `timeout` at most. A timeout of zero does not wait.
@@ -388,7 +383,7 @@ impl<E: 'static> EventStream<Shared, E> {
     ) -> Result<Option<Result<E, Lagged>>, TimedOut> {
         // Later than the clock can tell is never.
         let until = Instant::now().checked_add(timeout);
-        self.buffer.wait(&mut self.taken, until).ok_or(TimedOut)
+        self.buffer.wait(until).ok_or(TimedOut)
     }
 }
 
@@ -399,14 +394,8 @@ impl<M: Mode, E: 'static> Stream for EventStream<M, E> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<E, Lagged>>> {
-        let EventStream {
-            buffer,
-            taken,
-            done,
-            ..
-        } = &mut *self;
-        let poll = buffer.poll(taken, context.waker());
-        *done = matches!(poll, Poll::Ready(None));
+        let poll = self.buffer.poll(context.waker());
+        self.done = matches!(poll, Poll::Ready(None));
         poll
     }
 
@@ -427,7 +416,7 @@ impl<M: Mode, E: 'static> Unpin for EventStream<M, E> {}
 impl<M: Mode, E: 'static> Drop for EventStream<M, E> {
     fn drop(&mut self) {
         // Before it is cancelled, which would wake the task.
-        self.buffer.abandon(&mut self.taken);
+        self.buffer.abandon();
     }
 }
 

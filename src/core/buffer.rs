@@ -58,51 +58,19 @@ enum Verdict {
     Over,
 }
 
-/// What a stream has taken out of its buffer and not yielded yet.
-pub(crate) struct Taken<T> {
-    events: VecDeque<Waiting<T>>,
-}
-
-/// At most so many are taken at a time, and no more than a quarter of the capacity: a small buffer
-/// is exact, and a large one not locked for each event.
-const MOST: usize = 32;
-
-impl<T> Taken<T> {
-    pub(crate) fn new() -> Self {
-        Taken {
-            events: VecDeque::new(),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.events.len()
-    }
-
-    fn next(&mut self) -> Option<Item<T>> {
-        let first = self.events.front_mut()?;
-        if first.lost > 0 {
-            return Some(Err(Lagged(std::mem::take(&mut first.lost))));
-        }
-        self.events.pop_front().map(|first| Ok(first.event))
-    }
-}
-
 impl<T> State<T> {
-    /// What is next, when all that was taken has been yielded. `None` inside: nothing any more.
-    /// Nothing at all while something may still come.
-    fn ask(&mut self, taken: &mut Taken<T>, capacity: usize) -> Option<Option<Item<T>>> {
-        // The loss by itself: the event behind it still waits, and may be the next to be dropped.
-        if let Some(first) = self.events.front_mut().filter(|first| first.lost > 0) {
-            return Some(Some(Err(Lagged(std::mem::take(&mut first.lost)))));
+    /// What is next. `None` inside: nothing any more. Nothing at all while something may still come.
+    fn ask(&mut self) -> Option<Option<Item<T>>> {
+        let lost = match self.events.front_mut() {
+            Some(first) => &mut first.lost,
+            None => &mut self.lost,
+        };
+        if *lost > 0 {
+            return Some(Some(Err(Lagged(std::mem::take(lost)))));
         }
-        let most = (capacity / 4).clamp(1, MOST).min(self.events.len());
-        taken.events.extend(self.events.drain(..most));
-        if let Some(next) = taken.next() {
-            return Some(Some(next));
-        }
-        match std::mem::take(&mut self.lost) {
-            0 => self.over.then_some(None),
-            lost => Some(Some(Err(Lagged(lost)))),
+        match self.events.pop_front() {
+            Some(Waiting { event, .. }) => Some(Some(Ok(event))),
+            None => self.over.then_some(None),
         }
     }
 
@@ -208,7 +176,7 @@ impl<M: Mode, T> Buffer<M, T> {
     }
 
     /// Nobody takes anything any more.
-    pub(crate) fn abandon(&self, taken: &mut Taken<T>) {
+    pub(crate) fn abandon(&self) {
         let (events, waker, blocked) = self.state.with(|state| {
             state.over = true;
             let events = std::mem::take(&mut state.events);
@@ -216,8 +184,7 @@ impl<M: Mode, T> Buffer<M, T> {
         });
         self.make_room(blocked);
         drop(waker);
-        let taken = std::mem::take(&mut taken.events);
-        for Waiting { event, .. } in taken.into_iter().chain(events) {
+        for Waiting { event, .. } in events {
             faults::drop_event(event, &self.home, self.place);
         }
     }
@@ -229,10 +196,7 @@ impl<M: Mode, T> Buffer<M, T> {
         }
     }
 
-    pub(crate) fn poll(&self, taken: &mut Taken<T>, waker: &Waker) -> Poll<Option<Item<T>>> {
-        if let Some(next) = taken.next() {
-            return Poll::Ready(Some(next));
-        }
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Option<Item<T>>> {
         let mut blocked = 0;
         let poll = waiter::poll(
             &self.state,
@@ -240,7 +204,7 @@ impl<M: Mode, T> Buffer<M, T> {
             |state| &mut state.waiter,
             |state| {
                 blocked = state.blocked;
-                state.ask(taken, self.capacity)
+                state.ask()
             },
         );
         self.make_room(blocked);
@@ -248,12 +212,8 @@ impl<M: Mode, T> Buffer<M, T> {
     }
 
     /// What is there already.
-    pub(crate) fn take(&self, taken: &mut Taken<T>) -> Option<Item<T>> {
-        if let Some(next) = taken.next() {
-            return Some(next);
-        }
-        let ask = |state: &mut State<T>| (state.ask(taken, self.capacity), state.blocked);
-        let (item, blocked) = self.state.with(ask);
+    pub(crate) fn take(&self) -> Option<Item<T>> {
+        let (item, blocked) = self.state.with(|state| (state.ask(), state.blocked));
         self.make_room(blocked);
         item.flatten()
     }
@@ -261,19 +221,12 @@ impl<M: Mode, T> Buffer<M, T> {
 
 impl<T> Buffer<Shared, T> {
     /// Parks until something comes, or nothing will. `None`: the time was up first.
-    pub(crate) fn wait(
-        &self,
-        taken: &mut Taken<T>,
-        until: Option<Instant>,
-    ) -> Option<Option<Item<T>>> {
-        if let Some(next) = taken.next() {
-            return Some(Some(next));
-        }
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Option<Item<T>>> {
         let mut blocked = 0;
         let item = Shared::wait(&self.state, &self.bell, |state| {
             state.waiter.parked = false;
             blocked = state.blocked;
-            if let Some(found) = state.ask(taken, self.capacity) {
+            if let Some(found) = state.ask() {
                 return ControlFlow::Break(Some(found));
             }
             if until.is_some_and(|until| Instant::now() >= until) {

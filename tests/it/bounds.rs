@@ -106,7 +106,7 @@ fn shared_types_cross_threads_and_panics_whatever_they_carry() {
         slotcast::Delayed, slotcast::Delayed<Context>,
         slotcast::Ready, slotcast::Ready<Context>,
         slotcast::Next<u32>, slotcast::Next<Event>, slotcast::Next<Cell<u32>>,
-        slotcast::EventStream<u32>, slotcast::EmitAll<u32, u32>,
+        slotcast::EventStream<u32>, slotcast::EventStream<Cell<u32>>, slotcast::EmitAll<u32, u32>,
         slotcast::Subscription, slotcast::Pause,
         slotcast::Subscription, slotcast::Pause, slotcast::Scope,
         Subscribe<flavour::Shared, u32, ()>, Subscribe<flavour::Shared, Event, Context>,
@@ -173,14 +173,6 @@ fn probes_are_what_their_values_and_their_flavour_are() {
     assert_none_lacks(&lacks![Probe<Bare>, Recorder; [Debug]]);
     assert_none_lacks(&lacks![Missing; [Clone Eq Debug Display Error IntoBoxError]]);
     assert_all_lack(&lacks![Probe<u32>, Recorder; [Clone]], &["Clone"]);
-}
-
-#[test]
-fn a_stream_has_events_in_hand_and_is_shared_if_they_may_be() {
-    assert_all_lack(
-        &lacks![slotcast::EventStream<Cell<u32>>; [Send Sync Unpin UnwindSafe RefUnwindSafe]],
-        &["Sync"],
-    );
 }
 
 #[test]
