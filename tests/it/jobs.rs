@@ -338,7 +338,7 @@ fn a_job_can_be_awaited_and_wakes_its_last_waker() {
 }
 
 /// A waker whose clone, wake and drop do something.
-fn hostile(f: &'static (dyn Fn() + Sync)) -> Waker {
+fn hostile(f: fn()) -> Waker {
     static TABLE: RawWakerVTable = RawWakerVTable::new(
         |data| {
             call(data);
@@ -349,13 +349,12 @@ fn hostile(f: &'static (dyn Fn() + Sync)) -> Waker {
         call,
     );
     fn call(data: *const ()) {
-        // SAFETY: it is what was put in below, which lives for ever.
-        let f = unsafe { *data.cast::<&'static (dyn Fn() + Sync)>() };
+        // SAFETY: it is what was put in below.
+        let f = unsafe { std::mem::transmute::<*const (), fn()>(data) };
         f();
     }
-    let data: &'static &'static (dyn Fn() + Sync) = Box::leak(Box::new(f));
     // SAFETY: the functions take the data for what it is, from any thread, and own nothing.
-    unsafe { Waker::from_raw(RawWaker::new(std::ptr::from_ref(data).cast(), &TABLE)) }
+    unsafe { Waker::from_raw(RawWaker::new(f as *const (), &TABLE)) }
 }
 
 #[test]
@@ -378,7 +377,7 @@ fn wakers_may_use_the_job_and_panic() {
     *JOB.lock().unwrap() = Some(job.handle());
     let mut job = Box::pin(job);
     for _ in 0..2 {
-        let waker = hostile(&used);
+        let waker = hostile(used);
         assert!(
             job.as_mut()
                 .poll(&mut Context::from_waker(&waker))
@@ -833,12 +832,13 @@ fn fast_progress_waits_once_in_a_slow_queue() {
 fn progress_that_is_told_while_it_is_delivered_is_delivered_next() {
     let ui = Queue::<Vec<u64>>::with_context();
     let (promise, job) = promise::<()>();
+    // What listens must not keep its own promise.
     let promise = Arc::new(promise);
-    let tells = promise.clone();
+    let tells = Arc::downgrade(&promise);
     job.on_progress_in(&ui, move |seen: &mut Vec<u64>, progress| {
         seen.push(progress.done);
         if progress.done < 3 {
-            tells.progress(progress.done + 1, 3);
+            tells.upgrade().unwrap().progress(progress.done + 1, 3);
         } else if seen.len() == 3 {
             boom("once")
         }
