@@ -268,6 +268,7 @@ impl<M: Mode, L, K> Entry<M, L, K> {
     /// The caller has a hold.
     #[inline(always)]
     pub(crate) unsafe fn captures(&self) -> &K {
+        debug_assert!(self.head.holds.get() > 0, "captures are read with a hold");
         // SAFETY: a hold keeps them, and nothing borrows them mutably until the last is gone.
         unsafe { &*self.captures.get() }
     }
@@ -380,10 +381,13 @@ impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
 }
 
 impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
-    /// Tells it that it was removed. For what came out of the roster, with the hold that goes with it.
+    /// Tells it that it was removed, if its captures are there: since it came out of the roster, its
+    /// subscription may have been dropped. The caller has no lock.
     pub(crate) fn end(&self) {
-        // SAFETY: it has not been released, and the caller has no lock.
-        unsafe { self.get().ended() };
+        if let Some(hold) = self.hold() {
+            // SAFETY: `hold` is one, and the caller has no lock.
+            unsafe { hold.entry().ended() };
+        }
     }
 }
 
@@ -435,7 +439,8 @@ impl<M: Mode> Anchor<M, dyn Control<M>> {
 }
 
 impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
-    /// Whether its target has died. For the roster's own, which keeps the hold that this needs.
+    /// Whether its target has died. For those in a roster, which keeps the hold that this needs, so
+    /// under its lock.
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: an anchor in the roster has not been released.
         self.head().has(state::WEAK) && !unsafe { self.get().lives() }

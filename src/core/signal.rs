@@ -126,10 +126,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// How many handlers are connected. O(1); O(n) where one of them may have lost its target.
     pub(crate) fn len(&self) -> usize {
-        self.writer.with(|writer| match writer.roster.has_weak {
-            true => writer.roster.iter().filter(|it| !it.is_dead()).count(),
-            false => writer.roster.len(),
-        })
+        self.writer.with(|writer| writer.living())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -257,18 +254,20 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             if head.sequence != sequence || (flags & !head.state.get() & state::WEAK != 0) {
                 return None;
             }
+            // Asked while it is in the roster: whoever drops its subscription later releases it.
+            let lived = !entry.is_dead();
             let entry = writer.roster.remove(key)?;
             entry.head().original().state.or(state::REMOVED | flags);
             let kept = writer.let_go();
-            Some((entry, self.published.take(writer.tag(&self.home)), kept))
+            let old = self.published.take(writer.tag(&self.home));
+            Some((entry, lived, old, kept))
         });
-        let Some((entry, old, kept)) = removed else {
+        let Some((entry, lived, old, kept)) = removed else {
             return false;
         };
         drop(old);
         self.renew_topics();
         self.tell_watchers();
-        let lived = !entry.is_dead();
         if flags & state::CANCELLED != 0 {
             entry.end();
         }
@@ -377,10 +376,11 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             true => state::REMOVED | state::CANCELLED | state::CLOSED,
             false => state::REMOVED | state::CANCELLED,
         };
-        let (entries, old, kept) = self.writer.with(|writer| {
+        let (entries, count, old, kept) = self.writer.with(|writer| {
             if writer.roster.is_closed() {
-                return (Vec::new(), None, None);
+                return (Vec::new(), 0, None, None);
             }
+            let count = writer.living();
             let entries = match close {
                 true => writer.roster.close(),
                 false => writer.roster.drain(),
@@ -400,12 +400,11 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 writer.trim();
             }
             let kept = (writer.let_go(), retained);
-            (entries, self.published.take(tag), Some(kept))
+            (entries, count, self.published.take(tag), Some(kept))
         });
         drop(old);
         self.renew_topics();
         self.tell_watchers();
-        let count = entries.iter().filter(|entry| !entry.is_dead()).count();
         for entry in entries {
             entry.end();
             entry.release();
@@ -490,6 +489,14 @@ impl<M: Mode, E, C> Writer<M, E, C> {
         match self.roster.is_empty() && !self.retains() {
             true => self.keeps_itself.take(),
             false => None,
+        }
+    }
+
+    /// How many handlers there are, without those whose target has died.
+    fn living(&self) -> usize {
+        match self.roster.has_weak {
+            true => self.roster.iter().filter(|it| !it.is_dead()).count(),
+            false => self.roster.len(),
         }
     }
 

@@ -25,7 +25,9 @@ mod waiting;
 /// Every scenario, on the flavour for any number of threads.
 #[path = "."]
 mod shared {
-    pub(crate) use slotcast::{Bus, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
+    pub(crate) use slotcast::{
+        Bus, EventStream, Next, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
+    };
     /// What weak targets are kept by.
     pub(crate) use std::sync::Arc as Ptr;
 
@@ -37,7 +39,7 @@ mod shared {
 #[path = "."]
 mod local {
     pub(crate) use slotcast::local::{
-        Bus, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
+        Bus, EventStream, Next, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
     };
     /// What weak targets are kept by.
     pub(crate) use std::rc::Rc as Ptr;

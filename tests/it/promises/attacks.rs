@@ -4,9 +4,9 @@ use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use slotcast::{FailureKind, Panics, Topic};
+use slotcast::{FailureKind, Overflow, Panics, Topic};
 
-use super::{Bus, Queue, Signal, Subscription};
+use super::{Bus, EventStream, Next, Ptr, Queue, Signal, Subscription};
 use crate::log::{Log, OnDrop, boom, panic_of};
 
 const TOPIC: Topic<u32> = Topic::new("topic");
@@ -162,4 +162,57 @@ fn places_of_a_crowd_are_given_back_and_keys_do_not_come_true_again() {
     drop(crowd);
     assert!(later.iter().all(Subscription::is_active));
     assert_eq!(signal.emit(&1).ran(), 1000);
+}
+
+/// What is subscribed, whatever it is, so that it can be dropped from inside.
+#[allow(dead_code, reason = "there to be dropped")]
+enum Kept {
+    Handler(Subscription),
+    Stream(EventStream<u32>),
+    Next(Next<u32>),
+}
+
+/// Something that goes as soon as the signal has no handler any more.
+fn goes_with_demand(signal: &Signal<u32>) -> (Arc<Mutex<Option<Kept>>>, impl Sized + use<>) {
+    let shelf = Arc::new(Mutex::new(None));
+    let demand = signal.on_demand({
+        let shelf = shelf.clone();
+        move |active| {
+            if !active {
+                drop(shelf.lock().unwrap().take());
+            }
+        }
+    });
+    (shelf, demand)
+}
+
+#[test]
+fn whoever_hears_that_the_last_handler_has_gone_may_drop_its_subscription() {
+    let makes: [fn(&Signal<u32>) -> Kept; 3] = [
+        // Its target has died, so that nothing but the handler knows of it.
+        |signal| Kept::Handler(signal.on_weak(&Ptr::new(7), |_, _| ())),
+        |signal| Kept::Stream(signal.stream(4, Overflow::Reject)),
+        |signal| Kept::Next(signal.next()),
+    ];
+    let removes: [fn(&Signal<u32>); 2] = [Signal::close, |signal| _ = signal.clear()];
+    for make in makes {
+        for remove in removes {
+            let signal = Signal::new();
+            let (shelf, _demand) = goes_with_demand(&signal);
+            *shelf.lock().unwrap() = Some(make(&signal));
+            remove(&signal);
+            assert!(shelf.lock().unwrap().is_none() && signal.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_subscription_that_is_cancelled_by_its_id_may_be_dropped_meanwhile() {
+    let bus = Bus::new();
+    let (shelf, _demand) = goes_with_demand(&bus.signal(&TOPIC));
+    let subscription = bus.on(&TOPIC, |_| ());
+    let id = subscription.id();
+    *shelf.lock().unwrap() = Some(Kept::Handler(subscription));
+    assert!(bus.cancel(id));
+    assert!(shelf.lock().unwrap().is_none() && !bus.cancel(id));
 }

@@ -1,6 +1,6 @@
 //! Scenarios that do not know their flavour.
 
-use super::{Bus, Ptr, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
+use super::{Bus, EventStream, Next, Ptr, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
 
 mod attacks;
 mod awaited;
