@@ -192,6 +192,27 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 }
 
+impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+    /// Puts an event into the queue of the bus, to be delivered by the first drain that starts when
+    /// the delay has passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
+    pub fn defer_after(&self, delay: Duration, event: E) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        match &self.queue {
+            Some(queue) => {
+                let ticket = queue.defer_at(&self.core, deadline(delay), event)?;
+                Ok(Delayed::new(queue, ticket))
+            }
+            None => Err(DeferError::NoQueue(event)),
+        }
+    }
+}
+
 impl<M: Mode, C: 'static> Clone for Delayed<M, C> {
     fn clone(&self) -> Self {
         Delayed {

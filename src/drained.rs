@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::core::report::{self, Report};
 use crate::emission::{errors, into_result};
-use crate::error::{HandlerError, HandlerErrors};
+use crate::failure::{HandlerError, HandlerErrors};
 
 /// How a drain went.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::core::emission::{Counts, Tally};
 use crate::core::home::Panics;
 use crate::core::report::Report;
-use crate::error::{HandlerError, HandlerErrors};
+use crate::failure::{HandlerError, HandlerErrors};
 
 /// How an emission went: how many handlers ran, whether one stopped it, and what failed.
 ///

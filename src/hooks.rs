@@ -10,7 +10,7 @@ use crate::core::hooks::{Unhandled, hook};
 use crate::core::mode::{Mode, Shares};
 use crate::core::signal::Wish;
 use crate::core::trie::Kind;
-use crate::error::HandlerError;
+use crate::failure::HandlerError;
 use crate::pattern::AnyEvent;
 
 impl<M: Mode, C: 'static> Bus<M, C> {

@@ -266,6 +266,7 @@ mod emit_all;
 mod emit_async;
 mod error;
 mod executor;
+mod failure;
 pub mod flavour;
 mod hooks;
 #[cfg(feature = "jobs")]
@@ -276,6 +277,7 @@ mod outcome;
 mod pattern;
 mod queue;
 mod ready;
+mod retain;
 mod scope;
 mod shared;
 mod signal;
@@ -290,11 +292,11 @@ pub use crate::core::room::Overflow;
 pub use crate::drained::Drained;
 pub use crate::emission::Emission;
 pub use crate::error::{
-    Closed, DeferError, DeferErrorKind, FailureKind, HandlerError, HandlerErrors, Lagged,
-    PatternError, ReplaceError, ReplaceErrorKind, StreamFull, TimedOut, TopicError, WaitError,
-    WrongType,
+    Closed, DeferError, DeferErrorKind, Lagged, PatternError, ReplaceError, ReplaceErrorKind,
+    StreamFull, TimedOut, TopicError, WaitError, WrongType,
 };
 pub use crate::executor::Executor;
+pub use crate::failure::{FailureKind, HandlerError, HandlerErrors};
 #[cfg(feature = "jobs")]
 pub use crate::jobs::{Job, JobError, Jobs, Promise, promise};
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};

@@ -5,16 +5,13 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use crate::core::emission;
-use crate::core::handlers::{Always, Callee, Once, OncePlain, OnceWithContext, Plain, WithContext};
+use crate::core::handlers::{Always, Callee};
 use crate::core::home::{Home, Name, Settings, Subject};
-use crate::core::hooks::hook;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::queue::Queue;
-use crate::core::retain::retain;
 use crate::core::signal::{Signal as Core, Wish};
 use crate::core::trie::Kind;
-use crate::delayed::{Delayed, deadline};
-use crate::demand::Demand;
 use crate::emission::Emission;
 use crate::emit_async::EmitAsync;
 use crate::error::DeferError;
@@ -165,55 +162,6 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     #[track_caller]
     pub fn emit_async(&self, event: E) -> EmitAsync<M, E> {
         EmitAsync::new(self.core.clone(), event, Location::caller())
-    }
-
-    /// Keeps the last event from now on, and hands it to whoever subscribes later; see
-    /// [`retain`](Signal::retain).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::Signal;
-    ///
-    /// let level = Signal::<u32>::new();
-    /// level.retain_last();
-    /// level.emit(&40);
-    /// level.emit(&42);
-    /// let (seen, told) = std::sync::mpsc::channel();
-    /// let _sub = level.on(move |n| seen.send(*n).unwrap()); // is called at once
-    /// level.emit(&43);
-    /// assert_eq!(told.try_iter().collect::<Vec<_>>(), [42, 43]);
-    /// ```
-    #[track_caller]
-    pub fn retain_last(&self)
-    where
-        E: Clone,
-        M: Shares<E>,
-    {
-        self.retain(1);
-    }
-
-    /// Keeps the last `events` events from now on, and hands them to whoever subscribes later, the
-    /// oldest first, before `on` returns; 0 keeps none any more, and drops what is kept.
-    ///
-    /// Each event reaches each handler of this signal exactly once, by its emission or from here,
-    /// also where one thread subscribes while another emits (then the emission's call may come
-    /// first). Limits, filters and pauses are asked as for an emission; failures are told to the
-    /// error hook or logged, and a panic does not reach whoever subscribes. Handlers of patterns are
-    /// not handed anything. `clear` leaves what is kept, `close` drops it. A topic that retains
-    /// exists until its bus goes, it is closed, or 0 is kept.
-    ///
-    /// For signals without a context, because there is none to lend to whoever subscribes. An
-    /// emission costs one clone of the event, two locks and an allocation more, and a count for each
-    /// handler; signals that retain nothing pay nothing.
-    #[track_caller]
-    pub fn retain(&self, events: usize)
-    where
-        E: Clone,
-        M: Shares<E>,
-    {
-        let place = Location::caller();
-        Core::retain(&self.core, events, || retain::<M, E>(events, place));
     }
 }
 
@@ -509,45 +457,6 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         }
     }
 
-    /// Calls back when the first handler comes and when the last one goes, to start and to stop a
-    /// source that costs something.
-    ///
-    /// `true`: there are handlers, of this signal or of a pattern; called at once if there are some
-    /// already. `false`: there are none any more. Paused ones count. It is called by whoever
-    /// subscribes or cancels, on that thread and outside of all locks; never twice at a time, never
-    /// twice in a row with the same word, and the last call says how it is. A change that is undone
-    /// while a call is under way may be left out. It may subscribe, cancel and emit; a panic in it is
-    /// a failure of the signal.
-    ///
-    /// Costs those who subscribe and cancel one more lock; those who emit nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::Signal;
-    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering::Relaxed}};
-    ///
-    /// let moved = Signal::<(i32, i32)>::new();
-    /// let tracking = Arc::new(AtomicBool::new(false));
-    /// let _demand = moved.on_demand({
-    ///     let tracking = tracking.clone();
-    ///     move |active| tracking.store(active, Relaxed)
-    /// });
-    /// let sub = moved.on(|_| ());
-    /// assert!(tracking.load(Relaxed));
-    /// drop(sub);
-    /// assert!(!tracking.load(Relaxed));
-    /// ```
-    #[track_caller]
-    pub fn on_demand<F>(&self, tell: F) -> Demand<M, E, C>
-    where
-        F: Fn(bool) + 'static,
-        M: Shares<F>,
-    {
-        let hook = hook(move |active: &bool| tell(*active), Location::caller());
-        Demand::new(self.core.clone(), hook)
-    }
-
     /// Puts an event at the end of the queue of the bus, and takes back the one of this signal that
     /// was put so and still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
     ///
@@ -560,25 +469,6 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     {
         match &self.queue {
             Some(queue) => queue.defer_latest(&self.core, event),
-            None => Err(DeferError::NoQueue(event)),
-        }
-    }
-
-    /// Puts an event into the queue of the bus, to be delivered by the first drain that starts when
-    /// the delay has passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
-    ///
-    /// # Errors
-    ///
-    /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
-    pub fn defer_after(&self, delay: Duration, event: E) -> Result<Delayed<M, C>, DeferError<E>>
-    where
-        M: Carries<E>,
-    {
-        match &self.queue {
-            Some(queue) => {
-                let ticket = queue.defer_at(&self.core, deadline(delay), event)?;
-                Ok(Delayed::new(queue, ticket))
-            }
             None => Err(DeferError::NoQueue(event)),
         }
     }

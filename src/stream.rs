@@ -10,8 +10,9 @@ use futures_core::{FusedStream, Stream};
 
 use crate::bus::Bus;
 use crate::core::buffer::{Buffer, Pushes};
-use crate::core::handlers::{Filter, Plain};
+use crate::core::handlers::Filter;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::plain::Plain;
 use crate::core::room::Overflow;
 use crate::error::{Lagged, TimedOut};
 use crate::outcome::Outcome;

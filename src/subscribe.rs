@@ -5,10 +5,9 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::entry::Anchor;
 use crate::core::flight::Starts;
-use crate::core::handlers::{
-    Always, Both, Callee, Filter, Once, OncePlain, OnceWithContext, Plain, Subscribed, WithContext,
-};
+use crate::core::handlers::{Always, Both, Callee, Filter, Subscribed};
 use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::queue::Queue as QueueCore;
 use crate::core::queued::Queued;
 use crate::core::signal::{Signal, Wish};

@@ -223,18 +223,11 @@ impl<T> Buffer<Shared, T> {
     /// Parks until something comes, or nothing will. `None`: the time was up first.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Option<Item<T>>> {
         let mut blocked = 0;
-        let item = Shared::wait(&self.state, &self.bell, |state| {
-            state.waiter.parked = false;
+        let ask = |state: &mut State<T>| {
             blocked = state.blocked;
-            if let Some(found) = state.ask() {
-                return ControlFlow::Break(Some(found));
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return ControlFlow::Break(None);
-            }
-            state.waiter.parked = true;
-            ControlFlow::Continue(until)
-        });
+            state.ask()
+        };
+        let item = waiter::wait(&self.state, &self.bell, until, |it| &mut it.waiter, ask);
         self.make_room(blocked);
         item
     }

@@ -17,7 +17,7 @@ use super::report::{self, Report};
 use super::sync::{Fault, Lock, Word, planted};
 use super::thread;
 use crate::drained::Drained;
-use crate::error::{Cause, HandlerError};
+use crate::failure::{Cause, HandlerError};
 
 /// What a drain collects.
 pub struct Tray<'q, M: Mode> {

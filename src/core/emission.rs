@@ -15,7 +15,7 @@ use super::signal::Signal;
 use super::snapshot::{Handler, Look, Reading};
 use super::thread::{self, Level};
 use super::trace::{self, Follows};
-use crate::error::{Cause, HandlerError};
+use crate::failure::{Cause, HandlerError};
 
 /// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
 /// returned in two registers. Returned by memory it cost more than an emission to one handler.

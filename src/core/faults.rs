@@ -12,7 +12,7 @@ use super::home::{Home, Place, Settings, Subject};
 use super::mode::Mode;
 use super::report::Report;
 use super::{thread, trace};
-use crate::error::{Cause, HandlerError};
+use crate::failure::{Cause, HandlerError};
 use crate::outcome::BoxError;
 use crate::pattern::AnyEvent;
 

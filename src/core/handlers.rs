@@ -1,7 +1,6 @@
-//! The kinds of handlers: how each calls the closure it was given.
+//! What a handler asks before it is called, whatever it calls: each kind of them is a [`Callee`].
 
 use std::any::{Any, TypeId};
-use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::entry::{
@@ -12,7 +11,7 @@ use super::home::Subject;
 use super::mode::Mode;
 use super::replace::{self, Keeper, Request};
 use super::signal::Signal;
-use super::sync::{Lock, Word};
+use super::sync::Word;
 use super::thread;
 use crate::error::ReplaceErrorKind;
 use crate::outcome::{Flow, Outcome};
@@ -436,82 +435,5 @@ where
         M::address(&self.link.signal).addr() == signal
             || (is_any::<E>()
                 && M::upgrade(&self.link.signal).is_none_or(|own| own.is_part_of(signal)))
-    }
-}
-
-/// A closure that is called by reference, with the event alone.
-pub(crate) struct Plain<F>(pub(crate) F);
-
-impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for Plain<F>
-where
-    F: Fn(&E) -> R + 'static,
-    R: Outcome,
-{
-    type Kept = ();
-    #[inline(always)]
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        code(head, Some(round.subject), (self.0)(event))
-    }
-}
-
-/// A closure that is called by reference, with the context.
-pub(crate) struct WithContext<F>(pub(crate) F);
-
-impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for WithContext<F>
-where
-    F: Fn(&mut C, &E) -> R + 'static,
-    R: Outcome,
-{
-    type Kept = ();
-    #[inline(always)]
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        code(head, Some(round.subject), (self.0)(round.context, event))
-    }
-}
-
-/// A closure that is called by value. Its limit of one is claimed before, so it is always there;
-/// the lock is held to take it and not to call it.
-pub(crate) struct Once<L, F>(L, PhantomData<F>);
-
-impl<L: Lock<Option<F>>, F> Once<L, F> {
-    pub(crate) fn new(f: F) -> Self {
-        Once(L::new(Some(f)), PhantomData)
-    }
-    pub(crate) fn take(&self) -> Option<F> {
-        self.0.with(Option::take)
-    }
-}
-
-/// [`Once`], called with the event alone.
-pub(crate) struct OncePlain<M: Mode, F>(pub(crate) Once<M::Lock<Option<F>>, F>);
-
-impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for OncePlain<M, F>
-where
-    F: FnOnce(&E) -> R + 'static,
-    R: Outcome,
-{
-    type Kept = ();
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        let Some(f) = self.0.take() else {
-            return Code::Skipped;
-        };
-        code(head, Some(round.subject), f(event))
-    }
-}
-
-/// [`Once`], called with the context.
-pub(crate) struct OnceWithContext<M: Mode, F>(pub(crate) Once<M::Lock<Option<F>>, F>);
-
-impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for OnceWithContext<M, F>
-where
-    F: FnOnce(&mut C, &E) -> R + 'static,
-    R: Outcome,
-{
-    type Kept = ();
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        let Some(f) = self.0.take() else {
-            return Code::Skipped;
-        };
-        code(head, Some(round.subject), f(round.context, event))
     }
 }

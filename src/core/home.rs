@@ -11,8 +11,8 @@ use super::mode::Mode;
 use super::sync::Lock;
 use super::thread::MAX_DEPTH;
 use super::trie::Kind;
-use crate::error::HandlerError;
 use crate::executor::Executor;
+use crate::failure::HandlerError;
 use crate::pattern::AnyEvent;
 
 /// A line of the user's code.

@@ -24,6 +24,7 @@ pub(crate) mod latest;
 pub(crate) mod mode;
 pub(crate) mod parcel;
 pub(crate) mod parking;
+pub(crate) mod plain;
 pub(crate) mod queue;
 pub(crate) mod queued;
 pub(crate) mod readers;

@@ -23,7 +23,8 @@ use super::thread;
 use super::trace::Link;
 use super::trie::Kind;
 use super::wakes::Wakers;
-use crate::error::{Cause, DeferError, HandlerError};
+use crate::error::DeferError;
+use crate::failure::{Cause, HandlerError};
 
 /// What only the holder of the lock touches. Nothing in here is dropped under it.
 pub(super) struct Inbox<M: Mode, C: 'static> {

@@ -4,9 +4,10 @@ use std::sync::OnceLock;
 
 use super::entry::{Anchor, Code, Contents, Deliver, Draft, Entity, Entry, Head, Round, state};
 use super::faults;
-use super::handlers::{Callee, Captures, Filter, Link, Once, Subscribed, code};
+use super::handlers::{Callee, Captures, Filter, Link, Subscribed, code};
 use super::home::{Home, Place};
 use super::mode::Mode;
+use super::plain::Once;
 use super::queue::Queue;
 use super::sync::Word;
 use crate::error::{DeferError, DeferErrorKind};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::faults::{self, Payload};
 use super::home::{Panics, Settings};
 use super::mode::Mode;
-use crate::error::HandlerError;
+use crate::failure::HandlerError;
 
 /// What went wrong in an emission or a drain. Never empty.
 pub(crate) struct Report {

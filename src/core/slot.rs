@@ -2,7 +2,6 @@
 //!
 //! The place for the event stands in the entry, so that a future and its handler are one allocation.
 
-use std::ops::ControlFlow;
 use std::ptr::NonNull;
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -77,29 +76,20 @@ impl<M: Mode, T> Slot<M, T> {
     }
 
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Option<T>> {
-        waiter::poll(
-            &self.state,
-            waker,
-            |state| &mut state.waiter,
-            |state| state.ask(),
-        )
+        waiter::poll(&self.state, waker, |state| &mut state.waiter, State::ask)
     }
 }
 
 impl<T> Slot<Shared, T> {
     /// Parks until something came, or nothing will. `None`: the time was up first.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Option<T>> {
-        Shared::wait(&self.state, &self.bell, |state| {
-            state.waiter.parked = false;
-            if let Some(found) = state.ask() {
-                return ControlFlow::Break(Some(found));
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return ControlFlow::Break(None);
-            }
-            state.waiter.parked = true;
-            ControlFlow::Continue(until)
-        })
+        waiter::wait(
+            &self.state,
+            &self.bell,
+            until,
+            |state| &mut state.waiter,
+            State::ask,
+        )
     }
 }
 

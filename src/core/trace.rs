@@ -26,7 +26,7 @@ mod on {
     use crate::core::faults;
     use crate::core::home::Subject;
     use crate::core::mode::Mode;
-    use crate::error::HandlerError;
+    use crate::failure::HandlerError;
 
     const TARGET: &str = "slotcast";
     /// Of spans, and of failures as they happen.
@@ -240,7 +240,7 @@ mod off {
     use crate::core::entry::Head;
     use crate::core::home::Subject;
     use crate::core::mode::Mode;
-    use crate::error::HandlerError;
+    use crate::failure::HandlerError;
 
     #[derive(Clone)]
     pub(crate) struct Link;

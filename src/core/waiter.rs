@@ -2,11 +2,13 @@
 //!
 //! Wakers are user code: they are cloned before the lock, and woken and dropped after it.
 
+use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 use super::entry::Head;
 use super::faults;
-use super::mode::Mode;
+use super::mode::{Mode, Shared};
 use super::sync::{Fault, Lock, planted};
 
 /// Stands beside what is waited for, under the same lock.
@@ -14,7 +16,7 @@ use super::sync::{Fault, Lock, planted};
 pub(crate) struct Waiter {
     waker: Option<Waker>,
     /// A thread waits for the bell.
-    pub(crate) parked: bool,
+    parked: bool,
 }
 
 /// Somebody was taken out of a [`Waiter`], and is to be told once the lock is released.
@@ -84,4 +86,25 @@ pub(crate) fn poll<S, R>(
     });
     drop((old, new));
     poll
+}
+
+/// The same for a thread, which parks until there is something. `None`: the time was up first.
+pub(crate) fn wait<S, R>(
+    at: &<Shared as Mode>::Lock<S>,
+    bell: &<Shared as Mode>::Bell,
+    until: Option<Instant>,
+    waiter: impl Fn(&mut S) -> &mut Waiter,
+    mut ask: impl FnMut(&mut S) -> Option<R>,
+) -> Option<R> {
+    Shared::wait(at, bell, |state| {
+        waiter(state).parked = false;
+        if let Some(found) = ask(state) {
+            return ControlFlow::Break(Some(found));
+        }
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return ControlFlow::Break(None);
+        }
+        waiter(state).parked = true;
+        ControlFlow::Continue(until)
+    })
 }

@@ -9,7 +9,8 @@ use crate::core::home::Home;
 use crate::core::mode::Shared;
 use crate::core::queue::Queue as Core;
 use crate::core::queued::posted;
-use crate::error::{Cause, DeferErrorKind, HandlerError};
+use crate::error::DeferErrorKind;
+use crate::failure::{Cause, HandlerError};
 use crate::outcome::Outcome;
 use crate::queue::Queue;
 

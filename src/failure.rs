@@ -1,0 +1,234 @@
+//! What failed in an emission or a drain: how, and where that was subscribed.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+
+use crate::error::DeferErrorKind;
+use crate::outcome::BoxError;
+
+/// How a handler, or the delivery to it, failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// It returned an `Err`, which is the [`source`](Error::source).
+    Failed,
+    /// It panicked, or its filter, or the `Drop` of what it captured.
+    Panicked,
+    /// The emission was refused: too many are nested in each other on this thread.
+    TooDeep,
+    /// The drain was refused: this thread is inside another one.
+    NestedDrain,
+    /// A queue went away with events inside, or did not take the outcome of a job. An `on_queue`
+    /// handler whose queue is full, closed or gone has [`Failed`](Self::Failed).
+    Undelivered,
+    /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
+    Reentered,
+    /// An async handler was not started: the emission was not awaited, and the bus has no executor.
+    NoExecutor,
+    /// What an async handler had started was dropped by the executor before it ended.
+    Abandoned,
+}
+
+/// One failure: what failed, how, and where that was subscribed.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, FailureKind, Topic};
+///
+/// const SAVED: Topic<u64> = Topic::new("file.saved");
+/// let bus = Bus::new();
+/// let _sub = bus.subscribe(&SAVED).label("audit").on(|_| Err::<(), _>("disk full"));
+///
+/// let done = bus.emit(&SAVED, &512);
+/// let error = &done.errors()[0];
+/// assert_eq!((error.topic(), error.label()), ("file.saved", Some("audit")));
+/// assert_eq!(error.kind(), FailureKind::Failed);
+/// assert!(error.to_string().contains("disk full"));
+/// ```
+pub struct HandlerError {
+    pub(crate) topic: Cow<'static, str>,
+    pub(crate) label: Option<Box<str>>,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) cause: Cause,
+}
+
+pub(crate) enum Cause {
+    Failed(BoxError),
+    /// The panic's message.
+    Panicked(String),
+    /// The limit.
+    TooDeep(usize),
+    NestedDrain,
+    /// How many events.
+    Undelivered(usize),
+    /// The outcome of a job.
+    #[cfg(feature = "jobs")]
+    Unqueued(DeferErrorKind),
+    Reentered,
+    NoExecutor,
+    Abandoned,
+}
+
+impl HandlerError {
+    /// The name of the topic; for a signal without a bus, its payload type.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The handler's label, if it was given one.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// The line that subscribed the handler; where no handler is to blame, the line that emitted,
+    /// drained or made the queue.
+    #[must_use]
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// How it failed.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self.cause {
+            Cause::Failed(_) => FailureKind::Failed,
+            Cause::Panicked(_) => FailureKind::Panicked,
+            Cause::TooDeep(_) => FailureKind::TooDeep,
+            Cause::NestedDrain => FailureKind::NestedDrain,
+            Cause::Undelivered(_) => FailureKind::Undelivered,
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(_) => FailureKind::Undelivered,
+            Cause::Reentered => FailureKind::Reentered,
+            Cause::NoExecutor => FailureKind::NoExecutor,
+            Cause::Abandoned => FailureKind::Abandoned,
+        }
+    }
+
+    /// The error that the handler returned, for downcasting.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match &self.cause {
+            Cause::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HandlerError { topic, place, .. } = self;
+        let who = |f: &mut fmt::Formatter<'_>| match &self.label {
+            Some(label) => write!(f, "handler {label:?} of {topic:?} (subscribed at {place})"),
+            None => write!(f, "handler of {topic:?} (subscribed at {place})"),
+        };
+        match &self.cause {
+            Cause::Failed(error) => {
+                who(f)?;
+                write!(f, " failed: {error}")
+            }
+            Cause::Panicked(message) => {
+                who(f)?;
+                write!(f, " panicked: {message}")
+            }
+            Cause::TooDeep(limit) => write!(
+                f,
+                "emission of {topic:?} was refused: {limit} are nested in each other already"
+            ),
+            Cause::NestedDrain => write!(
+                f,
+                "drain at {place} was refused: this thread is inside a drain already"
+            ),
+            Cause::Reentered => {
+                who(f)?;
+                f.write_str(
+                    " was not called: it was entered again from its own call, which an `on_mut` \
+                     handler cannot be. Defer the event, or subscribe with `on`",
+                )
+            }
+            Cause::NoExecutor => {
+                who(f)?;
+                f.write_str(
+                    " was not started: it is async, and there is nobody to run it. Emit by \
+                     `emit_async`, or give a shared bus an executor by `Bus::builder().executor(..)`",
+                )
+            }
+            Cause::Abandoned => {
+                who(f)?;
+                f.write_str(" was abandoned: the executor of the bus dropped what it had started")
+            }
+            #[cfg(feature = "jobs")]
+            Cause::Unqueued(kind) => write!(
+                f,
+                "outcome of a job was not delivered to the callback that was added at {place}: {kind}"
+            ),
+            Cause::Undelivered(count) => {
+                let events = if *count == 1 { "event" } else { "events" };
+                write!(
+                    f,
+                    "queue made at {place} was dropped with {count} {events} inside"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerError")
+            .field("topic", &self.topic)
+            .field("label", &self.label)
+            .field("place", &format_args!("{}", self.place))
+            .field("kind", &self.kind())
+            .field("message", &format_args!("{self}"))
+            .finish()
+    }
+}
+
+impl Error for HandlerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            // It is in the message already.
+            Cause::Failed(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// What failed in an emission or a drain, as one error. There is at least one failure.
+#[derive(Debug)]
+pub struct HandlerErrors(pub(crate) Vec<HandlerError>);
+
+impl HandlerErrors {
+    /// The failures, in the order they happened.
+    #[must_use]
+    pub fn errors(&self) -> &[HandlerError] {
+        &self.0
+    }
+
+    /// The failures, by value.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<HandlerError> {
+        self.0
+    }
+}
+
+impl fmt::Display for HandlerErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0[..] {
+            [] => Ok(()),
+            [only] => only.fmt(f),
+            [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
+        }
+    }
+}
+
+impl Error for HandlerErrors {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.first().and_then(Error::source)
+    }
+}
