@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_core::{FusedStream, Stream};
 
 use crate::bus::Bus;
-use crate::core::buffer::{Buffer, Pushes};
+use crate::core::buffer::{Buffer, Cursor, Pushes};
 use crate::core::handlers::Filter;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::plain::Plain;
@@ -56,7 +56,8 @@ use crate::topic::Topic;
 /// What one thread emits arrives in the order it was emitted. The event is cloned on the thread that
 /// emits, and the task woken there, outside of locks, before the next handler runs; a waker that
 /// panics is a failure of the handler, when the event is there already. An event costs a clone and a
-/// lock on either side, and allocates nothing once the buffer has been as full as it gets.
+/// lock on either side, not the same one as a rule, and allocates nothing once the buffer has been as
+/// full as it gets; its memory is that of at most twice the capacity.
 ///
 /// # Examples
 ///
@@ -80,6 +81,7 @@ use crate::topic::Topic;
 #[must_use = "dropping it unsubscribes at once"]
 pub struct EventStream<M: Mode, E: 'static> {
     buffer: M::Ptr<Buffer<M, E>>,
+    cursor: Cursor,
     subscription: Subscription<M>,
     /// It has yielded its `None`.
     done: bool,
@@ -200,6 +202,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         };
         EventStream {
             buffer,
+            cursor: Cursor::default(),
             subscription: Subscription::new(self.enlist(pushes).erase(|entry| entry)),
             done: false,
         }
@@ -301,7 +304,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 impl<M: Mode, E: 'static> EventStream<M, E> {
     /// What is there already, without waiting. `None` if nothing is, or nothing comes any more.
     pub fn try_next(&mut self) -> Option<Result<E, Lagged>> {
-        self.buffer.take()
+        self.buffer.take(&mut self.cursor)
     }
 
     /// How many events wait in the buffer. A snapshot.
@@ -354,7 +357,7 @@ impl<E: 'static> EventStream<Shared, E> {
     /// assert_eq!(writer.join().unwrap(), ["one"]);
     /// ```
     pub fn wait(&mut self) -> Option<Result<E, Lagged>> {
-        self.buffer.wait(None).flatten()
+        self.buffer.wait(&mut self.cursor, None).flatten()
     }
 
     /// Like [`wait`](Self::wait), for `timeout` at most. A timeout of zero does not wait.
@@ -384,7 +387,7 @@ impl<E: 'static> EventStream<Shared, E> {
     ) -> Result<Option<Result<E, Lagged>>, TimedOut> {
         // Later than the clock can tell is never.
         let until = Instant::now().checked_add(timeout);
-        self.buffer.wait(until).ok_or(TimedOut)
+        self.buffer.wait(&mut self.cursor, until).ok_or(TimedOut)
     }
 }
 
@@ -395,8 +398,9 @@ impl<M: Mode, E: 'static> Stream for EventStream<M, E> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<E, Lagged>>> {
-        let poll = self.buffer.poll(context.waker());
-        self.done = matches!(poll, Poll::Ready(None));
+        let this = &mut *self;
+        let poll = this.buffer.poll(&mut this.cursor, context.waker());
+        this.done = matches!(poll, Poll::Ready(None));
         poll
     }
 

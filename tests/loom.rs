@@ -687,6 +687,55 @@ fn a_stream_makes_room_for_those_who_emit() {
     });
 }
 
+/// A stream of two places that has looked, and is full: one event in its outbox, and one in its inbox.
+fn full(signal: &Signal<u32>, overflow: Overflow) -> slotcast::EventStream<u32> {
+    let mut stream = signal.stream(2, overflow);
+    signal.emit(&0);
+    signal.emit(&1);
+    assert_eq!(stream.try_next(), Some(Ok(0)));
+    signal.emit(&2);
+    stream
+}
+
+/// One that is taken makes room, whether or not the stream comes again. Planted: `Roomless`,
+/// `Unlooked`.
+#[test]
+fn one_that_is_taken_makes_room() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let mut stream = full(&signal, Overflow::Block);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&3).ran()
+        });
+        assert_eq!(stream.try_next(), Some(Ok(1)));
+        assert_eq!(emitting.join().unwrap(), 1);
+        assert_eq!(stream.try_next(), Some(Ok(2)));
+        assert_eq!(stream.try_next(), Some(Ok(3)));
+    });
+}
+
+/// What is dropped for a new one was not taken, and there was no room. Planted: `Unlooked`.
+#[test]
+fn a_stream_against_one_who_drops_its_oldest() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let mut stream = full(&signal, Overflow::DropOldest);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&3)
+        });
+        match stream.try_next() {
+            Some(Ok(first)) => assert_eq!(first, 1),
+            lost => assert_eq!(lost.unwrap().unwrap_err().lost(), 1),
+        }
+        emitting.join().unwrap();
+        assert_eq!(stream.try_next(), Some(Ok(2)));
+        assert_eq!(stream.try_next(), Some(Ok(3)));
+        assert_eq!((stream.try_next(), stream.len()), (None, 0));
+    });
+}
+
 /// A stream that goes lets those go on who wait for room. Planted: `Roomless`.
 #[test]
 fn a_stream_that_goes_against_one_who_waits_for_room() {

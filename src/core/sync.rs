@@ -11,7 +11,7 @@ pub(crate) use loom::sync::{
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard, RwLock,
-    atomic::{AtomicPtr, AtomicUsize, Ordering},
+    atomic::{AtomicPtr, AtomicUsize, Ordering, fence},
 };
 
 #[cfg(all(loom, feature = "jobs"))]
@@ -84,6 +84,8 @@ pub(crate) enum Fault {
     Unheard,
     /// A drain does not ring for those who wait for room.
     Roomless,
+    /// Whoever is about to wait for room in a stream, or to make some, does not look again.
+    Unlooked,
     /// A turn does not say whose it is.
     Unowned,
     /// A handler that was replaced is not marked so.

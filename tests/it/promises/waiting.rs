@@ -472,6 +472,22 @@ fn a_stream_says_where_and_how_many_it_lost() {
 }
 
 #[test]
+fn what_is_behind_a_loss_is_in_the_buffer_still() {
+    let signal = Signal::<u32>::new();
+    let mut stream = signal.stream(2, Overflow::DropOldest);
+    (1..=3).for_each(|n| _ = signal.emit(&n));
+    assert_eq!(stream.try_next().unwrap().unwrap_err().lost(), 1);
+    assert_eq!(stream.len(), 2);
+    signal.emit(&4); // in the place of 2
+    signal.emit(&5); // in that of 3
+    assert_eq!(stream.len(), 2);
+    let rest = ["(2)", "4", "5"].map(str::to_owned);
+    assert_eq!(all(&mut stream), (rest.to_vec(), false));
+    signal.emit(&6);
+    assert_eq!((stream.len(), stream.try_next()), (1, Some(Ok(6))));
+}
+
+#[test]
 fn a_full_stream_that_rejects_is_a_failure_in_the_emission() {
     let signal = Signal::<u32>::new();
     let mut stream = signal.subscribe().label("slow").stream(1, Overflow::Reject);
