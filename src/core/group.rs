@@ -1,6 +1,5 @@
 //! Patterns: the handlers of one, and the topics that take them in.
 
-use super::entry::Anchor;
 use super::mode::Mode;
 use super::readers::Tag;
 use super::registry::Registry;
@@ -18,9 +17,8 @@ pub(crate) type WeakGroups<M, C> = Vec<<M as Mode>::Weak<Group<M, C>>>;
 
 impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Adds a hold of each handler.
-    pub(crate) fn hold_all(&self, handlers: &mut impl Extend<Handler<M, C>>) {
-        self.writer
-            .with(|writer| handlers.extend(writer.roster.iter().filter_map(Anchor::hold)));
+    pub(crate) fn hold_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
+        self.writer.with(|writer| writer.hold_all(give));
     }
 
     /// Takes the handlers of a pattern in, if it has not, and what they are in this moment.

@@ -31,9 +31,8 @@ pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
 ) -> Tally {
     let (horizon, settings) = (horizon(), &registry.settings);
     let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
-    groups
-        .iter()
-        .for_each(|group| group.hold_all(&mut handlers));
+    let mut give = |it| handlers.push(it);
+    groups.iter().for_each(|group| group.hold_all(&mut give));
     if handlers.is_empty() {
         if registry.is_closed() {
             return Tally::CLOSED;
@@ -41,7 +40,7 @@ pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
         let Some(unhandled) = registry.unhandled() else {
             return Tally::NOTHING;
         };
-        unhandled.hold_all(&mut handlers);
+        unhandled.hold_all(&mut |it| handlers.push(it));
         groups.push(unhandled);
     }
     let place = Location::caller();
@@ -83,8 +82,11 @@ pub(crate) fn run_retained<M: Mode, E: 'static, C: 'static>(
     context: &mut C,
     follows: Follows<'_>,
 ) -> Result<Tally, Level> {
+    if !signal.home.subject.retains() {
+        return Err(level);
+    }
     let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
-    let Some(kept) = signal.keep(event, &mut handlers) else {
+    let Some(kept) = signal.keep(event, &mut |it| handlers.push(it)) else {
         return Err(level);
     };
     let Ok(horizon) = kept else {
@@ -108,9 +110,10 @@ pub(crate) fn gather<M: Mode, E: 'static, C: 'static>(
     event: &E,
     handlers: &mut Vec<Handler<M, C>>,
 ) -> Option<u64> {
-    let horizon = match signal.keep(event, handlers) {
+    let mut give = |it| handlers.push(it);
+    let horizon = match signal.keep(event, &mut give) {
         Some(kept) => kept.ok()?,
-        None => signal.gather(signal.unhandled().as_ref(), handlers)?.0,
+        None => signal.gather(signal.unhandled().as_ref(), &mut give)?.0,
     };
     handlers.sort_unstable_by_key(rank);
     Some(horizon)

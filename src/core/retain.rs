@@ -137,12 +137,12 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     pub(crate) fn keep(
         &self,
         event: &E,
-        into: &mut impl Extend<Handler<M, C>>,
+        give: &mut impl FnMut(Handler<M, C>),
     ) -> Option<Result<u64, ()>> {
         let (retained, unhandled) = (self.retained()?, self.unhandled());
         let mut gathered = None;
         let gather = &mut || {
-            gathered = self.gather(unhandled.as_ref(), into);
+            gathered = self.gather(unhandled.as_ref(), give);
             gathered.is_some()
         };
         // SAFETY: `retained` is a hold, and the event one of this signal.

@@ -447,12 +447,12 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     pub(super) fn gather(
         &self,
         unhandled: Option<&M::Ptr<Group<M, C>>>,
-        into: &mut impl Extend<Handler<M, C>>,
+        give: &mut impl FnMut(Handler<M, C>),
     ) -> Option<(u64, Groups<M, C>)> {
         self.writer.with(|writer| {
             let horizon = horizon();
             let open = !writer.roster.is_closed();
-            open.then(|| (horizon, writer.gather(unhandled, into)))
+            open.then(|| (horizon, writer.gather(unhandled, give)))
         })
     }
 
@@ -468,7 +468,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             let mut groups = Groups::<M, C>::new();
             let look = self.published.read_or_publish(frame, || {
                 let mut handlers = Handlers::<M, C>::new();
-                groups = writer.gather(unhandled.as_ref(), &mut handlers);
+                groups = writer.gather(unhandled.as_ref(), &mut |it| handlers.push(it));
                 handlers
             });
             // One of them may have lost its last handle meanwhile, and must not go under the lock.
@@ -520,23 +520,30 @@ impl<M: Mode, E, C> Writer<M, E, C> {
             .is_some_and(|more| more.retained.is_some())
     }
 
-    /// Adds a hold of each handler, of patterns too; of `unhandled` if there are none. What comes
+    /// Gives a hold of each handler, of patterns too; of `unhandled` if there are none. What comes
     /// back goes outside of the lock.
     pub(super) fn gather(
         &self,
         unhandled: Option<&M::Ptr<Group<M, C>>>,
-        into: &mut impl Extend<Handler<M, C>>,
+        give: &mut impl FnMut(Handler<M, C>),
     ) -> Groups<M, C> {
-        let mut handlers: Handlers<M, C> = self.roster.iter().filter_map(Anchor::hold).collect();
+        let mut nobody = true;
+        let mut note = |handler| {
+            nobody = false;
+            give(handler);
+        };
+        self.hold_all(&mut note);
         let groups: Groups<M, C> = self.groups().filter_map(M::upgrade).collect();
-        groups
-            .iter()
-            .for_each(|group| group.hold_all(&mut handlers));
-        if let (true, Some(unhandled)) = (handlers.is_empty(), unhandled) {
-            unhandled.hold_all(&mut handlers);
+        groups.iter().for_each(|group| group.hold_all(&mut note));
+        if let (true, Some(unhandled)) = (nobody, unhandled) {
+            unhandled.hold_all(give);
         }
-        into.extend(handlers);
         groups
+    }
+
+    /// Gives a hold of each handler.
+    pub(super) fn hold_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
+        self.roster.iter().filter_map(Anchor::hold).for_each(give);
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
