@@ -439,10 +439,10 @@ impl<M: Mode> Anchor<M, dyn Control<M>> {
 }
 
 impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
-    /// Whether its target has died. For those in a roster, which keeps the hold that this needs, so
-    /// under its lock.
+    /// Whether its target has died. For those in the roster of a signal that is not being dropped,
+    /// under its lock: that roster keeps the hold that this needs.
     pub(crate) fn is_dead(&self) -> bool {
-        // SAFETY: an anchor in the roster has not been released.
+        // SAFETY: an anchor in such a roster has not been released.
         self.head().has(state::WEAK) && !unsafe { self.get().lives() }
     }
 }

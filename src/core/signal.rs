@@ -562,8 +562,13 @@ impl<M: Mode, E, C> Writer<M, E, C> {
 
 impl<M: Mode, E, C> Drop for Signal<M, E, C> {
     fn drop(&mut self) {
+        let retained = self.writer.with(|writer| {
+            // Their subscriptions find no signal any more, and release them where they stand: none of
+            // them may be asked for its target, and nobody wants to know how many live.
+            writer.roster.has_weak = false;
+            writer.more().retained.take()
+        });
         self.clear();
-        let retained = self.writer.with(|writer| writer.more().retained.take());
         retained.as_ref().into_iter().for_each(Anchor::release);
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
             registry.sign_off(&self.home, self.address());

@@ -15,6 +15,28 @@ use slotcast::{
 use crate::log::{Log, OnDrop, panic_of};
 
 #[test]
+fn a_signal_may_go_while_its_subscriptions_do() {
+    for round in 0..100 {
+        let signal = Signal::<u32>::new();
+        let target = Arc::new(7);
+        let subs: Vec<_> = (0..2000)
+            .map(|_| signal.on_weak(&target, |_, _| ()))
+            .collect();
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                (0..round * 20).for_each(|_| std::hint::spin_loop());
+                subs.iter().rev().for_each(|sub| _ = sub.cancel());
+            });
+            start.wait();
+            drop(signal);
+        });
+        assert_eq!(Arc::weak_count(&target), 0);
+    }
+}
+
+#[test]
 fn cancel_and_wait_waits_for_the_emission_that_runs() {
     let signal = Signal::<u32>::new();
     let (inside, entered) = mpsc::channel();

@@ -207,6 +207,23 @@ fn whoever_hears_that_the_last_handler_has_gone_may_drop_its_subscription() {
 }
 
 #[test]
+fn a_handler_may_keep_what_else_is_subscribed_to_its_signal() {
+    let ends: [fn(Signal<u32>); 3] = [drop, |signal| signal.close(), |signal| _ = signal.clear()];
+    for end in ends {
+        let signal = Signal::new();
+        let shelf = Arc::new(Mutex::new(None));
+        let sub = signal.on({
+            let shelf = shelf.clone();
+            move |_| drop(shelf.lock().unwrap().take())
+        });
+        *shelf.lock().unwrap() = Some(Kept::Stream(signal.stream(1, Overflow::Reject)));
+        drop(shelf);
+        end(signal);
+        assert!(!sub.is_active());
+    }
+}
+
+#[test]
 fn a_subscription_that_is_cancelled_by_its_id_may_be_dropped_meanwhile() {
     let bus = Bus::new();
     let (shelf, _demand) = goes_with_demand(&bus.signal(&TOPIC));
