@@ -14,8 +14,8 @@ mod measure;
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -61,6 +61,7 @@ fn begin<F: Future + Unpin>(future: &mut F) {
 fn main() {
     one_event();
     one_event_to_who_waits();
+    one_event_from_elsewhere();
     many_events();
 }
 
@@ -128,6 +129,35 @@ fn one_event_to_who_waits() {
         }),
     ]);
     print(&["oneshot", "next()"], &costs);
+}
+
+/// Asked of another thread, which answers.
+fn one_event_from_elsewhere() {
+    println!("\nThe same, sent by another thread that is asked for it.");
+    let signal = Signal::<u64>::new();
+    let (ask, asked) = mpsc::channel::<tokio::sync::oneshot::Sender<u64>>();
+    let sending = thread::spawn(move || asked.iter().for_each(|it| it.send(7).unwrap()));
+    let (ask_signal, asked) = mpsc::channel::<()>();
+    let emitting = thread::spawn({
+        let signal = signal.clone();
+        move || asked.iter().for_each(|()| _ = signal.emit(&7))
+    });
+    let costs = nanoseconds([
+        each(|| {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            ask.send(sender).unwrap();
+            block_on(receiver).unwrap()
+        }),
+        each(|| {
+            let next = signal.next();
+            ask_signal.send(()).unwrap();
+            block_on(next).unwrap()
+        }),
+    ]);
+    print(&["oneshot", "next()"], &costs);
+    drop((ask, ask_signal));
+    sending.join().unwrap();
+    emitting.join().unwrap();
 }
 
 fn print(names: &[&str], costs: &[f64]) {

@@ -566,7 +566,7 @@ impl<M: Mode, E, C> Drop for Signal<M, E, C> {
             // Their subscriptions find no signal any more, and release them where they stand: none of
             // them may be asked for its target, and nobody wants to know how many live.
             writer.roster.has_weak = false;
-            writer.more().retained.take()
+            writer.more.as_mut().and_then(|more| more.retained.take())
         });
         self.clear();
         retained.as_ref().into_iter().for_each(Anchor::release);
