@@ -101,9 +101,10 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
             }
             self.rest = handlers.into_iter();
         } else {
-            self.horizon = horizon();
             let emit = |event: &E| emission::run(&self.signal, event, &mut ());
-            (self.tally, self.flights) = boarding(event, emit);
+            (self.tally, self.flights) = boarding(event, self.signal.max_depth, emit);
+            // Not before: the event is cloned first where it is kept, and a clone may subscribe.
+            self.horizon = horizon();
         }
     }
 
@@ -118,7 +119,7 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
         let Some(handler) = self.rest.next() else {
             return false;
         };
-        let (tally, flights) = boarding(event, |event: &E| {
+        let (tally, flights) = boarding(event, self.signal.max_depth, |event: &E| {
             held::run_one(&handler, event, &self.signal.home, &mut ())
         });
         self.tally.add(tally);
@@ -139,6 +140,10 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         let home = &*this.signal.home.clone();
         let settings = &home.settings;
         if !this.begun {
+            let _occupied = thread::occupy(Frame {
+                inside: this.signal.address(),
+                horizon: horizon(),
+            });
             this.begin(&event);
         }
         // Whoever waits for one of its handlers in here would wait for this very poll.
@@ -172,6 +177,10 @@ impl<M: Mode, E: 'static> FusedFuture for EmitAsync<M, E> {
 
 impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
     fn drop(&mut self) {
+        let _occupied = thread::occupy(Frame {
+            inside: self.signal.address(),
+            horizon: self.horizon,
+        });
         self.flights.clear();
         // Each by itself: captures, and the event, may panic.
         self.rest.by_ref().for_each(drop);

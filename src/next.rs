@@ -313,9 +313,9 @@ impl<M: Mode, E: 'static> Drop for Next<M, E> {
         if waits {
             entry.cancel();
         }
-        drop(waker);
         let head = entry.head();
-        if let (Some(event), Some(home)) = (event, &head.home) {
+        if let Some(home) = &head.home {
+            faults::drop_event(waker, home, head.place);
             faults::drop_event(event, home, head.place);
         }
     }

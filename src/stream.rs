@@ -39,6 +39,7 @@ use crate::topic::Topic;
 /// - `DropOldest`, `DropNewest`: the stream yields an `Err` of [`Lagged`] in the place of those that
 ///   were dropped, which says how many.
 /// - `Block`: whoever emits waits until the stream is taken from, or ends. In the shared flavour only.
+///   What a signal that [retains](Signal::retain) hands over may be more than the capacity.
 ///   **A thread that fills its own stream waits for ever**, and so does a task of an executor whose
 ///   only thread emits: here, unlike in a queue, nobody can know who will take what there is.
 ///
@@ -200,10 +201,12 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
             map,
             buffer: buffer.clone(),
         };
+        let subscription = Subscription::new(self.enlist(pushes).erase(|entry| entry));
+        buffer.begin();
         EventStream {
             buffer,
             cursor: Cursor::default(),
-            subscription: Subscription::new(self.enlist(pushes).erase(|entry| entry)),
+            subscription,
             done: false,
         }
     }

@@ -430,6 +430,35 @@ fn a_kept_event_reaches_a_new_handler_once() {
     });
 }
 
+/// Uses the signal when it is dropped.
+struct Emits(slotcast::WeakSignal<u32>);
+
+impl Drop for Emits {
+    fn drop(&mut self) {
+        if let Some(signal) = self.0.upgrade() {
+            signal.emit(&2);
+        }
+    }
+}
+
+/// What is cleared while it is handed what is kept is not dropped under the lock. Planted: none of its
+/// own.
+#[test]
+fn clear_against_a_kept_event() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        signal.retain_last();
+        let clearing = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.clear()
+        });
+        let captured = Emits(signal.downgrade());
+        let sub = signal.on(move |_| _ = &captured);
+        clearing.join().unwrap();
+        drop(sub);
+    });
+}
+
 /// An executor of one task, whose thread waits until it is woken.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Bell(Mutex<bool>, Condvar);

@@ -54,6 +54,8 @@ struct State<T> {
     pushed: usize,
     /// `taken`, when it was last looked at: where that will do, no line of memory goes back and forth.
     seen: usize,
+    /// There is a stream.
+    begun: bool,
     /// Nothing is let in any more.
     over: bool,
     waiter: Waiter,
@@ -95,6 +97,7 @@ impl<M: Mode, T> Buffer<M, T> {
             next: 0,
             pushed: 0,
             seen: 0,
+            begun: false,
             over: false,
             waiter: Waiter::default(),
         };
@@ -114,6 +117,10 @@ impl<M: Mode, T> Buffer<M, T> {
 
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    pub(crate) fn begin(&self) {
+        self.state.0.with(|state| state.begun = true);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -149,6 +156,8 @@ impl<M: Mode, T> Buffer<M, T> {
                         return ControlFlow::Break(Verdict::Dropped);
                     }
                     Overflow::DropOldest => oldest = self.oldest(state),
+                    // What a signal has kept is handed over before there is anybody to take it.
+                    Overflow::Block if !state.begun => {}
                     Overflow::Block => {
                         self.blocked.add(1);
                         // Either this thread sees what was taken, or the stream that it waits.
@@ -195,6 +204,9 @@ impl<M: Mode, T> Buffer<M, T> {
     /// Counts an event that could not be cloned.
     fn lose(&self) -> Told {
         self.state.0.with(|state| {
+            if state.over {
+                return Told::default();
+            }
             state.next = state.next.wrapping_add(1);
             state.waiter.take()
         })
@@ -218,7 +230,7 @@ impl<M: Mode, T> Buffer<M, T> {
         });
         let outbox = self.outbox.0.with(std::mem::take);
         self.make_room();
-        drop(waker);
+        faults::drop_event(waker, &self.home, self.place);
         for Numbered { event, .. } in outbox.into_iter().chain(inbox) {
             faults::drop_event(event, &self.home, self.place);
         }

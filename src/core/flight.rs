@@ -172,8 +172,13 @@ fn board<M: Mode>(flight: Flight<M>) {
 /// Emits, and collects what the async handlers start.
 pub(crate) fn boarding<M: Mode, E: 'static>(
     event: &M::Ptr<E>,
+    max_depth: usize,
     emit: impl FnOnce(&E) -> Tally,
 ) -> (Tally, Vec<Flight<M>>) {
+    if thread::depth() >= max_depth {
+        // It is refused. Who is told of that may emit on the level that is laid out below.
+        return (emit(event), Vec::new());
+    }
     let here = Awaited {
         depth: thread::depth() + 1,
         event: Box::new(event.clone()),
@@ -241,7 +246,9 @@ impl Future for Launched {
 impl Drop for Launched {
     fn drop(&mut self) {
         if let Some(flight) = &self.0 {
+            let occupied = thread::occupy(flight.frame());
             faults::abandoned(flight.hold.entry().head());
+            drop(occupied);
         }
     }
 }

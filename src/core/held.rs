@@ -43,6 +43,12 @@ pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
         unhandled.hold_all(&mut |it| handlers.push(it));
         groups.push(unhandled);
     }
+    // All that is of the user's comes after this: there are holds.
+    let occupy = |group: &M::Ptr<Group<M, C>>| {
+        let inside = group.address();
+        thread::occupy(Frame { inside, horizon })
+    };
+    let occupied: SmallVec<[_; 4]> = groups.iter().map(occupy).collect();
     let place = Location::caller();
     if thread::depth() >= settings.max_depth() {
         return refused(name, settings, place);
@@ -51,11 +57,6 @@ pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
     let Some(level) = thread::descend(settings.max_depth()) else {
         return refused(name, settings, place);
     };
-    let occupy = |group: &M::Ptr<Group<M, C>>| {
-        let inside = group.address();
-        thread::occupy(Frame { inside, horizon })
-    };
-    let occupied: SmallVec<[_; 4]> = groups.iter().map(occupy).collect();
     handlers.sort_unstable_by_key(rank);
     let subject = Subject::new::<E>(Kind::Topic, name.clone());
     let follows = Follows::NONE;

@@ -93,14 +93,13 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
             let handler = too_early.unwrap_or_else(insert);
             (handler, kept.events.clone())
         });
-        let Some(handler) = handler else { return };
-        let occupied = thread::occupy(Frame {
-            inside: handler.entry().address(),
-            horizon: 0,
-        });
+        let inside = handler.as_ref().map_or(0, |it| it.entry().address());
+        let occupied = thread::occupy(Frame { inside, horizon: 0 });
         for event in events {
-            // There is no emission to tell of failures. What no hook was told of is logged here.
-            drop(held::run_one(&handler, &*event, home, &mut ()));
+            if let Some(handler) = &handler {
+                // There is no emission to tell of failures. What no hook was told of is logged here.
+                drop(held::run_one(handler, &*event, home, &mut ()));
+            }
             faults::drop_event(event, home, self.head().place);
         }
         drop(handler);
@@ -140,9 +139,13 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         give: &mut impl FnMut(Handler<M, C>),
     ) -> Option<Result<u64, ()>> {
         let (retained, unhandled) = (self.retained()?, self.unhandled());
-        let mut gathered = None;
+        let (mut gathered, mut occupied) = (None, None);
+        let inside = self.address();
         let gather = &mut || {
             gathered = self.gather(unhandled.as_ref(), give);
+            // There are holds, and events to be dropped.
+            let occupy = |&(horizon, _): &_| thread::occupy(Frame { inside, horizon });
+            occupied = gathered.as_ref().map(occupy);
             gathered.is_some()
         };
         // SAFETY: `retained` is a hold, and the event one of this signal.
@@ -151,6 +154,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 .entry()
                 .keep(NonNull::from(event).cast(), &self.home, gather)
         };
+        drop(occupied);
         // The groups go outside of both locks.
         Some(gathered.map(|(horizon, _groups)| horizon).ok_or(()))
     }

@@ -223,8 +223,8 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 retained.entry().hand_over(&this.home, &mut || {
                     inserted = insert(true);
                     let (entry, _) = inserted.as_ref()?;
-                    let handler = entry.cast::<dyn Handle<M, C>>(|entry| entry).hold();
-                    handler.filter(|_| !entry.head().has(state::REMOVED))
+                    // Removed or not: here is a lock, and this may be the last hold by now.
+                    entry.cast::<dyn Handle<M, C>>(|entry| entry).hold()
                 });
             }
         }
@@ -237,7 +237,9 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
             registry.attach(&this.home);
         }
         this.tell_watchers();
-        if entry.head().has(state::REMOVED) {
+        // Those that were never let in. Whoever has removed another releases it, or leaves that to a
+        // call that waits in a queue.
+        if entry.head().has(state::CLOSED) || wish.limit == Some(0) {
             entry.release();
         }
         entry

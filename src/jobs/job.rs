@@ -13,7 +13,7 @@ use futures_core::FusedFuture;
 use super::context::{Listener, Progress};
 use super::core::{Callback, Core, Taker, Waited};
 use super::error::{JobError, Outcome};
-use super::pool::{self, Pool};
+use super::pool;
 use super::task::{Body, Control};
 
 /// Background work that completes once: with a value, or with a [`JobError`].
@@ -264,8 +264,8 @@ impl<T: Send + 'static> Job<T> {
         }
         // Not helped by this thread: that could take longer.
         let _away = match timeout {
-            Duration::ZERO => None,
-            _ => pool::here().and_then(Pool::away),
+            Duration::ZERO => Vec::new(),
+            _ => pool::away(),
         };
         // Later than the clock can tell is never.
         match core.wait(Instant::now().checked_add(timeout)) {

@@ -23,7 +23,7 @@ const LOOKS: usize = if cfg!(loom) { 0 } else { 100 };
 
 per_thread! {
     /// The pool that this thread works for.
-    HERE: RefCell<Option<Arc<Pool>>> = RefCell::new(None)
+    HERE: RefCell<Vec<Arc<Pool>>> = RefCell::new(Vec::new())
 }
 per_thread! {
     NESTED: Cell<usize> = Cell::new(0)
@@ -326,16 +326,14 @@ impl Pool {
     }
 
     fn is_here(&self) -> bool {
-        let is_me = |here: &Option<Arc<Pool>>| {
-            here.as_ref()
-                .is_some_and(|here| std::ptr::eq(Arc::as_ptr(here), self))
-        };
-        HERE.try_with(|here| is_me(&here.borrow())).unwrap_or(false)
+        let is_me = |it: &Arc<Pool>| std::ptr::eq(Arc::as_ptr(it), self);
+        HERE.try_with(|here| here.borrow().iter().any(is_me))
+            .unwrap_or(false)
     }
 
     /// A thread of this pool is about to wait for something that may need another job of the pool:
     /// until it is back, there is one thread more.
-    pub(super) fn away(pool: Arc<Pool>) -> Option<Away> {
+    fn away(pool: Arc<Pool>) -> Option<Away> {
         let spawns = {
             let mut state = lock(&pool.state);
             // Jobs of somebody else's executor: how it copes with waiting is its affair.
@@ -343,7 +341,8 @@ impl Pool {
                 return None;
             }
             state.wanted += 1;
-            let spawns = state.idle == 0 && state.alive < state.wanted;
+            // Whether or not one sleeps: by the time that is seen, it may have work.
+            let spawns = state.alive < state.wanted;
             state.alive += usize::from(spawns);
             spawns
         };
@@ -386,24 +385,31 @@ impl Drop for Away {
     }
 }
 
-/// The pool that this thread works for.
-pub(super) fn here() -> Option<Arc<Pool>> {
-    HERE.try_with(|here| here.borrow().clone()).ok().flatten()
+/// The pools that this thread works for, each in a job of the one before.
+pub(super) fn here() -> Vec<Arc<Pool>> {
+    HERE.try_with(|here| here.borrow().clone())
+        .unwrap_or_default()
+}
+
+/// This thread is about to wait: [`Pool::away`], for all that it works for.
+pub(super) fn away() -> Vec<Away> {
+    here().into_iter().filter_map(Pool::away).collect()
 }
 
 /// This thread works for `pool`, until that is dropped.
 pub(super) fn enter(pool: Arc<Pool>) -> Here {
-    let before = HERE.try_with(|here| here.borrow_mut().replace(pool));
-    Here(before.ok().flatten())
+    let entered = HERE.try_with(|here| here.borrow_mut().push(pool));
+    Here(entered.is_ok())
 }
 
-pub(super) struct Here(Option<Arc<Pool>>);
+pub(super) struct Here(bool);
 
 impl Drop for Here {
     fn drop(&mut self) {
-        let before = self.0.take();
-        // What comes out is dropped here, where nothing is borrowed.
-        let _pool = HERE.try_with(|here| std::mem::replace(&mut *here.borrow_mut(), before));
+        if self.0 {
+            // What comes out is dropped here, where nothing is borrowed.
+            let _pool = HERE.try_with(|here| here.borrow_mut().pop());
+        }
     }
 }
 

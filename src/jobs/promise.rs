@@ -8,7 +8,7 @@ use super::context::JobContext;
 use super::core::Core;
 use super::error::JobError;
 use super::job::Job;
-use super::pool::{self, Away, Pool};
+use super::pool::{self, Away};
 use super::task::{Body, Control};
 
 /// A job, and the promise that completes it: for work that is done elsewhere, by a callback of some
@@ -154,8 +154,8 @@ impl<T: Send + 'static> Body<T> for Promised<T> {
         self
     }
 
-    fn help(self: Arc<Self>) -> Option<Away> {
-        // Another job of that pool may have the promise.
-        pool::here().and_then(Pool::away)
+    fn help(self: Arc<Self>) -> Vec<Away> {
+        // Another job of those pools may have the promise.
+        pool::away()
     }
 }

@@ -23,7 +23,7 @@ pub(super) trait Body<T>: Send + Sync {
     fn control(self: Arc<Self>) -> Arc<dyn Control>;
     /// This thread is about to wait for it for as long as it takes. Runs it here if it waits in the
     /// pool that this thread works for.
-    fn help(self: Arc<Self>) -> Option<Away>;
+    fn help(self: Arc<Self>) -> Vec<Away>;
 }
 
 /// A job, as its pool knows it.
@@ -154,14 +154,17 @@ where
         self
     }
 
-    fn help(self: Arc<Self>) -> Option<Away> {
-        let here = pool::here()?;
-        if !self.pool().is_some_and(|pool| Arc::ptr_eq(pool, &here)) {
-            return Pool::away(here);
+    fn help(self: Arc<Self>) -> Vec<Away> {
+        let is_own = |here: &Arc<Pool>| self.pool().is_some_and(|pool| Arc::ptr_eq(pool, here));
+        if let Some(pool) = pool::here().into_iter().find(is_own) {
+            // All that is below on the stack waits for this job, so to run it on top holds up nobody.
+            // Of another job that could not be said.
+            pool::nest(pool, self.clone());
+            if self.core.is_done() {
+                return Vec::new();
+            }
         }
-        // All that is below on the stack waits for this job, so to run it on top holds up nobody.
-        // Of another job that could not be said.
-        pool::nest(here, self);
-        None
+        // Somebody else runs it, or will.
+        pool::away()
     }
 }

@@ -279,3 +279,27 @@ fn a_runtime_is_an_executor() {
     let done = runtime.block_on(async { tokio::spawn(bus.emit_async(&NUMBER, 9)).await });
     assert_eq!((done.unwrap().ran(), ended.recv()), (1, Ok(9)));
 }
+
+/// The hook runs where the refused emission would have called its handlers, but for one level.
+#[test]
+fn what_a_hook_emits_for_a_refused_emission_is_not_taken_for_a_part_of_it() {
+    let (free, tasks) = by_hand();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let handler = free.subscribe(&NUMBER).on_async({
+        let seen = seen.clone();
+        move |n: Arc<u32>| {
+            let seen = seen.clone();
+            async move { seen.lock().unwrap().push(*n) }
+        }
+    });
+    let bus = Bus::builder().max_depth(1).build();
+    bus.set_error_hook(move |_| _ = free.emit(&NUMBER, &2));
+    let inner = bus.signal(&NUMBER);
+    let outer = bus.signal(&Topic::<u8>::new("outer"));
+    inner.on(|_| ()).detach();
+    let _sub = outer.on(move |_| _ = poll(&mut inner.emit_async(1)));
+    outer.emit(&0);
+    assert_eq!(run(&tasks), 1);
+    assert_eq!(*seen.lock().unwrap(), [2]);
+    drop(handler);
+}

@@ -1041,3 +1041,88 @@ fn misuse_is_refused_at_the_callers_line() {
         "the name \"a\\0b\" contains a NUL character, which the name of a thread cannot"
     );
 }
+
+/// Long enough for whoever would stand still without.
+fn soon<T: Send + 'static>(job: Job<T>) -> Outcome<T> {
+    job.wait_timeout(LONG)
+        .unwrap_or_else(|_| panic!("it stands still"))
+}
+
+#[test]
+fn a_pool_of_one_goes_on_while_a_job_waits_for_one_that_runs() {
+    let jobs = Jobs::new(1);
+    let (promise, promised) = promise::<u32>();
+    let (began, begins) = mpsc::channel();
+    let first = jobs.submit(move |_| {
+        began.send(()).unwrap();
+        promised.wait()
+    });
+    begins.recv().unwrap();
+    let second = jobs.submit(move |_| first.wait());
+    until(|| jobs.running() == 2);
+    let third = jobs.submit(move |_| promise.complete(7));
+    assert_eq!(soon(second), Ok(Ok(Ok(7))));
+    assert_eq!(soon(third), Ok(()));
+}
+
+#[test]
+fn a_thread_that_slept_is_not_the_one_that_stands_in() {
+    let jobs = Jobs::new(2);
+    let (promise, promised) = promise::<u32>();
+    let first = jobs.submit(move |_| {
+        // The other thread sleeps by then.
+        thread::sleep(Duration::from_millis(100));
+        promised.wait()
+    });
+    thread::sleep(Duration::from_millis(200));
+    let (send, receive) = mpsc::sync_channel::<()>(0);
+    let second = jobs.submit(move |_| receive.recv_timeout(LONG).is_ok());
+    let third = jobs.submit(move |_| {
+        _ = send.send(());
+        promise.complete(7);
+    });
+    assert_eq!((soon(second), soon(third)), (Ok(true), Ok(())));
+    assert_eq!(soon(first), Ok(Ok(7)));
+}
+
+/// A pool that runs its jobs where they are submitted, so that a job of another pool is inside of both.
+fn inline() -> Jobs {
+    Jobs::with_executor(|task: Box<dyn FnOnce() + Send>| task())
+}
+
+#[test]
+fn a_job_in_a_job_of_another_pool_waits_for_neither() {
+    let (jobs, here) = (Jobs::new(1), inline());
+    let (promise, promised) = promise::<u32>();
+    let (began, begins) = mpsc::channel();
+    let first = jobs.submit(move |_| {
+        let inner = here.submit(move |_| {
+            began.send(()).unwrap();
+            promised.wait()
+        });
+        inner.wait()
+    });
+    begins.recv().unwrap();
+    let second = jobs.submit(move |_| promise.complete(7));
+    assert_eq!(soon(first), Ok(Ok(Ok(7))));
+    assert_eq!(soon(second), Ok(()));
+}
+
+#[test]
+fn a_job_in_a_job_of_another_pool_shuts_down_neither_under_itself() {
+    let (jobs, here) = (Jobs::new(1), inline());
+    let pool = jobs.clone();
+    let first = jobs.submit(move |_| here.submit(move |_| pool.shutdown()).wait());
+    assert_eq!(soon(first), Ok(Ok(1)), "the outer one runs still");
+}
+
+#[test]
+fn a_job_in_a_job_of_another_pool_does_not_wait_for_room_that_it_has_to_make() {
+    let jobs = Jobs::builder().workers(1).backlog(1).build();
+    let (here, pool) = (inline(), jobs.clone());
+    let first = jobs.submit(move |_| {
+        here.submit(move |_| drop((pool.submit(|_| ()), pool.submit(|_| ()))))
+            .wait()
+    });
+    assert_eq!(soon(first), Ok(Ok(())));
+}

@@ -11,6 +11,7 @@ mod bounds;
 mod compile_fail;
 mod executors;
 mod gate;
+mod inside;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod log;

@@ -1115,3 +1115,25 @@ fn cancel_and_wait_waits_for_the_handler_that_was_replaced_too() {
     assert_eq!(signal.emit(&3).ran(), 1);
     assert_eq!(sub.cancel_and_wait(), Ok(()));
 }
+
+#[test]
+fn a_call_that_is_claimed_before_its_subscription_is_there_is_made() {
+    let queue = Queue::<Vec<u32>>::with_context();
+    let on_queue = |signal: &Signal<u32>| {
+        let limited = signal.subscribe().limit(1);
+        limited.on_queue(&queue, |seen: &mut Vec<u32>, n: &u32| seen.push(*n))
+    };
+    let (kept, asked) = (Signal::new(), Signal::new());
+    kept.retain_last();
+    kept.emit(&7);
+    let own = asked.downgrade();
+    let _demand = asked.on_demand(move |active| {
+        if active {
+            own.upgrade().unwrap().emit(&8);
+        }
+    });
+    let _subs = [on_queue(&kept), on_queue(&asked)];
+    let mut seen = Vec::new();
+    queue.drain_with(&mut seen);
+    assert_eq!(seen, [7, 8]);
+}

@@ -3,8 +3,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use async_executor::{Executor, LocalExecutor};
 use futures::{FutureExt, Stream, StreamExt, future};
 use slotcast::{Bus, EventStream, Lagged, Next, Overflow, Signal, Topic, local};
+
+use crate::log::{boom, panic_of};
 
 const NUMBER: Topic<u32> = Topic::new("waiting.number");
 const LONG: Duration = Duration::from_secs(60);
@@ -356,4 +358,32 @@ fn a_stream_is_a_stream() {
     signal.emit(&1);
     assert_eq!(stream.size_hint(), (1, None));
     assert!(format!("{stream:?} {:?}", signal.next()).contains("len: 1"));
+}
+
+#[test]
+fn a_stream_that_has_ended_loses_nothing_more() {
+    let signal = Signal::<u32>::new();
+    let shelf: Arc<Mutex<Option<EventStream<u32>>>> = Arc::default();
+    let (own, from) = (signal.downgrade(), shelf.clone());
+    let stream = signal
+        .subscribe()
+        .stream_map(4, Overflow::Reject, move |_| -> Option<u32> {
+            own.upgrade().unwrap().close();
+            assert_eq!(from.lock().unwrap().as_mut().unwrap().wait(), None);
+            boom("too late")
+        });
+    *shelf.lock().unwrap() = Some(stream);
+    assert_eq!(panic_of(|| signal.emit(&1)), "too late");
+    let mut stream = shelf.lock().unwrap().take().unwrap();
+    assert_eq!(stream.wait(), None);
+}
+
+#[test]
+fn a_stream_that_blocks_is_made_whatever_is_handed_to_it() {
+    let signal = Signal::<u32>::new();
+    signal.retain(2);
+    (1..=2).for_each(|n| _ = signal.emit(&n));
+    let mut stream = signal.stream(1, Overflow::Block);
+    assert_eq!(stream.len(), 2);
+    assert_eq!((stream.wait(), stream.wait()), (Some(Ok(1)), Some(Ok(2))));
 }
