@@ -139,18 +139,15 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         };
         let home = &*this.signal.home.clone();
         let settings = &home.settings;
+        // Whoever waits for one of its handlers in here would wait for this very poll.
+        let inside = this.signal.address();
         if !this.begun {
-            let _occupied = thread::occupy(Frame {
-                inside: this.signal.address(),
-                horizon: horizon(),
-            });
+            let horizon = horizon();
+            let _occupied = thread::occupy(Frame { inside, horizon });
             this.begin(&event);
         }
-        // Whoever waits for one of its handlers in here would wait for this very poll.
-        let _occupied = thread::occupy(Frame {
-            inside: this.signal.address(),
-            horizon: this.horizon,
-        });
+        let horizon = this.horizon;
+        let _occupied = thread::occupy(Frame { inside, horizon });
         loop {
             let tally = poll_all(&mut this.flights, settings, cx);
             this.tally.add(tally);
