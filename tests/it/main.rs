@@ -14,6 +14,7 @@ mod gate;
 mod inside;
 #[cfg(feature = "jobs")]
 mod jobs;
+mod layers;
 mod log;
 mod memory;
 mod model;

@@ -1,0 +1,226 @@
+//! The layers of the crate: which folder may know which, read from the sources.
+//!
+//! Each file of `src` imports from its own layer and from those before it in [`LAYERS`], and no
+//! files import each other in a circle. A new file has to be given its place here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the bottom up: a file imports from its own layer and from those above it in this list.
+/// Files that stand in `src` itself are given by name, folders with all that is in them.
+const LAYERS: &[&[&str]] = &[
+    &[
+        "bounded.rs",
+        "builder.rs",
+        "bus.rs",
+        "by_name.rs",
+        "by_pattern.rs",
+        "core",
+        "delayed.rs",
+        "demand.rs",
+        "drained.rs",
+        "emission.rs",
+        "emit_all.rs",
+        "emit_async.rs",
+        "error.rs",
+        "executor.rs",
+        "failure.rs",
+        "flavour.rs",
+        "hooks.rs",
+        "local.rs",
+        "next.rs",
+        "outcome.rs",
+        "pattern.rs",
+        "queue.rs",
+        "ready.rs",
+        "retain.rs",
+        "scope.rs",
+        "shared.rs",
+        "signal.rs",
+        "stream.rs",
+        "subscribe.rs",
+        "subscription.rs",
+        "topic.rs",
+    ],
+    &["jobs"],
+    &["testing"],
+    &["cookbook"],
+];
+/// How many files import each other in a circle.
+const IN_CIRCLES: usize = 41;
+/// The files that may hold `unsafe` code.
+const UNSAFE: &[&str] = &[
+    "core/demand.rs",
+    "core/emission.rs",
+    "core/entry.rs",
+    "core/faults.rs",
+    "core/handlers.rs",
+    "core/hooks.rs",
+    "core/lanes.rs",
+    "core/queued.rs",
+    "core/readers.rs",
+    "core/replace.rs",
+    "core/retain.rs",
+    "core/signal.rs",
+    "core/slot.rs",
+    "core/snapshot.rs",
+    "core/wakes.rs",
+    "pattern.rs",
+];
+/// How many lines of code, without comments and unit tests, a file may have.
+const MOST_LINES_OF_CODE: usize = 500;
+
+/// The code of each file, by its path in `src`.
+fn sources() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    collect(&root, &mut found);
+    let name = |it: &PathBuf| {
+        let inside = it.strip_prefix(&root).expect("it was found there");
+        inside.to_string_lossy().replace('\\', "/")
+    };
+    let text = |it: &PathBuf| fs::read_to_string(it).expect("sources are readable");
+    found.iter().map(|it| (name(it), code(&text(it)))).collect()
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("src is readable") {
+        let path = entry.expect("src is readable").path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The lines with code on them, without comments and the unit tests at the end of a file.
+fn code(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let text = text
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default();
+    let without_comment = |line: &str| match line.find("//") {
+        Some(at) if !line[..at].contains('"') => line[..at].to_owned(),
+        _ => line.to_owned(),
+    };
+    let lines = text.lines().map(without_comment);
+    let lines: Vec<_> = lines.filter(|line| !line.trim().is_empty()).collect();
+    lines.join("\n")
+}
+
+/// The position of a file's layer.
+fn layer(file: &str) -> usize {
+    let holds = |it: &&str| file == *it || file.starts_with(&format!("{it}/"));
+    LAYERS
+        .iter()
+        .position(|layer| layer.iter().any(|it| holds(&it)))
+        .unwrap_or_else(|| panic!("{file} has no place in LAYERS of tests/it/layers.rs"))
+}
+
+/// The paths that begin after `prefix`, `{a, b}` taken apart.
+fn paths(code: &str, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for rest in code.split(prefix).skip(1) {
+        let end = rest.find(|it: char| !(it.is_alphanumeric() || it == '_' || it == ':'));
+        let path = &rest[..end.unwrap_or(rest.len())];
+        match rest[path.len()..].strip_prefix('{') {
+            Some(list) if path.is_empty() || path.ends_with("::") => {
+                let list = list.split('}').next().unwrap_or_default();
+                found.extend(list.split(',').map(|it| format!("{path}{}", it.trim())));
+            }
+            _ => found.push(path.to_owned()),
+        }
+    }
+    found
+}
+
+/// The file that a path leads into, from this folder.
+fn target(folder: &[&str], path: &str, files: &BTreeMap<String, String>) -> Option<String> {
+    let path = path.split("::").take_while(|it| !it.is_empty());
+    let names: Vec<&str> = folder.iter().copied().chain(path).collect();
+    (folder.len() + 1..=names.len()).rev().find_map(|n| {
+        let at = names[..n].join("/");
+        [format!("{at}.rs"), format!("{at}/mod.rs")]
+            .into_iter()
+            .find(|it| files.contains_key(it))
+    })
+}
+
+/// The files that a file imports, by `crate::` or by `super::`. A `mod.rs` that only lists what is
+/// in its folder, and `lib.rs`, are imported by nobody and import nothing.
+fn imports(files: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String>> {
+    let is_list = |file: &str| {
+        let code = &files[file];
+        let declares = |line: &str| line.contains("mod ") || line.starts_with('#');
+        file == "lib.rs" || (file.ends_with("mod.rs") && code.lines().all(declares))
+    };
+    let of = |file: &String, code: &String| {
+        let mut here: Vec<&str> = file.split('/').collect();
+        here.pop();
+        if file.ends_with("mod.rs") {
+            here.pop();
+        }
+        let mut found = BTreeSet::new();
+        for (prefix, folder) in [("crate::", &[][..]), ("super::", &here[..])] {
+            let paths = paths(code, prefix);
+            found.extend(paths.iter().filter_map(|path| target(folder, path, files)));
+        }
+        found.retain(|it| it != file && !is_list(it));
+        (file.clone(), found)
+    };
+    let asked = files.iter().filter(|(file, _)| !is_list(file));
+    asked.map(|(file, code)| of(file, code)).collect()
+}
+
+#[test]
+fn each_layer_imports_only_what_is_below_it() {
+    let mut wrong = Vec::new();
+    for (file, used) in imports(&sources()) {
+        let above = used.iter().filter(|it| layer(it) > layer(&file));
+        wrong.extend(above.map(|it| format!("{file} imports {it}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let imports = imports(&sources());
+    let mut circles = BTreeSet::new();
+    for start in imports.keys() {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![start]);
+        while let Some(file) = next.pop() {
+            let used = imports.get(file).into_iter().flatten();
+            next.extend(used.filter(|it| seen.insert(*it)));
+        }
+        if seen.contains(start) {
+            circles.insert(start);
+        }
+    }
+    assert!(circles.len() <= IN_CIRCLES, "in a circle: {circles:#?}");
+}
+
+#[test]
+fn no_file_is_long() {
+    for (file, code) in sources() {
+        let lines = code.lines().count();
+        assert!(
+            lines <= MOST_LINES_OF_CODE,
+            "{file} has {lines} lines of code"
+        );
+    }
+}
+
+#[test]
+fn unsafe_code_stays_behind_its_walls() {
+    for (file, code) in sources() {
+        let has = code.contains("unsafe ") || code.contains("unsafe{");
+        assert_eq!(
+            has,
+            UNSAFE.contains(&&*file),
+            "{file}: unsafe code, and the list of files with it"
+        );
+    }
+}
