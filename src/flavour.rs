@@ -19,21 +19,21 @@
 
 use crate::core::mode::Mode;
 
-pub use crate::builder::BusBuilder;
+pub use crate::bus::builder::BusBuilder;
 pub use crate::bus::{Bus, WeakBus};
 pub use crate::core::mode::{Carries, Local, Shared, Shares};
-pub use crate::delayed::Delayed;
-pub use crate::demand::Demand;
-pub use crate::emit_all::EmitAll;
-pub use crate::emit_async::EmitAsync;
-pub use crate::next::Next;
+pub use crate::futures::emit_all::EmitAll;
+pub use crate::futures::emit_async::EmitAsync;
+pub use crate::futures::next::Next;
+pub use crate::futures::stream::EventStream;
 pub use crate::queue::Queue;
-pub use crate::ready::Ready;
-pub use crate::scope::Scope;
+pub use crate::queue::delayed::Delayed;
+pub use crate::queue::ready::Ready;
+pub use crate::signal::demand::Demand;
+pub use crate::signal::scope::Scope;
+pub use crate::signal::subscribe::Subscribe;
+pub use crate::signal::subscription::{Pause, Subscription};
 pub use crate::signal::{Signal, WeakSignal};
-pub use crate::stream::EventStream;
-pub use crate::subscribe::Subscribe;
-pub use crate::subscription::{Pause, Subscription};
 
 /// [`Shared`] or [`Local`]. Sealed.
 pub trait Flavour: Mode {}

@@ -250,47 +250,27 @@
 //!
 //! Needs Rust 1.85. That rises in minor releases only, and the changelog says so.
 
-mod bounded;
-mod builder;
 mod bus;
-mod by_name;
-mod by_pattern;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
 mod core;
-mod delayed;
-mod demand;
-mod drained;
-mod emission;
-mod emit_all;
-mod emit_async;
 mod error;
 mod executor;
 mod failure;
 pub mod flavour;
-mod hooks;
+mod futures;
 #[cfg(feature = "jobs")]
 pub mod jobs;
 pub mod local;
-mod next;
 mod outcome;
-mod pattern;
 mod queue;
-mod ready;
-mod retain;
-mod scope;
 mod shared;
 mod signal;
-mod stream;
-mod subscribe;
-mod subscription;
 pub mod testing;
 mod topic;
 
-pub use crate::core::home::Panics;
-pub use crate::core::room::Overflow;
-pub use crate::drained::Drained;
-pub use crate::emission::Emission;
+pub use crate::core::queue::overflow::Overflow;
+pub use crate::core::settings::signal_info::Panics;
 pub use crate::error::{
     Closed, DeferError, DeferErrorKind, Lagged, PatternError, ReplaceError, ReplaceErrorKind,
     StreamFull, TimedOut, TopicError, WaitError, WrongType,
@@ -300,13 +280,15 @@ pub use crate::failure::{FailureKind, HandlerError, HandlerErrors};
 #[cfg(feature = "jobs")]
 pub use crate::jobs::{Job, JobError, Jobs, Promise, promise};
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
-pub use crate::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::queue::PostError;
+pub use crate::queue::drained::Drained;
 pub use crate::shared::{
     Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EventStream, Next, Pause, Queue, Ready,
     Scope, Signal, Subscription, WeakBus, WeakSignal,
 };
-pub use crate::subscription::SubscriptionId;
+pub use crate::signal::emission::Emission;
+pub use crate::signal::subscription::SubscriptionId;
+pub use crate::topic::pattern::{AnyEvent, IntoPattern, Pattern};
 pub use crate::topic::{Event, Topic};
 
 #[cfg(all(doctest, feature = "jobs"))]

@@ -1,9 +1,9 @@
 //! One bus: a registry of topics and a queue, and their common end.
 
-use super::home::{Place, Settings};
-use super::mode::Mode;
-use super::queue::Queue;
-use super::registry::Registry;
+use crate::core::mode::Mode;
+use crate::core::queue::queue::Queue;
+use crate::core::registry::registry::Registry;
+use crate::core::settings::signal_info::{Place, Settings};
 
 pub(crate) struct Bus<M: Mode, C: 'static> {
     pub(crate) registry: M::Ptr<Registry<M, C>>,

@@ -8,12 +8,13 @@ use std::rc::{self, Rc};
 use std::sync::{self, Arc};
 use std::time::Instant;
 
-use super::flight::{self, Flight, Settled, settle};
-use super::lanes::{Lane, TypedLane};
-use super::parcel::{Parcel, Single};
-use super::readers::{Announced, Counted, Header, Pin, Publish};
-use super::registry::{Listed, WeakSignal};
-use super::sync::{AtomicPtr, AtomicUsize, Condvar, Lock, Mutex, Word, lock};
+use crate::core::primitives::sync::{AtomicPtr, AtomicUsize, Condvar, Lock, Mutex, Word, lock};
+use crate::core::queue::envelope::{Parcel, Single};
+use crate::core::queue::lanes::{Lane, TypedLane};
+use crate::core::reclaim::hazard::{Announced, Counted, Header, Pin, Publish};
+use crate::core::registry::registry::{Listed, WeakSignal};
+use crate::core::waiting::async_handler as flight;
+use crate::core::waiting::async_handler::{Flight, Settled, settle};
 use crate::executor::Executor;
 use crate::outcome::Outcome;
 

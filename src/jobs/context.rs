@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::Cancelled;
 use super::host::{self, Place};
 use super::pool::Pool;
-use crate::core::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 /// How far a job is.
 ///

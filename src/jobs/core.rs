@@ -11,8 +11,10 @@ use std::time::Instant;
 use super::context::JobContext;
 use super::error::{JobError, Outcome};
 use super::host::{self, Place};
-use crate::core::sync::{AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, planted};
-use crate::core::thread::token;
+use crate::core::primitives::sync::{
+    AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, planted,
+};
+use crate::core::primitives::thread::token;
 
 /// Called with the outcome. The one that was added before it hangs on to it.
 pub(super) trait Call<T>: Send {

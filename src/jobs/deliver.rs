@@ -7,7 +7,7 @@ use super::context::{Listener, Progress};
 use super::error::Outcome;
 use super::host::Way;
 use super::job::{Job, JobHandle};
-use crate::core::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::outcome::Outcome as Returned;
 use crate::queue::Queue;
 

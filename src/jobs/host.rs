@@ -4,11 +4,11 @@
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-use crate::core::faults;
-use crate::core::home::Home;
+use crate::core::failure::pending as faults;
 use crate::core::mode::Shared;
-use crate::core::queue::Queue as Core;
-use crate::core::queued::posted;
+use crate::core::queue::queue::Queue as Core;
+use crate::core::queue::queued::posted;
+use crate::core::settings::signal_info::Home;
 use crate::error::DeferErrorKind;
 use crate::failure::{Cause, HandlerError};
 use crate::outcome::Outcome;

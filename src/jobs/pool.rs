@@ -10,7 +10,7 @@ use super::backlog::{Backlog, Item};
 use super::error::{JobError, SubmitErrorKind};
 use super::host::{self, Place};
 use super::task::Run;
-use crate::core::sync::{
+use crate::core::primitives::sync::{
     AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, per_thread, planted, thread,
 };
 

@@ -7,7 +7,7 @@ use super::core::{Core, outcome_of};
 use super::error::JobError;
 use super::host;
 use super::pool::{self, Away, Pool};
-use crate::core::sync::{Fault, Mutex, lock, planted};
+use crate::core::primitives::sync::{Fault, Mutex, lock, planted};
 
 /// A job without its type: for handles without a value.
 pub(super) trait Control: Send + Sync {

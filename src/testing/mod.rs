@@ -117,7 +117,7 @@ mod probe;
 mod recorder;
 mod tape;
 
-use crate::core::handlers::Filter;
+use crate::core::handler::handler_fn::Filter;
 use crate::flavour::{Flavour, Local, Shared, Subscribe, Subscription};
 
 pub use missing::Missing;

@@ -9,8 +9,8 @@ use super::probe::{subscribe_to, urgent};
 use super::tape::Tape;
 use super::{Filter, Records};
 use crate::flavour::{Bus, Flavour, Shared, Subscribe, Subscription};
-use crate::pattern::IntoPattern;
 use crate::topic::Topic;
+use crate::topic::pattern::IntoPattern;
 
 /// Records the names of several topics and patterns in one sequence, for tests: what was delivered
 /// before what.

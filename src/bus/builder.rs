@@ -1,0 +1,120 @@
+//! The settings of a bus, before there is one.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+use crate::bus::Bus;
+use crate::core::bus::Bus as Core;
+use crate::core::mode::{Mode, Shared};
+use crate::core::primitives::thread::MAX_DEPTH;
+use crate::core::settings::signal_info::{Panics, Settings};
+use crate::executor::Executor;
+
+/// Decides what a bus does with panics and with endless recursion. Made by `Bus::builder`.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Panics, Topic};
+///
+/// const TICK: Topic<u32> = Topic::new("tick");
+/// let bus = Bus::builder().panics(Panics::Contain).max_depth(16).build();
+/// let _sub = bus.on(&TICK, |_| panic!("out of coffee"));
+/// let done = bus.emit(&TICK, &1);
+/// assert!(done.errors()[0].to_string().ends_with("panicked: out of coffee"));
+/// ```
+#[must_use = "nothing is made until `build`"]
+pub struct BusBuilder<M: Mode, C: 'static = ()> {
+    panics: Panics,
+    max_depth: usize,
+    executor: Option<Arc<dyn Executor>>,
+    types: PhantomData<fn(M, C)>,
+}
+
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// Begins a bus with other settings. Where nothing else names the context, write
+    /// `Bus::<()>::builder()`.
+    pub fn builder() -> BusBuilder<M, C> {
+        BusBuilder {
+            panics: Panics::default(),
+            max_depth: MAX_DEPTH,
+            executor: None,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> BusBuilder<M, C> {
+    /// Whether the first panic of an emission goes on to the emitter, as it does by default, or
+    /// ends there.
+    pub fn panics(mut self, panics: Panics) -> Self {
+        self.panics = panics;
+        self
+    }
+
+    /// How deep emissions may be nested in each other on one thread, over all signals; 128 by
+    /// default, and 1 refuses any nesting. With 0 every emission that has a handler is refused.
+    ///
+    /// An emission beyond it is refused, with an error. By default the limit is met before the
+    /// stack ends if a level takes less than 12 KiB of the 2 MiB that threads have.
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.max_depth = levels;
+        self
+    }
+
+    /// Makes the bus.
+    #[must_use]
+    #[track_caller]
+    pub fn build(self) -> Bus<M, C> {
+        let settings = Settings::<M>::new(self.panics, self.max_depth, self.executor);
+        Bus {
+            core: M::ptr(Core::new(settings, Location::caller())),
+        }
+    }
+}
+
+impl<C: 'static> BusBuilder<Shared, C> {
+    /// Who runs what [async handlers](crate::flavour::Subscribe::on_async) start, where the emission is
+    /// not awaited: a pool, a runtime, or a closure that takes a `Box<dyn FnOnce() + Send>`.
+    ///
+    /// Each task polls one future once, and so is short if the future is. One that the executor
+    /// drops is
+    /// abandoned, which is a failure of its handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    /// use std::sync::{Arc, mpsc};
+    ///
+    /// const SAVED: Topic<u64> = Topic::new("file.saved");
+    /// let threads = |task: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(task));
+    /// let bus = Bus::builder().executor(threads).build();
+    /// let (sender, backups) = mpsc::channel();
+    /// let _backup = bus.subscribe(&SAVED).on_async(move |bytes: Arc<u64>| {
+    ///     let sender = sender.clone();
+    ///     async move { sender.send(*bytes) }
+    /// });
+    /// assert_eq!(bus.emit(&SAVED, &512).ran(), 1);
+    /// assert_eq!(backups.recv(), Ok(512));
+    /// ```
+    pub fn executor(mut self, executor: impl Executor) -> Self {
+        self.executor = Some(Arc::new(executor));
+        self
+    }
+}
+
+impl<M: Mode, C: 'static> fmt::Debug for BusBuilder<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BusBuilder")
+            .field("panics", &self.panics)
+            .field("max_depth", &self.max_depth)
+            .finish()
+    }
+}
+
+// An executor is asked for nothing before there is a bus, and from then on where panics are caught.
+impl<M: Mode, C> UnwindSafe for BusBuilder<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for BusBuilder<M, C> {}

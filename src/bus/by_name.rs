@@ -1,0 +1,416 @@
+//! What takes a topic: looks its name up, and does what the signal of that name does.
+
+use std::borrow::Borrow;
+use std::time::Duration;
+
+use crate::bus::Bus;
+use crate::core::emission::gathered as held;
+use crate::core::emission::run as emission;
+use crate::core::emission::run::Tally;
+use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::registry::registry::{Found, Groups};
+use crate::error::DeferError;
+use crate::futures::emit_async::EmitAsync;
+use crate::outcome::Outcome;
+use crate::queue::delayed::Delayed;
+use crate::signal::demand::Demand;
+use crate::signal::emission::Emission;
+use crate::signal::subscribe::Subscribe;
+use crate::signal::subscription::Subscription;
+use crate::topic::Topic;
+
+impl<M: Mode> Bus<M> {
+    /// Calls the handlers of a topic, here and now, and tells how that went; see
+    /// [`Signal::emit`](crate::flavour::Signal::emit).
+    ///
+    /// A topic that does not exist is not created.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after the others have run; and if the topic has another payload type.
+    #[inline]
+    #[track_caller]
+    pub fn emit<E: 'static>(&self, topic: &Topic<E>, event: &E) -> Emission {
+        self.emit_with(&mut (), topic, event)
+    }
+
+    /// Like [`emit`](Self::emit), with an event that is made only if somebody gets it; see
+    /// [`Signal::emit_lazy`](crate::flavour::Signal::emit_lazy).
+    ///
+    /// # Panics
+    ///
+    /// As `emit` does, and if `event` does.
+    #[inline]
+    #[track_caller]
+    pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
+        match self.find(topic) {
+            Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, &mut ())),
+            Found::Unheld(groups) => self.emit_unheld(groups, topic, event, &mut ()),
+        }
+    }
+
+    /// Emits when it is awaited, and ends when all has ended that async handlers have started; see
+    /// [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic exists as long as the
+    /// future does.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<M, E> {
+        self.signal(topic).emit_async(event)
+    }
+
+    /// Keeps the last event of a topic for those who subscribe later; see
+    /// [`Signal::retain_last`](crate::flavour::Signal::retain_last).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn retain_last<E>(&self, topic: &Topic<E>)
+    where
+        E: Clone + 'static,
+        M: Shares<E>,
+    {
+        self.signal(topic).retain_last();
+    }
+
+    /// Keeps the last `events` events of a topic; see
+    /// [`Signal::retain`](crate::flavour::Signal::retain).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn retain<E>(&self, topic: &Topic<E>, events: usize)
+    where
+        E: Clone + 'static,
+        M: Shares<E>,
+    {
+        self.signal(topic).retain(events);
+    }
+}
+
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// Subscribes a handler; see [`Signal::on`](crate::flavour::Signal::on).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: Fn(&E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.signal(topic).on(handler)
+    }
+
+    /// Subscribes a handler that gets the context; see
+    /// [`Signal::on_with`](crate::flavour::Signal::on_with).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: Fn(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.signal(topic).on_with(handler)
+    }
+
+    /// Subscribes a handler that is called once at most; see
+    /// [`Signal::once`](crate::flavour::Signal::once).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn once<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnOnce(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).once(handler)
+    }
+
+    /// Subscribes a handler that gets the context and is called once at most; see
+    /// [`Signal::once_with`](crate::flavour::Signal::once_with).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn once_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnOnce(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).once_with(handler)
+    }
+
+    /// Subscribes a handler that changes what it captured; see
+    /// [`Signal::on_mut`](crate::flavour::Signal::on_mut).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_mut<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnMut(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).on_mut(handler)
+    }
+
+    /// Subscribes a handler that gets the context and changes what it captured; see
+    /// [`Signal::on_mut_with`](crate::flavour::Signal::on_mut_with).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_mut_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    where
+        E: 'static,
+        F: FnMut(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.signal(topic).on_mut_with(handler)
+    }
+
+    /// Subscribes a handler that is removed when its target has died; see
+    /// [`Signal::on_weak`](crate::flavour::Signal::on_weak).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_weak<E, T, F, R>(
+        &self,
+        topic: &Topic<E>,
+        target: &M::Ptr<T>,
+        handler: F,
+    ) -> Subscription<M>
+    where
+        E: 'static,
+        T: ?Sized + 'static,
+        F: Fn(&T, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.signal(topic).on_weak(target, handler)
+    }
+
+    /// Subscribes a handler that gets the context and is removed when its target has died; see
+    /// [`Signal::on_weak_with`](crate::flavour::Signal::on_weak_with).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_weak_with<E, T, F, R>(
+        &self,
+        topic: &Topic<E>,
+        target: &M::Ptr<T>,
+        handler: F,
+    ) -> Subscription<M>
+    where
+        E: 'static,
+        T: ?Sized + 'static,
+        F: Fn(&T, &mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.signal(topic).on_weak_with(target, handler)
+    }
+
+    /// Begins to subscribe a handler with a priority, a label, a limit or a filter.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn subscribe<E: 'static>(&self, topic: &Topic<E>) -> Subscribe<M, E, C> {
+        self.signal(topic).subscribe()
+    }
+
+    /// Calls back when the first handler of a topic comes and when the last one goes; see
+    /// [`Signal::on_demand`](crate::flavour::Signal::on_demand). What comes back keeps the topic.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn on_demand<E, F>(&self, topic: &Topic<E>, tell: F) -> Demand<M, E, C>
+    where
+        E: 'static,
+        F: Fn(bool) + 'static,
+        M: Shares<F>,
+    {
+        self.signal(topic).on_demand(tell)
+    }
+
+    /// Calls the handlers of a topic, here and now, and lends them the context; see
+    /// [`Signal::emit_with`](crate::flavour::Signal::emit_with).
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after the others have run; and if the topic has another payload type.
+    #[inline]
+    #[track_caller]
+    pub fn emit_with<E: 'static>(&self, context: &mut C, topic: &Topic<E>, event: &E) -> Emission {
+        match self.find(topic) {
+            Found::Topic(signal) => self.finish(emission::run(&signal, event, context)),
+            Found::Unheld(groups) => self.emit_unheld(groups, topic, || event, context),
+        }
+    }
+
+    /// Puts an event into the queue, for whoever is subscribed when it is delivered; see
+    /// [`Signal::defer`](crate::flavour::Signal::defer).
+    ///
+    /// # Errors
+    ///
+    /// The event comes back if the topic or the bus was closed, or if the queue is full.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        let Bus { core } = self;
+        match core
+            .queue
+            .defer_again(&core.registry.settings, &topic.name, event)
+        {
+            Ok(()) => Ok(()),
+            Err(event) => self.signal(topic).defer(event),
+        }
+    }
+
+    /// Puts an event at the end of the queue, and takes back the one of this topic that was put so and
+    /// still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const MOVED: Topic<(i32, i32)> = Topic::new("mouse.moved");
+    /// let bus = Bus::new();
+    /// let _sub = bus.on(&MOVED, |at| assert_eq!(*at, (9, 9)));
+    /// for n in 0..10 {
+    ///     bus.defer_latest(&MOVED, (n, n))?;
+    /// }
+    /// assert_eq!(bus.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<(i32, i32)>>(())
+    /// ```
+    #[track_caller]
+    pub fn defer_latest<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.signal(topic).defer_latest(event)
+    }
+
+    /// Puts an event into the queue, to be delivered by the first drain that starts when the delay has
+    /// passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer_after<E: 'static>(
+        &self,
+        delay: Duration,
+        topic: &Topic<E>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        self.signal(topic).defer_after(delay, event)
+    }
+
+    #[track_caller]
+    fn find<E: 'static>(&self, topic: &Topic<E>) -> Found<M, E, C> {
+        match self.core.registry.find(topic.name()) {
+            Ok(found) => found,
+            Err(wrong) => panic!("{wrong}"),
+        }
+    }
+
+    fn finish(&self, tally: Tally) -> Emission {
+        Emission::finish(tally, || self.core.registry.settings.panics())
+    }
+
+    #[track_caller]
+    fn emit_unheld<E: 'static, B: Borrow<E>>(
+        &self,
+        groups: Groups<M, C>,
+        topic: &Topic<E>,
+        event: impl FnOnce() -> B,
+        context: &mut C,
+    ) -> Emission {
+        let registry = &self.core.registry;
+        self.finish(held::run_unheld(
+            registry,
+            groups,
+            &topic.name,
+            event,
+            context,
+        ))
+    }
+}
+
+impl<C: 'static> Bus<Shared, C> {
+    /// Puts an event into the queue, and waits for room at most so long; see
+    /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer), and if there was no room in time.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer_timeout<E: Send + 'static>(
+        &self,
+        topic: &Topic<E>,
+        event: E,
+        timeout: Duration,
+    ) -> Result<(), DeferError<E>> {
+        self.signal(topic).defer_timeout(event, timeout)
+    }
+}

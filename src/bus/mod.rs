@@ -1,0 +1,287 @@
+//! Signals by name, and one queue.
+
+pub(crate) mod builder;
+pub(crate) mod by_name;
+pub(crate) mod by_pattern;
+pub(crate) mod hooks;
+
+use std::fmt;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+
+use crate::core::bus::Bus as Core;
+use crate::core::mode::Mode;
+use crate::core::registry::registry::Registry;
+use crate::core::registry::trie::Kind;
+use crate::error::WrongType;
+use crate::queue::Queue;
+use crate::queue::drained::Drained;
+use crate::signal::Signal;
+use crate::signal::subscription::SubscriptionId;
+use crate::topic::Topic;
+
+/// Signals by name, and one queue for what is deferred.
+///
+/// A handle is cheap to clone, and all clones are the same bus. A handler that captures its own bus
+/// keeps it for ever: capture a [`downgrade`](Self::downgrade).
+///
+/// When the last handle goes, its topics are left to whoever holds a [`Signal`] of theirs, and the
+/// handlers of all others are dropped. Its queue is closed: whoever holds the [`queue`](Self::queue)
+/// can still drain what waits, and with its last handle the rest is dropped, and reported.
+///
+/// Everything that takes a topic does what the topic's [`Signal`] does, after looking up the name
+/// under a lock of the bus. For a hot path, resolve once with [`signal`](Self::signal).
+///
+/// # Panics
+///
+/// Whatever takes a topic panics at the caller's line if the name is in use with another payload
+/// type; [`try_signal`](Self::try_signal) returns that as an error, for names from outside.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// struct Order { id: u64, total: f64 }
+/// const PLACED: Topic<Order> = Topic::new("order.placed");
+///
+/// let bus = Bus::new();
+/// let _log = bus.on(&PLACED, |o| println!("order {}: {}", o.id, o.total));
+/// bus.once(&PLACED, |o| println!("the first is {}", o.id)).detach();
+///
+/// assert_eq!(bus.emit(&PLACED, &Order { id: 1, total: 9.5 }).ran(), 2);
+/// bus.defer(&PLACED, Order { id: 2, total: 3.0 })?;
+/// assert_eq!(bus.drain().delivered(), 1);
+/// # Ok::<(), slotcast::DeferError<Order>>(())
+/// ```
+pub struct Bus<M: Mode, C: 'static = ()> {
+    pub(crate) core: M::Ptr<Core<M, C>>,
+}
+
+/// A handle that does not keep its bus, for its own handlers to capture. Made by [`Bus::downgrade`].
+///
+/// Cheap to clone. It keeps nothing of the bus but a few words of memory.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const ASKED: Topic<u32> = Topic::new("asked");
+/// const ANSWERED: Topic<u32> = Topic::new("answered");
+///
+/// let bus = Bus::new();
+/// let own = bus.downgrade();
+/// let sub = bus.on(&ASKED, move |n| {
+///     // Whoever emits has the bus, so it is there.
+///     if let Some(bus) = own.upgrade() { bus.emit(&ANSWERED, &(n + 1)); }
+/// });
+/// let weak = bus.downgrade();
+/// drop(bus);
+/// assert!(weak.upgrade().is_none() && !sub.is_active());
+/// ```
+pub struct WeakBus<M: Mode, C: 'static = ()> {
+    core: M::Weak<Core<M, C>>,
+}
+
+impl<M: Mode> Bus<M> {
+    /// A bus without a context.
+    #[must_use]
+    #[track_caller]
+    #[allow(
+        clippy::new_without_default,
+        reason = "there is a `Default`, for every context"
+    )]
+    pub fn new() -> Self {
+        Self::with_context()
+    }
+
+    /// Delivers what waits in the queue; see [`Queue::drain`].
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after all has been delivered.
+    #[track_caller]
+    pub fn drain(&self) -> Drained {
+        self.drain_with(&mut ())
+    }
+}
+
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// A bus whose emitters and drains lend a `&mut C` to the handlers, by
+    /// [`emit_with`](Self::emit_with) and [`drain_with`](Self::drain_with).
+    ///
+    /// A thread that does not have the context can [`defer`](Self::defer) to such a bus. To emit there,
+    /// take a second bus without a context, with handlers
+    /// [`on_queue`](crate::flavour::Subscribe::on_queue) of this one's queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// struct App { orders: u32 }
+    /// const PLACED: Topic<f64> = Topic::new("order.placed");
+    ///
+    /// let bus = Bus::<App>::with_context();
+    /// let _sub = bus.on_with(&PLACED, |app, _| app.orders += 1);
+    /// let mut app = App { orders: 0 };
+    /// bus.emit_with(&mut app, &PLACED, &9.5);
+    /// assert_eq!(app.orders, 1);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_context() -> Self {
+        Self::builder().build()
+    }
+
+    /// The signal of a topic: a handle that skips the look-up of the name from then on. The topic
+    /// exists as long as the handle does.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[must_use]
+    #[track_caller]
+    pub fn signal<E: 'static>(&self, topic: &Topic<E>) -> Signal<M, E, C> {
+        match self.try_signal(topic) {
+            Ok(signal) => signal,
+            Err(wrong) => panic!("{wrong}"),
+        }
+    }
+
+    /// The signal of a topic, for names from outside.
+    ///
+    /// # Errors
+    ///
+    /// If the topic has another payload type; the error names both, and where the first was used.
+    #[track_caller]
+    pub fn try_signal<E: 'static>(&self, topic: &Topic<E>) -> Result<Signal<M, E, C>, WrongType> {
+        let (registry, place) = (&self.core.registry, Location::caller());
+        let core = Registry::<M, C>::signal(registry, Kind::Topic, &topic.name, place)?;
+        Ok(Signal {
+            core,
+            queue: Some(self.core.queue.clone()),
+        })
+    }
+
+    /// Delivers what waits in the queue, and lends the context to the handlers; see
+    /// [`Queue::drain_with`].
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after all has been delivered.
+    #[track_caller]
+    pub fn drain_with(&self, context: &mut C) -> Drained {
+        self.queue().drain_with(context)
+    }
+
+    /// The queue of the bus.
+    #[must_use]
+    pub fn queue(&self) -> Queue<M, C> {
+        Queue {
+            core: self.core.queue.clone(),
+        }
+    }
+
+    /// Cancels the handler with this id; whether it was connected to a topic of this bus. One whose
+    /// limit is spent is not, and calls of it that wait in a queue are left to its subscription.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Bus, Topic};
+    /// # const TICK: Topic<u32> = Topic::new("tick");
+    /// let bus = Bus::new();
+    /// let sub = bus.on(&TICK, |_| ());
+    /// let id = sub.id();
+    /// sub.detach();
+    /// assert!(bus.cancel(id));
+    /// assert!(!bus.cancel(id));
+    /// ```
+    pub fn cancel(&self, id: SubscriptionId) -> bool {
+        self.core.registry.cancel(id.topic, id.key, id.sequence)
+    }
+
+    /// The names of the topics that exist, in alphabetical order. A snapshot; O(n log n).
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.core.registry.names()
+    }
+
+    /// Closes all signals and the queue, also those that are asked for later. Captures are dropped
+    /// here, or with the emissions that are inside. What waits in the queue stays to be drained, but
+    /// no handler is left to get it.
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// Whether the bus was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.registry.is_closed()
+    }
+
+    /// A handle that does not keep the bus, for its own handlers to capture.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakBus<M, C> {
+        WeakBus {
+            core: M::downgrade(&self.core),
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> WeakBus<M, C> {
+    /// The bus, if any handle of it is left. The answer keeps it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Bus<M, C>> {
+        M::upgrade(&self.core).map(|core| Bus { core })
+    }
+}
+
+impl<M: Mode, C: 'static> Default for Bus<M, C> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::with_context()
+    }
+}
+
+impl<M: Mode, C: 'static> Clone for Bus<M, C> {
+    fn clone(&self) -> Self {
+        Bus {
+            core: self.core.clone(),
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> Clone for WeakBus<M, C> {
+    fn clone(&self) -> Self {
+        WeakBus {
+            core: self.core.clone(),
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> fmt::Debug for Bus<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus")
+            .field("topics", &self.topics())
+            .field("queue", &self.queue())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+impl<M: Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakBus")
+            .field("exists", &M::exists(&self.core))
+            .finish()
+    }
+}
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, C> UnwindSafe for Bus<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for Bus<M, C> {}
+impl<M: Mode, C> UnwindSafe for WeakBus<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for WeakBus<M, C> {}

@@ -1,0 +1,3 @@
+pub(crate) mod gathered;
+pub(crate) mod retained;
+pub(crate) mod run;

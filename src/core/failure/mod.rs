@@ -1,0 +1,3 @@
+pub(crate) mod pending;
+pub(crate) mod report;
+pub(crate) mod trace;

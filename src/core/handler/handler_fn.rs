@@ -1,0 +1,439 @@
+//! What a handler asks before it is called, whatever it calls: each kind of them is a [`Callee`].
+
+use std::any::{Any, TypeId};
+use std::ptr::NonNull;
+
+use crate::core::failure::pending as faults;
+use crate::core::handler::entry::{
+    Anchor, Code, Contents, Control, Entity, Entry, Handle, Head, Part, Round, state,
+};
+use crate::core::handler::replace::{self, Keeper, Request};
+use crate::core::mode::Mode;
+use crate::core::primitives::sync::Word;
+use crate::core::primitives::thread;
+use crate::core::settings::signal_info::Subject;
+use crate::core::signal::signal::Signal;
+use crate::error::ReplaceErrorKind;
+use crate::outcome::{Flow, Outcome};
+use crate::topic::pattern::AnyEvent;
+
+/// Turns what a handler returned into a code.
+#[inline(always)]
+pub(crate) fn code<M: Mode>(
+    head: &Head<M>,
+    subject: Option<&Subject>,
+    outcome: impl Outcome,
+) -> Code {
+    match outcome.settle() {
+        Ok(Flow::Continue) => Code::Ran,
+        Ok(Flow::Stop) => Code::Stopped,
+        Err(error) => faults::failed(head, subject, error),
+    }
+}
+
+/// What decides, event by event, whether a handler is called.
+pub trait Filter<E>: 'static {
+    /// Whether there is anything to ask.
+    const ASKS: bool = true;
+    fn passes(&self, event: &E) -> bool;
+}
+
+/// No filter.
+#[derive(Debug)]
+pub struct Always;
+
+impl<E> Filter<E> for Always {
+    const ASKS: bool = false;
+    fn passes(&self, _: &E) -> bool {
+        true
+    }
+}
+
+/// Two filters in a row.
+#[derive(Debug)]
+pub struct Both<P, Q>(pub(crate) P, pub(crate) Q);
+
+impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
+    fn passes(&self, event: &E) -> bool {
+        self.0.passes(event) && self.1(event)
+    }
+}
+
+/// The captures of a subscribed handler.
+pub(crate) struct Captures<P, K> {
+    pub(crate) filter: P,
+    pub(crate) callee: K,
+}
+
+impl<P, K> Contents for Captures<P, K> {
+    unsafe fn drop_part(this: *mut Self, part: Part) {
+        // SAFETY: as the caller says; the fields are dropped apart, or together as the whole.
+        unsafe {
+            match part {
+                Part::All => this.drop_in_place(),
+                Part::AllButFilter => (&raw mut (*this).callee).drop_in_place(),
+                Part::Filter => (&raw mut (*this).filter).drop_in_place(),
+            }
+        }
+    }
+}
+
+/// What a handler needs of its signal, kept as long as the entry's memory.
+pub(crate) struct Link<M: Mode, E, C: 'static, X> {
+    pub(crate) signal: M::Weak<Signal<M, E, C>>,
+    pub(crate) kept: X,
+}
+
+/// The entry of a subscribed handler.
+pub(crate) type Subscribed<M, E, C, P, K> =
+    Entry<M, Link<M, E, C, <K as Callee<M, E, C>>::Kept>, Captures<P, K>>;
+
+/// How a closure is called.
+pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
+    /// What has to outlive the captures.
+    type Kept: Default + 'static;
+    /// Its calls wait in a queue, and it cannot be replaced.
+    const QUEUED: bool = false;
+    /// It has a target that may die: see [`lives`](Self::lives).
+    const WEAK: bool = false;
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code;
+    /// Calls it, for those that need more of their entry.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    #[inline(always)]
+    unsafe fn call_in<P: Filter<E>>(
+        entry: &Subscribed<M, E, C, P, Self>,
+        event: &E,
+        round: &mut Round<'_, C>,
+    ) -> Code {
+        // SAFETY: the caller has a hold.
+        let callee = unsafe { &entry.captures().callee };
+        callee.call(entry.head(), event, round)
+    }
+    /// Whether its target lives. Asked under locks, too: drops nothing.
+    #[inline(always)]
+    fn lives(&self) -> bool {
+        true
+    }
+    /// Told where it stands, before anybody else knows. Runs under the signal's lock.
+    fn born<P: Filter<E>>(_: &Anchor<M, Subscribed<M, E, C, P, Self>>) {}
+    /// A call is about to be claimed.
+    #[inline(always)]
+    fn reserve(_: &Self::Kept) {}
+    /// It was not. May let go of the captures, of which the caller has a hold.
+    fn forgo(&self, _: &Self::Kept) {}
+    /// The limit has removed the handler; whether its captures go with it.
+    fn spent(_: &Self::Kept) -> bool {
+        true
+    }
+    /// It was cancelled, cleared or closed; an emission may still be in it. Runs outside of locks.
+    fn ended(&self, _: &Self::Kept, _: &Head<M>) {}
+}
+
+impl<M, E, C, P, K> Handle<M, C> for Subscribed<M, E, C, P, K>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    #[inline(always)]
+    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+        if self.head().state.get() != 0 || (is_any::<E>() && !round.subject.is_plain()) {
+            // SAFETY: the caller says the same.
+            return unsafe { ask_and_call(self, event, round) };
+        }
+        K::reserve(&self.link.kept);
+        // SAFETY: the caller says the same, and a plain subject is not that of events emitted again.
+        unsafe { enter(self, event, round, false) }
+    }
+
+    fn spent(&self) -> bool {
+        K::spent(&self.link.kept)
+    }
+
+    unsafe fn lives(&self) -> bool {
+        // SAFETY: the caller has a hold.
+        unsafe { self.captures() }.callee.lives()
+    }
+
+    unsafe fn ended(&self) {
+        // SAFETY: the caller has a hold.
+        let callee = unsafe { &self.captures().callee };
+        callee.ended(&self.link.kept, self.head());
+    }
+
+    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
+        // SAFETY: the caller says the same.
+        unsafe { ask(self, None, event, round) }
+    }
+
+    fn claim(&self) -> Option<Code> {
+        claim(self)
+    }
+
+    #[inline(always)]
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+        let again = is_any::<E>() && round.subject.is_any();
+        // SAFETY: the caller says the same.
+        unsafe { enter(self, event, round, again) }
+    }
+
+    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
+        None
+    }
+}
+
+/// Calls the closure.
+///
+/// # Safety
+///
+/// That of [`Handle::enter`], and that of [`with_event`] about `again`.
+#[inline(always)]
+unsafe fn enter<M, E, C, P, K>(
+    entry: &Subscribed<M, E, C, P, K>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+    again: bool,
+) -> Code
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    // SAFETY: the caller says the same, and has a hold.
+    unsafe {
+        with_event(event, round, again, |event, round| {
+            K::call_in(entry, event, round)
+        })
+    }
+}
+
+/// Says, when it is dropped by a panic of a filter, that the handler was not entered.
+struct Asking;
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        thread::set_unentered(true);
+    }
+}
+
+/// Asks all that stands between an event and its handler, in the order that is promised: live, not
+/// paused, filter, still live, claim, call. Apart from the plain call, and with its arguments, so
+/// that that one is a test and a jump away from the closure.
+///
+/// # Safety
+///
+/// That of [`Handle::call`].
+#[inline(never)]
+unsafe fn ask_and_call<M, E, C, P, K>(
+    entry: &Subscribed<M, E, C, P, K>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+) -> Code
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    let (head, link) = (entry.head(), &entry.link);
+    if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
+        // SAFETY: the caller says the same.
+        return unsafe { replace::pass_on(&link.signal, head, event, round) };
+    }
+    // SAFETY: the caller has a hold.
+    let callee = unsafe { &entry.captures().callee };
+    // SAFETY: the caller says the same.
+    if let Some(code) = unsafe { ask(entry, Some(callee), event, round) } {
+        return code;
+    }
+    K::reserve(&link.kept);
+    if let Some(code) = claim(entry) {
+        callee.forgo(&link.kept);
+        return code;
+    }
+    // SAFETY: the caller says the same.
+    unsafe { entry.enter(event, round) }
+}
+
+/// Asks all but the claim. What it came to, if that is no call of this handler. The `callee` is the
+/// handler's own, unless it is asked for a replacement.
+///
+/// # Safety
+///
+/// That of [`Handle::ask`].
+#[inline(always)]
+unsafe fn ask<M, E, C, P, K>(
+    entry: &Subscribed<M, E, C, P, K>,
+    callee: Option<&K>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    let head = entry.head();
+    // Anything but that there is something to ask.
+    if head.state.get() & !state::GATED != 0 {
+        if let Some(code) = refuse(entry, callee) {
+            return Some(code);
+        }
+    }
+    if is_any::<E>() && round.subject.is_closed() {
+        return Some(Code::Closed);
+    }
+    if P::ASKS {
+        let asking = Asking;
+        // SAFETY: a hold or a keeper keeps the filter.
+        let filter = unsafe { &(*entry.captures_at()).filter };
+        // SAFETY: the caller says the same.
+        let passes = unsafe {
+            let again = is_any::<E>() && round.subject.is_any();
+            with_event(event, round, again, |event, _| filter.passes(event))
+        };
+        std::mem::forget(asking);
+        if !passes {
+            return Some(Code::Skipped);
+        }
+        // The filter is user code, and may have cancelled or replaced. Whether it is paused was asked
+        // before.
+        let changes = match callee {
+            Some(_) => state::REMOVED | state::REPLACED,
+            None => state::REMOVED,
+        };
+        let changed = head.state.get() & changes;
+        if changed == state::REPLACED {
+            let signal = &entry.link.signal;
+            // SAFETY: the caller says the same.
+            return Some(unsafe {
+                replace::hand_over(signal, head, || claim(entry), event, round)
+            });
+        }
+        if changed != 0 || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
+            return Some(refuse(entry, callee).unwrap_or(Code::Skipped));
+        }
+    }
+    None
+}
+
+/// Asks whether the handler is live and not paused. What it came to, if it is not.
+#[cold]
+fn refuse<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, callee: Option<&K>) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    match entry.head().state.get() {
+        state if state & state::CLOSED != 0 => Some(Code::Closed),
+        state if state & state::REMOVED != 0 => Some(Code::Skipped),
+        _ if K::WEAK && callee.is_some_and(|callee| !callee.lives()) => {
+            remove(entry, state::CANCELLED | state::WEAK);
+            Some(Code::Skipped)
+        }
+        state if state >= state::PAUSE => Some(Code::Skipped),
+        _ => None,
+    }
+}
+
+/// Claims a call. What it came to, if there was none left.
+#[inline(always)]
+fn claim<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>) -> Option<Code>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    match entry.head().claim() {
+        None => return Some(Code::Skipped),
+        // Spent: removed before its last call, so that it can subscribe anew from inside.
+        Some(true) => _ = remove(entry, 0),
+        Some(false) => {}
+    }
+    None
+}
+
+/// Removes a handler from its signal; whether it was there.
+#[inline(always)]
+pub(crate) fn remove<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, flags: usize) -> bool
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    let (signal, head) = (M::upgrade(&entry.link.signal), entry.head());
+    signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
+}
+
+/// Whether the handlers of this event are those of a pattern, which take any.
+#[inline(always)]
+pub(crate) fn is_any<E: 'static>() -> bool {
+    // Both are known to the compiler.
+    TypeId::of::<E>() == TypeId::of::<AnyEvent>()
+}
+
+/// Gives the event its type, or wraps it for a handler of a pattern.
+///
+/// # Safety
+///
+/// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
+/// [`AnyEvent`]. `again` says whether both are.
+#[inline(always)]
+pub(crate) unsafe fn with_event<E: 'static, C, R>(
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+    again: bool,
+    f: impl FnOnce(&E, &mut Round<'_, C>) -> R,
+) -> R {
+    if is_any::<E>() && !again {
+        // SAFETY: the caller says so, and it goes before the subject and the event do.
+        let any = unsafe { AnyEvent::new(event, round.subject) };
+        // SAFETY: `E` is `AnyEvent`.
+        return f(unsafe { NonNull::from(&any).cast().as_ref() }, round);
+    }
+    // SAFETY: the caller says so. Whoever emits an `AnyEvent` again has one already.
+    f(unsafe { event.cast().as_ref() }, round)
+}
+
+impl<M, E, C, P, K> Control<M> for Subscribed<M, E, C, P, K>
+where
+    M: Mode,
+    E: 'static,
+    P: Filter<E>,
+    K: Callee<M, E, C>,
+{
+    fn cancel(&self) -> bool {
+        remove(self, state::CANCELLED)
+    }
+    unsafe fn lives(&self) -> bool {
+        // SAFETY: the caller has a hold.
+        unsafe { self.captures() }.callee.lives()
+    }
+    fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
+        let Some(request) = request.downcast_mut::<Request<M, E>>() else {
+            return Err(ReplaceErrorKind::WrongType);
+        };
+        if K::QUEUED {
+            return Err(ReplaceErrorKind::Queued);
+        }
+        match M::upgrade(&self.link.signal) {
+            Some(signal) => replace::replace(&signal, request),
+            None => Err(ReplaceErrorKind::Inactive),
+        }
+    }
+    fn is_run_by(&self, signal: usize) -> bool {
+        M::address(&self.link.signal).addr() == signal
+            || (is_any::<E>()
+                && M::upgrade(&self.link.signal).is_none_or(|own| own.is_part_of(signal)))
+    }
+}

@@ -1,0 +1,86 @@
+//! Handlers that are closures, called at once.
+
+use std::marker::PhantomData;
+
+use crate::core::handler::entry::{Code, Head, Round};
+use crate::core::handler::handler_fn::{Callee, code};
+use crate::core::mode::Mode;
+use crate::core::primitives::sync::Lock;
+use crate::outcome::Outcome;
+
+/// A closure that is called by reference, with the event alone.
+pub(crate) struct Plain<F>(pub(crate) F);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for Plain<F>
+where
+    F: Fn(&E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    #[inline(always)]
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        code(head, Some(round.subject), (self.0)(event))
+    }
+}
+
+/// A closure that is called by reference, with the context.
+pub(crate) struct WithContext<F>(pub(crate) F);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for WithContext<F>
+where
+    F: Fn(&mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    #[inline(always)]
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        code(head, Some(round.subject), (self.0)(round.context, event))
+    }
+}
+
+/// A closure that is called by value. Its limit of one is claimed before, so it is always there;
+/// the lock is held to take it and not to call it.
+pub(crate) struct Once<L, F>(L, PhantomData<F>);
+
+impl<L: Lock<Option<F>>, F> Once<L, F> {
+    pub(crate) fn new(f: F) -> Self {
+        Once(L::new(Some(f)), PhantomData)
+    }
+    pub(crate) fn take(&self) -> Option<F> {
+        self.0.with(Option::take)
+    }
+}
+
+/// [`Once`], called with the event alone.
+pub(crate) struct OncePlain<M: Mode, F>(pub(crate) Once<M::Lock<Option<F>>, F>);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for OncePlain<M, F>
+where
+    F: FnOnce(&E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        let Some(f) = self.0.take() else {
+            return Code::Skipped;
+        };
+        code(head, Some(round.subject), f(event))
+    }
+}
+
+/// [`Once`], called with the context.
+pub(crate) struct OnceWithContext<M: Mode, F>(pub(crate) Once<M::Lock<Option<F>>, F>);
+
+impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for OnceWithContext<M, F>
+where
+    F: FnOnce(&mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    type Kept = ();
+    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
+        let Some(f) = self.0.take() else {
+            return Code::Skipped;
+        };
+        code(head, Some(round.subject), f(round.context, event))
+    }
+}

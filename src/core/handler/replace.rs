@@ -1,0 +1,254 @@
+//! Handlers that take another's place, while its subscription stays what it is.
+//!
+//! The *original*, the entry that was subscribed, leaves the roster and keeps what its subscription
+//! sees: the state, the pauses, the limit, the filter. A *replacement* is an entry with the same key
+//! and sequence number that asks the original whether to be called. So handlers that are never
+//! replaced know nothing of this, and the old captures go with the last list that has them, as those
+//! of any handler do.
+
+use std::any::{Any, TypeId};
+use std::ptr::NonNull;
+
+use crate::core::handler::entry::{
+    Anchor, Code, Contents, Control, Draft, Entity, Entry, Extra, Handle, Head, Round, leave, state,
+};
+use crate::core::handler::handler_fn::{code, is_any, with_event};
+use crate::core::mode::Mode;
+use crate::core::reclaim::publication::Handler;
+use crate::core::settings::signal_info::{Place, Subject};
+use crate::core::signal::signal::Signal;
+use crate::error::ReplaceErrorKind;
+use crate::outcome::Outcome;
+
+/// What all replacements of one original share: dropped with the last of them.
+pub(crate) struct Keeper<M: Mode, C: 'static> {
+    original: Anchor<M, dyn Handle<M, C>>,
+}
+
+impl<M: Mode, C> Drop for Keeper<M, C> {
+    fn drop(&mut self) {
+        leave(&*self.original, state::SUCCEEDED);
+    }
+}
+
+/// A closure that is to replace another, of which only the event is known.
+pub(crate) trait Stand<M: Mode, E>: 'static {
+    fn call(&self, head: &Head<M>, subject: &Subject, context: &mut dyn Any, event: &E) -> Code;
+    /// To give it back.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// Called with the event alone.
+pub(crate) struct StandPlain<F>(pub(crate) F);
+
+impl<M: Mode, E, F, R> Stand<M, E> for StandPlain<F>
+where
+    F: Fn(&E) -> R + 'static,
+    R: Outcome,
+{
+    fn call(&self, head: &Head<M>, subject: &Subject, _: &mut dyn Any, event: &E) -> Code {
+        code(head, Some(subject), (self.0)(event))
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        Box::new(self.0)
+    }
+}
+
+/// Called with the context, whose type was compared when it was put in place.
+pub(crate) struct StandWithContext<F, C>(F, std::marker::PhantomData<fn(&mut C)>);
+
+impl<F, C> StandWithContext<F, C> {
+    pub(crate) fn new(f: F) -> Self {
+        StandWithContext(f, std::marker::PhantomData)
+    }
+}
+
+impl<M: Mode, E, C: 'static, F, R> Stand<M, E> for StandWithContext<F, C>
+where
+    F: Fn(&mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    fn call(&self, head: &Head<M>, subject: &Subject, context: &mut dyn Any, event: &E) -> Code {
+        let Some(context) = context.downcast_mut() else {
+            unreachable!("compared when it was put in place")
+        };
+        code(head, Some(subject), (self.0)(context, event))
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        Box::new(self.0)
+    }
+}
+
+/// What a subscription asks of its entry, which alone knows the types.
+pub(crate) struct Request<M: Mode, E> {
+    /// Taken out when it has found its place.
+    pub(crate) stand: Option<Box<dyn Stand<M, E>>>,
+    /// The context that it wants, if any.
+    pub(crate) context: Option<TypeId>,
+    pub(crate) place: Place,
+    pub(crate) original: Anchor<M, dyn Control<M>>,
+}
+
+/// The captures of a replacement.
+pub(crate) struct Successor<M: Mode, E, C: 'static> {
+    stand: Box<dyn Stand<M, E>>,
+    keeper: M::Ptr<Keeper<M, C>>,
+}
+
+impl<M: Mode, E, C> Contents for Successor<M, E, C> {}
+
+/// The entry of a replacement.
+pub(crate) type Replacement<M, E, C> =
+    Entry<M, <M as Mode>::Weak<Signal<M, E, C>>, Successor<M, E, C>>;
+
+/// Puts the closure of a request into the place of a handler, or of what has replaced it.
+pub(crate) fn replace<M: Mode, E: 'static, C: 'static>(
+    signal: &M::Ptr<Signal<M, E, C>>,
+    request: &mut Request<M, E>,
+) -> Result<(), ReplaceErrorKind> {
+    if request
+        .context
+        .is_some_and(|wanted| wanted != TypeId::of::<C>())
+    {
+        return Err(ReplaceErrorKind::WrongType);
+    }
+    let (original, place) = (request.original.clone(), request.place);
+    let head = original.head();
+    // Nothing in here is user code: it runs under the signal's lock.
+    let make = |current: &Anchor<M, dyn Handle<M, C>>| {
+        let stand = request.stand.take()?;
+        // SAFETY: what stands in the roster has not been released.
+        let keeper = unsafe { current.keeper() }.unwrap_or_else(|| {
+            M::ptr(Keeper {
+                original: current.clone(),
+            })
+        });
+        let draft = Draft {
+            key: head.key,
+            sequence: head.sequence,
+            place,
+            home: head.home.clone(),
+            extra: Some(Box::new(Extra {
+                label: head.label().map(Box::from),
+                left: None,
+                priority: head.priority(),
+                original: Some(original.clone()),
+            })),
+            state: state::GATED,
+        };
+        let captures = Successor { stand, keeper };
+        let made = Anchor::<M, Entry<M, _, _>>::new(draft, M::downgrade(signal), captures);
+        Some(made.cast::<dyn Handle<M, C>>(|entry| entry))
+    };
+    match signal.exchange(head.key, head.sequence, make) {
+        true => Ok(()),
+        false => Err(ReplaceErrorKind::Inactive),
+    }
+}
+
+/// Calls what has the place of a replaced handler by now, for an emission that has met the handler in
+/// its list.
+///
+/// # Safety
+///
+/// That of [`Handle::call`].
+#[cold]
+pub(crate) unsafe fn pass_on<M: Mode, E, C>(
+    signal: &M::Weak<Signal<M, E, C>>,
+    head: &Head<M>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+) -> Code {
+    match current(signal, head) {
+        // SAFETY: `current` is a hold; the rest is as the caller says.
+        Ok(current) => unsafe { current.entry().call(event, round) },
+        Err(code) => code,
+    }
+}
+
+/// Like [`pass_on`], after all but the claim was asked.
+///
+/// # Safety
+///
+/// That of [`Handle::call`].
+#[cold]
+pub(crate) unsafe fn hand_over<M: Mode, E, C>(
+    signal: &M::Weak<Signal<M, E, C>>,
+    head: &Head<M>,
+    claim: impl FnOnce() -> Option<Code>,
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+) -> Code {
+    // Before the claim, which may be the last and take it out of the roster.
+    match current(signal, head) {
+        // SAFETY: as above.
+        Ok(current) => claim().unwrap_or_else(|| unsafe { current.entry().enter(event, round) }),
+        Err(code) => code,
+    }
+}
+
+/// What has the place of a handler by now. An error says what a call comes to if nothing has.
+fn current<M: Mode, E, C>(
+    signal: &M::Weak<Signal<M, E, C>>,
+    head: &Head<M>,
+) -> Result<Handler<M, C>, Code> {
+    let current = M::upgrade(signal).and_then(|signal| signal.current(head.key, head.sequence));
+    current.ok_or_else(|| match head.original().has(state::CLOSED) {
+        true => Code::Closed,
+        false => Code::Skipped,
+    })
+}
+
+impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
+    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+        if self.head().has(state::REPLACED) {
+            // SAFETY: the caller says the same.
+            return unsafe { pass_on(&self.link, self.head(), event, round) };
+        }
+        // SAFETY: the caller has a hold.
+        let original = unsafe { &self.captures().keeper.original };
+        // SAFETY: the caller says the same, and there is the keeper.
+        if let Some(code) = unsafe { original.ask(event, round) } {
+            return code;
+        }
+        if self.head().has(state::REPLACED) {
+            // By the filter, perhaps, and then it is not entered any more.
+            let claim = || original.claim();
+            // SAFETY: the caller says the same.
+            return unsafe { hand_over(&self.link, self.head(), claim, event, round) };
+        }
+        match original.claim() {
+            Some(code) => code,
+            // SAFETY: the caller says the same.
+            None => unsafe { self.enter(event, round) },
+        }
+    }
+    fn spent(&self) -> bool {
+        true
+    }
+    unsafe fn lives(&self) -> bool {
+        true
+    }
+    unsafe fn ask(&self, _: NonNull<()>, _: &mut Round<'_, C>) -> Option<Code> {
+        unreachable!("replacements ask their original")
+    }
+    fn claim(&self) -> Option<Code> {
+        unreachable!("replacements ask their original")
+    }
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+        // SAFETY: the caller has a hold.
+        let stand = unsafe { &self.captures().stand };
+        // SAFETY: the caller says the same.
+        unsafe {
+            let again = is_any::<E>() && round.subject.is_any();
+            with_event(event, round, again, |event, round| {
+                let Round { context, subject } = round;
+                stand.call(self.head(), subject, *context, event)
+            })
+        }
+    }
+    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
+        // SAFETY: the caller has a hold.
+        Some(unsafe { self.captures() }.keeper.clone())
+    }
+}

@@ -1,0 +1,3 @@
+pub(crate) mod parking;
+pub(crate) mod sync;
+pub(crate) mod thread;

@@ -1,0 +1,463 @@
+//! Deferred events: one lane for each payload type, one order over all lanes.
+//!
+//! An event is stored by value in the lane of its type, so that deferring allocates nothing once
+//! the lanes have grown; the order says from which lane the next one comes.
+
+use std::any::TypeId;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::mem::needs_drop;
+
+use crate::core::emission::run::Run;
+use crate::core::failure::pending as faults;
+use crate::core::failure::trace::{self, Follows, Link};
+use crate::core::handler::entry::Code;
+use crate::core::mode::{Carries, Mode};
+use crate::core::primitives::thread::{self, Frame};
+use crate::core::queue::drain::Tray;
+use crate::core::queue::envelope::Shelf;
+use crate::core::queue::queued::Claim;
+use crate::core::settings::signal_info::{Home, Origin};
+use crate::core::signal::signal::Signal;
+
+/// Where an event goes.
+pub(crate) enum Target<M: Mode, E: 'static, C: 'static> {
+    /// To whoever is subscribed by then.
+    Signal(M::Ptr<Signal<M, E, C>>),
+    /// To one handler.
+    Call(Claim<M, E, C>),
+}
+
+impl<M: Mode, E: 'static, C: 'static> Target<M, E, C> {
+    /// Where its failures go.
+    pub(crate) fn home(&self) -> Option<&Home<M>> {
+        match self {
+            Target::Signal(signal) => Some(&signal.home),
+            Target::Call(claim) => claim.entry().head().home.as_deref(),
+        }
+    }
+
+    /// Delivers one event, and drops it.
+    pub(crate) fn deliver(
+        self,
+        event: E,
+        follows: Follows<'_>,
+        context: &mut C,
+        tray: &mut Tray<'_, M>,
+    ) {
+        match &self {
+            Target::Signal(signal) => {
+                tray.delivered += 1;
+                // Nothing may be pinned while the event is dropped.
+                let report = Run::new(signal, follows).emit(&event, context);
+                if let Some(mut report) = report {
+                    report.contain(&signal.home.settings);
+                    tray.report(Some(report));
+                }
+            }
+            Target::Call(claim) => call(claim, &event, follows, context, tray),
+        }
+        faults::drop_event(event, self.home().unwrap_or(tray.home), tray.place);
+    }
+
+    /// The same once more. `None` for a call, which is claimed once.
+    fn again(&self) -> Option<Self> {
+        match self {
+            Target::Signal(signal) => Some(Target::Signal(signal.clone())),
+            Target::Call(_) => None,
+        }
+    }
+}
+
+/// Events of one type, first in, first out.
+pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
+    events: VecDeque<E>,
+    /// Whose they are. Invariant: the counts, and that of the open one, add up to the number of events.
+    rows: VecDeque<Row<M, E, C>>,
+    /// The last of them, which the next event may join. Kept within reach, as its origin is: to follow
+    /// the pointers there, under the queue's lock, cost as much as the rest of deferring.
+    open: Option<Row<M, E, C>>,
+    origin: Option<Origin>,
+}
+
+/// So many events in a row that have one target and follow from the same.
+struct Row<M: Mode, E: 'static, C: 'static> {
+    target: Target<M, E, C>,
+    link: Link,
+    count: usize,
+}
+
+impl<M: Mode, E, C> TypedLane<M, E, C> {
+    pub(crate) fn new() -> Self {
+        TypedLane {
+            events: VecDeque::new(),
+            rows: VecDeque::new(),
+            open: None,
+            origin: None,
+        }
+    }
+
+    fn pop_row(&mut self) -> Option<Row<M, E, C>> {
+        self.rows.pop_front().or_else(|| self.open.take())
+    }
+}
+
+/// A lane, whatever its type.
+pub trait Lane<M: Mode, C: 'static> {
+    /// Delivers the first events, `most` at most, as long as there is leave to; how many.
+    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize;
+    /// Drops all events, one by one.
+    fn discard(&mut self, tray: &Tray<'_, M>);
+    /// Takes the first event out. `number` is that of the lane.
+    fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>>;
+}
+
+impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
+    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
+        let mut taken = 0;
+        while let Some(first) = self.rows.front_mut().or(self.open.as_mut()) {
+            let Row {
+                target,
+                link,
+                count,
+            } = first;
+            match target {
+                Target::Signal(signal) => {
+                    let before = taken;
+                    let mut run = Run::new(signal, link.follows());
+                    while *count > 0 && taken < most && tray.leave() {
+                        let Some(event) = self.events.pop_front() else {
+                            break;
+                        };
+                        *count -= 1;
+                        taken += 1;
+                        if let Some(mut report) = run.emit(&event, context) {
+                            report.contain(&signal.home.settings);
+                            tray.report(Some(report));
+                        }
+                        if needs_drop::<E>() {
+                            // User code: nothing may be pinned meanwhile.
+                            run = Run::new(signal, link.follows());
+                            faults::drop_event(event, &signal.home, tray.place);
+                        }
+                    }
+                    tray.delivered += taken - before;
+                }
+                Target::Call(claim) => {
+                    if *count > 0 && taken < most && tray.leave() {
+                        let Some(event) = self.events.pop_front() else {
+                            break;
+                        };
+                        *count -= 1;
+                        taken += 1;
+                        call(claim, &event, link.follows(), context, tray);
+                        let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
+                        faults::drop_event(event, home, tray.place);
+                    }
+                }
+            }
+            if *count > 0 {
+                break;
+            }
+            // May be the last handle of the signal, or let go of the captures.
+            drop(self.pop_row());
+        }
+        taken
+    }
+
+    fn discard(&mut self, tray: &Tray<'_, M>) {
+        while let Some(row) = self.pop_row() {
+            let home = row.target.home().unwrap_or(tray.home);
+            for event in self.events.drain(..row.count.min(self.events.len())) {
+                faults::drop_event(event, home, tray.place);
+            }
+        }
+    }
+
+    fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
+        let event = self.events.pop_front()?;
+        let first = self.rows.front_mut().or(self.open.as_mut())?;
+        first.count -= 1;
+        let again = match first.count {
+            0 => None,
+            _ => first.target.again(),
+        };
+        let (target, link) = match again {
+            Some(target) => (target, first.link.clone()),
+            None => {
+                let Row { target, link, .. } = self.pop_row()?;
+                (target, link)
+            }
+        };
+        Some(shelf.pack_as(number, target, link, event))
+    }
+}
+
+/// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
+fn call<M: Mode, E, C>(
+    claim: &Claim<M, E, C>,
+    event: &E,
+    follows: Follows<'_>,
+    context: &mut C,
+    tray: &mut Tray<'_, M>,
+) {
+    let Some(hold) = claim.entry().hold() else {
+        return;
+    };
+    let frame = Frame {
+        inside: hold.entry().address(),
+        horizon: 0,
+    };
+    let occupied = thread::occupy(frame);
+    let mark = thread::failures();
+    let mut code = Code::Failed;
+    let span = trace::call(claim.entry().head(), follows);
+    // SAFETY: `hold` is one.
+    let mut deliver = || code = unsafe { hold.entry().deliver(event, context) };
+    let head = claim.entry().head();
+    faults::guarded(head.home.as_deref(), head.label(), head.place, &mut deliver);
+    drop(hold);
+    drop(occupied);
+    if thread::failures() > mark {
+        let home = head.home.as_deref().unwrap_or(tray.home);
+        if let Some(mut report) = faults::collect(0, mark, &home.settings) {
+            report.contain(&home.settings);
+            tray.report(Some(report));
+        }
+    }
+    span.leave();
+    if code != Code::Skipped {
+        tray.delivered += 1;
+    }
+}
+
+/// Hands a `TypeId` on as it is: it is a hash already.
+#[derive(Default)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            self.0 = chunk
+                .iter()
+                .fold(self.0, |sum, byte| (sum << 8) ^ u64::from(*byte));
+        }
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// Which lane has which type. Only ever grows, by one for each type that is deferred.
+#[derive(Default)]
+pub struct Index {
+    numbers: HashMap<TypeId, usize, BuildHasherDefault<Identity>>,
+    /// The one asked for last: most events follow their like.
+    last: Option<(TypeId, usize)>,
+}
+
+impl Index {
+    #[inline]
+    pub(crate) fn number(&mut self, payload: TypeId) -> usize {
+        match self.last {
+            Some((last, number)) if last == payload => number,
+            _ => self.look_up(payload),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, payload: TypeId) -> usize {
+        let next = self.numbers.len();
+        let number = *self.numbers.entry(payload).or_insert(next);
+        self.last = Some((payload, number));
+        number
+    }
+}
+
+/// A lane and its payload type.
+struct Erased<M: Mode, C: 'static> {
+    payload: TypeId,
+    /// Invariant: a `TypedLane` for the payload.
+    lane: M::Lane<C>,
+}
+
+impl<M: Mode, C: 'static> Erased<M, C> {
+    fn new<E: 'static>() -> Self
+    where
+        M: Carries<E>,
+    {
+        Erased {
+            payload: TypeId::of::<E>(),
+            lane: M::lane::<C>(),
+        }
+    }
+
+    /// The lane with its type. Does what `Any` does, with the type kept beside the lane: asked for
+    /// through the table of a trait object it made a third of the cost of deferring an event.
+    #[inline]
+    fn typed<E: 'static>(&mut self) -> Option<&mut TypedLane<M, E, C>> {
+        if self.payload != TypeId::of::<E>() {
+            return None;
+        }
+        let lane: *mut <M::Lane<C> as std::ops::Deref>::Target = &mut *self.lane;
+        // SAFETY: `new` is the only way to make one, and makes the lane for the payload type that
+        // was just found to be `E`.
+        Some(unsafe { &mut *lane.cast() })
+    }
+}
+
+/// Lanes, and the order of the events in them.
+pub struct Batch<M: Mode, C: 'static> {
+    lanes: Vec<Option<Erased<M, C>>>,
+    /// Lane numbers, with how many events come from there in a row.
+    order: VecDeque<(usize, usize)>,
+    len: usize,
+    /// How many events the queue had before the first one of this batch.
+    first: u64,
+}
+
+impl<M: Mode, C: 'static> Default for Batch<M, C> {
+    fn default() -> Self {
+        Batch {
+            lanes: Vec::new(),
+            order: VecDeque::new(),
+            len: 0,
+            first: 0,
+        }
+    }
+}
+
+impl<M: Mode, C: 'static> Batch<M, C> {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The number of the first event, counted over all that the queue ever had.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number of the next event that is added.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.len as u64
+    }
+
+    /// Says which number the first event has.
+    pub(crate) fn begin_at(&mut self, first: u64) {
+        self.first = first;
+    }
+
+    /// Adds an event at the end. `joins` tells whether the last one of its type has the same target;
+    /// if it has not, `target` makes a new one, or the event comes back. `link` is taken only then.
+    /// Runs under the queue's lock, and so calls nothing.
+    #[inline]
+    pub(crate) fn push<E: 'static>(
+        &mut self,
+        index: &mut Index,
+        event: E,
+        link: &mut Link,
+        joins: impl FnOnce(&Target<M, E, C>, Option<Origin>) -> bool,
+        target: impl FnOnce() -> Option<Target<M, E, C>>,
+    ) -> Result<(), E>
+    where
+        M: Carries<E>,
+    {
+        let number = index.number(TypeId::of::<E>());
+        let lane = match self.lanes.get_mut(number) {
+            Some(Some(lane)) => lane,
+            _ => self.open::<E>(number),
+        };
+        let Some(lane) = lane.typed() else {
+            unreachable!("the index gives each type a lane of its own")
+        };
+        match &mut lane.open {
+            Some(open) if open.link.is(link) && joins(&open.target, lane.origin) => open.count += 1,
+            _ => {
+                let Some(target) = target() else {
+                    return Err(event);
+                };
+                lane.origin = match &target {
+                    Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, it.home.name())),
+                    Target::Call(_) => None,
+                };
+                let link = link.take();
+                let open = lane.open.replace(Row {
+                    target,
+                    link,
+                    count: 1,
+                });
+                if let Some(full) = open {
+                    lane.rows.push_back(full);
+                }
+            }
+        }
+        lane.events.push_back(event);
+        match self.order.back_mut() {
+            Some((last, count)) if *last == number => *count += 1,
+            _ => self.order.push_back((number, 1)),
+        }
+        self.len += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn open<E: 'static>(&mut self, number: usize) -> &mut Erased<M, C>
+    where
+        M: Carries<E>,
+    {
+        if self.lanes.len() <= number {
+            self.lanes.resize_with(number + 1, || None);
+        }
+        self.lanes[number].insert(Erased::new::<E>())
+    }
+
+    /// Delivers from the lane whose turn it is, `most` events at most; how many.
+    pub(crate) fn deliver(
+        &mut self,
+        most: usize,
+        context: &mut C,
+        tray: &mut Tray<'_, M>,
+    ) -> usize {
+        let Some(&(number, count)) = self.order.front() else {
+            return 0;
+        };
+        let Some(Some(lane)) = self.lanes.get_mut(number) else {
+            return 0;
+        };
+        let taken = lane.lane.deliver(most.min(count), context, tray);
+        self.pass(taken);
+        taken
+    }
+
+    /// Takes the first event out. Runs under the queue's lock, and so calls nothing.
+    pub(crate) fn pop(&mut self, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
+        let &(number, _) = self.order.front()?;
+        let lane = self.lanes.get_mut(number)?.as_mut()?;
+        let parcel = lane.lane.pop(number, shelf)?;
+        self.pass(1);
+        Some(parcel)
+    }
+
+    /// The first events have gone from their lane.
+    fn pass(&mut self, taken: usize) {
+        self.len -= taken;
+        self.first += taken as u64;
+        match self.order.front_mut() {
+            Some((_, count)) if *count > taken => *count -= taken,
+            _ => drop(self.order.pop_front()),
+        }
+    }
+
+    /// Drops all events, each by itself. The lanes stay as large as they are.
+    pub(crate) fn discard(&mut self, tray: &Tray<'_, M>) {
+        self.order.clear();
+        self.begin_at(self.end());
+        self.len = 0;
+        for lane in self.lanes.iter_mut().flatten() {
+            lane.lane.discard(tray);
+        }
+    }
+}

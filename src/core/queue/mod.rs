@@ -1,0 +1,9 @@
+pub(crate) mod delayed;
+pub(crate) mod drain;
+pub(crate) mod envelope;
+pub(crate) mod lanes;
+pub(crate) mod latest;
+pub(crate) mod overflow;
+pub(crate) mod queue;
+pub(crate) mod queued;
+pub(crate) mod ready;

@@ -1,0 +1,433 @@
+//! Publishes one pointer to many readers: hazard slots with debts.
+//!
+//! A signal publishes a snapshot as one atomic pointer. A reader announces the pointer it read in
+//! a slot of its thread, and reads the signal's pointer once more: if that is still the same, the
+//! snapshot stays until the slot is emptied. A writer takes the pointer out, looks through the
+//! slots of all threads, and gives each reader it finds there a count of the snapshot, marked in
+//! the slot (its *debt is paid*); the reader notices on its way out and lets that count go. So
+//! whoever leaves last frees the snapshot, writer or reader, and nothing is freed late.
+//!
+//! Why it is right: the reader writes its slot and then reads the pointer, the writer swaps the
+//! pointer and then reads the slots, all four sequentially consistent. In their one total order
+//! either the writer sees the slot, or the reader sees the new pointer and turns back.
+//!
+//! The idea of debts is that of the `arc-swap` crate (Michal Vaner, 2018,
+//! <https://docs.rs/arc-swap>). Unlike it, slots are taken by nesting depth, so that none has to
+//! be searched for; a reader that finds none left takes the signal's lock; and a slot that names
+//! another signal's snapshot of the same address cannot be told apart, so the count and the way to
+//! free stand in a header that does not depend on the type.
+//!
+//! This file knows neither handlers nor events.
+
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use crate::core::mode::{Local, Mode, Shared};
+use crate::core::primitives::sync::{
+    AtomicPtr, Fault, Ordering, RwLock, Word, global, model_fence, planted,
+};
+use crate::core::primitives::thread::{self, Frame};
+
+/// What every snapshot begins with.
+#[repr(C)]
+pub struct Header<M: Mode> {
+    /// The publication is one, each counted reader one, each paid debt one.
+    count: M::Word,
+    /// Frees the whole snapshot that begins with this header.
+    free: unsafe fn(NonNull<Header<M>>),
+    /// What an emission of the snapshot is inside of.
+    pub(crate) frame: Frame,
+}
+
+impl<M: Mode> Header<M> {
+    /// A header with a count of one.
+    ///
+    /// `free` is called once, by whoever lets the last count go, on any thread.
+    pub(crate) fn new(frame: Frame, free: unsafe fn(NonNull<Self>)) -> Self {
+        Header {
+            count: M::Word::new(1),
+            free,
+            frame,
+        }
+    }
+}
+
+/// Lets one count go; frees the snapshot if it was the last. Runs the `Drop` of captures.
+///
+/// # Safety
+///
+/// The caller owns a count and gives it up.
+pub(crate) unsafe fn release<M: Mode>(header: NonNull<Header<M>>) {
+    // SAFETY: the caller's count keeps the header alive until it is subtracted here.
+    unsafe {
+        let free = header.as_ref().free;
+        if header.as_ref().count.sub(1) == 1 {
+            free(header);
+        }
+    }
+}
+
+/// What is published where there is no snapshot. No snapshot stands at these addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// The last snapshot is out of date.
+    Stale = 0,
+    /// There are no handlers.
+    Empty = 1,
+    /// The signal was closed.
+    Closed = 2,
+}
+
+#[inline(always)]
+fn is_tag<T>(pointer: *mut T) -> bool {
+    pointer.addr() <= Tag::Closed as usize
+}
+
+fn from_tag<T>(tag: Tag) -> *mut T {
+    ptr::without_provenance_mut(tag as usize)
+}
+
+fn current<T>(pointer: *mut T) -> Result<NonNull<T>, Tag> {
+    match pointer.addr() {
+        1 => Err(Tag::Empty),
+        2 => Err(Tag::Closed),
+        _ => NonNull::new(pointer).ok_or(Tag::Stale),
+    }
+}
+
+/// Keeps one snapshot alive while it is read.
+pub trait Pin<M: Mode> {
+    fn header(&self) -> NonNull<Header<M>>;
+}
+
+/// A pin that owns a count.
+pub struct Counted<M: Mode>(NonNull<Header<M>>);
+
+impl<M: Mode> Counted<M> {
+    /// # Safety
+    ///
+    /// The header is alive.
+    #[inline(always)]
+    pub(crate) unsafe fn new(header: NonNull<Header<M>>) -> Self {
+        // SAFETY: the caller says so.
+        unsafe { header.as_ref() }.count.add(1);
+        Counted(header)
+    }
+}
+
+impl<M: Mode> Pin<M> for Counted<M> {
+    #[inline(always)]
+    fn header(&self) -> NonNull<Header<M>> {
+        self.0
+    }
+}
+
+impl<M: Mode> Drop for Counted<M> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the count was taken in `new`.
+        unsafe { release(self.0) };
+    }
+}
+
+/// A place that publishes one snapshot. Writers call it under the signal's lock, one at a time.
+pub trait Publish<M: Mode>: 'static {
+    fn new(tag: Tag) -> Self;
+    /// Gets the thread what it needs to pin, so that later emissions need not.
+    fn prepare() {}
+    /// Pins what is published, without a lock; `None` if there is no snapshot, or no slot for it.
+    /// `level` is how deep the emission is nested.
+    fn enter(&self, level: usize) -> Option<M::Pin>;
+    /// Whether it is this tag that is published, without a lock.
+    fn is(&self, tag: Tag) -> bool;
+    /// Whether it is this snapshot that is published, without a lock.
+    fn has(&self, header: NonNull<Header<M>>) -> bool;
+    /// What is published, seen by the only writer.
+    fn current(&self) -> Result<NonNull<Header<M>>, Tag>;
+    /// Publishes a snapshot where none is. The publication takes over the caller's count.
+    fn put(&self, header: NonNull<Header<M>>);
+    /// Publishes a tag. The count of what was there goes to the caller, who has to let it go once
+    /// the lock is released; readers that are inside have counts of their own by then.
+    fn take(&self, tag: Tag) -> Option<NonNull<Header<M>>>;
+}
+
+type SharedHeader = Header<Shared>;
+
+/// Slots of one thread. An emission nested deeper than this takes the signal's lock.
+const SLOTS: usize = 8;
+
+/// One announcement. Null: none. A header's address: read without a count. With the lowest bit
+/// set: a writer has paid.
+#[derive(Debug)]
+pub(crate) struct Slot(AtomicPtr<SharedHeader>);
+
+/// The slots of one thread, by nesting level, handed on to another thread after its end.
+#[derive(Debug)]
+#[repr(align(128))] // Two cache lines, for the pairwise prefetch: threads must not share one.
+pub(crate) struct Slots([Slot; SLOTS]);
+
+#[derive(Default)]
+struct Registry {
+    all: Vec<&'static Slots>,
+    /// Of threads that have ended. A subset of `all`, each with empty slots.
+    free: Vec<&'static Slots>,
+}
+
+global! {
+    /// Every thread's slots. Locked for reading by writers of signals, for writing when a thread
+    /// emits for the first time and when it ends.
+    REGISTRY: RwLock<Registry> =
+        RwLock::new(Registry { all: Vec::new(), free: Vec::new() })
+}
+
+/// Gives the slots back when the thread ends.
+struct Return(Cell<Option<&'static Slots>>);
+
+impl Drop for Return {
+    fn drop(&mut self) {
+        if let Some(slots) = self.0.get() {
+            thread::set_slots(None);
+            let mut registry = REGISTRY
+                .write()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            registry.free.push(slots);
+        }
+    }
+}
+
+thread_local! {
+    static RETURN: Return = const { Return(Cell::new(None)) };
+}
+
+/// Finds slots for a thread that has none; `None` when the thread is ending.
+#[cold]
+#[inline(never)]
+fn register() -> Option<&'static Slots> {
+    RETURN
+        .try_with(|to_return| {
+            let mut registry = REGISTRY
+                .write()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let slots = registry.free.pop().unwrap_or_else(|| {
+                let empty = |_| Slot(AtomicPtr::new(ptr::null_mut()));
+                let slots: &'static Slots = Box::leak(Box::new(Slots(std::array::from_fn(empty))));
+                registry.all.push(slots);
+                slots
+            });
+            if cfg!(not(loom)) {
+                to_return.0.set(Some(slots));
+            }
+            thread::set_slots(Some(slots));
+            slots
+        })
+        .ok()
+}
+
+impl Slots {
+    /// What the thread of these slots is inside of, asked by itself.
+    pub(crate) fn announced(&self) -> impl Iterator<Item = Frame> {
+        self.0.iter().filter_map(|slot| {
+            let header = NonNull::new(unmarked(slot.0.load(Ordering::Acquire)))?;
+            // SAFETY: this thread announced it and is not out of the emission yet, which keeps it.
+            Some(unsafe { header.as_ref() }.frame)
+        })
+    }
+}
+
+/// A pin by an announcement.
+pub struct Announced {
+    header: NonNull<SharedHeader>,
+    slot: &'static Slot,
+}
+
+impl Pin<Shared> for Announced {
+    #[inline(always)]
+    fn header(&self) -> NonNull<SharedHeader> {
+        self.header
+    }
+}
+
+impl Drop for Announced {
+    #[inline(always)]
+    fn drop(&mut self) {
+        empty(self.slot, self.header.as_ptr());
+    }
+}
+
+fn marked(header: *mut SharedHeader) -> *mut SharedHeader {
+    header.map_addr(|address| address | 1)
+}
+
+fn unmarked(header: *mut SharedHeader) -> *mut SharedHeader {
+    header.map_addr(|address| address & !1)
+}
+
+/// Gives every reader that announced `header` a count of it.
+fn pay_debts(header: NonNull<SharedHeader>) {
+    let registry = REGISTRY
+        .read()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    for slot in registry.all.iter().flat_map(|slots| &slots.0) {
+        if slot.0.load(Ordering::SeqCst) != header.as_ptr() {
+            continue;
+        }
+        // SAFETY: the writer owns the publication's count, so the header is alive.
+        let count = unsafe { &header.as_ref().count };
+        // The count comes before the mark: a reader that sees the mark lets it go at once.
+        count.add(1);
+        let swapped = slot.0.compare_exchange(
+            header.as_ptr(),
+            marked(header.as_ptr()),
+            Ordering::AcqRel,
+            // What the reader did comes before what the writer does with the captures.
+            if planted(Fault::Unacquired) {
+                Ordering::Relaxed
+            } else {
+                Ordering::Acquire
+            },
+        );
+        if swapped.is_err() {
+            // The reader left meanwhile. Not the last count: the publication's is still there.
+            count.sub(1);
+        }
+    }
+}
+
+impl Publish<Shared> for AtomicPtr<SharedHeader> {
+    fn new(tag: Tag) -> Self {
+        AtomicPtr::new(from_tag(tag))
+    }
+
+    fn prepare() {
+        if thread::slots().is_none() {
+            let _ = register();
+        }
+    }
+
+    #[inline(always)]
+    fn enter(&self, level: usize) -> Option<Announced> {
+        let mut seen = self.load(Ordering::Acquire);
+        loop {
+            if is_tag(seen) || cfg!(feature = "lock-reads") {
+                return None;
+            }
+            let slots = match thread::slots() {
+                Some(slots) => slots,
+                None => register()?,
+            };
+            let slot = slots.0.get(level)?;
+            debug_assert!(
+                slot.0.load(Ordering::Relaxed).is_null(),
+                "a level has one pin"
+            );
+            // A swap and not a store, because it is a full barrier at half the price.
+            if planted(Fault::Unfenced) {
+                slot.0.store(seen, Ordering::Relaxed);
+            } else {
+                slot.0.swap(seen, Ordering::SeqCst);
+                model_fence();
+            }
+            let again = self.load(Ordering::SeqCst);
+            if again == seen {
+                let header = NonNull::new(again)?;
+                return Some(Announced { header, slot });
+            }
+            // Too late. The debt may have been paid nevertheless, even for a later snapshot that
+            // came to stand at this address, which is why counts do not depend on the type.
+            empty(slot, seen);
+            seen = again;
+        }
+    }
+
+    #[inline(always)]
+    fn is(&self, tag: Tag) -> bool {
+        self.load(Ordering::Acquire).addr() == tag as usize
+    }
+
+    #[inline(always)]
+    fn has(&self, header: NonNull<SharedHeader>) -> bool {
+        self.load(Ordering::Acquire) == header.as_ptr()
+    }
+
+    fn current(&self) -> Result<NonNull<SharedHeader>, Tag> {
+        current(self.load(Ordering::Acquire))
+    }
+
+    fn put(&self, header: NonNull<SharedHeader>) {
+        self.store(header.as_ptr(), Ordering::SeqCst);
+    }
+
+    fn take(&self, to: Tag) -> Option<NonNull<SharedHeader>> {
+        if self.is(to) {
+            return None;
+        }
+        let old = current(self.swap(from_tag(to), Ordering::SeqCst)).ok()?;
+        model_fence();
+        if !planted(Fault::Unpaid) {
+            pay_debts(old);
+        }
+        Some(old)
+    }
+}
+
+/// Empties a slot of this thread.
+#[inline(always)]
+fn empty(slot: &'static Slot, announced: *mut SharedHeader) {
+    let (done, failed) = (Ordering::AcqRel, Ordering::Acquire);
+    if let Err(paid) = slot
+        .0
+        .compare_exchange(announced, ptr::null_mut(), done, failed)
+    {
+        empty_paid(slot, paid);
+    }
+}
+
+/// Empties a slot whose debt a writer has paid.
+#[cold]
+#[inline(never)]
+fn empty_paid(slot: &'static Slot, paid: *mut SharedHeader) {
+    slot.0.store(ptr::null_mut(), Ordering::Release);
+    let header = unmarked(paid);
+    // SAFETY: the mark says that a writer put this address there with a count for the reader. The
+    // address is the writer's, not the one announced, whose snapshot may have gone long ago.
+    unsafe { release(NonNull::new_unchecked(header)) };
+}
+
+/// The local flavour counts its readers: there is one thread, so a count is a plain addition.
+impl Publish<Local> for Cell<*mut Header<Local>> {
+    fn new(tag: Tag) -> Self {
+        Cell::new(from_tag(tag))
+    }
+
+    #[inline(always)]
+    fn enter(&self, _: usize) -> Option<Counted<Local>> {
+        let seen = self.get();
+        if is_tag(seen) {
+            return None;
+        }
+        // SAFETY: alive, because the publication owns a count.
+        Some(unsafe { Counted::new(NonNull::new(seen)?) })
+    }
+
+    #[inline(always)]
+    fn is(&self, tag: Tag) -> bool {
+        self.get().addr() == tag as usize
+    }
+
+    #[inline(always)]
+    fn has(&self, header: NonNull<Header<Local>>) -> bool {
+        self.get() == header.as_ptr()
+    }
+
+    fn current(&self) -> Result<NonNull<Header<Local>>, Tag> {
+        current(self.get())
+    }
+
+    fn put(&self, header: NonNull<Header<Local>>) {
+        self.set(header.as_ptr());
+    }
+
+    fn take(&self, to: Tag) -> Option<NonNull<Header<Local>>> {
+        current(self.replace(from_tag(to))).ok()
+    }
+}

@@ -1,0 +1,2 @@
+pub(crate) mod hazard;
+pub(crate) mod publication;

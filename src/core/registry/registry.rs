@@ -1,0 +1,466 @@
+//! The topics of one bus, by name, and its patterns. Each name has one payload type as long as the
+//! topic exists.
+//!
+//! Holds both weakly: a topic is kept by its handles, its handlers and its waiting events, a pattern
+//! by its handlers. Which topics match which patterns is looked up when either side is added, in a
+//! trie, and never for an emission of a topic that exists.
+
+use std::any::{Any, type_name};
+use std::collections::HashMap;
+
+use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
+use smallvec::SmallVec;
+
+use crate::core::handler::entry::state;
+use crate::core::mode::Mode;
+use crate::core::primitives::sync::{Lock, Word};
+use crate::core::registry::trie::{Kind, Trie};
+use crate::core::settings::signal_info::{Home, Name, Place, Settings, Subject};
+use crate::core::signal::patterns::Group;
+use crate::core::signal::signal::Signal;
+use crate::error::WrongType;
+use crate::topic::pattern::AnyEvent;
+
+new_key_type! { struct TopicKey; }
+
+fn key_of(topic: u64) -> TopicKey {
+    KeyData::from_ffi(topic).into()
+}
+
+/// A topic, whatever its type, or a pattern.
+pub trait Listed<M: Mode, C: 'static> {
+    /// Removes the handler with this key and sequence number.
+    fn cancel(&self, key: u64, sequence: u64) -> bool;
+    fn close(&self);
+    fn unlist(&self);
+    fn as_any(&self) -> &dyn Any;
+    /// Where the signal stands.
+    fn address(&self) -> usize;
+    /// It has handles, handlers or waiting events.
+    fn exists(&self) -> bool;
+    /// Takes the handlers of a pattern in.
+    fn attach(&self, group: &dyn Listed<M, C>);
+    /// Forgets a pattern, by its address.
+    fn detach(&self, group: usize);
+    /// The handlers of a pattern have changed.
+    fn renew(&self);
+    /// Removes the handlers whose target has died.
+    fn prune(&self);
+}
+
+/// A signal that the registry does not keep.
+pub struct WeakSignal<M: Mode, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
+
+impl<M: Mode, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
+    fn cancel(&self, key: u64, sequence: u64) -> bool {
+        M::upgrade(&self.0).is_some_and(|signal| signal.remove(key, sequence, state::CANCELLED))
+    }
+    fn close(&self) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.close();
+        }
+    }
+    fn unlist(&self) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.unlist();
+        }
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn address(&self) -> usize {
+        M::address(&self.0).addr()
+    }
+    fn exists(&self) -> bool {
+        M::exists(&self.0)
+    }
+    fn attach(&self, group: &dyn Listed<M, C>) {
+        let group: Option<&WeakSignal<M, AnyEvent, C>> = group.as_any().downcast_ref();
+        if let (Some(signal), Some(group)) = (M::upgrade(&self.0), group) {
+            signal.attach(group.0.clone());
+        }
+    }
+    fn detach(&self, group: usize) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.detach(group);
+        }
+    }
+    fn renew(&self) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.renew();
+        }
+    }
+    fn prune(&self) {
+        if let Some(signal) = M::upgrade(&self.0) {
+            signal.prune();
+        }
+    }
+}
+
+/// A signal, if it is there.
+type There<M, E, C> = Result<Option<<M as Mode>::Ptr<Signal<M, E, C>>>, WrongType>;
+
+type StrongGroup<M, C> = <M as Mode>::Ptr<Group<M, C>>;
+
+/// The handlers of some patterns.
+pub(crate) type Groups<M, C> = SmallVec<[StrongGroup<M, C>; 4]>;
+
+/// What there is for a name.
+pub(crate) enum Found<M: Mode, E, C: 'static> {
+    Topic(M::Ptr<Signal<M, E, C>>),
+    /// Nobody holds the name; the patterns that it matches.
+    Unheld(Groups<M, C>),
+}
+
+struct Topic<M: Mode, C: 'static> {
+    name: Name,
+    type_name: &'static str,
+    /// Where it was used first.
+    place: Place,
+    kind: Kind,
+    signal: M::Listed<C>,
+}
+
+impl<M: Mode, C: 'static> Topic<M, C> {
+    fn listed(&self) -> &dyn Listed<M, C> {
+        M::listed::<C>(&self.signal)
+    }
+}
+
+struct Topics<M: Mode, C: 'static> {
+    /// Topics and patterns.
+    topics: SlotMap<TopicKey, Topic<M, C>>,
+    /// Of the topics.
+    names: HashMap<Box<str>, TopicKey>,
+    /// Of both.
+    trie: Trie<TopicKey>,
+    closed: bool,
+}
+
+impl<M: Mode, C: 'static> Topics<M, C> {
+    fn key(&self, kind: Kind, name: &str) -> Option<TopicKey> {
+        match kind {
+            Kind::Topic => self.names.get(name).copied(),
+            Kind::Pattern => self.trie.pattern(name),
+        }
+    }
+
+    /// The signal with this key; `None` if it has gone.
+    fn signal<E: 'static>(&self, key: TopicKey) -> There<M, E, C> {
+        let Some(topic) = self.topics.get(key) else {
+            return Ok(None);
+        };
+        match topic
+            .listed()
+            .as_any()
+            .downcast_ref::<WeakSignal<M, E, C>>()
+        {
+            Some(signal) => Ok(M::upgrade(&signal.0)),
+            // A topic that has gone binds nobody.
+            None if !topic.listed().exists() => Ok(None),
+            None => Err(WrongType {
+                topic: topic.name.as_str().to_owned(),
+                registered: topic.type_name,
+                requested: type_name::<E>(),
+                place: topic.place,
+            }),
+        }
+    }
+
+    /// Visits the patterns that a name matches.
+    fn groups_of(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
+        self.trie.patterns_of(name, &mut |key| {
+            let group = self.topics.get(key).map(|it| it.listed().as_any());
+            group
+                .and_then(<dyn Any>::downcast_ref)
+                .into_iter()
+                .for_each(&mut visit);
+        });
+    }
+
+    fn remove(&mut self, key: TopicKey) -> Option<Topic<M, C>> {
+        let gone = self.topics.remove(key)?;
+        let name = gone.name.as_str();
+        if self.key(gone.kind, name) == Some(key) {
+            self.trie.remove(gone.kind, name);
+            if gone.kind == Kind::Topic {
+                self.names.remove(name);
+            }
+        }
+        if self.names.capacity() > 64 && self.names.len() < self.names.capacity() / 4 {
+            self.names.shrink_to_fit();
+        }
+        if self.topics.is_empty() {
+            self.topics = SlotMap::with_key();
+        }
+        Some(gone)
+    }
+}
+
+pub(crate) struct Registry<M: Mode, C: 'static> {
+    topics: M::Lock<Topics<M, C>>,
+    /// The hook for unhandled events, as the only handler of a pattern that is nowhere attached.
+    unhandled: M::Lock<Option<StrongGroup<M, C>>>,
+    /// 1 once there has been a handler with a target that may die: it may keep a topic when it is dead.
+    pub(crate) has_weak: M::Word,
+    pub(crate) settings: Settings<M>,
+}
+
+impl<M: Mode, C: 'static> Registry<M, C> {
+    pub(crate) fn new(settings: Settings<M>) -> Self {
+        let topics = Topics {
+            topics: SlotMap::with_key(),
+            names: HashMap::new(),
+            trie: Trie::new(),
+            closed: false,
+        };
+        Registry {
+            topics: M::Lock::new(topics),
+            unhandled: M::Lock::new(None),
+            has_weak: M::Word::new(0),
+            settings,
+        }
+    }
+
+    /// The signal of a topic, if the topic exists, or else who listens by pattern.
+    pub(crate) fn find<E: 'static>(&self, name: &str) -> Result<Found<M, E, C>, WrongType> {
+        self.topics.with(|all| {
+            if let Some(&key) = all.names.get(name) {
+                if let Some(signal) = all.signal(key)? {
+                    return Ok(Found::Topic(signal));
+                }
+            }
+            let mut groups = Groups::<M, C>::new();
+            // One that goes while we look goes outside, with the rest.
+            all.groups_of(name, |group| groups.extend(M::upgrade(&group.0)));
+            Ok(Found::Unheld(groups))
+        })
+    }
+
+    /// The signal of a topic or a pattern, which exists from now on.
+    pub(crate) fn signal<E: 'static>(
+        this: &M::Ptr<Self>,
+        kind: Kind,
+        name: &Name,
+        place: Place,
+    ) -> Result<M::Ptr<Signal<M, E, C>>, WrongType> {
+        if this.has_weak.get() != 0 {
+            this.make_room();
+        }
+        let (signal, closed) = this.topics.with(|all| {
+            if let Some(key) = all.key(kind, name.as_str()) {
+                if let Some(signal) = all.signal(key)? {
+                    return Ok((signal, false));
+                }
+                // Its last handle is going at this moment, on another thread.
+                drop(all.remove(key));
+            }
+            let mut groups = Vec::new();
+            if kind == Kind::Topic {
+                all.groups_of(name.as_str(), |group| groups.push(group.0.clone()));
+            }
+            let mut made = None;
+            let key = all.topics.insert_with_key(|key| {
+                let home = Home {
+                    subject: Subject::new::<E>(kind, name.clone()),
+                    topic: key.data().as_ffi(),
+                    settings: this.settings.clone(),
+                };
+                let registry = M::downgrade(this);
+                let signal = M::ptr(Signal::new(home, Some(registry), groups));
+                let listed = M::list(WeakSignal(M::downgrade(&signal)));
+                made = Some(signal);
+                Topic {
+                    name: name.clone(),
+                    type_name: type_name::<E>(),
+                    place,
+                    kind,
+                    signal: listed,
+                }
+            });
+            all.trie.insert(kind, name.as_str(), key);
+            if kind == Kind::Topic {
+                all.names.insert(name.as_str().into(), key);
+            }
+            let Some(signal) = made else {
+                unreachable!("a slotmap calls the closure once")
+            };
+            Ok((signal, all.closed))
+        })?;
+        if closed {
+            signal.close();
+        }
+        Ok(signal)
+    }
+
+    /// Who hears of events that nobody handles.
+    pub(crate) fn unhandled(&self) -> Option<M::Ptr<Group<M, C>>> {
+        match self.settings.hears_unhandled() {
+            true => self.unhandled.with(|group| group.clone()),
+            false => None,
+        }
+    }
+
+    /// Puts a hook for unhandled events in place of the one that was there. Costs O(topics).
+    pub(crate) fn set_unhandled(&self, hook: M::Ptr<Group<M, C>>) {
+        let old = self.unhandled.with(|group| group.replace(hook));
+        self.settings.hear_unhandled();
+        for topic in self.all() {
+            M::listed::<C>(&topic).renew();
+        }
+        // Last: then its captures are nowhere any more.
+        drop(old);
+    }
+
+    /// Where the next topic needs more room, lets go of those that only dead handlers keep. Makes room
+    /// for as many again as are left, so that n topics that come cost O(n) in all.
+    fn make_room(&self) {
+        let crowd = self.topics.with(|all| {
+            let is_full = all.topics.len() == all.topics.capacity();
+            let all = all
+                .topics
+                .values()
+                .take(if is_full { usize::MAX } else { 0 });
+            all.map(|topic| topic.signal.clone()).collect::<Vec<_>>()
+        });
+        if crowd.is_empty() {
+            return;
+        }
+        crowd.iter().for_each(|it| M::listed::<C>(it).prune());
+        self.topics.with(|all| {
+            let left = all.topics.len();
+            if left > all.topics.capacity() / 2 {
+                all.topics.reserve(left);
+            }
+        });
+    }
+
+    /// Lets the topics that a pattern matches know that it has got a handler.
+    pub(crate) fn attach(&self, pattern: &Home<M>) {
+        let own = self.topics.with(|all| {
+            let own = all.topics.get(key_of(pattern.topic));
+            own.map(|own| own.signal.clone())
+        });
+        let Some(own) = own else { return };
+        for topic in self.topics_of(pattern) {
+            M::listed::<C>(&topic).attach(M::listed::<C>(&own));
+        }
+    }
+
+    /// Lets the topics that a pattern matches know that it has lost a handler.
+    pub(crate) fn renew(&self, pattern: &Home<M>) {
+        let topics = self.topics_of(pattern);
+        topics.iter().for_each(|it| M::listed::<C>(it).renew());
+    }
+
+    /// Whether a pattern matches the topic at this address.
+    pub(crate) fn matches(&self, pattern: &Home<M>, topic: usize) -> bool {
+        let is_it = |it: &M::Listed<C>| M::listed::<C>(it).address() == topic;
+        self.topics_of(pattern).iter().any(is_it)
+    }
+
+    fn topics_of(&self, pattern: &Home<M>) -> Vec<M::Listed<C>> {
+        self.topics.with(|all| {
+            let mut found = Vec::new();
+            all.trie.topics_of(pattern.name().as_str(), &mut |key| {
+                found.extend(all.topics.get(key).map(|topic| topic.signal.clone()));
+            });
+            found
+        })
+    }
+
+    /// Forgets a signal, unless another has its place by now.
+    pub(crate) fn sign_off(&self, home: &Home<M>, address: usize) {
+        let key = key_of(home.topic);
+        let gone = self.topics.with(|all| {
+            if all.topics.get(key)?.listed().address() != address {
+                return None;
+            }
+            all.remove(key)
+        });
+        drop(gone);
+        if home.subject.kind == Kind::Pattern {
+            for topic in self.topics_of(home) {
+                M::listed::<C>(&topic).detach(address);
+            }
+        }
+    }
+
+    /// Removes a handler of a topic; whether it was there.
+    pub(crate) fn cancel(&self, topic: u64, key: u64, sequence: u64) -> bool {
+        let topic = key_of(topic);
+        let listed = self
+            .topics
+            .with(|all| all.topics.get(topic).map(|it| it.signal.clone()));
+        listed.is_some_and(|it| M::listed::<C>(&it).cancel(key, sequence))
+    }
+
+    /// The names of the topics that exist, in alphabetical order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.topics.with(|all| {
+            let there = all
+                .topics
+                .values()
+                .filter(|topic| topic.kind == Kind::Topic && topic.listed().exists());
+            there.map(|topic| topic.name.as_str().to_owned()).collect()
+        });
+        names.sort_unstable();
+        names
+    }
+
+    /// Closes all signals, and those that come later.
+    pub(crate) fn close(&self) {
+        self.topics.with(|all| all.closed = true);
+        self.all().iter().for_each(|it| M::listed::<C>(it).close());
+        drop(self.unhandled.with(Option::take));
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.topics.with(|all| all.closed)
+    }
+
+    fn all(&self) -> Vec<M::Listed<C>> {
+        self.topics.with(|all| {
+            let signals = all.topics.values().map(|topic| topic.signal.clone());
+            signals.collect()
+        })
+    }
+
+    /// From now on only handles keep the signals.
+    pub(crate) fn unlist(&self) {
+        self.all().iter().for_each(|it| M::listed::<C>(it).unlist());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::mode::Shared;
+    use crate::{Bus, Topic};
+
+    fn matched(bus: &Bus) -> usize {
+        let registry: &Registry<Shared, ()> = &bus.core.registry;
+        Lock::with(&registry.topics, |all| all.trie.matched.get())
+    }
+
+    #[test]
+    fn emissions_of_topics_that_exist_match_nothing() {
+        let bus = Bus::new();
+        let topic = Topic::<u32>::new("a.b");
+        let signal = bus.signal(&topic);
+        let (_one, _two) = (bus.on_pattern("a.*", |_| ()), bus.on_pattern(">", |_| ()));
+        let before = matched(&bus);
+        for _ in 0..3 {
+            // To subscribe makes the list stale: it is built anew by the emission.
+            signal.on(|_| ()).detach();
+            assert!(signal.emit(&1).ran() > 2);
+            assert!(bus.emit(&topic, &1).ran() > 2);
+            assert!(bus.defer(&topic, 1).is_ok());
+            bus.drain();
+        }
+        assert_eq!(matched(&bus), before);
+        // One look for a name that nobody holds, however many patterns there are.
+        assert_eq!(bus.emit(&Topic::new("a.c"), &1).ran(), 2);
+        assert_eq!(matched(&bus), before + 1);
+    }
+}

@@ -1,0 +1,2 @@
+pub(crate) mod observer;
+pub(crate) mod signal_info;

@@ -1,0 +1,4 @@
+pub(crate) mod async_handler;
+pub(crate) mod next;
+pub(crate) mod stream;
+pub(crate) mod waiter;

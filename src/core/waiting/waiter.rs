@@ -1,0 +1,110 @@
+//! Who waits for the next event of a future or a stream: a task by its waker, or a parked thread.
+//!
+//! Wakers are user code: they are cloned before the lock, and woken and dropped after it.
+
+use std::ops::ControlFlow;
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use crate::core::failure::pending as faults;
+use crate::core::handler::entry::Head;
+use crate::core::mode::{Mode, Shared};
+use crate::core::primitives::sync::{Fault, Lock, planted};
+
+/// Stands beside what is waited for, under the same lock.
+#[derive(Default)]
+pub(crate) struct Waiter {
+    waker: Option<Waker>,
+    /// A thread waits for the bell.
+    parked: bool,
+}
+
+/// Somebody was taken out of a [`Waiter`], and is to be told once the lock is released.
+#[must_use = "whoever waits has to be told"]
+#[derive(Default)]
+pub(crate) struct Told(Waiter);
+
+impl Waiter {
+    /// There is something, or nothing comes any more.
+    pub(crate) fn take(&mut self) -> Told {
+        match planted(Fault::Untold) {
+            true => Told::default(),
+            false => Told(Waiter {
+                waker: self.waker.take(),
+                parked: self.parked,
+            }),
+        }
+    }
+
+    /// Nobody waits any more. What comes back is to be dropped once the lock is released.
+    pub(crate) fn forget(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+}
+
+impl Told {
+    /// Wakes. What a waker does wrong unwinds into the caller.
+    pub(crate) fn tell<M: Mode>(self, bell: &M::Bell) {
+        let Told(Waiter { waker, parked }) = self;
+        if parked {
+            M::ring(bell);
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Wakes where nothing may unwind: a panic of the waker is a failure of the handler.
+    pub(crate) fn tell_guarded<M: Mode>(self, bell: &M::Bell, head: &Head<M>) {
+        if self.0.waker.is_none() && !self.0.parked {
+            return;
+        }
+        if let Err(payload) = faults::caught(|| self.tell::<M>(bell)) {
+            faults::panicked(head, None, payload);
+        }
+    }
+}
+
+/// What `ask` finds under the lock. If that is nothing, the waker is kept for what comes.
+pub(crate) fn poll<S, R>(
+    at: &impl Lock<S>,
+    waker: &Waker,
+    waiter: impl Fn(&mut S) -> &mut Waiter,
+    mut ask: impl FnMut(&mut S) -> Option<R>,
+) -> Poll<R> {
+    // Before the lock, though it may not be needed: a second lock costs more.
+    let mut new = Some(waker.clone());
+    let (poll, old) = at.with(|state| {
+        if let Some(found) = ask(state) {
+            return (Poll::Ready(found), None);
+        }
+        let place = &mut waiter(state).waker;
+        if place.is_some() && planted(Fault::Unchanged) {
+            return (Poll::Pending, None);
+        }
+        (Poll::Pending, std::mem::replace(place, new.take()))
+    });
+    drop((old, new));
+    poll
+}
+
+/// The same for a thread, which parks until there is something. `None`: the time was up first.
+pub(crate) fn wait<S, R>(
+    at: &<Shared as Mode>::Lock<S>,
+    bell: &<Shared as Mode>::Bell,
+    until: Option<Instant>,
+    waiter: impl Fn(&mut S) -> &mut Waiter,
+    mut ask: impl FnMut(&mut S) -> Option<R>,
+) -> Option<R> {
+    Shared::wait(at, bell, |state| {
+        waiter(state).parked = false;
+        if let Some(found) = ask(state) {
+            return ControlFlow::Break(Some(found));
+        }
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return ControlFlow::Break(None);
+        }
+        waiter(state).parked = true;
+        ControlFlow::Continue(until)
+    })
+}

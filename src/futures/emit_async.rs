@@ -1,0 +1,204 @@
+//! Emissions that are awaited.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::FusedFuture;
+
+use crate::core::emission::gathered as held;
+use crate::core::emission::run as emission;
+use crate::core::emission::run::Tally;
+use crate::core::failure::pending as faults;
+use crate::core::mode::Mode;
+use crate::core::primitives::thread::{self, Frame};
+use crate::core::reclaim::publication::Handler;
+use crate::core::settings::signal_info::Place;
+use crate::core::signal::signal::{Signal, horizon};
+use crate::core::waiting::async_handler::{Flight, boarding, poll_all, resume};
+use crate::signal::emission::Emission;
+
+/// An emission that ends when everything has ended that its handlers have started. Made by
+/// [`Signal::emit_async`](crate::flavour::Signal::emit_async).
+///
+/// Nothing happens until it is polled. It may be polled by any executor, and needs none of its own.
+/// Dropped half way, it drops what the handlers have started and calls no further ones; the signal and
+/// the bus are as before.
+///
+/// # Panics
+///
+/// If it is polled again when it has ended.
+#[must_use = "nothing is emitted until it is awaited"]
+pub struct EmitAsync<M: Mode, E: 'static> {
+    signal: M::Ptr<Signal<M, E, ()>>,
+    event: Option<M::Ptr<E>>,
+    place: Place,
+    in_order: bool,
+    begun: bool,
+    /// What was started and has not ended.
+    flights: Vec<Flight<M>>,
+    /// Who is still to be called, in order.
+    rest: std::vec::IntoIter<Handler<M, ()>>,
+    /// Up to which sequence number handlers may be called.
+    horizon: u64,
+    tally: Tally,
+}
+
+impl<M: Mode, E: 'static> EmitAsync<M, E> {
+    pub(crate) fn new(signal: M::Ptr<Signal<M, E, ()>>, event: E, place: Place) -> Self {
+        EmitAsync {
+            signal,
+            event: Some(M::ptr(event)),
+            place,
+            in_order: false,
+            begun: false,
+            flights: Vec::new(),
+            rest: Vec::new().into_iter(),
+            horizon: 0,
+            tally: Tally::NOTHING,
+        }
+    }
+
+    /// Calls each handler when what the one before it has started has ended, instead of all at once:
+    /// so that a [`Flow::Stop`](crate::Flow::Stop) of an async handler keeps those after it from being
+    /// called.
+    ///
+    /// Who is to be called is settled when the emission begins; whether a handler is still live is
+    /// asked
+    /// when its turn comes. A signal that is closed meanwhile ends the emission.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Flow, Signal};
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    ///
+    /// let delete = Signal::<String>::new();
+    /// let _guard = delete.subscribe().on_async(async |path: std::sync::Arc<String>| {
+    ///     if path.starts_with("/etc") { Flow::Stop } else { Flow::Continue }
+    /// });
+    /// let _delete = delete.on(|path| assert_ne!(path, "/etc/passwd"));
+    /// let done = block_on(delete.emit_async("/etc/passwd".into()).in_order());
+    /// assert!(done.stopped() && done.ran() == 1);
+    /// ```
+    pub fn in_order(mut self) -> Self {
+        self.in_order = true;
+        self
+    }
+
+    fn begin(&mut self, event: &M::Ptr<E>) {
+        self.begun = true;
+        if self.in_order {
+            let mut handlers = Vec::new();
+            match held::gather(&self.signal, event, &mut handlers) {
+                Some(horizon) => self.horizon = horizon,
+                None => self.tally = Tally::CLOSED,
+            }
+            self.rest = handlers.into_iter();
+        } else {
+            let emit = |event: &E| emission::run(&self.signal, event, &mut ());
+            (self.tally, self.flights) = boarding(event, self.signal.max_depth, emit);
+            // Not before: the event is cloned first where it is kept, and a clone may subscribe.
+            self.horizon = horizon();
+        }
+    }
+
+    /// Calls the next handler; whether there was one.
+    fn call_next(&mut self, event: &M::Ptr<E>) -> bool {
+        let settings = &self.signal.home.settings;
+        if self.tally.counts.stopped() || self.tally.counts.closed() {
+            // Captures may panic.
+            let rest = std::mem::take(&mut self.rest);
+            self.tally.add(resume(settings, |_| drop(rest)));
+        }
+        let Some(handler) = self.rest.next() else {
+            return false;
+        };
+        let (tally, flights) = boarding(event, self.signal.max_depth, |event: &E| {
+            held::run_one(&handler, event, &self.signal.home, &mut ())
+        });
+        self.tally.add(tally);
+        self.flights = flights;
+        self.tally.add(resume(settings, |_| drop(handler)));
+        true
+    }
+}
+
+impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
+    type Output = Emission;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Emission> {
+        let this = &mut *self;
+        let Some(event) = this.event.clone() else {
+            panic!("`EmitAsync` was polled again after it had ended")
+        };
+        let home = &*this.signal.home.clone();
+        let settings = &home.settings;
+        // Whoever waits for one of its handlers in here would wait for this very poll.
+        let inside = this.signal.address();
+        if !this.begun {
+            let horizon = horizon();
+            let _occupied = thread::occupy(Frame { inside, horizon });
+            this.begin(&event);
+        }
+        let horizon = this.horizon;
+        let _occupied = thread::occupy(Frame { inside, horizon });
+        loop {
+            let tally = poll_all(&mut this.flights, settings, cx);
+            this.tally.add(tally);
+            if !this.flights.is_empty() {
+                return Poll::Pending;
+            }
+            if !this.call_next(&event) {
+                break;
+            }
+        }
+        let events = (event, this.event.take());
+        let dropped = resume(settings, |_| faults::drop_event(events, home, this.place));
+        this.tally.add(dropped);
+        let tally = std::mem::replace(&mut this.tally, Tally::NOTHING);
+        Poll::Ready(Emission::finish(tally, || settings.panics()))
+    }
+}
+
+impl<M: Mode, E: 'static> FusedFuture for EmitAsync<M, E> {
+    fn is_terminated(&self) -> bool {
+        self.event.is_none()
+    }
+}
+
+impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
+    fn drop(&mut self) {
+        let _occupied = thread::occupy(Frame {
+            inside: self.signal.address(),
+            horizon: self.horizon,
+        });
+        self.flights.clear();
+        // Each by itself: captures, and the event, may panic.
+        self.rest.by_ref().for_each(drop);
+        faults::drop_event(self.event.take(), &self.signal.home, self.place);
+    }
+}
+
+impl<M: Mode, E: 'static> Unpin for EmitAsync<M, E> {}
+
+impl<M: Mode, E: 'static> fmt::Debug for EmitAsync<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmitAsync")
+            .field("topic", &self.signal.home.name().as_str())
+            .field("begun", &self.begun)
+            .field("running", &self.flights.len())
+            .finish_non_exhaustive()
+    }
+}
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, E: 'static> UnwindSafe for EmitAsync<M, E> {}
+impl<M: Mode, E: 'static> RefUnwindSafe for EmitAsync<M, E> {}

@@ -1,0 +1,444 @@
+//! Waiting for event after event, and sending them elsewhere.
+
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_core::{FusedStream, Stream};
+
+use crate::bus::Bus;
+use crate::core::handler::handler_fn::Filter;
+use crate::core::handler::plain::Plain;
+use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::queue::overflow::Overflow;
+use crate::core::waiting::stream::{Buffer, Cursor, Pushes};
+use crate::error::{Lagged, TimedOut};
+use crate::outcome::Outcome;
+use crate::signal::Signal;
+use crate::signal::subscribe::Subscribe;
+use crate::signal::subscription::Subscription;
+use crate::topic::Topic;
+use crate::topic::pattern::{AnyEvent, IntoPattern};
+
+/// The events of a signal as they come: a [`Stream`] with a bound. Made by `stream()` of a signal, a
+/// bus or the builder.
+///
+/// It is subscribed when it is made, and not when it is first polled: what is emitted in between waits
+/// in its buffer. It is a handler all the while: it stands in the order by its priority, counts in
+/// `len`, and an event that only it gets is not unhandled.
+///
+/// # Loss
+///
+/// `capacity` counts the events that wait in the buffer. What happens to one more is said by the
+/// [`Overflow`] that it is made with, and none is lost without a word:
+///
+/// - `Reject`: the emission has a failure of this handler, with
+///   [`StreamFull`](crate::StreamFull) inside, and the event is not in the stream.
+/// - `DropOldest`, `DropNewest`: the stream yields an `Err` of [`Lagged`] in the place of those that
+///   were dropped, which says how many.
+/// - `Block`: whoever emits waits until the stream is taken from, or ends. In the shared flavour only.
+///   What a signal that [retains](Signal::retain) hands over may be more than the capacity.
+///   **A thread that fills its own stream waits for ever**, and so does a task of an executor whose
+///   only thread emits: here, unlike in a queue, nobody can know who will take what there is.
+///
+/// A clone that panics is a failure of the handler, and counts as lost in the stream.
+///
+/// # The end
+///
+/// When the handler has been removed, by a `close`, a `clear`, its [limit](Subscribe::limit), or
+/// because the last handle of the signal or the bus has gone, the stream yields what is buffered, and
+/// then `None`. It does not keep its signal. Dropping it unsubscribes, drops what is buffered, and
+/// lets those go on that wait for room.
+///
+/// # Order, threads, cost
+///
+/// What one thread emits arrives in the order it was emitted. The event is cloned on the thread that
+/// emits, and the task woken there, outside of locks, before the next handler runs; a waker that
+/// panics is a failure of the handler, when the event is there already. An event costs a clone and a
+/// lock on either side, not the same one as a rule, and allocates nothing once the buffer has been as
+/// full as it gets; its memory is that of at most twice the capacity.
+///
+/// # Examples
+///
+/// ```
+/// use futures::StreamExt;
+/// use slotcast::{Overflow, Signal};
+///
+/// # futures::executor::block_on(async {
+/// let progress = Signal::<u32>::new();
+/// let mut percents = progress.stream(2, Overflow::DropOldest);
+/// for n in [10, 20, 30] {
+///     progress.emit(&n);
+/// }
+/// progress.close();
+/// assert_eq!(percents.next().await.unwrap().unwrap_err().lost(), 1);
+/// assert_eq!(percents.next().await, Some(Ok(20)));
+/// assert_eq!(percents.next().await, Some(Ok(30)));
+/// assert_eq!(percents.next().await, None);
+/// # })
+/// ```
+#[must_use = "dropping it unsubscribes at once"]
+pub struct EventStream<M: Mode, E: 'static> {
+    buffer: M::Ptr<Buffer<M, E>>,
+    cursor: Cursor,
+    subscription: Subscription<M>,
+    /// It has yielded its `None`.
+    done: bool,
+}
+
+impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+    /// Subscribes a stream that buffers up to `capacity` events; see [`EventStream`] for what
+    /// `overflow` says of one more.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`], because nobody else could
+    /// make room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Overflow, Signal};
+    ///
+    /// let key = Signal::<char>::new();
+    /// let mut keys = key.stream(64, Overflow::Reject);
+    /// key.emit(&'a');
+    /// assert_eq!(keys.try_next(), Some(Ok('a')));
+    /// assert_eq!(keys.try_next(), None);
+    /// ```
+    #[track_caller]
+    pub fn stream(&self, capacity: usize, overflow: Overflow) -> EventStream<M, E>
+    where
+        E: Clone,
+        M: Carries<E>,
+    {
+        self.subscribe().stream(capacity, overflow)
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+    /// Subscribes a stream of the events that pass; see [`EventStream`]. A limit ends it.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Overflow, Signal};
+    ///
+    /// let size = Signal::<u64>::new();
+    /// let large = size.subscribe().filter(|n| *n > 1000).limit(1).stream(8, Overflow::DropNewest);
+    /// for n in [5, 5000, 6000] {
+    ///     size.emit(&n);
+    /// }
+    /// assert_eq!(futures::executor::block_on_stream(large).collect::<Vec<_>>(), [Ok(5000)]);
+    /// ```
+    #[track_caller]
+    pub fn stream(self, capacity: usize, overflow: Overflow) -> EventStream<M, E>
+    where
+        E: Clone,
+        M: Carries<E>,
+    {
+        self.push(capacity, overflow, |event| Some(event.clone()))
+    }
+
+    /// Subscribes a stream of what `map` makes of the events; those it makes nothing of are passed
+    /// over. For events that are not `Clone`, those of patterns, and where a part will do.
+    ///
+    /// `map` runs on the emitting thread, in place of the clone.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Overflow, Signal};
+    ///
+    /// struct Order { id: u64, lines: Vec<String> } // not `Clone`
+    ///
+    /// let placed = Signal::<Order>::new();
+    /// let mut large = placed
+    ///     .subscribe()
+    ///     .stream_map(8, Overflow::Reject, |o| (o.lines.len() > 1).then_some(o.id));
+    /// placed.emit(&Order { id: 1, lines: vec!["tea".into()] });
+    /// placed.emit(&Order { id: 2, lines: vec!["tea".into(), "milk".into()] });
+    /// assert_eq!(large.try_next(), Some(Ok(2)));
+    /// ```
+    #[track_caller]
+    pub fn stream_map<T, F>(self, capacity: usize, overflow: Overflow, map: F) -> EventStream<M, T>
+    where
+        T: 'static,
+        F: Fn(&E) -> Option<T> + 'static,
+        M: Carries<T> + Shares<F>,
+    {
+        self.push(capacity, overflow, map)
+    }
+
+    #[track_caller]
+    fn push<T: 'static>(
+        self,
+        capacity: usize,
+        overflow: Overflow,
+        map: impl Fn(&E) -> Option<T> + 'static,
+    ) -> EventStream<M, T> {
+        assert!(
+            capacity > 0,
+            "a stream needs a capacity of at least one event"
+        );
+        assert!(
+            M::WAITS || overflow != Overflow::Block,
+            "a stream of the local flavour cannot wait for room: nobody else could make any"
+        );
+        let (home, place) = (self.signal.home.clone(), self.wish.place);
+        let buffer = M::ptr(Buffer::new(capacity, overflow, home, place));
+        let pushes = Pushes {
+            map,
+            buffer: buffer.clone(),
+        };
+        let subscription = Subscription::new(self.enlist(pushes).erase(|entry| entry));
+        buffer.begin();
+        EventStream {
+            buffer,
+            cursor: Cursor::default(),
+            subscription,
+            done: false,
+        }
+    }
+
+    /// Subscribes a handler that hands a clone of each event to a sink: the sender of a channel, say.
+    ///
+    /// What the sink returns is what a handler returns, so back-pressure shows: a `try_send` that
+    /// finds the channel full, or closed, is a failure of this handler in the emission. A sink that
+    /// blocks holds up the emission; `|e| _ = sender.send(e)` hides what goes wrong.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc::sync_channel;
+    /// use slotcast::Signal;
+    ///
+    /// let line = Signal::<String>::new();
+    /// let (sender, receiver) = sync_channel(1);
+    /// let _sub = line.subscribe().label("log").send_to(move |e| sender.try_send(e));
+    /// assert!(line.emit(&"one".to_owned()).errors().is_empty());
+    /// let done = line.emit(&"two".to_owned());
+    /// assert!(done.errors()[0].to_string().ends_with("failed: sending on a full channel"));
+    /// assert_eq!(receiver.recv()?, "one");
+    /// # Ok::<(), std::sync::mpsc::RecvError>(())
+    /// ```
+    pub fn send_to<F, R>(self, sink: F) -> Subscription<M>
+    where
+        E: Clone,
+        F: Fn(E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.finish(Plain(move |event: &E| sink(event.clone())))
+    }
+}
+
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// Subscribes a stream of a topic's events; see [`Signal::stream`].
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`]; and if the topic has
+    /// another payload type.
+    #[track_caller]
+    pub fn stream<E>(
+        &self,
+        topic: &Topic<E>,
+        capacity: usize,
+        overflow: Overflow,
+    ) -> EventStream<M, E>
+    where
+        E: Clone + 'static,
+        M: Carries<E>,
+    {
+        self.subscribe(topic).stream(capacity, overflow)
+    }
+
+    /// Subscribes a stream to every topic whose name matches, of what `map` makes of their events; see
+    /// [`on_pattern`](Bus::on_pattern) and [`EventStream`].
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`]; and if a text is given
+    /// that is not a pattern.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Overflow, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// let mut ids = bus.stream_pattern("order.*", 8, Overflow::DropOldest, |event| {
+    ///     event.payload::<u64>().map(|id| (event.topic().to_owned(), *id))
+    /// });
+    /// bus.emit(&Topic::new("order.placed"), &7_u64);
+    /// bus.emit(&Topic::new("order.note"), &"not a number");
+    /// assert_eq!(ids.try_next(), Some(Ok(("order.placed".to_owned(), 7))));
+    /// assert_eq!(ids.try_next(), None);
+    /// ```
+    #[track_caller]
+    pub fn stream_pattern<T, F>(
+        &self,
+        pattern: impl IntoPattern,
+        capacity: usize,
+        overflow: Overflow,
+        map: F,
+    ) -> EventStream<M, T>
+    where
+        T: 'static,
+        F: Fn(&AnyEvent) -> Option<T> + 'static,
+        M: Carries<T> + Shares<F>,
+    {
+        self.subscribe_pattern(pattern)
+            .stream_map(capacity, overflow, map)
+    }
+}
+
+impl<M: Mode, E: 'static> EventStream<M, E> {
+    /// What is there already, without waiting. `None` if nothing is, or nothing comes any more.
+    pub fn try_next(&mut self) -> Option<Result<E, Lagged>> {
+        self.buffer.take(&mut self.cursor)
+    }
+
+    /// How many events wait in the buffer. A snapshot.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether no event waits in the buffer. A snapshot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many events may wait.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Whether its handler has been removed, so that nothing comes but what is buffered. A snapshot.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !self.subscription.is_active()
+    }
+}
+
+impl<E: 'static> EventStream<Shared, E> {
+    /// Parks the thread until there is an item; `None` when nothing comes any more. For threads
+    /// without an executor.
+    ///
+    /// Inside of a handler it holds up the emission, and waits for ever if nobody else emits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Overflow, Signal};
+    ///
+    /// let line = Signal::<String>::new();
+    /// let mut lines = line.stream(8, Overflow::Block);
+    /// let writer = std::thread::spawn(move || {
+    ///     let mut written = Vec::new();
+    ///     while let Some(Ok(line)) = lines.wait() {
+    ///         written.push(line);
+    ///     }
+    ///     written
+    /// });
+    /// line.emit(&"one".to_owned());
+    /// line.close();
+    /// assert_eq!(writer.join().unwrap(), ["one"]);
+    /// ```
+    pub fn wait(&mut self) -> Option<Result<E, Lagged>> {
+        self.buffer.wait(&mut self.cursor, None).flatten()
+    }
+
+    /// Like [`wait`](Self::wait), for `timeout` at most. A timeout of zero does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`] if nothing came; the stream goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Overflow, Signal};
+    /// use std::time::Duration;
+    ///
+    /// let key = Signal::<char>::new();
+    /// let mut keys = key.stream(8, Overflow::Reject);
+    /// assert!(keys.wait_timeout(Duration::ZERO).is_err());
+    /// key.emit(&'a');
+    /// assert_eq!(keys.wait_timeout(Duration::ZERO)?, Some(Ok('a')));
+    /// key.close();
+    /// assert_eq!(keys.wait_timeout(Duration::ZERO)?, None);
+    /// # Ok::<(), slotcast::TimedOut>(())
+    /// ```
+    pub fn wait_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<Result<E, Lagged>>, TimedOut> {
+        // Later than the clock can tell is never.
+        let until = Instant::now().checked_add(timeout);
+        self.buffer.wait(&mut self.cursor, until).ok_or(TimedOut)
+    }
+}
+
+impl<M: Mode, E: 'static> Stream for EventStream<M, E> {
+    type Item = Result<E, Lagged>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<E, Lagged>>> {
+        let this = &mut *self;
+        let poll = this.buffer.poll(&mut this.cursor, context.waker());
+        this.done = matches!(poll, Poll::Ready(None));
+        poll
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), None)
+    }
+}
+
+impl<M: Mode, E: 'static> FusedStream for EventStream<M, E> {
+    fn is_terminated(&self) -> bool {
+        self.done
+    }
+}
+
+// Nothing in it is ever pinned.
+impl<M: Mode, E: 'static> Unpin for EventStream<M, E> {}
+
+impl<M: Mode, E: 'static> Drop for EventStream<M, E> {
+    fn drop(&mut self) {
+        // Before it is cancelled, which would wake the task.
+        self.buffer.abandon();
+    }
+}
+
+impl<M: Mode, E: 'static> fmt::Debug for EventStream<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, E> UnwindSafe for EventStream<M, E> {}
+impl<M: Mode, E> RefUnwindSafe for EventStream<M, E> {}

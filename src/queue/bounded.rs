@@ -1,0 +1,102 @@
+//! Queues with a bound.
+
+use std::time::Duration;
+
+use crate::core::mode::{Mode, Shared};
+use crate::core::queue::overflow::Overflow;
+use crate::error::DeferError;
+use crate::queue::Queue;
+use crate::signal::Signal;
+
+impl<M: Mode, C: 'static> Queue<M, C> {
+    /// Sets how many events may wait, and what happens to one more. Holds for all clones of the
+    /// handle, so that `bus.queue().bounded(..)` bounds the queue of a bus.
+    ///
+    /// `capacity` counts events of all topics, calls and closures included, as [`len`](Self::len)
+    /// does; one that is being delivered does not wait any more. It holds for everything that adds
+    /// an event: `defer` in all its forms, `post`, and emissions to handlers that were subscribed by
+    /// [`on_queue`](crate::flavour::Subscribe::on_queue), where a refusal is that handler's failure.
+    /// An event that replaces another by [`defer_latest`](Self::defer_latest) needs no room. Delayed
+    /// events are counted by themselves: there may be `capacity` of them, and those that are due join
+    /// whether there is room or not.
+    ///
+    /// A bound may be set at any time, in place of the one before; events that are beyond it stay. With
+    /// [`Overflow::Block`] and [`Overflow::DropOldest`] a drain takes the lock for each event,
+    /// and costs more than one of a queue without a bound.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero. In the local flavour with [`Overflow::Block`]: nobody else could make
+    /// room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{DeferError, Overflow, Queue, Signal};
+    ///
+    /// let key = Signal::<char>::new();
+    /// let queue = Queue::new().bounded(2, Overflow::Reject);
+    /// queue.defer(&key, 'a')?;
+    /// queue.defer(&key, 'b')?;
+    /// assert!(matches!(queue.defer(&key, 'c'), Err(DeferError::Full('c'))));
+    /// # Ok::<(), DeferError<char>>(())
+    /// ```
+    #[track_caller]
+    pub fn bounded(self, capacity: usize, overflow: Overflow) -> Self {
+        assert!(
+            capacity > 0,
+            "a queue needs a capacity of at least one event"
+        );
+        assert!(
+            M::WAITS || overflow != Overflow::Block,
+            "a queue of the local flavour cannot wait for room: nobody else could make any"
+        );
+        self.core.bound(capacity, overflow);
+        self
+    }
+
+    /// How many events may wait; `None` without a bound.
+    #[must_use]
+    pub fn capacity(&self) -> Option<usize> {
+        self.core.capacity()
+    }
+
+    /// How many events overflow has dropped since the queue was made, the oldest and the newest. A
+    /// snapshot.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.core.dropped()
+    }
+}
+
+impl<C: 'static> Queue<Shared, C> {
+    /// Like [`defer`](Self::defer), and waits for room at most so long if the queue is set to
+    /// [`Overflow::Block`]. A timeout of zero does not wait.
+    ///
+    /// # Errors
+    ///
+    /// The event comes back as from `defer`, and if there was no room in time:
+    /// [`DeferError::TimedOut`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{DeferError, Overflow, Queue, Signal};
+    /// use std::time::Duration;
+    ///
+    /// let key = Signal::<char>::new();
+    /// let queue = Queue::new().bounded(1, Overflow::Block);
+    /// let soon = Duration::from_millis(1);
+    /// queue.defer_timeout(&key, 'a', soon)?;
+    /// assert!(matches!(queue.defer_timeout(&key, 'b', soon), Err(DeferError::TimedOut('b'))));
+    /// # Ok::<(), DeferError<char>>(())
+    /// ```
+    pub fn defer_timeout<E: Send + 'static>(
+        &self,
+        signal: &Signal<Shared, E, C>,
+        event: E,
+        timeout: Duration,
+    ) -> Result<(), DeferError<E>> {
+        self.core.defer_timeout(&signal.core, event, timeout)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a drain tells.
+
+use std::fmt;
+
+use crate::core::failure::report::{self, Report};
+use crate::failure::{HandlerError, HandlerErrors};
+use crate::signal::emission::{errors, into_result};
+
+/// How a drain went.
+///
+/// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
+/// dropped.
+pub struct Drained {
+    pub(crate) delivered: usize,
+    pub(crate) remaining: usize,
+    /// Another thread had the turn.
+    pub(crate) busy: bool,
+    pub(crate) report: Option<Box<Report>>,
+}
+
+impl Drained {
+    pub(crate) const NOTHING: Drained = Drained {
+        delivered: 0,
+        remaining: 0,
+        busy: false,
+        report: None,
+    };
+
+    /// Adds what a later drain of the same queue came to.
+    pub(crate) fn append(&mut self, later: Drained) {
+        self.delivered += later.delivered;
+        self.remaining = later.remaining;
+        report::join(&mut self.report, later.report);
+    }
+
+    /// Whether it was a drain inside a drain.
+    pub(crate) fn refused(&self) -> bool {
+        let errors = self
+            .report
+            .as_ref()
+            .map_or(&[][..], |report| &report.errors);
+        errors
+            .iter()
+            .any(|error| error.kind() == crate::FailureKind::NestedDrain)
+    }
+
+    /// How many events were delivered: calls that were cancelled or paused by then do not count,
+    /// events that found no handler do.
+    #[must_use]
+    pub fn delivered(&self) -> usize {
+        self.delivered
+    }
+
+    /// How many events were left inside when the drain ended, those not counted that are delayed.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    /// Whether another thread was draining, so that [`try_drain`](crate::flavour::Queue::try_drain)
+    /// delivered nothing. That is no failure.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// What failed, in the order it happened. Looking keeps it out of the log.
+    #[must_use]
+    pub fn errors(&self) -> &[HandlerError] {
+        errors(self.report.as_deref())
+    }
+
+    /// The drain itself if nothing failed.
+    ///
+    /// # Errors
+    ///
+    /// All failures, as one error.
+    pub fn into_result(self) -> Result<Self, HandlerErrors> {
+        into_result(self, |drained| &mut drained.report)
+    }
+}
+
+impl fmt::Debug for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drained")
+            .field("delivered", &self.delivered)
+            .field("remaining", &self.remaining)
+            .field(
+                "errors",
+                &self.report.as_ref().map_or(0, |report| report.errors.len()),
+            )
+            .finish()
+    }
+}

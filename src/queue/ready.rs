@@ -1,0 +1,121 @@
+//! Waiting until a queue has something to drain.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::core::mode::{Mode, Shared};
+use crate::core::primitives::thread;
+use crate::core::queue::queue::Queue as Core;
+use crate::core::queue::ready::{Listening, Waited};
+use crate::queue::Queue;
+
+/// Completes when a queue has something to drain. Made by [`Queue::ready`].
+#[must_use = "a future does nothing until it is polled"]
+pub struct Ready<M: Mode, C: 'static = ()> {
+    core: M::Ptr<Core<M, C>>,
+    listening: Listening,
+}
+
+impl<M: Mode, C: 'static> Queue<M, C> {
+    /// A future that completes when something waits in the queue: with `true`, or with `false` once
+    /// the queue is closed and nothing waits. Works with every executor.
+    ///
+    /// It completes at once if something waits, and is woken when the queue goes from empty to not
+    /// empty, and when it is closed. There may be several at a time, and all are woken. The wakers
+    /// are called by the thread that defers, outside of all locks; a panic in one is reported as a
+    /// failure of the queue. By the time the task runs, another thread may have drained the
+    /// queue: never too seldom, at times once too often.
+    ///
+    /// The passing of time does not wake it: wait for
+    /// [`next_deadline`](Self::next_deadline) beside it if events are delayed. An event that gets an
+    /// earlier deadline than those before it wakes and completes it, so that the deadline is looked
+    /// at again: make the future first, and look at the deadline then. The future keeps the queue, and
+    /// waits for nothing once it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Queue;
+    ///
+    /// async fn serve(queue: Queue) {
+    ///     while queue.ready().await {
+    ///         queue.drain();
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let queue = Queue::new();
+    /// queue.post(|| println!("now is later"))?;
+    /// queue.close();
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert_eq!(pin!(serve(queue)).poll(&mut context), Poll::Ready(()));
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    pub fn ready(&self) -> Ready<M, C> {
+        Ready {
+            core: self.core.clone(),
+            listening: self.core.listen(),
+        }
+    }
+}
+
+impl<C: 'static> Queue<Shared, C> {
+    /// Parks until there is something to drain, a delayed event that is due included, at most so
+    /// long; whether there is. A timeout of zero does not wait.
+    ///
+    /// `false` at once if the queue is closed and nothing waits, and inside of a drain on this
+    /// thread, where nothing could be drained.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = slotcast::Queue::new();
+    /// assert!(!queue.wait_timeout(Duration::ZERO));
+    /// std::thread::spawn({ let queue = queue.clone(); move || queue.post(|| ()) });
+    /// assert!(queue.wait_timeout(Duration::from_secs(60)));
+    /// assert_eq!(queue.drain().delivered(), 1);
+    /// ```
+    #[must_use]
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        if thread::is_draining() {
+            return false;
+        }
+        // Later than the clock can tell is never.
+        let until = Instant::now().checked_add(timeout);
+        self.core.wait(until) == Waited::Ready
+    }
+}
+
+impl<M: Mode, C: 'static> Future for Ready<M, C> {
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        let Ready { core, listening } = &mut *self;
+        core.poll_ready(listening, context.waker())
+    }
+}
+
+// Nothing in it is ever pinned.
+impl<M: Mode, C: 'static> Unpin for Ready<M, C> {}
+
+impl<M: Mode, C: 'static> Drop for Ready<M, C> {
+    fn drop(&mut self) {
+        self.core.forget(&self.listening);
+    }
+}
+
+impl<M: Mode, C: 'static> fmt::Debug for Ready<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
+}
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, C> UnwindSafe for Ready<M, C> {}
+impl<M: Mode, C> RefUnwindSafe for Ready<M, C> {}

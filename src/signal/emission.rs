@@ -1,0 +1,120 @@
+//! What an emission tells.
+
+use std::fmt;
+
+use crate::core::emission::run::{Counts, Tally};
+use crate::core::failure::report::Report;
+use crate::core::settings::signal_info::Panics;
+use crate::failure::{HandlerError, HandlerErrors};
+
+/// How an emission went: how many handlers ran, whether one stopped it, and what failed.
+///
+/// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
+/// dropped, one line each on standard error or, with the feature `tracing`, an event. 16 bytes;
+/// without failures nothing on the heap.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::Signal;
+///
+/// let saved = Signal::<u64>::new();
+/// let _a = saved.on(|_| ());
+/// let _b = saved.on(|_| Err::<(), _>("disk full"));
+/// let done = saved.emit(&512);
+/// assert_eq!((done.ran(), done.errors().len()), (2, 1));
+/// ```
+pub struct Emission {
+    counts: Counts,
+    report: Option<Box<Report>>,
+}
+
+impl Emission {
+    /// Resumes the first panic, if the panics of handlers go on to the emitter.
+    #[inline]
+    pub(crate) fn finish(tally: Tally, panics: impl FnOnce() -> Panics) -> Self {
+        let Tally { counts, report } = tally;
+        let report = report.map(|report| report.resume(panics()));
+        Emission { counts, report }
+    }
+
+    /// How many handlers were entered, those that failed too.
+    #[must_use]
+    pub fn ran(&self) -> usize {
+        self.counts.ran() as usize
+    }
+
+    /// Whether a handler returned [`Flow::Stop`](crate::Flow::Stop), so that no further one ran.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.counts.stopped()
+    }
+
+    /// Whether the signal was found closed: before the emission, so that nothing ran, or by the
+    /// handler whose turn came next. Not seen if the last handler closes it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.counts.closed()
+    }
+
+    /// What failed, in the order it happened. Looking keeps it out of the log.
+    #[must_use]
+    pub fn errors(&self) -> &[HandlerError] {
+        errors(self.report.as_deref())
+    }
+
+    /// The emission itself if nothing failed.
+    ///
+    /// # Errors
+    ///
+    /// All failures, as one error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    ///
+    /// let saved = Signal::<u64>::new();
+    /// let _sub = saved.on(|_| Err::<(), _>("disk full"));
+    /// let error = saved.emit(&512).into_result().unwrap_err();
+    /// assert!(error.to_string().ends_with("failed: disk full"));
+    /// ```
+    pub fn into_result(self) -> Result<Self, HandlerErrors> {
+        into_result(self, |emission| &mut emission.report)
+    }
+}
+
+/// What a report tells; marks it as seen.
+pub(crate) fn errors(report: Option<&Report>) -> &[HandlerError] {
+    report.map_or(&[], |report| {
+        report.seen.set();
+        &report.errors
+    })
+}
+
+/// `whole`, unless its report has errors.
+pub(crate) fn into_result<T>(
+    mut whole: T,
+    report: fn(&mut T) -> &mut Option<Box<Report>>,
+) -> Result<T, HandlerErrors> {
+    match report(&mut whole).take() {
+        Some(mut report) if !report.errors.is_empty() => {
+            Err(HandlerErrors(std::mem::take(&mut report.errors)))
+        }
+        _ => Ok(whole),
+    }
+}
+
+impl fmt::Debug for Emission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emission")
+            .field("ran", &self.counts.ran())
+            .field("stopped", &self.counts.stopped())
+            .field("is_closed", &self.counts.closed())
+            .field(
+                "errors",
+                &self.report.as_ref().map_or(0, |report| report.errors.len()),
+            )
+            .finish()
+    }
+}

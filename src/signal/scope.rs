@@ -1,0 +1,196 @@
+//! Subscriptions that end together.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::core::mode::{Mode, Shared};
+use crate::error::WaitError;
+use crate::signal::subscription::Subscription;
+
+/// Collects subscriptions, of whatever events and signals, and cancels them together: when it is
+/// dropped, or by [`clear`](Self::clear).
+///
+/// For what subscribes in many places and ends as one: a dialog, a session, a plugin. They are
+/// cancelled in the order they were added, each as if it were dropped by itself, so that a panic in
+/// the `Drop` of one handler's captures keeps no other from being cancelled.
+///
+/// Subscriptions of which nothing is left (cancelled, used up, or their signal or weak target gone,
+/// and their captures dropped) are forgotten when room is made for new ones: a scope that lives long
+/// takes memory for those that live, and at most as many again.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Scope, Topic};
+///
+/// const OPENED: Topic<String> = Topic::new("file.opened");
+/// const SAVED: Topic<u64> = Topic::new("file.saved");
+///
+/// let bus = Bus::new();
+/// let mut dialog = Scope::new();
+/// dialog.add(bus.on(&OPENED, |name| println!("{name}")));
+/// dialog.add(bus.on(&SAVED, |bytes| println!("{bytes} bytes")));
+/// assert_eq!(bus.emit(&SAVED, &512).ran(), 1);
+/// drop(dialog);
+/// assert_eq!(bus.emit(&SAVED, &512).ran(), 0);
+/// ```
+#[must_use = "dropping the scope cancels what it has collected"]
+pub struct Scope<M: Mode> {
+    /// In the order they were added.
+    subscriptions: Vec<Subscription<M>>,
+}
+
+impl<M: Mode> Scope<M> {
+    /// A scope without subscriptions. Allocates nothing.
+    pub const fn new() -> Self {
+        Scope {
+            subscriptions: Vec::new(),
+        }
+    }
+
+    /// Takes a subscription in. O(1) in the long run.
+    ///
+    /// Making room may drop the captures of handlers whose target has died.
+    pub fn add(&mut self, subscription: Subscription<M>) {
+        let subscriptions = &mut self.subscriptions;
+        if subscriptions.len() == subscriptions.capacity() {
+            subscriptions.retain(|subscription| !subscription.is_gone());
+            // Room for as many again, so that n that come cost O(n) in all.
+            if subscriptions.len() > subscriptions.capacity() / 2 {
+                subscriptions.reserve(subscriptions.len());
+            } else {
+                subscriptions.shrink_to(2 * subscriptions.len());
+            }
+        }
+        subscriptions.push(subscription);
+    }
+
+    /// How many of its handlers are connected. A snapshot; O(n).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.subscriptions
+            .iter()
+            .filter(|subscription| subscription.is_active())
+            .count()
+    }
+
+    /// Whether none of its handlers is connected. A snapshot; O(n).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.subscriptions.iter().any(Subscription::is_active)
+    }
+
+    /// Cancels all, in the order they were added; how many were still connected. Gives back the
+    /// memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Scope, Signal};
+    /// let tick = Signal::<u32>::new();
+    /// let mut scope: Scope = [tick.on(|_| ()), tick.once(|_| ())].into_iter().collect();
+    /// tick.emit(&1);
+    /// assert_eq!(scope.len(), 1, "one was called once");
+    /// assert_eq!(scope.clear(), 1);
+    /// assert!(tick.is_empty());
+    /// ```
+    pub fn clear(&mut self) -> usize {
+        let subscriptions = std::mem::take(&mut self.subscriptions);
+        subscriptions.iter().filter(|it| it.cancel()).count()
+    }
+}
+
+impl Scope<Shared> {
+    /// Cancels all, and waits until none of the handlers runs on any thread and the captures of all
+    /// are dropped: from then on a plugin can be unloaded.
+    ///
+    /// All are cancelled before the first is waited for. Waits as
+    /// [`Subscription::cancel_and_wait`] does. Afterwards the scope is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Inside`] if this thread is itself inside an emission or a drain that could still
+    /// call one of the handlers. All are cancelled all the same; those that could not be waited for
+    /// stay in the scope, so that it can be asked again from outside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Scope, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// let tick = Signal::<u32>::new();
+    /// let library = Arc::new("code that is about to be unloaded");
+    /// let mut plugin = Scope::new();
+    /// for _ in 0..2 {
+    ///     let library = library.clone();
+    ///     plugin.add(tick.on(move |_| _ = library.len()));
+    /// }
+    /// plugin.cancel_and_wait()?;
+    /// assert_eq!(Arc::strong_count(&library), 1);
+    /// # Ok::<(), slotcast::WaitError>(())
+    /// ```
+    pub fn cancel_and_wait(&mut self) -> Result<(), WaitError> {
+        self.cancel_until(None)
+    }
+
+    /// Like [`cancel_and_wait`](Self::cancel_and_wait), for `timeout` at most, for all of them
+    /// together. A timeout of zero does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Inside`] as there, and [`WaitError::TimedOut`] when the time is up. All are
+    /// cancelled in both cases, and those that are still in use stay in the scope. [`len`](Self::len)
+    /// does not count them: go by this result, and call again until it is `Ok`.
+    pub fn cancel_and_wait_timeout(&mut self, timeout: Duration) -> Result<(), WaitError> {
+        // A time too far away to be named is for ever.
+        self.cancel_until(Instant::now().checked_add(timeout))
+    }
+
+    fn cancel_until(&mut self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        let all = &self.subscriptions;
+        let mut result = Ok(());
+        for subscription in all {
+            // All of them, whatever becomes of one.
+            result = subscription.cancel_to_wait().and(result);
+        }
+        let result = result.and_then(|()| all.iter().try_for_each(|it| it.wait_until(deadline)));
+        match result {
+            Ok(()) => self.subscriptions = Vec::new(),
+            Err(_) => self.subscriptions.retain(|it| !it.is_gone()),
+        }
+        result
+    }
+}
+
+impl<M: Mode> Drop for Scope<M> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl<M: Mode> Default for Scope<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Mode> Extend<Subscription<M>> for Scope<M> {
+    fn extend<I: IntoIterator<Item = Subscription<M>>>(&mut self, subscriptions: I) {
+        subscriptions.into_iter().for_each(|it| self.add(it));
+    }
+}
+
+impl<M: Mode> FromIterator<Subscription<M>> for Scope<M> {
+    fn from_iter<I: IntoIterator<Item = Subscription<M>>>(subscriptions: I) -> Self {
+        let mut scope = Scope::new();
+        scope.extend(subscriptions);
+        scope
+    }
+}
+
+impl<M: Mode> fmt::Debug for Scope<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("len", &self.len()).finish()
+    }
+}

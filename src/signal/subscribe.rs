@@ -1,0 +1,402 @@
+//! The builder for handlers that need more than a closure.
+
+use std::fmt;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+
+use crate::core::handler::entry::Anchor;
+use crate::core::handler::exclusive::{Turns, TurnsPlain, TurnsWithContext};
+use crate::core::handler::handler_fn::{Always, Both, Callee, Filter, Subscribed};
+use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
+use crate::core::handler::weak::{Forward, Weak, WeakPlain, WeakWithContext};
+use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::queue::queue::Queue as QueueCore;
+use crate::core::queue::queued::Queued;
+use crate::core::signal::signal::{Signal, Wish};
+use crate::core::waiting::async_handler::Starts;
+use crate::outcome::Outcome;
+use crate::queue::Queue;
+use crate::signal::Signal as Handle;
+use crate::signal::subscription::Subscription;
+
+/// Subscribes a handler with a priority, a label, a limit or a filter.
+///
+/// Made by `subscribe()` of a signal or a bus. The options come in any order, and one of the
+/// methods that take a handler ends it; until then nothing is subscribed.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const PLACED: Topic<f64> = Topic::new("order.placed");
+/// let bus = Bus::new();
+/// let _audit = bus
+///     .subscribe(&PLACED)
+///     .priority(10)
+///     .label("audit")
+///     .filter(|total| *total >= 1000.0)
+///     .on(|total| println!("large order: {total}"));
+/// assert_eq!(bus.emit(&PLACED, &9.5).ran(), 0);
+/// assert_eq!(bus.emit(&PLACED, &5000.0).ran(), 1);
+/// ```
+#[must_use = "nothing is subscribed until a handler is given"]
+pub struct Subscribe<M: Mode, E, C: 'static, P = Always> {
+    pub(crate) signal: M::Ptr<Signal<M, E, C>>,
+    pub(crate) wish: Wish,
+    filter: P,
+}
+
+impl<M: Mode, E, C> Subscribe<M, E, C> {
+    pub(crate) fn new(signal: M::Ptr<Signal<M, E, C>>, place: &'static Location<'static>) -> Self {
+        let wish = Wish::new(place);
+        Subscribe {
+            signal,
+            wish,
+            filter: Always,
+        }
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+    /// Handlers of a higher priority run first; the default is 0. Among equal ones, those that
+    /// subscribed earlier run earlier.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.wish.priority = priority;
+        self
+    }
+
+    /// Names the handler in errors, beside the line that subscribed it.
+    pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
+        self.wish.label = Some(label.into());
+        self
+    }
+
+    /// Cancels the handler after this many calls, those that fail included. Being paused or
+    /// filtered out spends nothing.
+    ///
+    /// The last call is claimed, and the handler removed, before it is made: there are never more
+    /// calls, on however many threads, and the handler can subscribe itself anew from inside.
+    /// With a limit of zero it is never called, and its subscription is inactive from the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// let sub = tick.subscribe().limit(2).on(|_| ());
+    /// assert_eq!((1..=5).map(|n| tick.emit(&n).ran()).sum::<usize>(), 2);
+    /// assert!(!sub.is_active());
+    /// ```
+    pub fn limit(mut self, calls: usize) -> Self {
+        self.wish.limit = Some(calls);
+        self
+    }
+
+    /// Calls the handler only for events that pass. Several filters are asked in the order they
+    /// were given, until one says no.
+    ///
+    /// Runs on the emitting thread, once for each event while the handler is neither cancelled nor
+    /// paused. A panic in it is a failure of the handler, which is then not called.
+    pub fn filter<F>(self, passes: F) -> Subscribe<M, E, C, Both<P, F>>
+    where
+        F: Fn(&E) -> bool + 'static,
+        M: Shares<F>,
+    {
+        let Subscribe {
+            signal,
+            wish,
+            filter,
+        } = self;
+        Subscribe {
+            signal,
+            wish,
+            filter: Both(filter, passes),
+        }
+    }
+
+    /// The name of the topic, or the pattern; for a signal without a bus, its payload type.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        self.signal.home.name().as_str()
+    }
+
+    pub(crate) fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+        Subscription::new(self.enlist(callee).erase(|entry| entry))
+    }
+
+    pub(crate) fn enlist<K: Callee<M, E, C>>(
+        self,
+        callee: K,
+    ) -> Anchor<M, Subscribed<M, E, C, P, K>> {
+        Signal::subscribe(&self.signal, self.wish, self.filter, callee)
+    }
+
+    fn finish_once(mut self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+        self.wish.limit = Some(self.wish.limit.map_or(1, |limit| limit.min(1)));
+        self.finish(callee)
+    }
+
+    /// Subscribes a handler that is called by reference, by any number of threads at a time.
+    ///
+    /// If the signal is closed, the handler is dropped and the subscription inactive.
+    pub fn on<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: Fn(&E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.finish(Plain(handler))
+    }
+
+    /// Like [`on`](Self::on), with the context that the emitter lends.
+    pub fn on_with<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: Fn(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        self.finish(WithContext(handler))
+    }
+
+    /// Subscribes a handler that is called once at most: a limit of one, and a closure that may
+    /// give away what it captured.
+    pub fn once<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnOnce(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish_once(OncePlain::<M, F>(Once::new(handler)))
+    }
+
+    /// Like [`once`](Self::once), with the context that the emitter lends.
+    pub fn once_with<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnOnce(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish_once(OnceWithContext::<M, F>(Once::new(handler)))
+    }
+
+    /// Subscribes a handler that changes what it captured: an `FnMut`, which need not be `Sync`.
+    ///
+    /// Threads take turns to call it: one that emits while another is in the call waits for the turn,
+    /// in no particular order. Whoever waited while the handler was cancelled does not call it. A
+    /// panic ends the turn, and the next call finds the state as the panic left it.
+    ///
+    /// The turn is the one lock of this crate that a handler runs under, and guards the handler
+    /// alone. So two things can go wrong that cannot with [`on`](Self::on):
+    ///
+    /// - A handler that emits, however indirectly, an event that leads back to itself is not entered
+    ///   again: that is a failure of the handler, in the inner emission, of the kind
+    ///   [`Reentered`](crate::FailureKind::Reentered). Defer the event instead.
+    /// - **Two such handlers on two threads, each of which emits an event that the other one handles,
+    ///   wait for each other for ever**, as two mutexes would that are locked in different order.
+    ///   Defer one of the two events. The same holds for a handler that waits for another thread that
+    ///   wants its turn, by a join or by `cancel_and_wait` of another handler.
+    ///
+    /// A call costs what locking an uncontended mutex costs, a little less in the local flavour. A
+    /// filter is asked before the turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{FailureKind, Signal};
+    ///
+    /// let key = Signal::<char>::new();
+    /// let (mut typed, weak) = (String::new(), key.downgrade());
+    /// let _sub = key.subscribe().on_mut(move |k| {
+    ///     typed.push(*k);
+    ///     if *k == '!' {
+    ///         let again = weak.upgrade().unwrap().emit(k);
+    ///         assert_eq!(again.errors()[0].kind(), FailureKind::Reentered);
+    ///     }
+    /// });
+    /// assert_eq!(key.emit(&'!').ran(), 1);
+    /// ```
+    pub fn on_mut<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnMut(&E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish(TurnsPlain::<M, F>(Turns::new(handler)))
+    }
+
+    /// Like [`on_mut`](Self::on_mut), with the context that the emitter lends.
+    pub fn on_mut_with<F, R>(self, handler: F) -> Subscription<M>
+    where
+        F: FnMut(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<F>,
+    {
+        self.finish(TurnsWithContext::<M, F>(Turns::new(handler)))
+    }
+
+    /// Subscribes a handler that belongs to `target`, an `Arc` (in the local flavour an `Rc`) that
+    /// it does not keep: it is called with the target while that lives.
+    ///
+    /// When the target has died the subscription reads inactive at once, and
+    /// [`len`](crate::flavour::Signal::len) does not count it. The handler is removed, and what it
+    /// captured dropped, by the next emission that comes to it, or sooner, where the signal or the
+    /// bus makes room for new handlers: dead ones do not add up, even if nothing is emitted. A target
+    /// that loses its last other owner during the call dies when the call ends, on this thread and
+    /// outside of locks; a panic in its `Drop` is then a failure of this handler.
+    ///
+    /// A call costs the locked instructions of upgrading and what asking a filter costs. The handler
+    /// should not capture the target itself, which would keep it for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// struct Dialog { shown: Mutex<Vec<u64>> }
+    ///
+    /// let placed = Signal::<u64>::new();
+    /// let dialog = Arc::new(Dialog { shown: Mutex::default() });
+    /// let sub = placed.subscribe().on_weak(&dialog, |it, id| it.shown.lock().unwrap().push(*id));
+    /// placed.emit(&7);
+    /// assert_eq!(*dialog.shown.lock().unwrap(), [7]);
+    /// drop(dialog);
+    /// assert!(!sub.is_active());
+    /// assert_eq!(placed.emit(&8).ran(), 0);
+    /// ```
+    pub fn on_weak<T, F, R>(self, target: &M::Ptr<T>, handler: F) -> Subscription<M>
+    where
+        T: ?Sized + 'static,
+        F: Fn(&T, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.finish(WeakPlain::<M, T, F>(Weak::new(target, handler)))
+    }
+
+    /// Like [`on_weak`](Self::on_weak), with the context that the emitter lends: `|target, context,
+    /// event|`.
+    pub fn on_weak_with<T, F, R>(self, target: &M::Ptr<T>, handler: F) -> Subscription<M>
+    where
+        T: ?Sized + 'static,
+        F: Fn(&T, &mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<T> + Shares<F>,
+    {
+        self.finish(WeakWithContext::<M, T, F>(Weak::new(target, handler)))
+    }
+
+    /// Emits each event on another signal as well, until the subscription is dropped or either signal
+    /// goes or is closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
+    pub fn forward_to(self, target: &Handle<M, E, C>) -> Subscription<M> {
+        self.finish(Forward::new(&target.core))
+    }
+
+    /// Subscribes an async handler: a closure that starts a future for each event, and shares the event
+    /// with it.
+    ///
+    /// Who runs the future is up to the emission. An [`emit_async`](Handle::emit_async) that is awaited
+    /// polls it, and ends when it has ended. A plain `emit`, and a drain, clone the event and hand the
+    /// future to the [executor](crate::flavour::BusBuilder::executor) of the bus, and go on; without
+    /// one, as on a signal of its own and in the local flavour, nothing is started, and that is a failure
+    /// of this handler. What the future comes to is what a handler returns: a failure is in the
+    /// [`Emission`](crate::Emission) that is awaited, and else goes to the error hook or the log.
+    /// [`Flow::Stop`](crate::Flow::Stop) ends an emission that is awaited
+    /// [in order](crate::flavour::EmitAsync::in_order), and no other.
+    ///
+    /// A future that was started is a call that has begun: it is not cancelled with the handler, and keeps
+    /// what the handler captured until it has ended or was dropped. `cancel_and_wait` waits for that, and
+    /// is an error from inside of the future; do not block the thread that has to poll it. `close` starts
+    /// no further ones.
+    ///
+    /// Costs an allocation or two for each event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::Arc;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    /// # async fn upload(path: &str) -> Result<(), String> { Err(format!("no network for {path}")) }
+    ///
+    /// let saved = Signal::<String>::new();
+    /// let _sub = saved.subscribe().on_async(async |path: Arc<String>| upload(&path).await);
+    /// let done = block_on(saved.emit_async("draft.txt".into()));
+    /// assert!(done.errors()[0].to_string().ends_with("failed: no network for draft.txt"));
+    /// ```
+    pub fn on_async<F, T>(self, handler: F) -> Subscription<M>
+    where
+        E: Clone,
+        F: Fn(M::Ptr<E>) -> T + 'static,
+        T: Future<Output: Outcome> + 'static,
+        M: Shares<F> + Carries<T>,
+    {
+        self.finish(Starts::new(handler))
+    }
+
+    /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
+    ///
+    /// An emission asks the filter, claims from the limit, clones the event into the queue, and
+    /// goes on; whoever drains the queue calls the handler. So events have to be `Clone`, and of a
+    /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
+    /// over all topics and handlers of one queue.
+    ///
+    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
+    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
+    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
+    /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
+    ///
+    /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
+    /// this handler in every emission: keep the queue as long as the subscription. So is a
+    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission
+    /// waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Queue, Topic};
+    ///
+    /// const PROGRESS: Topic<u32> = Topic::new("job.progress");
+    /// struct App { percent: u32 }
+    ///
+    /// let bus = Bus::new();
+    /// let ui = Queue::<App>::with_context();
+    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app, percent| app.percent = *percent);
+    ///
+    /// let worker = std::thread::spawn({ let bus = bus.clone(); move || bus.emit(&PROGRESS, &40) });
+    /// assert_eq!(worker.join().unwrap().ran(), 1);
+    /// let mut app = App { percent: 0 };
+    /// ui.drain_with(&mut app);
+    /// assert_eq!(app.percent, 40);
+    /// ```
+    pub fn on_queue<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
+    where
+        D: 'static,
+        E: Clone,
+        F: Fn(&mut D, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<E> + Shares<F>,
+    {
+        let queue = M::downgrade(&queue.core);
+        self.finish(Queued::new(handler, queue, QueueCore::call::<E>))
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscribe")
+            .field("topic", &self.signal.home.name().as_str())
+            .field("priority", &self.wish.priority)
+            .field("label", &self.wish.label)
+            .field("limit", &self.wish.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode, E, C, P: UnwindSafe> UnwindSafe for Subscribe<M, E, C, P> {}
+impl<M: Mode, E, C, P: RefUnwindSafe> RefUnwindSafe for Subscribe<M, E, C, P> {}

@@ -1,0 +1,423 @@
+//! The guards that keep handlers connected.
+
+use std::any::TypeId;
+use std::fmt;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::time::{Duration, Instant};
+
+use crate::core::handler::entry::{Anchor, Control, Head, state};
+use crate::core::handler::replace::{Request, Stand, StandPlain, StandWithContext};
+use crate::core::mode::{Mode, Shared, Shares};
+use crate::core::primitives::parking;
+use crate::core::primitives::sync::{Fault, Word, planted};
+use crate::core::primitives::thread;
+use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
+use crate::outcome::Outcome;
+
+/// Names one subscription, for as long as the process runs: [`Bus::cancel`](crate::Bus) takes it.
+///
+/// `Copy` and small; ordered by the time of subscribing.
+#[derive(Clone, Copy)]
+pub struct SubscriptionId {
+    pub(crate) sequence: u64,
+    pub(crate) key: u64,
+    /// The topic's key in its bus; 0 without one.
+    pub(crate) topic: u64,
+}
+
+impl SubscriptionId {
+    pub(crate) fn of<M: Mode>(head: &Head<M>) -> Self {
+        let topic = head.home.as_ref().map_or(0, |home| home.topic);
+        SubscriptionId {
+            sequence: head.sequence,
+            key: head.key,
+            topic,
+        }
+    }
+}
+
+impl fmt::Debug for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SubscriptionId({})", self.sequence)
+    }
+}
+
+impl PartialEq for SubscriptionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl Eq for SubscriptionId {}
+
+impl PartialOrd for SubscriptionId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SubscriptionId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.sequence.cmp(&other.sequence)
+    }
+}
+
+impl std::hash::Hash for SubscriptionId {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.sequence.hash(hasher);
+    }
+}
+
+/// Keeps a handler connected: dropping it cancels.
+///
+/// A subscription does not keep its signal or bus alive. When those go, or are closed, it reads
+/// inactive, and all that is left to do is drop it.
+///
+/// Cancelling is O(1) as long as nothing is emitted in between, and takes effect at once: the
+/// handler is not called by any emission that begins afterwards, and not again by one that runs on
+/// this thread. An emission that is under way on another thread may still begin the one call it
+/// had decided on; [`cancel_and_wait`](Self::cancel_and_wait) waits for that. What the handler
+/// captured is dropped as soon as no emission can be inside it any more: in the call that cancels,
+/// or at the end of the last such emission. Its `Drop` may use the signal and the bus.
+///
+/// Calls that wait in a queue, of a handler subscribed by `on_queue`, die with the subscription: keep
+/// it until the queue is drained.
+///
+/// **`let _ = bus.on(..)` cancels at once**, because `_` keeps nothing. Write `let _sub = ..`, or
+/// call [`detach`](Self::detach).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Bus, Topic};
+///
+/// const PLACED: Topic<u64> = Topic::new("order.placed");
+/// let bus = Bus::new();
+/// {
+///     let _sub = bus.on(&PLACED, |id| println!("order {id}"));
+///     assert_eq!(bus.emit(&PLACED, &1).ran(), 1);
+/// } // cancelled here
+/// assert_eq!(bus.emit(&PLACED, &2).ran(), 0);
+/// ```
+#[must_use = "dropping the subscription cancels it at once; keep it, or call `detach`"]
+pub struct Subscription<M: Mode> {
+    entry: Anchor<M, dyn Control<M>>,
+    /// Dropping it leaves the handler alone.
+    detached: bool,
+}
+
+impl<M: Mode> Subscription<M> {
+    pub(crate) fn new(entry: Anchor<M, dyn Control<M>>) -> Self {
+        Subscription {
+            entry,
+            detached: false,
+        }
+    }
+
+    /// Cancels; whether the handler was still connected. Calling it again is harmless.
+    ///
+    /// A call that waits in a queue is dropped when its turn comes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// let sub = tick.on(|_| ());
+    /// assert!(sub.cancel());
+    /// assert!(!sub.cancel());
+    /// assert_eq!(tick.emit(&1).ran(), 0);
+    /// ```
+    pub fn cancel(&self) -> bool {
+        cancel(&self.entry)
+    }
+
+    /// Lets the handler stay for as long as its signal does, or until `Bus::cancel` is called with
+    /// its id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// tick.on(|n| println!("{n}")).detach();
+    /// assert_eq!(tick.emit(&1).ran(), 1);
+    /// ```
+    pub fn detach(mut self) {
+        self.detached = true;
+    }
+
+    /// Whether the handler is connected: not cancelled, cleared, used up or closed, and its target,
+    /// if it was subscribed by `on_weak`, not dead. Paused ones are. A snapshot: another thread may
+    /// change it at any moment.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.entry.is_active()
+    }
+
+    /// Puts another handler in place of this one: an emission calls the one or the other, never both
+    /// and never none.
+    ///
+    /// The subscription stays what it is, with its place in the order, its id, label, priority,
+    /// filters, pauses, and what is left of its limit. The new handler is called as one subscribed by
+    /// `on`, whatever the old one was: one that was called once has its one call left, and one with a
+    /// weak target does not depend on it any more. Failures name the line of this call.
+    ///
+    /// Takes effect at once, as a cancel does: when this has returned, the old handler is not entered
+    /// again by this thread, nor by an emission that starts afterwards. What it captured is dropped as
+    /// if it were cancelled: here, or with the last emission that could be inside. A handler may
+    /// replace itself.
+    ///
+    /// A subscription does not know its event's type, so the closure has to name it, and it is compared
+    /// here. O(1), and the next emission rebuilds its list; a call of a replacement costs about as
+    /// much as one with a filter, however often it was replaced. Handlers that are not replaced pay
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The handler comes back if the subscription is not active, if its handler takes another event or
+    /// context, or if it was subscribed by `on_queue`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const SAVED: Topic<u64> = Topic::new("file.saved");
+    /// let bus = Bus::new();
+    /// let sub = bus.subscribe(&SAVED).label("log").on(|_| Err::<(), _>("no log yet"));
+    /// assert_eq!(bus.emit(&SAVED, &1).errors().len(), 1);
+    /// sub.replace(|bytes: &u64| println!("{bytes} bytes"))?;
+    /// assert!(bus.emit(&SAVED, &2).errors().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn replace<E, F, R>(&self, handler: F) -> Result<(), ReplaceError<F>>
+    where
+        E: 'static,
+        F: Fn(&E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        let stand = Box::new(StandPlain(handler));
+        self.replace_by::<E, F>(stand, None, Location::caller())
+    }
+
+    /// Like [`replace`](Self::replace), with the context that the emitter lends.
+    ///
+    /// # Errors
+    ///
+    /// As `replace`.
+    #[track_caller]
+    pub fn replace_with<E, C, F, R>(&self, handler: F) -> Result<(), ReplaceError<F>>
+    where
+        E: 'static,
+        C: 'static,
+        F: Fn(&mut C, &E) -> R + 'static,
+        R: Outcome,
+        M: Shares<F>,
+    {
+        let stand = Box::new(StandWithContext::<F, C>::new(handler));
+        self.replace_by::<E, F>(stand, Some(TypeId::of::<C>()), Location::caller())
+    }
+
+    fn replace_by<E: 'static, F: 'static>(
+        &self,
+        stand: Box<dyn Stand<M, E>>,
+        context: Option<TypeId>,
+        place: &'static Location<'static>,
+    ) -> Result<(), ReplaceError<F>> {
+        let mut request = Request {
+            stand: Some(stand),
+            context,
+            place,
+            original: self.entry.clone(),
+        };
+        let result = match self.entry.is_active() {
+            true => self.entry.replace(&mut request),
+            false => Err(ReplaceErrorKind::Inactive),
+        };
+        result.map_err(|kind| {
+            let handler = request.stand.map(|stand| stand.into_any().downcast());
+            let Some(Ok(handler)) = handler else {
+                unreachable!("what was not taken is there")
+            };
+            ReplaceError::new(kind, *handler)
+        })
+    }
+
+    /// Pauses the handler until the guard is dropped. Several pauses add up.
+    ///
+    /// A paused handler is skipped, without spending its limit, and keeps its place. Events that
+    /// pass meanwhile are not kept for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let tick = slotcast::Signal::<u32>::new();
+    /// let sub = tick.on(|_| ());
+    /// let (one, two) = (sub.pause(), sub.pause());
+    /// drop(one);
+    /// assert_eq!(tick.emit(&1).ran(), 0);
+    /// drop(two);
+    /// assert_eq!(tick.emit(&1).ran(), 1);
+    /// ```
+    pub fn pause(&self) -> Pause<M> {
+        self.entry.head().state.add(state::PAUSE);
+        Pause {
+            entry: self.entry.clone(),
+        }
+    }
+
+    /// Whether any pause is in force.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.entry.head().is_paused()
+    }
+
+    /// Whether nothing is left of the handler: it is connected no more, and its captures are dropped.
+    /// Cancels one whose target has died.
+    pub(crate) fn is_gone(&self) -> bool {
+        let head = self.entry.head();
+        if head.has(state::WEAK) && !head.has(state::REMOVED) && !self.entry.is_active() {
+            cancel(&self.entry);
+        }
+        head.has(state::DROPPED)
+    }
+
+    /// A name for this subscription, unique in the process.
+    #[must_use]
+    pub fn id(&self) -> SubscriptionId {
+        SubscriptionId::of(self.entry.head())
+    }
+}
+
+fn cancel<M: Mode>(entry: &Anchor<M, dyn Control<M>>) -> bool {
+    let was_there = entry.cancel();
+    if !was_there {
+        // Its limit may have removed it, with calls still waiting in a queue: those die now.
+        entry.head().state.or(state::REMOVED | state::CANCELLED);
+        entry.release();
+    }
+    was_there
+}
+
+impl Subscription<Shared> {
+    /// Cancels, and waits until the handler runs on no thread and its captures are dropped.
+    ///
+    /// Parks the thread until the emissions that began before have ended: not just this handler's
+    /// part of them. Does so, too, if something else (its limit, a `clear`) has removed the
+    /// handler already. Two threads that wait for each other's emissions wait for ever; the
+    /// [timeout form](Self::cancel_and_wait_timeout) bounds that.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Inside`] if this thread is itself inside an emission or a drain that could
+    /// still call the handler; cancelled all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let tick = slotcast::Signal::<u32>::new();
+    /// let plugin = Arc::new("code that is about to be unloaded");
+    /// let sub = tick.on({ let plugin = plugin.clone(); move |_| _ = plugin.len() });
+    /// sub.cancel_and_wait()?;
+    /// assert_eq!(Arc::strong_count(&plugin), 1);
+    /// # Ok::<(), slotcast::WaitError>(())
+    /// ```
+    pub fn cancel_and_wait(&self) -> Result<(), WaitError> {
+        self.cancel_until(None)
+    }
+
+    /// Like [`cancel_and_wait`](Self::cancel_and_wait), for `timeout` at most. A timeout of zero
+    /// does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Inside`] as there, and [`WaitError::TimedOut`] when the time is up. Cancelled
+    /// in both cases.
+    pub fn cancel_and_wait_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
+        // A time too far away to be named is for ever.
+        self.cancel_until(Instant::now().checked_add(timeout))
+    }
+
+    fn cancel_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        self.cancel_to_wait()?;
+        self.wait_until(deadline)
+    }
+
+    /// Cancels. An error if the captures are not gone and this thread must not wait for them.
+    pub(crate) fn cancel_to_wait(&self) -> Result<(), WaitError> {
+        let (entry, head) = (&self.entry, self.entry.head());
+        // Before it is cancelled: with its last handler a pattern goes, and could not be asked.
+        let runs = |signal| entry.is_run_by(signal);
+        let inside = thread::is_inside(runs, entry.address(), head.sequence);
+        cancel(entry);
+        match inside && !head.has(state::DROPPED) {
+            true => Err(WaitError::Inside),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the captures of a cancelled handler are gone.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        let head = self.entry.head();
+        let gone = || head.has(state::DROPPED);
+        if gone() {
+            return Ok(());
+        }
+        if !planted(Fault::Unawaited) {
+            head.state.or(state::AWAITED);
+        }
+        if parking::park_until(gone, deadline) {
+            Ok(())
+        } else {
+            Err(WaitError::TimedOut)
+        }
+    }
+}
+
+impl<M: Mode> Drop for Subscription<M> {
+    fn drop(&mut self) {
+        if !self.detached {
+            cancel(&self.entry);
+        }
+    }
+}
+
+impl<M: Mode> fmt::Debug for Subscription<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("id", &self.id())
+            .field("is_active", &self.is_active())
+            .field("is_paused", &self.is_paused())
+            .finish()
+    }
+}
+
+/// A pause of one handler, made by [`Subscription::pause`]; dropping it ends it.
+///
+/// Owns what it needs: it may outlive the subscription, and then does nothing.
+#[must_use = "dropping the guard ends the pause at once"]
+pub struct Pause<M: Mode> {
+    entry: Anchor<M, dyn Control<M>>,
+}
+
+impl<M: Mode> Drop for Pause<M> {
+    fn drop(&mut self) {
+        self.entry.head().state.sub(state::PAUSE);
+    }
+}
+
+impl<M: Mode> fmt::Debug for Pause<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pause").finish_non_exhaustive()
+    }
+}
+
+// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// handlers capture and the events are.
+impl<M: Mode> UnwindSafe for Subscription<M> {}
+impl<M: Mode> RefUnwindSafe for Subscription<M> {}
+impl<M: Mode> UnwindSafe for Pause<M> {}
+impl<M: Mode> RefUnwindSafe for Pause<M> {}

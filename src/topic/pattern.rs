@@ -1,0 +1,231 @@
+//! Patterns over the names of topics, and what their handlers are given.
+
+use std::any::TypeId;
+use std::fmt;
+use std::ptr::NonNull;
+
+use crate::core::settings::signal_info::{Name, Subject};
+use crate::error::PatternError;
+use crate::topic::{checked, find_problem};
+
+/// Names of topics, all at once: `order.*`, `order.>`, `*.failed`.
+///
+/// Tokens with dots in between, as in a name, with the wildcards of NATS: `*` stands for one token,
+/// whichever it is; `>`, as the last token, for one or more. Without wildcards a pattern matches one
+/// name.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::Pattern;
+///
+/// const ORDERS: Pattern = Pattern::new("order.*");           // checked at compile time
+/// assert!(ORDERS.matches("order.placed"));
+/// assert!(!ORDERS.matches("order"));
+/// assert!(!ORDERS.matches("order.placed.late"));             // one token, not two
+/// assert!(Pattern::new("order.>").matches("order.placed.late"));
+/// ```
+///
+/// ```compile_fail
+/// # use slotcast::Pattern;
+/// const BAD: Pattern = Pattern::new("order.>.late"); // `>` covers what follows, so it is the last
+/// ```
+#[derive(Clone)]
+pub struct Pattern {
+    pub(crate) text: Name,
+}
+
+impl Pattern {
+    /// A pattern that is known when the program is compiled.
+    ///
+    /// # Panics
+    ///
+    /// If the text is not a pattern; in a constant, that is a compile error. For patterns that are
+    /// made while the program runs there is [`parse`](Pattern::parse).
+    #[must_use]
+    #[track_caller]
+    pub const fn new(pattern: &'static str) -> Self {
+        if let Some((problem, _)) = find_problem(pattern, true) {
+            panic!("{}", problem);
+        }
+        Pattern {
+            text: Name::Fixed(pattern),
+        }
+    }
+
+    /// A pattern that is made while the program runs.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not a pattern, with the reason and the place in the text.
+    pub fn parse(pattern: impl Into<String>) -> Result<Self, PatternError> {
+        let text = checked(pattern.into(), true)
+            .map_err(|(pattern, problem)| PatternError { pattern, problem })?;
+        Ok(Pattern {
+            text: Name::Made(text.into()),
+        })
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// Whether a name matches. Costs a comparison of the tokens; a bus does not ask this for an
+    /// emission, it looks up in an index once.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let mut tokens = name.split('.');
+        for expected in self.as_str().split('.') {
+            match (expected, tokens.next()) {
+                (">", Some(_)) => return true,
+                ("*", Some(_)) => {}
+                (expected, Some(token)) if expected == token => {}
+                _ => return false,
+            }
+        }
+        tokens.next().is_none()
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.as_str())
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+/// What a bus takes for a pattern: a [`Pattern`], a reference to one, or a text in the source. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a pattern",
+    label = "not a pattern, nor a text in the source",
+    note = "a text that is made while the program runs becomes one by `slotcast::Pattern::parse(text)?`"
+)]
+pub trait IntoPattern: sealed::IntoPattern {}
+impl<T: sealed::IntoPattern> IntoPattern for T {}
+
+pub(crate) mod sealed {
+    use super::{Pattern, find_problem};
+
+    // Said here as well, where a bound of the other leads to.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a pattern",
+        label = "not a pattern, nor a text in the source",
+        note = "a text that is made while the program runs becomes one by `slotcast::Pattern::parse(text)?`"
+    )]
+    pub trait IntoPattern {
+        #[track_caller]
+        fn into_pattern(self) -> Pattern;
+    }
+    impl IntoPattern for Pattern {
+        fn into_pattern(self) -> Pattern {
+            self
+        }
+    }
+    impl IntoPattern for &Pattern {
+        fn into_pattern(self) -> Pattern {
+            self.clone()
+        }
+    }
+    impl IntoPattern for &'static str {
+        #[track_caller]
+        fn into_pattern(self) -> Pattern {
+            match find_problem(self, true) {
+                None => Pattern::new(self),
+                // With the text and the place, for which there is no room in a constant.
+                Some(_) => match Pattern::parse(self) {
+                    Ok(pattern) => pattern,
+                    Err(error) => panic!("{error}"),
+                },
+            }
+        }
+    }
+}
+
+/// An event of any type, as a handler of a pattern is given it.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{AnyEvent, Bus, Topic};
+///
+/// const PLACED: Topic<u64> = Topic::new("order.placed");
+///
+/// let bus = Bus::new();
+/// let _sub = bus.on_pattern("order.*", |event: &AnyEvent| {
+///     assert_eq!(event.topic(), "order.placed");
+///     assert_eq!(event.type_name(), "u64");
+///     assert_eq!(event.payload::<u64>(), Some(&7));
+///     assert_eq!(event.payload::<u32>(), None);
+/// });
+/// assert_eq!(bus.emit(&PLACED, &7).ran(), 1);
+/// ```
+pub struct AnyEvent {
+    payload: NonNull<()>,
+    subject: NonNull<Subject>,
+}
+
+impl AnyEvent {
+    /// # Safety
+    ///
+    /// `payload` points to a value of the type that `subject` says, and both outlive what is made
+    /// here, which must not be handed out by value.
+    #[inline(always)]
+    pub(crate) unsafe fn new(payload: NonNull<()>, subject: &Subject) -> Self {
+        AnyEvent {
+            payload,
+            subject: NonNull::from(subject),
+        }
+    }
+
+    fn subject(&self) -> &Subject {
+        // SAFETY: `new`'s caller says that it is alive.
+        unsafe { self.subject.as_ref() }
+    }
+
+    /// The name of the topic that the event was emitted to.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        self.subject().name.as_str()
+    }
+
+    /// The name of the payload's type, for people to read.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        (self.subject().type_name)()
+    }
+
+    /// The event, if it is of this type.
+    #[must_use]
+    pub fn payload<E: 'static>(&self) -> Option<&E> {
+        if self.subject().payload != TypeId::of::<E>() {
+            return None;
+        }
+        // SAFETY: the type is the one that `new`'s caller said it is.
+        Some(unsafe { self.payload.cast::<E>().as_ref() })
+    }
+}
+
+/// Shows the topic and the type; the event itself need not have a `Debug`.
+impl fmt::Debug for AnyEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyEvent")
+            .field("topic", &self.topic())
+            .field("type_name", &self.type_name())
+            .finish_non_exhaustive()
+    }
+}
