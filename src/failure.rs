@@ -8,6 +8,9 @@ use std::panic::Location;
 use crate::error::DeferErrorKind;
 use crate::outcome::BoxError;
 
+/// A line of the user's code.
+pub(crate) type Place = &'static std::panic::Location<'static>;
+
 /// How a handler, or the delivery to it, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -263,14 +263,13 @@ mod futures;
 pub mod jobs;
 pub mod local;
 mod outcome;
+mod policy;
 mod queue;
 mod shared;
 mod signal;
 pub mod testing;
 mod topic;
 
-pub use crate::core::queue::overflow::Overflow;
-pub use crate::core::settings::signal_info::Panics;
 pub use crate::error::{
     Closed, DeferError, DeferErrorKind, Lagged, PatternError, ReplaceError, ReplaceErrorKind,
     StreamFull, TimedOut, TopicError, WaitError, WrongType,
@@ -280,6 +279,7 @@ pub use crate::failure::{FailureKind, HandlerError, HandlerErrors};
 #[cfg(feature = "jobs")]
 pub use crate::jobs::{Job, JobError, Jobs, Promise, promise};
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
+pub use crate::policy::{Overflow, Panics};
 pub use crate::queue::PostError;
 pub use crate::queue::drained::Drained;
 pub use crate::shared::{
@@ -288,7 +288,8 @@ pub use crate::shared::{
 };
 pub use crate::signal::emission::Emission;
 pub use crate::signal::subscription::SubscriptionId;
-pub use crate::topic::pattern::{AnyEvent, IntoPattern, Pattern};
+pub use crate::topic::any_event::AnyEvent;
+pub use crate::topic::pattern::{IntoPattern, Pattern};
 pub use crate::topic::{Event, Topic};
 
 #[cfg(all(doctest, feature = "jobs"))]

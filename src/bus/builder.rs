@@ -9,8 +9,9 @@ use crate::bus::Bus;
 use crate::core::bus::Bus as Core;
 use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread::MAX_DEPTH;
-use crate::core::settings::signal_info::{Panics, Settings};
+use crate::core::settings::signal_info::Settings;
 use crate::executor::Executor;
+use crate::policy::Panics;
 
 /// Decides what a bus does with panics and with endless recursion. Made by `Bus::builder`.
 ///

@@ -4,11 +4,12 @@ use std::borrow::Borrow;
 use std::time::Duration;
 
 use crate::bus::Bus;
-use crate::core::emission::gathered as held;
 use crate::core::emission::run as emission;
-use crate::core::emission::run::Tally;
+use crate::core::emission::summary::Tally;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
-use crate::core::registry::registry::{Found, Groups};
+use crate::core::registry::registry::Found;
+use crate::core::registry::unheld;
+use crate::core::signal::signal::Groups;
 use crate::error::DeferError;
 use crate::futures::emit_async::EmitAsync;
 use crate::outcome::Outcome;
@@ -383,7 +384,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         context: &mut C,
     ) -> Emission {
         let registry = &self.core.registry;
-        self.finish(held::run_unheld(
+        self.finish(unheld::run_unheld(
             registry,
             groups,
             &topic.name,

@@ -5,11 +5,12 @@ use std::panic::Location;
 use crate::bus::Bus;
 use crate::core::mode::{Mode, Shares};
 use crate::core::registry::registry::Registry;
-use crate::core::registry::trie::Kind;
 use crate::outcome::Outcome;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
-use crate::topic::pattern::{AnyEvent, IntoPattern};
+use crate::topic::any_event::AnyEvent;
+use crate::topic::any_event::Kind;
+use crate::topic::pattern::IntoPattern;
 
 impl<M: Mode, C: 'static> Bus<M, C> {
     /// Subscribes a handler to every topic whose name matches, those that come later included.

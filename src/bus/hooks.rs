@@ -4,14 +4,17 @@ use std::panic::Location;
 
 use crate::bus::Bus;
 use crate::core::handler::handler_fn::Always;
+use crate::core::handler::unhandled::Unhandled;
 use crate::core::mode::{Mode, Shares};
-use crate::core::registry::trie::Kind;
-use crate::core::settings::observer::{Unhandled, hook};
-use crate::core::settings::signal_info::{Home, Name, Subject};
-use crate::core::signal::patterns::Group;
-use crate::core::signal::signal::Wish;
+use crate::core::settings::observer::hook;
+use crate::core::settings::signal_info::Home;
+use crate::core::signal::signal::Group;
+use crate::core::signal::subscribe::Wish;
 use crate::failure::HandlerError;
-use crate::topic::pattern::AnyEvent;
+use crate::topic::Name;
+use crate::topic::any_event::AnyEvent;
+use crate::topic::any_event::Kind;
+use crate::topic::any_event::Subject;
 
 impl<M: Mode, C: 'static> Bus<M, C> {
     /// Sets what is told of failures, in place of what was set before.

@@ -11,13 +11,13 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use crate::core::bus::Bus as Core;
 use crate::core::mode::Mode;
 use crate::core::registry::registry::Registry;
-use crate::core::registry::trie::Kind;
 use crate::error::WrongType;
 use crate::queue::Queue;
 use crate::queue::drained::Drained;
 use crate::signal::Signal;
 use crate::signal::subscription::SubscriptionId;
 use crate::topic::Topic;
+use crate::topic::any_event::Kind;
 
 /// Signals by name, and one queue for what is deferred.
 ///

@@ -3,7 +3,8 @@
 use crate::core::mode::Mode;
 use crate::core::queue::queue::Queue;
 use crate::core::registry::registry::Registry;
-use crate::core::settings::signal_info::{Place, Settings};
+use crate::core::settings::signal_info::Settings;
+use crate::failure::Place;
 
 pub(crate) struct Bus<M: Mode, C: 'static> {
     pub(crate) registry: M::Ptr<Registry<M, C>>,

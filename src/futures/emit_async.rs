@@ -10,14 +10,14 @@ use futures_core::FusedFuture;
 
 use crate::core::emission::gathered as held;
 use crate::core::emission::run as emission;
-use crate::core::emission::run::Tally;
-use crate::core::failure::pending as faults;
+use crate::core::emission::summary::Tally;
+use crate::core::handler::entry::Handler;
 use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, Frame};
-use crate::core::reclaim::publication::Handler;
-use crate::core::settings::signal_info::Place;
+use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::{Signal, horizon};
 use crate::core::waiting::async_handler::{Flight, boarding, poll_all, resume};
+use crate::failure::Place;
 use crate::signal::emission::Emission;
 
 /// An emission that ends when everything has ended that its handlers have started. Made by
@@ -160,7 +160,7 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
             }
         }
         let events = (event, this.event.take());
-        let dropped = resume(settings, |_| faults::drop_event(events, home, this.place));
+        let dropped = resume(settings, |_| drop_event(events, home, this.place));
         this.tally.add(dropped);
         let tally = std::mem::replace(&mut this.tally, Tally::NOTHING);
         Poll::Ready(Emission::finish(tally, || settings.panics()))
@@ -182,7 +182,7 @@ impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
         self.flights.clear();
         // Each by itself: captures, and the event, may panic.
         self.rest.by_ref().for_each(drop);
-        faults::drop_event(self.event.take(), &self.signal.home, self.place);
+        drop_event(self.event.take(), &self.signal.home, self.place);
     }
 }
 

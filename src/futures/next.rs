@@ -10,16 +10,17 @@ use std::time::{Duration, Instant};
 use futures_core::FusedFuture;
 
 use crate::bus::Bus;
-use crate::core::failure::pending as faults;
 use crate::core::handler::entry::Anchor;
 use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::settings::failure_source::drop_event;
 use crate::core::waiting::next::{Awaited, First, awaited};
 use crate::error::Closed;
 use crate::signal::Signal;
 use crate::signal::subscribe::Subscribe;
 use crate::topic::Topic;
-use crate::topic::pattern::{AnyEvent, IntoPattern};
+use crate::topic::any_event::AnyEvent;
+use crate::topic::pattern::IntoPattern;
 
 /// Completes with the next event of a signal. Made by `next()` of a signal, a bus or the builder.
 ///
@@ -315,8 +316,8 @@ impl<M: Mode, E: 'static> Drop for Next<M, E> {
         }
         let head = entry.head();
         if let Some(home) = &head.home {
-            faults::drop_event(waker, home, head.place);
-            faults::drop_event(event, home, head.place);
+            drop_event(waker, home, head.place);
+            drop_event(event, home, head.place);
         }
     }
 }

@@ -12,15 +12,16 @@ use crate::bus::Bus;
 use crate::core::handler::handler_fn::Filter;
 use crate::core::handler::plain::Plain;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
-use crate::core::queue::overflow::Overflow;
 use crate::core::waiting::stream::{Buffer, Cursor, Pushes};
 use crate::error::{Lagged, TimedOut};
 use crate::outcome::Outcome;
+use crate::policy::Overflow;
 use crate::signal::Signal;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
 use crate::topic::Topic;
-use crate::topic::pattern::{AnyEvent, IntoPattern};
+use crate::topic::any_event::AnyEvent;
+use crate::topic::pattern::IntoPattern;
 
 /// The events of a signal as they come: a [`Stream`] with a bound. Made by `stream()` of a signal, a
 /// bus or the builder.

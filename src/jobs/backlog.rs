@@ -6,7 +6,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::task::Run;
+use super::error::JobError;
+
+/// A job, as its pool knows it.
+pub(super) trait Run: Send + Sync {
+    /// Runs it; `false` if somebody else has the work, and it is only a shell.
+    fn run(&self) -> bool;
+    fn is_shell(&self) -> bool;
+    /// Runs it without the list of its pool, wherever this is called.
+    fn run_here(&self);
+    /// Completes it with this error, unless it has begun.
+    fn refuse(&self, error: JobError);
+}
 
 /// What a pool runs.
 pub(super) enum Item {

@@ -4,10 +4,10 @@
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-use crate::core::failure::pending as faults;
+use crate::core::failure::{log, panics, pending};
 use crate::core::mode::Shared;
+use crate::core::queue::claim::posted;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::queue::queued::posted;
 use crate::core::settings::signal_info::Home;
 use crate::error::DeferErrorKind;
 use crate::failure::{Cause, HandlerError};
@@ -22,12 +22,12 @@ const TOPIC: &str = "(job)";
 
 /// Runs user code that must not unwind into us; a panic of it is logged.
 pub(super) fn guarded(place: Place, f: impl FnOnce()) {
-    faults::logged(TOPIC, place, f);
+    pending::logged(TOPIC, place, f);
 }
 
 /// Runs user code, and tells the message of its panic.
 pub(super) fn caught<R>(f: impl FnOnce() -> R) -> Result<R, String> {
-    faults::told(f)
+    panics::told(f)
 }
 
 /// The way to where a queue is drained. Does not keep the queue.
@@ -68,8 +68,8 @@ impl<C: 'static> Way<C> {
             place: self.place,
             cause: Cause::Unqueued(kind),
         };
-        if !faults::tell(&self.home.settings, &error) {
-            faults::log(&error);
+        if !self.home.settings.tell(&error) {
+            log::log(&error);
         }
     }
 }

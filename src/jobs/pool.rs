@@ -6,10 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::backlog::{Backlog, Item};
+use super::backlog::{Backlog, Item, Run};
 use super::error::{JobError, SubmitErrorKind};
 use super::host::{self, Place};
-use super::task::Run;
 use crate::core::primitives::sync::{
     AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, per_thread, planted, thread,
 };

@@ -5,12 +5,12 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::backlog::Item;
+use super::backlog::{Item, Run};
 use super::context::JobContext;
 use super::error::{JobError, SubmitError, SubmitErrorKind};
 use super::job::Job;
 use super::pool::{self, Patience, Pool};
-use super::task::{Run, Task};
+use super::task::Task;
 use crate::executor::Executor;
 
 /// Runs work in the background, on threads of its own or wherever an [`Executor`] runs it.

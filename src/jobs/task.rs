@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::backlog::Run;
 use super::context::JobContext;
 use super::core::{Core, outcome_of};
 use super::error::JobError;
@@ -24,17 +25,6 @@ pub(super) trait Body<T>: Send + Sync {
     /// This thread is about to wait for it for as long as it takes. Runs it here if it waits in the
     /// pool that this thread works for.
     fn help(self: Arc<Self>) -> Vec<Away>;
-}
-
-/// A job, as its pool knows it.
-pub(super) trait Run: Send + Sync {
-    /// Runs it; `false` if somebody else has the work, and it is only a shell.
-    fn run(&self) -> bool;
-    fn is_shell(&self) -> bool;
-    /// Runs it without the list of its pool, wherever this is called.
-    fn run_here(&self);
-    /// Completes it with this error, unless it has begun.
-    fn refuse(&self, error: JobError);
 }
 
 pub(super) struct Task<T, F> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::core::mode::{Mode, Shared};
-use crate::core::queue::overflow::Overflow;
 use crate::error::DeferError;
+use crate::policy::Overflow;
 use crate::queue::Queue;
 use crate::signal::Signal;
 

@@ -188,7 +188,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn drain_at_with(&self, context: &mut C, now: Instant) -> Drained {
         let now = Some(now);
-        self.core.drain(context, Plan { now, ..Plan::ALL })
+        Drained::new(self.core.drain(context, Plan { now, ..Plan::ALL }))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::core::failure::report::{self, Report};
+use crate::core::queue::drain::Summary;
 use crate::failure::{HandlerError, HandlerErrors};
 use crate::signal::emission::{errors, into_result};
 
@@ -25,6 +26,21 @@ impl Drained {
         busy: false,
         report: None,
     };
+
+    pub(crate) fn new(summary: Summary) -> Self {
+        let Summary {
+            delivered,
+            remaining,
+            busy,
+            report,
+        } = summary;
+        Drained {
+            delivered,
+            remaining,
+            busy,
+            report,
+        }
+    }
 
     /// Adds what a later drain of the same queue came to.
     pub(crate) fn append(&mut self, later: Drained) {

@@ -9,11 +9,13 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
+use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::primitives::thread;
+use crate::core::queue::claim::{Claim, posted};
 use crate::core::queue::drain::Plan;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::queue::queued::{Claim, posted};
+use crate::core::queue::queued::Queued;
 use crate::core::queue::ready::Waited;
 use crate::core::settings::observer::hook;
 use crate::core::settings::signal_info::Settings;
@@ -21,6 +23,8 @@ use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::Outcome;
 use crate::queue::drained::Drained;
 use crate::signal::Signal;
+use crate::signal::subscribe::Subscribe;
+use crate::signal::subscription::Subscription;
 
 /// Events that wait to be delivered by whoever drains it.
 ///
@@ -335,7 +339,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when all has been delivered, the first panic goes on.
     #[track_caller]
     pub fn drain_with(&self, context: &mut C) -> Drained {
-        self.core.drain(context, Plan::ALL)
+        Drained::new(self.core.drain(context, Plan::ALL))
     }
 
     /// Delivers the first event, if there is one, and lends the context to its handlers.
@@ -345,7 +349,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics.
     #[track_caller]
     pub fn drain_one_with(&self, context: &mut C) -> Drained {
-        self.core.drain(context, Plan::at_most(1))
+        Drained::new(self.core.drain(context, Plan::at_most(1)))
     }
 
     /// Like [`try_drain`](Queue::try_drain), and lends the context to the handlers.
@@ -356,7 +360,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn try_drain_with(&self, context: &mut C) -> Drained {
         let waits = false;
-        self.core.drain(context, Plan { waits, ..Plan::ALL })
+        Drained::new(self.core.drain(context, Plan { waits, ..Plan::ALL }))
     }
 
     /// Like [`drain_for`](Queue::drain_for), and lends the context to the handlers.
@@ -370,7 +374,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             (Duration::ZERO, _) => Plan::at_most(0),
             (_, until) => Plan { until, ..Plan::ALL },
         };
-        self.core.drain(context, plan)
+        Drained::new(self.core.drain(context, plan))
     }
 
     /// Drains with a context until nothing is left, or until `limit` events have been
@@ -381,12 +385,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: after the batch it was in. What is left stays inside.
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
-        let mut all = self.core.drain(context, Plan::at_most(limit));
+        let mut all = Drained::new(self.core.drain(context, Plan::at_most(limit)));
         while all.remaining > 0 && all.delivered < limit && !all.refused() {
-            all.append(
-                self.core
-                    .drain(context, Plan::at_most(limit - all.delivered)),
-            );
+            let plan = Plan::at_most(limit - all.delivered);
+            all.append(Drained::new(self.core.drain(context, plan)));
         }
         all
     }
@@ -471,6 +473,55 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.core.is_closed()
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+    /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
+    ///
+    /// An emission asks the filter, claims from the limit, clones the event into the queue, and
+    /// goes on; whoever drains the queue calls the handler. So events have to be `Clone`, and of a
+    /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
+    /// over all topics and handlers of one queue.
+    ///
+    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
+    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
+    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
+    /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
+    ///
+    /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
+    /// this handler in every emission: keep the queue as long as the subscription. So is a
+    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission
+    /// waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Queue, Topic};
+    ///
+    /// const PROGRESS: Topic<u32> = Topic::new("job.progress");
+    /// struct App { percent: u32 }
+    ///
+    /// let bus = Bus::new();
+    /// let ui = Queue::<App>::with_context();
+    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app, percent| app.percent = *percent);
+    ///
+    /// let worker = std::thread::spawn({ let bus = bus.clone(); move || bus.emit(&PROGRESS, &40) });
+    /// assert_eq!(worker.join().unwrap().ran(), 1);
+    /// let mut app = App { percent: 0 };
+    /// ui.drain_with(&mut app);
+    /// assert_eq!(app.percent, 40);
+    /// ```
+    pub fn on_queue<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
+    where
+        D: 'static,
+        E: Clone,
+        F: Fn(&mut D, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<E> + Shares<F>,
+    {
+        let queue = M::downgrade(&queue.core);
+        self.finish(Queued::new(handler, queue, Core::call::<E>))
     }
 }
 

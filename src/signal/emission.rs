@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::core::emission::run::{Counts, Tally};
+use crate::core::emission::summary::{Counts, Tally};
 use crate::core::failure::report::Report;
-use crate::core::settings::signal_info::Panics;
 use crate::failure::{HandlerError, HandlerErrors};
+use crate::policy::Panics;
 
 /// How an emission went: how many handlers ran, whether one stopped it, and what failed.
 ///

@@ -11,20 +11,25 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
+use crate::core::emission::forward::Forward;
 use crate::core::emission::run::{run, run_lazy};
+use crate::core::handler::handler_fn::Filter;
 use crate::core::handler::handler_fn::{Always, Callee};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::queue::queue::Queue;
-use crate::core::registry::trie::Kind;
-use crate::core::settings::signal_info::{Home, Name, Settings, Subject};
-use crate::core::signal::signal::{Signal as Core, Wish};
+use crate::core::settings::signal_info::{Home, Settings};
+use crate::core::signal::signal::Signal as Core;
+use crate::core::signal::subscribe::Wish;
 use crate::error::DeferError;
 use crate::futures::emit_async::EmitAsync;
 use crate::outcome::Outcome;
 use crate::signal::emission::Emission;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
+use crate::topic::Name;
+use crate::topic::any_event::Kind;
+use crate::topic::any_event::Subject;
 
 /// The ordered handlers of one event; usable alone, or as the handle of a bus's topic.
 ///
@@ -542,6 +547,14 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
             core: M::downgrade(&self.core),
             queue,
         }
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+    /// Emits each event on another signal as well, until the subscription is dropped or either signal
+    /// goes or is closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
+    pub fn forward_to(self, target: &Signal<M, E, C>) -> Subscription<M> {
+        self.finish(Forward::new(&target.core))
     }
 }
 

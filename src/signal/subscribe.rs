@@ -7,15 +7,12 @@ use crate::core::handler::entry::Anchor;
 use crate::core::handler::exclusive::{Turns, TurnsPlain, TurnsWithContext};
 use crate::core::handler::handler_fn::{Always, Both, Callee, Filter, Subscribed};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
-use crate::core::handler::weak::{Forward, Weak, WeakPlain, WeakWithContext};
+use crate::core::handler::weak::{Weak, WeakPlain, WeakWithContext};
 use crate::core::mode::{Carries, Mode, Shares};
-use crate::core::queue::queue::Queue as QueueCore;
-use crate::core::queue::queued::Queued;
-use crate::core::signal::signal::{Signal, Wish};
+use crate::core::signal::signal::Signal;
+use crate::core::signal::subscribe::Wish;
 use crate::core::waiting::async_handler::Starts;
 use crate::outcome::Outcome;
-use crate::queue::Queue;
-use crate::signal::Signal as Handle;
 use crate::signal::subscription::Subscription;
 
 /// Subscribes a handler with a priority, a label, a limit or a filter.
@@ -126,7 +123,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     pub(crate) fn enlist<K: Callee<M, E, C>>(
         self,
         callee: K,
-    ) -> Anchor<M, Subscribed<M, E, C, P, K>> {
+    ) -> Anchor<M, Subscribed<M, Signal<M, E, C>, P, K>> {
         Signal::subscribe(&self.signal, self.wish, self.filter, callee)
     }
 
@@ -285,16 +282,10 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.finish(WeakWithContext::<M, T, F>(Weak::new(target, handler)))
     }
 
-    /// Emits each event on another signal as well, until the subscription is dropped or either signal
-    /// goes or is closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
-    pub fn forward_to(self, target: &Handle<M, E, C>) -> Subscription<M> {
-        self.finish(Forward::new(&target.core))
-    }
-
     /// Subscribes an async handler: a closure that starts a future for each event, and shares the event
     /// with it.
     ///
-    /// Who runs the future is up to the emission. An [`emit_async`](Handle::emit_async) that is awaited
+    /// Who runs the future is up to the emission. An [`emit_async`](crate::flavour::Signal::emit_async) that is awaited
     /// polls it, and ends when it has ended. A plain `emit`, and a drain, clone the event and hand the
     /// future to the [executor](crate::flavour::BusBuilder::executor) of the bus, and go on; without
     /// one, as on a signal of its own and in the local flavour, nothing is started, and that is a failure
@@ -335,53 +326,6 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         M: Shares<F> + Carries<T>,
     {
         self.finish(Starts::new(handler))
-    }
-
-    /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
-    ///
-    /// An emission asks the filter, claims from the limit, clones the event into the queue, and
-    /// goes on; whoever drains the queue calls the handler. So events have to be `Clone`, and of a
-    /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
-    /// over all topics and handlers of one queue.
-    ///
-    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
-    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
-    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
-    /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
-    ///
-    /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
-    /// this handler in every emission: keep the queue as long as the subscription. So is a
-    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission
-    /// waits.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Bus, Queue, Topic};
-    ///
-    /// const PROGRESS: Topic<u32> = Topic::new("job.progress");
-    /// struct App { percent: u32 }
-    ///
-    /// let bus = Bus::new();
-    /// let ui = Queue::<App>::with_context();
-    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app, percent| app.percent = *percent);
-    ///
-    /// let worker = std::thread::spawn({ let bus = bus.clone(); move || bus.emit(&PROGRESS, &40) });
-    /// assert_eq!(worker.join().unwrap().ran(), 1);
-    /// let mut app = App { percent: 0 };
-    /// ui.drain_with(&mut app);
-    /// assert_eq!(app.percent, 40);
-    /// ```
-    pub fn on_queue<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
-    where
-        D: 'static,
-        E: Clone,
-        F: Fn(&mut D, &E) -> R + 'static,
-        R: Outcome,
-        M: Carries<E> + Shares<F>,
-    {
-        let queue = M::downgrade(&queue.core);
-        self.finish(Queued::new(handler, queue, QueueCore::call::<E>))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::core::handler::replace::{Request, Stand, StandPlain, StandWithContext
 use crate::core::mode::{Mode, Shared, Shares};
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::{Fault, Word, planted};
-use crate::core::primitives::thread;
+use crate::core::reclaim::hazard::is_inside;
 use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
 use crate::outcome::Outcome;
 
@@ -351,7 +351,7 @@ impl Subscription<Shared> {
         let (entry, head) = (&self.entry, self.entry.head());
         // Before it is cancelled: with its last handler a pattern goes, and could not be asked.
         let runs = |signal| entry.is_run_by(signal);
-        let inside = thread::is_inside(runs, entry.address(), head.sequence);
+        let inside = is_inside(runs, entry.address(), head.sequence);
         cancel(entry);
         match inside && !head.has(state::DROPPED) {
             true => Err(WaitError::Inside),

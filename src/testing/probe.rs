@@ -9,7 +9,8 @@ use super::tape::{Recording, Tape};
 use super::{Filter, Records};
 use crate::flavour::{Bus, Flavour, Shared, Subscribe, Subscription};
 use crate::topic::Topic;
-use crate::topic::pattern::{AnyEvent, IntoPattern};
+use crate::topic::any_event::AnyEvent;
+use crate::topic::pattern::IntoPattern;
 
 /// Records what a topic or a pattern delivered, for tests: clones of the events, or what a closure
 /// makes of each.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::missing::{End, Missing};
-use crate::topic::pattern::AnyEvent;
+use crate::topic::any_event::AnyEvent;
 
 /// A name and a value for each event, in the order they were recorded.
 type Records<T> = Vec<(Arc<str>, T)>;

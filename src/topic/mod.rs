@@ -1,12 +1,37 @@
 //! Names with payload types.
 
+pub(crate) mod any_event;
 pub(crate) mod pattern;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use crate::core::settings::signal_info::Name;
 use crate::error::{Problem, TopicError};
+
+/// A topic's name, cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Name {
+    Fixed(&'static str),
+    Made(Arc<str>),
+}
+
+impl Name {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Name::Fixed(name) => name,
+            Name::Made(name) => name,
+        }
+    }
+
+    pub(crate) fn to_cow(&self) -> Cow<'static, str> {
+        match self {
+            Name::Fixed(name) => Cow::Borrowed(name),
+            Name::Made(name) => Cow::Owned(name.to_string()),
+        }
+    }
+}
 
 /// A name together with the type of the events that are sent under it.
 ///

@@ -1,12 +1,9 @@
 //! Patterns over the names of topics, and what their handlers are given.
 
-use std::any::TypeId;
 use std::fmt;
-use std::ptr::NonNull;
 
-use crate::core::settings::signal_info::{Name, Subject};
 use crate::error::PatternError;
-use crate::topic::{checked, find_problem};
+use crate::topic::{Name, checked, find_problem};
 
 /// Names of topics, all at once: `order.*`, `order.>`, `*.failed`.
 ///
@@ -153,79 +150,5 @@ pub(crate) mod sealed {
                 },
             }
         }
-    }
-}
-
-/// An event of any type, as a handler of a pattern is given it.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{AnyEvent, Bus, Topic};
-///
-/// const PLACED: Topic<u64> = Topic::new("order.placed");
-///
-/// let bus = Bus::new();
-/// let _sub = bus.on_pattern("order.*", |event: &AnyEvent| {
-///     assert_eq!(event.topic(), "order.placed");
-///     assert_eq!(event.type_name(), "u64");
-///     assert_eq!(event.payload::<u64>(), Some(&7));
-///     assert_eq!(event.payload::<u32>(), None);
-/// });
-/// assert_eq!(bus.emit(&PLACED, &7).ran(), 1);
-/// ```
-pub struct AnyEvent {
-    payload: NonNull<()>,
-    subject: NonNull<Subject>,
-}
-
-impl AnyEvent {
-    /// # Safety
-    ///
-    /// `payload` points to a value of the type that `subject` says, and both outlive what is made
-    /// here, which must not be handed out by value.
-    #[inline(always)]
-    pub(crate) unsafe fn new(payload: NonNull<()>, subject: &Subject) -> Self {
-        AnyEvent {
-            payload,
-            subject: NonNull::from(subject),
-        }
-    }
-
-    fn subject(&self) -> &Subject {
-        // SAFETY: `new`'s caller says that it is alive.
-        unsafe { self.subject.as_ref() }
-    }
-
-    /// The name of the topic that the event was emitted to.
-    #[must_use]
-    pub fn topic(&self) -> &str {
-        self.subject().name.as_str()
-    }
-
-    /// The name of the payload's type, for people to read.
-    #[must_use]
-    pub fn type_name(&self) -> &'static str {
-        (self.subject().type_name)()
-    }
-
-    /// The event, if it is of this type.
-    #[must_use]
-    pub fn payload<E: 'static>(&self) -> Option<&E> {
-        if self.subject().payload != TypeId::of::<E>() {
-            return None;
-        }
-        // SAFETY: the type is the one that `new`'s caller said it is.
-        Some(unsafe { self.payload.cast::<E>().as_ref() })
-    }
-}
-
-/// Shows the topic and the type; the event itself need not have a `Debug`.
-impl fmt::Debug for AnyEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnyEvent")
-            .field("topic", &self.topic())
-            .field("type_name", &self.type_name())
-            .finish_non_exhaustive()
     }
 }

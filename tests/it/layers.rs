@@ -10,45 +10,59 @@ use std::path::{Path, PathBuf};
 /// From the bottom up: a file imports from its own layer and from those above it in this list.
 /// Files that stand in `src` itself are given by name, folders with all that is in them.
 const LAYERS: &[&[&str]] = &[
+    // What everything speaks. Knows nothing of the core.
     &[
-        "bus",
-        "core",
         "error.rs",
         "executor.rs",
         "failure.rs",
-        "flavour.rs",
-        "futures",
-        "local.rs",
         "outcome.rs",
-        "queue",
-        "shared.rs",
-        "signal",
+        "policy.rs",
         "topic",
     ],
+    // The private core.
+    &["core/primitives"],
+    &["core/failure"],
+    &["core/reclaim"],
+    &["core/settings"],
+    &["core/handler"],
+    &["core/signal"],
+    &["core/emission"],
+    // These three do not know each other.
+    &["core/registry", "core/queue", "core/waiting"],
+    &["core/mode.rs"],
+    &["core/bus.rs"],
+    // The public types.
+    &["signal", "queue", "bus", "futures"],
+    &["flavour.rs"],
+    &["local.rs", "shared.rs"],
+    // On top of them.
     &["jobs"],
     &["testing"],
     &["cookbook"],
 ];
 /// How many files import each other in a circle.
-const IN_CIRCLES: usize = 41;
+const IN_CIRCLES: usize = 0;
 /// The files that may hold `unsafe` code.
 const UNSAFE: &[&str] = &[
-    "core/signal/demand.rs",
-    "core/emission/run.rs",
+    "core/emission/call.rs",
+    "core/emission/retained.rs",
     "core/handler/entry.rs",
-    "core/failure/pending.rs",
+    "core/handler/erased.rs",
     "core/handler/handler_fn.rs",
-    "core/settings/observer.rs",
+    "core/handler/replace.rs",
+    "core/queue/claim.rs",
     "core/queue/lanes.rs",
     "core/queue/queued.rs",
+    "core/queue/target.rs",
+    "core/reclaim/counted.rs",
     "core/reclaim/hazard.rs",
-    "core/handler/replace.rs",
-    "core/emission/retained.rs",
-    "core/signal/signal.rs",
-    "core/waiting/next.rs",
     "core/reclaim/publication.rs",
-    "core/queue/ready.rs",
-    "topic/pattern.rs",
+    "core/settings/observer.rs",
+    "core/signal/history.rs",
+    "core/signal/retain.rs",
+    "core/signal/subscribe.rs",
+    "core/waiting/next.rs",
+    "topic/any_event.rs",
 ];
 /// How many lines of code, without comments and unit tests, a file may have.
 const MOST_LINES_OF_CODE: usize = 500;

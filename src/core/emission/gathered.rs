@@ -1,78 +1,18 @@
 //! Emissions that no published list serves: what they call they gather, and keep themselves.
 
 use std::borrow::Borrow;
-use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::core::emission::run::{Tally, call_and_collect, refused};
-use crate::core::failure::pending as faults;
+use crate::core::emission::call::{call_and_collect, refused};
+use crate::core::emission::summary::Tally;
 use crate::core::failure::trace::{self, Follows};
-use crate::core::mode::Mode;
+use crate::core::handler::entry::{Handler, rank};
 use crate::core::primitives::thread::{self, Frame, Level};
-use crate::core::reclaim::publication::{Handler, rank};
-use crate::core::registry::registry::{Groups, Registry};
-use crate::core::registry::trie::Kind;
-use crate::core::settings::signal_info::{Home, Name, Settings, Subject};
-use crate::core::signal::patterns::Group;
-use crate::core::signal::signal::{Signal, horizon};
-
-/// Calls the handlers of the patterns that a name matches which nobody holds. Nothing is kept of
-/// the name, and up to eight handlers are called without allocating.
-///
-/// What panics when the event is made, or is dropped, is as in [`run_lazy`](crate::core::emission::run::run_lazy).
-#[track_caller]
-pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
-    registry: &Registry<M, C>,
-    mut groups: Groups<M, C>,
-    name: &Name,
-    event: impl FnOnce() -> B,
-    context: &mut C,
-) -> Tally {
-    let (horizon, settings) = (horizon(), &registry.settings);
-    let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
-    let mut give = |it| handlers.push(it);
-    groups.iter().for_each(|group| group.hold_all(&mut give));
-    if handlers.is_empty() {
-        if registry.is_closed() {
-            return Tally::CLOSED;
-        }
-        let Some(unhandled) = registry.unhandled() else {
-            return Tally::NOTHING;
-        };
-        unhandled.hold_all(&mut |it| handlers.push(it));
-        groups.push(unhandled);
-    }
-    // All that is of the user's comes after this: there are holds.
-    let occupy = |group: &M::Ptr<Group<M, C>>| {
-        let inside = group.address();
-        thread::occupy(Frame { inside, horizon })
-    };
-    let occupied: SmallVec<[_; 4]> = groups.iter().map(occupy).collect();
-    let place = Location::caller();
-    if thread::depth() >= settings.max_depth() {
-        return refused(name, settings, place);
-    }
-    let event = event();
-    let Some(level) = thread::descend(settings.max_depth()) else {
-        return refused(name, settings, place);
-    };
-    handlers.sort_unstable_by_key(rank);
-    let subject = Subject::new::<E>(Kind::Topic, name.clone());
-    let follows = Follows::NONE;
-    let tally = call_traced(
-        handlers,
-        event.borrow(),
-        &subject,
-        settings,
-        context,
-        follows,
-    );
-    drop(occupied);
-    drop(level);
-    faults::drop_event_about(event, &subject, settings, place);
-    tally
-}
+use crate::core::settings::signal_info::{Home, Settings};
+use crate::core::signal::directory::Signals as Mode;
+use crate::core::signal::signal::Signal;
+use crate::topic::any_event::Subject;
 
 /// Keeps the event of a signal that keeps its events, and calls who was there at that moment. The
 /// level comes back if nothing is kept.
@@ -140,7 +80,7 @@ pub(crate) fn run_one<M: Mode, E: 'static, C: 'static>(
 }
 
 /// Calls handlers inside of a span.
-fn call_traced<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn call_traced<M: Mode, E: 'static, C: 'static>(
     handlers: impl Borrow<[Handler<M, C>]>,
     event: &E,
     subject: &Subject,
@@ -152,8 +92,8 @@ fn call_traced<M: Mode, E: 'static, C: 'static>(
         // No span. Keeping the event may have failed.
         return call_and_collect(handlers, event, subject, settings, context);
     }
-    let span = trace::emission(subject, follows);
+    let span = trace::emission(&subject.name, follows);
     let tally = call_and_collect(handlers, event, subject, settings, context);
-    span.end(tally.counts);
+    span.end(tally.counts.ran(), tally.counts.stopped());
     tally
 }

@@ -1,80 +1,20 @@
 //! Runs one emission: the only place that calls the handlers of a signal.
 
-use std::borrow::Borrow;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::ptr::NonNull;
+use std::panic::Location;
 
-use crate::core::emission::gathered as held;
-use crate::core::failure::pending as faults;
-use crate::core::failure::pending::Payload;
-use crate::core::failure::report::{self, Report};
+use crate::core::emission::call::{call_all, call_and_collect, collect, refused};
+use crate::core::emission::gathered;
+use crate::core::emission::summary::Tally;
+use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, Follows};
-use crate::core::handler::entry::{Code, Round};
-use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, Level};
 use crate::core::reclaim::hazard::Pin;
-use crate::core::reclaim::publication::{Handler, Look, Reading};
-use crate::core::settings::signal_info::{Home, Name, Place, Settings, Subject};
-use crate::core::signal::signal::Signal;
-use crate::failure::{Cause, HandlerError};
-
-/// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
-/// returned in two registers. Returned by memory it cost more than an emission to one handler.
-#[derive(Clone, Copy)]
-pub(crate) struct Counts(u64);
-
-impl Counts {
-    const STOPPED: u64 = 1 << 32;
-    const CLOSED: u64 = 1 << 33;
-
-    pub(crate) fn ran(self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
-        let ran = self.0 as u32;
-        ran
-    }
-
-    pub(crate) fn stopped(self) -> bool {
-        self.0 & Self::STOPPED != 0
-    }
-
-    pub(crate) fn closed(self) -> bool {
-        self.0 & Self::CLOSED != 0
-    }
-
-    /// Notes what a call came to that had been counted when it began.
-    pub(crate) fn note(&mut self, code: Code) {
-        if code == Code::Stopped {
-            self.0 |= Self::STOPPED;
-        }
-    }
-
-    fn add(&mut self, later: Counts) {
-        self.0 = (self.0 + u64::from(later.ran())) | (later.0 & (Self::STOPPED | Self::CLOSED));
-    }
-}
-
-/// What an emission came to.
-pub(crate) struct Tally {
-    pub(crate) counts: Counts,
-    pub(crate) report: Option<Box<Report>>,
-}
-
-impl Tally {
-    pub(crate) const NOTHING: Tally = Tally {
-        counts: Counts(0),
-        report: None,
-    };
-    pub(crate) const CLOSED: Tally = Tally {
-        counts: Counts(Counts::CLOSED),
-        report: None,
-    };
-
-    /// Adds what came of the emission later.
-    pub(crate) fn add(&mut self, later: Tally) {
-        self.counts.add(later.counts);
-        report::join(&mut self.report, later.report);
-    }
-}
+use crate::core::reclaim::publication::{Look, Reading};
+use crate::core::settings::failure_source::drop_event;
+use crate::core::settings::signal_info::Home;
+use crate::core::signal::directory::Signals as Mode;
+use crate::core::signal::signal::{Handlers, Signal};
+use crate::failure::Place;
 
 /// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers end up in
 /// the report and go no further.
@@ -117,7 +57,7 @@ pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
     }
     let event = event();
     let tally = run(signal, &event, context);
-    faults::drop_event(event, &signal.home, Location::caller());
+    drop_event(event, &signal.home, Location::caller());
     tally
 }
 
@@ -125,7 +65,7 @@ pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
 /// was pinned for is looked at again before and after each emission.
 pub(crate) struct Run<'s, M: Mode, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
-    reading: Option<Reading<M, C, M::Pin>>,
+    reading: Option<Reading<M, Handlers<M, C>, M::Pin>>,
     follows: Follows<'s>,
 }
 
@@ -164,27 +104,20 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
         let Some(reading) = &self.reading else {
             return look(signal, level, event, context, self.follows).report;
         };
-        let span = trace::emission(&signal.home.subject, self.follows);
-        let mut tally = call_all(&reading.handlers, event, &signal.home.subject, context);
+        let span = trace::emission(signal.home.name(), self.follows);
+        let mut tally = call_all(reading, event, &signal.home.subject, context);
         if !signal.publishes(reading) {
             // Something changed: captures may wait to be dropped, and may panic.
             self.reading = None;
         }
         collect(&signal.home.settings, &mut tally);
-        span.end(tally.counts);
+        span.end(tally.counts.ran(), tally.counts.stopped());
         drop(level);
         if tally.report.is_some() {
             // What becomes of it may run user code: a payload's `Drop`, say. It may need the slot.
             self.reading = None;
         }
         tally.report
-    }
-}
-
-#[inline(always)]
-pub(crate) fn collect<M: Mode>(settings: &Settings<M>, tally: &mut Tally) {
-    if thread::failures() != 0 {
-        tally.report = faults::collect(thread::depth(), 0, settings);
     }
 }
 
@@ -198,13 +131,13 @@ fn look<M: Mode, E: 'static, C: 'static>(
     context: &mut C,
     follows: Follows<'_>,
 ) -> Tally {
-    let level = match held::run_retained(signal, level, event, context, follows) {
+    let level = match gathered::run_retained(signal, level, event, context, follows) {
         Ok(tally) => return tally,
         Err(level) => level,
     };
     match signal.look() {
         Look::Found(reading) => {
-            let level = level.enter(reading.header.frame);
+            let level = level.enter(reading.frame());
             read(signal, reading, level, event, context, follows)
         }
         Look::Closed => Tally::CLOSED,
@@ -215,7 +148,7 @@ fn look<M: Mode, E: 'static, C: 'static>(
 #[inline(always)]
 fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     signal: &Signal<M, E, C>,
-    reading: Reading<M, C, P>,
+    reading: Reading<M, Handlers<M, C>, P>,
     level: L,
     event: &E,
     context: &mut C,
@@ -232,7 +165,7 @@ fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
 #[inline(always)]
 fn read_plain<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     signal: &Signal<M, E, C>,
-    reading: Reading<M, C, P>,
+    reading: Reading<M, Handlers<M, C>, P>,
     level: L,
     event: &E,
     context: &mut C,
@@ -249,32 +182,16 @@ fn read_plain<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
 #[inline(never)]
 fn read_traced<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
     signal: &Signal<M, E, C>,
-    reading: Reading<M, C, P>,
+    reading: Reading<M, Handlers<M, C>, P>,
     level: L,
     event: &E,
     context: &mut C,
     follows: Follows<'_>,
 ) -> Tally {
-    let span = trace::emission(&signal.home.subject, follows);
+    let span = trace::emission(signal.home.name(), follows);
     let tally = read_plain(signal, reading, (), event, context);
-    span.end(tally.counts);
+    span.end(tally.counts.ran(), tally.counts.stopped());
     drop(level);
-    tally
-}
-
-/// Calls handlers, and tells of their failures.
-#[inline(always)]
-pub(crate) fn call_and_collect<M: Mode, E: 'static, C: 'static>(
-    handlers: impl Borrow<[Handler<M, C>]>,
-    event: &E,
-    subject: &Subject,
-    settings: &Settings<M>,
-    context: &mut C,
-) -> Tally {
-    let mut tally = call_all(handlers.borrow(), event, subject, context);
-    // Lets go of them before the failures are collected: captures may panic.
-    drop(handlers);
-    collect(settings, &mut tally);
     tally
 }
 
@@ -285,157 +202,4 @@ fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Pl
         return Tally::CLOSED;
     }
     refused(signal.home.name(), &signal.home.settings, place)
-}
-
-pub(crate) fn refused<M: Mode>(name: &Name, settings: &Settings<M>, place: Place) -> Tally {
-    let topic = name.to_cow();
-    let cause = Cause::TooDeep(settings.max_depth());
-    let mut report = Report::new(vec![HandlerError {
-        topic,
-        label: None,
-        place,
-        cause,
-    }]);
-    report.tell(settings);
-    Tally {
-        report: Some(report),
-        ..Tally::NOTHING
-    }
-}
-
-/// Where the loop is. Lives in registers: it is written to memory by unwinding alone.
-struct Cursor<'h, 'l, H> {
-    rest: &'h [H],
-    left: &'l mut &'h [H],
-}
-
-impl<H> Drop for Cursor<'_, '_, H> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        *self.left = self.rest;
-    }
-}
-
-/// Short lists are called here. A long one gets a loop with the registers to itself: a call and a few
-/// stores more per emission. Several handlers a turn save its jumps, and let the processor guess each of
-/// them by itself: with handlers of many kinds that halves the cost.
-#[inline(always)]
-fn call_all<M: Mode, E: 'static, C: 'static>(
-    handlers: &[Handler<M, C>],
-    event: &E,
-    subject: &Subject,
-    context: &mut C,
-) -> Tally {
-    let event = NonNull::from(event).cast();
-    let mut round = Round { context, subject };
-    if handlers.len() <= 8 {
-        call_each::<M, C, 2>(handlers, event, &mut round)
-    } else {
-        call_many(handlers, event, &mut round)
-    }
-}
-
-#[inline(never)]
-fn call_many<M: Mode, C: 'static>(
-    handlers: &[Handler<M, C>],
-    event: NonNull<()>,
-    round: &mut Round<'_, C>,
-) -> Tally {
-    call_each::<M, C, 4>(handlers, event, round)
-}
-
-/// Calls the handlers, so many a turn of the loop.
-#[inline(always)]
-fn call_each<M: Mode, C: 'static, const AT_ONCE: usize>(
-    handlers: &[Handler<M, C>],
-    event: NonNull<()>,
-    round: &mut Round<'_, C>,
-) -> Tally {
-    let mut next = handlers;
-    let mut skipped = 0;
-    loop {
-        let mut left: &[Handler<M, C>] = &[];
-        // One catch around the whole loop, entered again after a panic.
-        let end = catch_unwind(AssertUnwindSafe(|| {
-            let mut cursor = Cursor {
-                rest: next,
-                left: &mut left,
-            };
-            let last = loop {
-                match call_plain::<M, C, AT_ONCE>(&mut cursor.rest, event, round) {
-                    // The compiler keeps what is in here out of the inner loop.
-                    Code::Skipped => skipped += 1,
-                    last => break last,
-                }
-            };
-            let left = cursor.rest.len();
-            std::mem::forget(cursor);
-            (last, left)
-        }));
-        let (last, left) = match end {
-            Ok(end) => end,
-            Err(payload) => {
-                // A filter that panics keeps its handler from being entered.
-                skipped += usize::from(thread::set_unentered(false));
-                next = panicked(left, round.subject, payload);
-                continue;
-            }
-        };
-        let closed = last == Code::Closed;
-        let ran = handlers.len() - left - skipped - usize::from(closed);
-        let flags = match last {
-            Code::Stopped => Counts::STOPPED,
-            Code::Closed => Counts::CLOSED,
-            _ => 0,
-        };
-        // Four billion handlers do not fit into memory.
-        let counts = Counts(ran as u64 | flags);
-        return Tally {
-            counts,
-            report: None,
-        };
-    }
-}
-
-/// Calls handlers as long as they run and go on. Returns at the end of the list, with
-/// [`Code::Ran`], or after one that came to something else.
-#[inline(always)]
-fn call_plain<M: Mode, C: 'static, const AT_ONCE: usize>(
-    rest: &mut &[Handler<M, C>],
-    event: NonNull<()>,
-    round: &mut Round<'_, C>,
-) -> Code {
-    while rest.len() >= AT_ONCE {
-        for _ in 0..AT_ONCE {
-            let [handler, others @ ..] = *rest else { break };
-            // SAFETY: this is a hold. The handlers are those of the subject's signal, and of patterns.
-            let code = unsafe { handler.entry().call(event, round) };
-            // Only now: a panic leaves it in front.
-            *rest = others;
-            if !matches!(code, Code::Ran | Code::Failed) {
-                return code;
-            }
-        }
-    }
-    if AT_ONCE > 1 {
-        return call_plain::<M, C, 1>(rest, event, round);
-    }
-    Code::Ran
-}
-
-/// Raises the panic of the first handler that is left; those after it.
-#[cold]
-#[inline(never)]
-fn panicked<'h, M: Mode, C: 'static>(
-    left: &'h [Handler<M, C>],
-    subject: &Subject,
-    payload: Payload,
-) -> &'h [Handler<M, C>] {
-    match left {
-        [handler, others @ ..] => {
-            faults::panicked(handler.entry().head(), Some(subject), payload);
-            others
-        }
-        [] => left,
-    }
 }

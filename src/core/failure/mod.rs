@@ -1,3 +1,5 @@
+pub(crate) mod log;
+pub(crate) mod panics;
 pub(crate) mod pending;
 pub(crate) mod report;
 pub(crate) mod trace;

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use crate::core::failure::pending as faults;
-use crate::core::failure::pending::Payload;
-use crate::core::mode::Mode;
-use crate::core::settings::signal_info::{Panics, Settings};
+use crate::core::failure::log::log;
+use crate::core::failure::panics::{self, Payload, dispose};
+use crate::core::failure::pending::{Fault, take};
 use crate::failure::HandlerError;
+use crate::policy::Panics;
 
 /// What went wrong in an emission or a drain. Never empty.
 pub(crate) struct Report {
@@ -48,7 +48,7 @@ impl Report {
     }
 
     /// Adds one failure.
-    pub(crate) fn add(&mut self, error: Option<HandlerError>, payload: Option<Payload>) {
+    pub(super) fn add(&mut self, error: Option<HandlerError>, payload: Option<Payload>) {
         let at = error.is_some().then_some(self.errors.len());
         self.errors.extend(error);
         match (&self.panic, payload) {
@@ -56,18 +56,15 @@ impl Report {
                 let payload = Mutex::new(payload);
                 self.panic = Some(FirstPanic { payload, error: at });
             }
-            (Some(_), Some(another)) => faults::dispose(another),
+            (Some(_), Some(another)) => dispose(another),
             (_, None) => {}
         }
     }
 
-    /// Tells the hook of all errors, if there is one.
-    pub(crate) fn tell<M: Mode>(&mut self, settings: &Settings<M>) {
+    /// Tells the hook of all errors, by `tell`, which says whether there was one.
+    pub(crate) fn tell(&mut self, tell: &dyn Fn(&HandlerError) -> bool) {
         // Every one of them is told: they were raised here, and nowhere else.
-        let told = self
-            .errors
-            .iter()
-            .fold(false, |_, error| faults::tell(settings, error));
+        let told = self.errors.iter().fold(false, |_, error| tell(error));
         if told {
             self.seen.set();
         }
@@ -82,7 +79,7 @@ impl Report {
             } else {
                 &self.errors
             };
-            untold.iter().for_each(faults::log);
+            untold.iter().for_each(log);
             self.seen.set();
         }
         let shift = self.errors.len();
@@ -94,16 +91,16 @@ impl Report {
                     ..first
                 });
             }
-            (Some(_), Some(another)) => faults::dispose(unwrapped(another.payload)),
+            (Some(_), Some(another)) => dispose(unwrapped(another.payload)),
             (Some(_), None) => {}
         }
     }
 
     /// Takes the panic out, where those of the signal are contained.
-    pub(crate) fn contain<M: Mode>(&mut self, settings: &Settings<M>) {
-        if settings.panics() == Panics::Contain {
+    pub(crate) fn contain(&mut self, panics: Panics) {
+        if panics == Panics::Contain {
             if let Some(panic) = self.panic.take() {
-                faults::dispose(unwrapped(panic.payload));
+                dispose(unwrapped(panic.payload));
             }
         }
     }
@@ -115,7 +112,7 @@ impl Report {
         };
         let payload = unwrapped(payload);
         if panics == Panics::Contain || std::thread::panicking() {
-            faults::dispose(payload);
+            dispose(payload);
             return self;
         }
         // Its own message was printed by the panic hook; the others would be lost.
@@ -123,8 +120,34 @@ impl Report {
             self.errors.remove(error);
         }
         drop(self);
-        faults::resume(payload)
+        panics::resume(payload)
     }
+}
+
+/// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
+pub(crate) fn collect(
+    depth: usize,
+    mark: usize,
+    tell: &dyn Fn(&HandlerError) -> bool,
+) -> Option<Box<Report>> {
+    let mut report = Report::new(Vec::new());
+    let mut found = false;
+    // Again, until nothing is left: to dispose of a payload may raise more.
+    loop {
+        let mine = take(depth, mark);
+        if mine.is_empty() {
+            break;
+        }
+        found = true;
+        for Fault { error, payload, .. } in mine {
+            report.add(error, payload);
+        }
+    }
+    if !found {
+        return None;
+    }
+    report.tell(tell);
+    Some(report)
 }
 
 /// Adds what happened later, if anything did.
@@ -144,13 +167,13 @@ impl Drop for Report {
     fn drop(&mut self) {
         for error in self.errors.drain(..) {
             if !self.seen.get() {
-                faults::log(&error);
+                log(&error);
             }
             // Each by itself: what a handler returned may panic when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(error))).map_err(faults::dispose);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(error))).map_err(dispose);
         }
         if let Some(panic) = self.panic.take() {
-            faults::dispose(unwrapped(panic.payload));
+            dispose(unwrapped(panic.payload));
         }
     }
 }

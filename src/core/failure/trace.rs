@@ -21,12 +21,10 @@ mod on {
     use tracing::subscriber::NoSubscriber;
     use tracing::{Level, Span, event, span, span_enabled};
 
-    use crate::core::emission::run::Counts;
-    use crate::core::failure::pending as faults;
-    use crate::core::handler::entry::Head;
-    use crate::core::mode::Mode;
-    use crate::core::settings::signal_info::Subject;
+    use crate::core::failure::panics;
     use crate::failure::HandlerError;
+    use crate::failure::Place;
+    use crate::topic::Name;
 
     const TARGET: &str = "slotcast";
     /// Of spans, and of failures as they happen.
@@ -48,7 +46,7 @@ mod on {
         if BUSY.replace(true) {
             return None;
         }
-        let told = faults::quiet(f);
+        let told = panics::quiet(f);
         BUSY.set(false);
         told
     }
@@ -139,9 +137,9 @@ mod on {
 
         /// Ends the span of an emission, and says how that went.
         #[inline(always)]
-        pub(crate) fn end(self, counts: Counts) {
+        pub(crate) fn end(self, ran: u32, stopped: bool) {
             if let Some(span) = &self.0 {
-                record(span, counts);
+                record(span, ran, stopped);
             }
         }
 
@@ -151,10 +149,10 @@ mod on {
 
     #[cold]
     #[inline(never)]
-    fn record(span: &Span, counts: Counts) {
+    fn record(span: &Span, ran: u32, stopped: bool) {
         quietly(|| {
-            span.record("ran", counts.ran());
-            if counts.stopped() {
+            span.record("ran", ran);
+            if stopped {
                 span.record("stopped", true);
             }
         });
@@ -177,24 +175,27 @@ mod on {
 
     /// Begins the span of an emission.
     #[inline(always)]
-    pub(crate) fn emission(subject: &Subject, follows: Follows<'_>) -> Traced {
+    pub(crate) fn emission(name: &Name, follows: Follows<'_>) -> Traced {
         if !wanted() {
             return Traced(None);
         }
         Traced::enter(follows, || {
-            let topic = subject.name.as_str();
+            let topic = name.as_str();
             span!(target: TARGET, LEVEL, "emission", topic, ran = Empty, stopped = Empty)
         })
     }
 
     /// Begins the span of a call that was claimed earlier, or was posted.
-    pub(crate) fn call<M: Mode>(head: &Head<M>, follows: Follows<'_>) -> Traced {
+    pub(crate) fn call<'c>(
+        who: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, Place),
+        follows: Follows<'_>,
+    ) -> Traced {
         if !wanted() {
             return Traced(None);
         }
         Traced::enter(follows, || {
-            let topic = head.home.as_ref().map(|home| home.name().as_str());
-            let (label, place) = (head.label(), head.place);
+            let (topic, label, place) = who();
+            let topic = topic.map(Name::as_str);
             span!(target: TARGET, LEVEL, "call", topic, label, %place)
         })
     }
@@ -204,7 +205,7 @@ mod on {
     #[inline(never)]
     pub(crate) fn failed(error: &HandlerError) {
         if wanted() {
-            let line = faults::describe(error);
+            let line = panics::describe(error);
             quietly(|| {
                 let (topic, label, kind) = (error.topic(), error.label(), error.kind());
                 let place = error.place();
@@ -236,11 +237,9 @@ mod on {
 mod off {
     use std::marker::PhantomData;
 
-    use crate::core::emission::run::Counts;
-    use crate::core::handler::entry::Head;
-    use crate::core::mode::Mode;
-    use crate::core::settings::signal_info::Subject;
     use crate::failure::HandlerError;
+    use crate::failure::Place;
+    use crate::topic::Name;
 
     #[derive(Clone)]
     pub(crate) struct Link;
@@ -275,7 +274,7 @@ mod off {
 
     impl Traced {
         #[inline(always)]
-        pub(crate) fn end(self, _: Counts) {}
+        pub(crate) fn end(self, _: u32, _: bool) {}
         #[inline(always)]
         pub(crate) fn leave(self) {}
     }
@@ -285,11 +284,14 @@ mod off {
         false
     }
     #[inline(always)]
-    pub(crate) fn emission(_: &Subject, _: Follows<'_>) -> Traced {
+    pub(crate) fn emission(_: &Name, _: Follows<'_>) -> Traced {
         Traced
     }
     #[inline(always)]
-    pub(crate) fn call<M: Mode>(_: &Head<M>, _: Follows<'_>) -> Traced {
+    pub(crate) fn call<'c>(
+        _: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, Place),
+        _: Follows<'_>,
+    ) -> Traced {
         Traced
     }
     #[inline(always)]

@@ -14,20 +14,34 @@ use std::cmp::Reverse;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use crate::core::failure::pending as faults;
-use crate::core::handler::replace::Keeper;
-use crate::core::mode::{Mode, Shared};
+use crate::core::failure::panics::caught;
+use crate::core::primitives::flavour::Primitives as Mode;
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread::{self, Frame};
-use crate::core::settings::signal_info::{Home, Place, Subject};
-use crate::core::signal::roster::Rank;
+use crate::core::reclaim::counted::Counted;
+pub(crate) use crate::core::reclaim::counted::{Anchor, Counts, Hold};
+use crate::core::settings::failure_source::Blame;
+use crate::core::settings::signal_info::Home;
 use crate::error::ReplaceErrorKind;
+use crate::failure::Place;
+use crate::topic::any_event::Subject;
+
+/// Where a handler stands: the higher priority first, then the lower sequence number.
+pub(crate) type Rank = (Reverse<i32>, u64);
+
+/// A handler in a list. Its hold keeps its captures.
+pub(crate) type Handler<M, C> = Hold<M, dyn Handle<M, C>>;
+
+/// What handlers are ordered by.
+pub(crate) fn rank<M: Mode, C>(handler: &Handler<M, C>) -> Rank {
+    handler.entry().head().rank()
+}
 
 /// What a handler's call came to. Plain, so that the loop that calls handlers tests one register;
-/// errors go to [`faults`].
+/// errors go elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
+pub enum Code {
     /// Called; go on.
     Ran,
     /// Called and failed; go on.
@@ -79,11 +93,9 @@ pub(crate) struct Extra<M: Mode> {
 }
 
 /// What an entry is apart from its captures.
-pub(crate) struct Head<M: Mode> {
+pub struct Head<M: Mode> {
+    counts: Counts<M>,
     pub(crate) state: M::Word,
-    holds: M::Word,
-    /// Anchors, and one more for all holds together.
-    anchors: M::Word,
     /// The roster's key, as a number.
     pub(crate) key: u64,
     /// Process-wide, rising: the order of subscribing.
@@ -124,6 +136,11 @@ impl<M: Mode> Head<M> {
         (Reverse(self.priority()), self.sequence)
     }
 
+    /// The handler as the one to blame for a failure, in an emission about `subject`.
+    pub(crate) fn blame<'b>(&'b self, subject: Option<&'b Subject>) -> Blame<'b, M> {
+        Blame::new(self.home.as_deref(), self.label(), self.place).about(subject)
+    }
+
     /// Spends one call of the limit. `None`: there was none left. `Some(true)`: it was the last.
     pub(crate) fn claim(&self) -> Option<bool> {
         let Some(left) = self.extra.as_ref().and_then(|extra| extra.left.as_ref()) else {
@@ -134,7 +151,7 @@ impl<M: Mode> Head<M> {
 }
 
 /// What every entry can be asked, whatever its captures and its event are.
-pub(crate) trait Entity<M: Mode> {
+pub trait Entity<M: Mode>: Counted<M> {
     fn head(&self) -> &Head<M>;
     /// Where the entry stands, to tell entries apart.
     fn address(&self) -> usize {
@@ -152,7 +169,7 @@ pub(crate) trait Entity<M: Mode> {
 /// What of the captures. They are dropped in one go, but for a handler that was replaced: that one
 /// keeps its filter, for those that replaced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
     All,
     AllButFilter,
     Filter,
@@ -174,14 +191,14 @@ pub(crate) trait Contents: Sized {
 }
 
 /// What an emission gives each of its handlers beside the event.
-pub(crate) struct Round<'r, C> {
+pub struct Round<'r, C> {
     pub(crate) context: &'r mut C,
     pub(crate) subject: &'r Subject,
 }
 
 /// A handler, as an emission sees it: of whatever event, so that those of patterns stand in one
 /// list with the others.
-pub(crate) trait Handle<M: Mode, C>: Entity<M> {
+pub trait Handle<M: Mode, C>: Entity<M> {
     /// Calls the handler, if it is live and willing.
     ///
     /// # Safety
@@ -268,7 +285,7 @@ impl<M: Mode, L, K> Entry<M, L, K> {
     /// The caller has a hold.
     #[inline(always)]
     pub(crate) unsafe fn captures(&self) -> &K {
-        debug_assert!(self.head.holds.get() > 0, "captures are read with a hold");
+        debug_assert!(self.head.counts.is_held(), "captures are read with a hold");
         // SAFETY: a hold keeps them, and nothing borrows them mutably until the last is gone.
         unsafe { &*self.captures.get() }
     }
@@ -277,6 +294,19 @@ impl<M: Mode, L, K> Entry<M, L, K> {
     #[inline(always)]
     pub(crate) fn captures_at(&self) -> *mut K {
         self.captures.get().cast()
+    }
+}
+
+impl<M: Mode, L, K: Contents> Counted<M> for Entry<M, L, K> {
+    #[inline(always)]
+    fn counts(&self) -> &Counts<M> {
+        &self.head.counts
+    }
+    fn gives_up(&self) -> bool {
+        self.head.state.or(state::RELEASED) & state::RELEASED == 0
+    }
+    unsafe fn finish(&self) {
+        finish(self);
     }
 }
 
@@ -315,24 +345,24 @@ impl<M: Mode> Draft<M> {
     }
 }
 
-/// Keeps an entry's memory.
-pub(crate) struct Anchor<M: Mode, T: ?Sized + Entity<M>>(NonNull<T>, std::marker::PhantomData<M>);
+/// What all replacements of one original share: dropped with the last of them.
+pub struct Keeper<M: Mode, C: 'static> {
+    pub(crate) original: Anchor<M, dyn Handle<M, C>>,
+}
 
-// SAFETY: entries of the shared flavour are made by functions that ask the captures to be `Send`,
-// and `Sync` where they are called by reference (`Shares`, `Carries`); the rest of an entry is
-// atomics and `Arc`s.
-unsafe impl<T: ?Sized + Entity<Shared>> Send for Anchor<Shared, T> {}
-// SAFETY: as above.
-unsafe impl<T: ?Sized + Entity<Shared>> Sync for Anchor<Shared, T> {}
+impl<M: Mode, C> Drop for Keeper<M, C> {
+    fn drop(&mut self) {
+        leave(&*self.original, state::SUCCEEDED);
+    }
+}
 
 impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
     /// A new entry with one anchor, and one hold that the caller has to give up in time, by
     /// [`release`](Anchor::release).
     pub(crate) fn new(draft: Draft<M>, link: L, captures: K) -> Self {
         let head = Head {
+            counts: Counts::new(),
             state: M::Word::new(draft.state),
-            holds: M::Word::new(1),
-            anchors: M::Word::new(2),
             key: draft.key,
             sequence: draft.sequence,
             place: draft.place,
@@ -340,12 +370,11 @@ impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
             extra: draft.extra,
         };
         let captures = UnsafeCell::new(ManuallyDrop::new(captures));
-        let entry = Box::leak(Box::new(Entry {
+        Anchor::made(Entry {
             head,
             link,
             captures,
-        }));
-        Anchor(NonNull::from(entry), std::marker::PhantomData)
+        })
     }
 
     /// Looks at the captures, unless they are gone.
@@ -354,29 +383,6 @@ impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
             // SAFETY: `hold` is one.
             f(unsafe { hold.entry().captures() });
         }
-    }
-
-    /// The same entry, anchored once more, as a trait object.
-    #[allow(
-        clippy::type_complexity,
-        reason = "a coercion, which has no shorter name"
-    )]
-    pub(crate) fn cast<T: ?Sized + Entity<M>>(
-        &self,
-        erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>,
-    ) -> Anchor<M, T> {
-        retain(&self.head().anchors);
-        Anchor(erase(self.0), std::marker::PhantomData)
-    }
-
-    /// The same anchor, as a trait object.
-    #[allow(clippy::type_complexity, reason = "a coercion, as above")]
-    pub(crate) fn erase<T: ?Sized + Entity<M>>(
-        self,
-        erase: fn(NonNull<Entry<M, L, K>>) -> NonNull<T>,
-    ) -> Anchor<M, T> {
-        let entry = std::mem::ManuallyDrop::new(self);
-        Anchor(erase(entry.0), std::marker::PhantomData)
     }
 }
 
@@ -387,36 +393,6 @@ impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
         if let Some(hold) = self.hold() {
             // SAFETY: `hold` is one, and the caller has no lock.
             unsafe { hold.entry().ended() };
-        }
-    }
-}
-
-impl<M: Mode, T: ?Sized + Entity<M>> Anchor<M, T> {
-    #[inline(always)]
-    fn get(&self) -> &T {
-        // SAFETY: the anchor keeps the memory. What is dropped before that, the captures, is
-        // reached through a hold only.
-        unsafe { self.0.as_ref() }
-    }
-
-    #[inline(always)]
-    pub(crate) fn head(&self) -> &Head<M> {
-        self.get().head()
-    }
-
-    /// Takes a hold, unless the captures are gone.
-    pub(crate) fn hold(&self) -> Option<Hold<M, T>> {
-        self.head()
-            .holds
-            .update(|n| if n == 0 { None } else { Some(n + 1) })?;
-        Some(Hold(self.0, std::marker::PhantomData))
-    }
-
-    /// Gives up the hold that the entry was made with; the first call counts. Runs the `Drop` of
-    /// captures if no other hold is left, so no lock may be held.
-    pub(crate) fn release(&self) {
-        if self.head().state.or(state::RELEASED) & state::RELEASED == 0 {
-            drop(Hold(self.0, std::marker::PhantomData));
         }
     }
 }
@@ -443,81 +419,18 @@ impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
     /// under its lock: that roster keeps the hold that this needs.
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: an anchor in such a roster has not been released.
-        self.head().has(state::WEAK) && !unsafe { self.get().lives() }
+        self.head().has(state::WEAK) && !unsafe { self.lives() }
     }
 }
 
-impl<M: Mode, T: ?Sized + Entity<M>> std::ops::Deref for Anchor<M, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.get()
-    }
-}
-
-impl<M: Mode, T: ?Sized + Entity<M>> Clone for Anchor<M, T> {
-    fn clone(&self) -> Self {
-        retain(&self.head().anchors);
-        Anchor(self.0, std::marker::PhantomData)
-    }
-}
-
-impl<M: Mode, T: ?Sized + Entity<M>> Drop for Anchor<M, T> {
-    fn drop(&mut self) {
-        if self.head().anchors.sub(1) == 1 {
-            // SAFETY: the last anchor, and holds share one, so the captures are gone too.
-            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
-        }
-    }
-}
-
-/// Keeps an entry's captures.
-pub(crate) struct Hold<M: Mode, T: ?Sized + Entity<M>>(NonNull<T>, std::marker::PhantomData<M>);
-
-// SAFETY: as for `Anchor`.
-unsafe impl<T: ?Sized + Entity<Shared>> Send for Hold<Shared, T> {}
-// SAFETY: as for `Anchor`.
-unsafe impl<T: ?Sized + Entity<Shared>> Sync for Hold<Shared, T> {}
-
-impl<M: Mode, T: ?Sized + Entity<M>> Hold<M, T> {
-    #[inline(always)]
-    pub(crate) fn entry(&self) -> &T {
-        // SAFETY: holds keep an anchor together.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl<M: Mode, T: ?Sized + Entity<M>> Clone for Hold<M, T> {
-    fn clone(&self) -> Self {
-        retain(&self.entry().head().holds);
-        Hold(self.0, std::marker::PhantomData)
-    }
-}
-
-impl<M: Mode, T: ?Sized + Entity<M>> Drop for Hold<M, T> {
-    fn drop(&mut self) {
-        if self.entry().head().holds.sub(1) == 1 {
-            finish(Anchor(self.0, std::marker::PhantomData));
-        }
-    }
-}
-
-/// Counts one more. Ends the process, as `Arc` does, before a count that was leaked again and again
-/// comes round to zero.
-fn retain(count: &impl Word) {
-    if count.add(1) > usize::MAX / 2 {
-        std::process::abort();
-    }
-}
-
-/// Drops the captures after the last hold. Takes over the anchor that the holds shared.
-#[cold]
-fn finish<M: Mode, T: ?Sized + Entity<M>>(entry: Anchor<M, T>) {
+/// Drops the captures after the last hold.
+fn finish<M: Mode, T: Entity<M>>(entry: &T) {
     let head = entry.head();
     if head.has(state::REPLACED) {
-        drop_part(&*entry, head, Part::AllButFilter);
-        leave(&*entry, state::ENDED);
+        drop_part(entry, head, Part::AllButFilter);
+        leave(entry, state::ENDED);
     } else {
-        drop_part(&*entry, head, Part::All);
+        drop_part(entry, head, Part::All);
     }
 }
 
@@ -539,13 +452,13 @@ fn drop_part<M: Mode, T: ?Sized + Entity<M>>(entry: &T, head: &Head<M>, part: Pa
     });
     // SAFETY: the count of holds has come to zero, which it leaves never again; for the filter
     // alone, that of the replacements, too.
-    let dropped = faults::caught(|| unsafe { entry.drop_captures(part) });
+    let dropped = caught(|| unsafe { entry.drop_captures(part) });
     drop(occupied);
     if part != Part::AllButFilter && head.state.or(state::DROPPED) & state::AWAITED != 0 {
         parking::wake_all();
     }
     // After the wake-up: to tell somebody may run a hook.
     if let Err(payload) = dropped {
-        faults::panicked(head, None, payload);
+        head.blame(None).panicked(payload);
     }
 }

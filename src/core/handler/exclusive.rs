@@ -3,10 +3,11 @@
 //! A turn is the one lock that a handler runs under: it guards the closure itself, and nothing of
 //! the crate's own.
 
-use crate::core::failure::pending as faults;
 use crate::core::handler::entry::{Code, Head, Round, state};
-use crate::core::handler::handler_fn::{Callee, code};
-use crate::core::mode::Mode;
+use crate::core::handler::erased::code;
+use crate::core::handler::failures as faults;
+use crate::core::handler::handler_fn::Callee;
+use crate::core::primitives::flavour::Primitives as Mode;
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
 use crate::core::primitives::thread;
 use crate::outcome::Outcome;

@@ -1,35 +1,19 @@
 //! What a handler asks before it is called, whatever it calls: each kind of them is a [`Callee`].
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::ptr::NonNull;
 
-use crate::core::failure::pending as faults;
+use crate::core::handler::entry::Keeper;
 use crate::core::handler::entry::{
     Anchor, Code, Contents, Control, Entity, Entry, Handle, Head, Part, Round, state,
 };
-use crate::core::handler::replace::{self, Keeper, Request};
-use crate::core::mode::Mode;
+use crate::core::handler::erased::{is_any, with_event};
+use crate::core::handler::owner::Owner;
+use crate::core::handler::replace::{self, Request};
+use crate::core::primitives::flavour::Primitives as Mode;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
-use crate::core::settings::signal_info::Subject;
-use crate::core::signal::signal::Signal;
 use crate::error::ReplaceErrorKind;
-use crate::outcome::{Flow, Outcome};
-use crate::topic::pattern::AnyEvent;
-
-/// Turns what a handler returned into a code.
-#[inline(always)]
-pub(crate) fn code<M: Mode>(
-    head: &Head<M>,
-    subject: Option<&Subject>,
-    outcome: impl Outcome,
-) -> Code {
-    match outcome.settle() {
-        Ok(Flow::Continue) => Code::Ran,
-        Ok(Flow::Stop) => Code::Stopped,
-        Err(error) => faults::failed(head, subject, error),
-    }
-}
 
 /// What decides, event by event, whether a handler is called.
 pub trait Filter<E>: 'static {
@@ -79,14 +63,15 @@ impl<P, K> Contents for Captures<P, K> {
 }
 
 /// What a handler needs of its signal, kept as long as the entry's memory.
-pub(crate) struct Link<M: Mode, E, C: 'static, X> {
-    pub(crate) signal: M::Weak<Signal<M, E, C>>,
+pub(crate) struct Link<M: Mode, S, X> {
+    pub(crate) signal: M::Weak<S>,
     pub(crate) kept: X,
 }
 
 /// The entry of a subscribed handler.
-pub(crate) type Subscribed<M, E, C, P, K> =
-    Entry<M, Link<M, E, C, <K as Callee<M, E, C>>::Kept>, Captures<P, K>>;
+pub(crate) type Subscribed<M, S, P, K> = Entry<M, Link<M, S, Kept<M, S, K>>, Captures<P, K>>;
+
+type Kept<M, S, K> = <K as Callee<M, <S as Owner<M>>::Event, <S as Owner<M>>::Context>>::Kept;
 
 /// How a closure is called.
 pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
@@ -103,8 +88,8 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     ///
     /// The caller has a hold.
     #[inline(always)]
-    unsafe fn call_in<P: Filter<E>>(
-        entry: &Subscribed<M, E, C, P, Self>,
+    unsafe fn call_in<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Subscribed<M, S, P, Self>,
         event: &E,
         round: &mut Round<'_, C>,
     ) -> Code {
@@ -118,7 +103,10 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
         true
     }
     /// Told where it stands, before anybody else knows. Runs under the signal's lock.
-    fn born<P: Filter<E>>(_: &Anchor<M, Subscribed<M, E, C, P, Self>>) {}
+    fn born<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        _: &Anchor<M, Subscribed<M, S, P, Self>>,
+    ) {
+    }
     /// A call is about to be claimed.
     #[inline(always)]
     fn reserve(_: &Self::Kept) {}
@@ -132,16 +120,16 @@ pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
     fn ended(&self, _: &Self::Kept, _: &Head<M>) {}
 }
 
-impl<M, E, C, P, K> Handle<M, C> for Subscribed<M, E, C, P, K>
+impl<M, S, P, K> Handle<M, S::Context> for Subscribed<M, S, P, K>
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     #[inline(always)]
-    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
-        if self.head().state.get() != 0 || (is_any::<E>() && !round.subject.is_plain()) {
+    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
+        if self.head().state.get() != 0 || (is_any::<S::Event>() && !round.subject.is_plain()) {
             // SAFETY: the caller says the same.
             return unsafe { ask_and_call(self, event, round) };
         }
@@ -165,7 +153,7 @@ where
         callee.ended(&self.link.kept, self.head());
     }
 
-    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code> {
+    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Option<Code> {
         // SAFETY: the caller says the same.
         unsafe { ask(self, None, event, round) }
     }
@@ -175,13 +163,13 @@ where
     }
 
     #[inline(always)]
-    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
-        let again = is_any::<E>() && round.subject.is_any();
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
+        let again = is_any::<S::Event>() && round.subject.is_any();
         // SAFETY: the caller says the same.
         unsafe { enter(self, event, round, again) }
     }
 
-    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
+    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, S::Context>>> {
         None
     }
 }
@@ -192,17 +180,17 @@ where
 ///
 /// That of [`Handle::enter`], and that of [`with_event`] about `again`.
 #[inline(always)]
-unsafe fn enter<M, E, C, P, K>(
-    entry: &Subscribed<M, E, C, P, K>,
+unsafe fn enter<M, S, P, K>(
+    entry: &Subscribed<M, S, P, K>,
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
+    round: &mut Round<'_, S::Context>,
     again: bool,
 ) -> Code
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     // SAFETY: the caller says the same, and has a hold.
     unsafe {
@@ -229,16 +217,16 @@ impl Drop for Asking {
 ///
 /// That of [`Handle::call`].
 #[inline(never)]
-unsafe fn ask_and_call<M, E, C, P, K>(
-    entry: &Subscribed<M, E, C, P, K>,
+unsafe fn ask_and_call<M, S, P, K>(
+    entry: &Subscribed<M, S, P, K>,
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
+    round: &mut Round<'_, S::Context>,
 ) -> Code
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     let (head, link) = (entry.head(), &entry.link);
     if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
@@ -267,17 +255,17 @@ where
 ///
 /// That of [`Handle::ask`].
 #[inline(always)]
-unsafe fn ask<M, E, C, P, K>(
-    entry: &Subscribed<M, E, C, P, K>,
+unsafe fn ask<M, S, P, K>(
+    entry: &Subscribed<M, S, P, K>,
     callee: Option<&K>,
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
+    round: &mut Round<'_, S::Context>,
 ) -> Option<Code>
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     let head = entry.head();
     // Anything but that there is something to ask.
@@ -286,7 +274,7 @@ where
             return Some(code);
         }
     }
-    if is_any::<E>() && round.subject.is_closed() {
+    if is_any::<S::Event>() && round.subject.is_closed() {
         return Some(Code::Closed);
     }
     if P::ASKS {
@@ -295,7 +283,7 @@ where
         let filter = unsafe { &(*entry.captures_at()).filter };
         // SAFETY: the caller says the same.
         let passes = unsafe {
-            let again = is_any::<E>() && round.subject.is_any();
+            let again = is_any::<S::Event>() && round.subject.is_any();
             with_event(event, round, again, |event, _| filter.passes(event))
         };
         std::mem::forget(asking);
@@ -325,12 +313,12 @@ where
 
 /// Asks whether the handler is live and not paused. What it came to, if it is not.
 #[cold]
-fn refuse<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, callee: Option<&K>) -> Option<Code>
+fn refuse<M, S, P, K>(entry: &Subscribed<M, S, P, K>, callee: Option<&K>) -> Option<Code>
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     match entry.head().state.get() {
         state if state & state::CLOSED != 0 => Some(Code::Closed),
@@ -346,12 +334,12 @@ where
 
 /// Claims a call. What it came to, if there was none left.
 #[inline(always)]
-fn claim<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>) -> Option<Code>
+fn claim<M, S, P, K>(entry: &Subscribed<M, S, P, K>) -> Option<Code>
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     match entry.head().claim() {
         None => return Some(Code::Skipped),
@@ -364,53 +352,23 @@ where
 
 /// Removes a handler from its signal; whether it was there.
 #[inline(always)]
-pub(crate) fn remove<M, E, C, P, K>(entry: &Subscribed<M, E, C, P, K>, flags: usize) -> bool
+pub(crate) fn remove<M, S, P, K>(entry: &Subscribed<M, S, P, K>, flags: usize) -> bool
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     let (signal, head) = (M::upgrade(&entry.link.signal), entry.head());
     signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
 }
 
-/// Whether the handlers of this event are those of a pattern, which take any.
-#[inline(always)]
-pub(crate) fn is_any<E: 'static>() -> bool {
-    // Both are known to the compiler.
-    TypeId::of::<E>() == TypeId::of::<AnyEvent>()
-}
-
-/// Gives the event its type, or wraps it for a handler of a pattern.
-///
-/// # Safety
-///
-/// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
-/// [`AnyEvent`]. `again` says whether both are.
-#[inline(always)]
-pub(crate) unsafe fn with_event<E: 'static, C, R>(
-    event: NonNull<()>,
-    round: &mut Round<'_, C>,
-    again: bool,
-    f: impl FnOnce(&E, &mut Round<'_, C>) -> R,
-) -> R {
-    if is_any::<E>() && !again {
-        // SAFETY: the caller says so, and it goes before the subject and the event do.
-        let any = unsafe { AnyEvent::new(event, round.subject) };
-        // SAFETY: `E` is `AnyEvent`.
-        return f(unsafe { NonNull::from(&any).cast().as_ref() }, round);
-    }
-    // SAFETY: the caller says so. Whoever emits an `AnyEvent` again has one already.
-    f(unsafe { event.cast().as_ref() }, round)
-}
-
-impl<M, E, C, P, K> Control<M> for Subscribed<M, E, C, P, K>
+impl<M, S, P, K> Control<M> for Subscribed<M, S, P, K>
 where
     M: Mode,
-    E: 'static,
-    P: Filter<E>,
-    K: Callee<M, E, C>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
+    K: Callee<M, S::Event, S::Context>,
 {
     fn cancel(&self) -> bool {
         remove(self, state::CANCELLED)
@@ -420,7 +378,7 @@ where
         unsafe { self.captures() }.callee.lives()
     }
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
-        let Some(request) = request.downcast_mut::<Request<M, E>>() else {
+        let Some(request) = request.downcast_mut::<Request<M, S::Event>>() else {
             return Err(ReplaceErrorKind::WrongType);
         };
         if K::QUEUED {
@@ -433,7 +391,7 @@ where
     }
     fn is_run_by(&self, signal: usize) -> bool {
         M::address(&self.link.signal).addr() == signal
-            || (is_any::<E>()
+            || (is_any::<S::Event>()
                 && M::upgrade(&self.link.signal).is_none_or(|own| own.is_part_of(signal)))
     }
 }

@@ -1,6 +1,10 @@
 pub(crate) mod entry;
+pub(crate) mod erased;
 pub(crate) mod exclusive;
+pub(crate) mod failures;
 pub(crate) mod handler_fn;
+pub(crate) mod owner;
 pub(crate) mod plain;
 pub(crate) mod replace;
+pub(crate) mod unhandled;
 pub(crate) mod weak;

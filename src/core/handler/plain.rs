@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 
 use crate::core::handler::entry::{Code, Head, Round};
-use crate::core::handler::handler_fn::{Callee, code};
-use crate::core::mode::Mode;
+use crate::core::handler::erased::code;
+use crate::core::handler::handler_fn::Callee;
+use crate::core::primitives::flavour::Primitives as Mode;
 use crate::core::primitives::sync::Lock;
 use crate::outcome::Outcome;
 

@@ -10,26 +10,16 @@ use std::any::{Any, TypeId};
 use std::ptr::NonNull;
 
 use crate::core::handler::entry::{
-    Anchor, Code, Contents, Control, Draft, Entity, Entry, Extra, Handle, Head, Round, leave, state,
+    Anchor, Code, Contents, Control, Draft, Entity, Entry, Extra, Handle, Handler, Head, Keeper,
+    Round, state,
 };
-use crate::core::handler::handler_fn::{code, is_any, with_event};
-use crate::core::mode::Mode;
-use crate::core::reclaim::publication::Handler;
-use crate::core::settings::signal_info::{Place, Subject};
-use crate::core::signal::signal::Signal;
+use crate::core::handler::erased::{code, is_any, with_event};
+use crate::core::handler::owner::Owner;
+use crate::core::primitives::flavour::Primitives as Mode;
 use crate::error::ReplaceErrorKind;
+use crate::failure::Place;
 use crate::outcome::Outcome;
-
-/// What all replacements of one original share: dropped with the last of them.
-pub(crate) struct Keeper<M: Mode, C: 'static> {
-    original: Anchor<M, dyn Handle<M, C>>,
-}
-
-impl<M: Mode, C> Drop for Keeper<M, C> {
-    fn drop(&mut self) {
-        leave(&*self.original, state::SUCCEEDED);
-    }
-}
+use crate::topic::any_event::Subject;
 
 /// A closure that is to replace another, of which only the event is known.
 pub(crate) trait Stand<M: Mode, E>: 'static {
@@ -98,24 +88,27 @@ pub(crate) struct Successor<M: Mode, E, C: 'static> {
 impl<M: Mode, E, C> Contents for Successor<M, E, C> {}
 
 /// The entry of a replacement.
-pub(crate) type Replacement<M, E, C> =
-    Entry<M, <M as Mode>::Weak<Signal<M, E, C>>, Successor<M, E, C>>;
+pub(crate) type Replacement<M, S> =
+    Entry<M, Back<M, S>, Successor<M, <S as Owner<M>>::Event, <S as Owner<M>>::Context>>;
+
+/// What leads back to the signal.
+pub(crate) struct Back<M: Mode, S>(M::Weak<S>);
 
 /// Puts the closure of a request into the place of a handler, or of what has replaced it.
-pub(crate) fn replace<M: Mode, E: 'static, C: 'static>(
-    signal: &M::Ptr<Signal<M, E, C>>,
-    request: &mut Request<M, E>,
+pub(crate) fn replace<M: Mode, S: Owner<M>>(
+    signal: &M::Ptr<S>,
+    request: &mut Request<M, S::Event>,
 ) -> Result<(), ReplaceErrorKind> {
     if request
         .context
-        .is_some_and(|wanted| wanted != TypeId::of::<C>())
+        .is_some_and(|wanted| wanted != TypeId::of::<S::Context>())
     {
         return Err(ReplaceErrorKind::WrongType);
     }
     let (original, place) = (request.original.clone(), request.place);
     let head = original.head();
     // Nothing in here is user code: it runs under the signal's lock.
-    let make = |current: &Anchor<M, dyn Handle<M, C>>| {
+    let make = |current: &Anchor<M, dyn Handle<M, S::Context>>| {
         let stand = request.stand.take()?;
         // SAFETY: what stands in the roster has not been released.
         let keeper = unsafe { current.keeper() }.unwrap_or_else(|| {
@@ -137,8 +130,8 @@ pub(crate) fn replace<M: Mode, E: 'static, C: 'static>(
             state: state::GATED,
         };
         let captures = Successor { stand, keeper };
-        let made = Anchor::<M, Entry<M, _, _>>::new(draft, M::downgrade(signal), captures);
-        Some(made.cast::<dyn Handle<M, C>>(|entry| entry))
+        let made = Anchor::<M, Replacement<M, S>>::new(draft, Back(M::downgrade(signal)), captures);
+        Some(made.cast::<dyn Handle<M, S::Context>>(|entry| entry))
     };
     match signal.exchange(head.key, head.sequence, make) {
         true => Ok(()),
@@ -153,11 +146,11 @@ pub(crate) fn replace<M: Mode, E: 'static, C: 'static>(
 ///
 /// That of [`Handle::call`].
 #[cold]
-pub(crate) unsafe fn pass_on<M: Mode, E, C>(
-    signal: &M::Weak<Signal<M, E, C>>,
+pub(crate) unsafe fn pass_on<M: Mode, S: Owner<M>>(
+    signal: &M::Weak<S>,
     head: &Head<M>,
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
+    round: &mut Round<'_, S::Context>,
 ) -> Code {
     match current(signal, head) {
         // SAFETY: `current` is a hold; the rest is as the caller says.
@@ -172,12 +165,12 @@ pub(crate) unsafe fn pass_on<M: Mode, E, C>(
 ///
 /// That of [`Handle::call`].
 #[cold]
-pub(crate) unsafe fn hand_over<M: Mode, E, C>(
-    signal: &M::Weak<Signal<M, E, C>>,
+pub(crate) unsafe fn hand_over<M: Mode, S: Owner<M>>(
+    signal: &M::Weak<S>,
     head: &Head<M>,
     claim: impl FnOnce() -> Option<Code>,
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
+    round: &mut Round<'_, S::Context>,
 ) -> Code {
     // Before the claim, which may be the last and take it out of the roster.
     match current(signal, head) {
@@ -188,10 +181,10 @@ pub(crate) unsafe fn hand_over<M: Mode, E, C>(
 }
 
 /// What has the place of a handler by now. An error says what a call comes to if nothing has.
-fn current<M: Mode, E, C>(
-    signal: &M::Weak<Signal<M, E, C>>,
+fn current<M: Mode, S: Owner<M>>(
+    signal: &M::Weak<S>,
     head: &Head<M>,
-) -> Result<Handler<M, C>, Code> {
+) -> Result<Handler<M, S::Context>, Code> {
     let current = M::upgrade(signal).and_then(|signal| signal.current(head.key, head.sequence));
     current.ok_or_else(|| match head.original().has(state::CLOSED) {
         true => Code::Closed,
@@ -199,11 +192,11 @@ fn current<M: Mode, E, C>(
     })
 }
 
-impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
-    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+impl<M: Mode, S: Owner<M>> Handle<M, S::Context> for Replacement<M, S> {
+    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
         if self.head().has(state::REPLACED) {
             // SAFETY: the caller says the same.
-            return unsafe { pass_on(&self.link, self.head(), event, round) };
+            return unsafe { pass_on(&self.link.0, self.head(), event, round) };
         }
         // SAFETY: the caller has a hold.
         let original = unsafe { &self.captures().keeper.original };
@@ -215,7 +208,7 @@ impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
             // By the filter, perhaps, and then it is not entered any more.
             let claim = || original.claim();
             // SAFETY: the caller says the same.
-            return unsafe { hand_over(&self.link, self.head(), claim, event, round) };
+            return unsafe { hand_over(&self.link.0, self.head(), claim, event, round) };
         }
         match original.claim() {
             Some(code) => code,
@@ -229,25 +222,25 @@ impl<M: Mode, E: 'static, C: 'static> Handle<M, C> for Replacement<M, E, C> {
     unsafe fn lives(&self) -> bool {
         true
     }
-    unsafe fn ask(&self, _: NonNull<()>, _: &mut Round<'_, C>) -> Option<Code> {
+    unsafe fn ask(&self, _: NonNull<()>, _: &mut Round<'_, S::Context>) -> Option<Code> {
         unreachable!("replacements ask their original")
     }
     fn claim(&self) -> Option<Code> {
         unreachable!("replacements ask their original")
     }
-    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code {
+    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
         // SAFETY: the caller has a hold.
         let stand = unsafe { &self.captures().stand };
         // SAFETY: the caller says the same.
         unsafe {
-            let again = is_any::<E>() && round.subject.is_any();
+            let again = is_any::<S::Event>() && round.subject.is_any();
             with_event(event, round, again, |event, round| {
                 let Round { context, subject } = round;
                 stand.call(self.head(), subject, *context, event)
             })
         }
     }
-    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, C>>> {
+    unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, S::Context>>> {
         // SAFETY: the caller has a hold.
         Some(unsafe { self.captures() }.keeper.clone())
     }

@@ -1,13 +1,13 @@
 //! Handlers that belong to a target they do not keep.
 
-use crate::core::emission::run as emission;
-use crate::core::failure::pending as faults;
+use crate::core::failure::panics::caught;
 use crate::core::handler::entry::{Code, Head, Round};
-use crate::core::handler::handler_fn::{Callee, code};
-use crate::core::mode::Mode;
-use crate::core::settings::signal_info::{Home, Subject};
-use crate::core::signal::signal::Signal;
+use crate::core::handler::erased::code;
+use crate::core::handler::failures as faults;
+use crate::core::handler::handler_fn::Callee;
+use crate::core::primitives::flavour::Primitives as Mode;
 use crate::outcome::Outcome;
+use crate::topic::any_event::Subject;
 
 /// A closure and its target, which is lent to it while it lives.
 pub(crate) struct Weak<M: Mode, T: ?Sized, F> {
@@ -25,7 +25,7 @@ struct Kept<'k, M: Mode, T: ?Sized> {
 impl<M: Mode, T: ?Sized> Drop for Kept<'_, M, T> {
     fn drop(&mut self) {
         // The handler may be unwinding, so a panic of the target's `Drop` must not.
-        if let Err(payload) = faults::caught(|| drop(self.target.take())) {
+        if let Err(payload) = caught(|| drop(self.target.take())) {
             faults::panicked(self.head, Some(self.subject), payload);
         }
     }
@@ -98,40 +98,5 @@ where
     }
     fn lives(&self) -> bool {
         M::exists(&self.0.target)
-    }
-}
-
-/// Emits each event on another signal as well, while that is there and open.
-pub(crate) struct Forward<M: Mode, E, C: 'static> {
-    target: M::Weak<Signal<M, E, C>>,
-    /// Says whether the target was closed, without keeping it: to ask must drop nothing.
-    home: M::Ptr<Home<M>>,
-}
-
-impl<M: Mode, E, C> Forward<M, E, C> {
-    pub(crate) fn new(target: &M::Ptr<Signal<M, E, C>>) -> Self {
-        Forward {
-            target: M::downgrade(target),
-            home: target.home.clone(),
-        }
-    }
-}
-
-impl<M: Mode, E: 'static, C: 'static> Callee<M, E, C> for Forward<M, E, C> {
-    const WEAK: bool = true;
-    type Kept = ();
-    fn call(&self, _: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        let Some(target) = M::upgrade(&self.target) else {
-            return Code::Skipped;
-        };
-        // An emission of its own: it reports its failures itself, and its stop ends itself alone.
-        let tally = emission::run(&target, event, round.context);
-        if let Some(report) = tally.report {
-            drop(report.resume(self.home.settings.panics()));
-        }
-        Code::Ran
-    }
-    fn lives(&self) -> bool {
-        M::exists(&self.target) && !self.home.subject.is_closed()
     }
 }

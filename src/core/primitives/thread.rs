@@ -6,7 +6,6 @@
 use std::cell::Cell;
 
 use crate::core::primitives::sync::per_thread;
-use crate::core::reclaim::hazard::Slots;
 
 /// How deep emissions nest where nobody sets another limit.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -55,7 +54,6 @@ struct State {
     unentered: Cell<bool>,
     /// The address of the queue that is being drained, or 0.
     draining: Cell<usize>,
-    slots: Cell<Option<&'static Slots>>,
 }
 
 per_thread! {
@@ -68,7 +66,6 @@ per_thread! {
         in_hook: Cell::new(None),
         unentered: Cell::new(false),
         draining: Cell::new(0),
-        slots: Cell::new(None),
     }
 }
 
@@ -140,8 +137,8 @@ impl Drop for Entered {
 }
 
 /// Whether this thread is inside something that could still call the handler with this sequence
-/// number, of this signal and this entry.
-pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
+/// number, of this signal and this entry, as far as that is not announced in a slot.
+pub(crate) fn is_inside(is_run_by: &impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
     STATE.with(|state| {
         let (depth, occupied) = (state.depth.get(), state.occupied_count.get());
         // Levels that are not recorded could be anything.
@@ -149,15 +146,10 @@ pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequenc
             || occupied > MAX_OCCUPIED
             || state.occupied[..occupied]
                 .iter()
-                .any(|it| it.get().could_call(&is_run_by, entry, sequence))
+                .any(|it| it.get().could_call(is_run_by, entry, sequence))
             || state.frames[..depth]
                 .iter()
-                .any(|it| it.get().could_call(&is_run_by, entry, sequence))
-            || state.slots.get().is_some_and(|slots| {
-                slots
-                    .announced()
-                    .any(|it| it.could_call(&is_run_by, entry, sequence))
-            })
+                .any(|it| it.get().could_call(is_run_by, entry, sequence))
     })
 }
 
@@ -253,15 +245,4 @@ impl Drop for InHook {
     fn drop(&mut self) {
         STATE.with(|state| state.in_hook.set(None));
     }
-}
-
-/// The slots of this thread, if it has emitted before and is not ending.
-#[inline(always)]
-pub(crate) fn slots() -> Option<&'static Slots> {
-    STATE.with(|state| state.slots.get())
-}
-
-pub(crate) fn set_slots(slots: Option<&'static Slots>) {
-    // An error only in a model, whose thread-locals have destructors.
-    let _ = STATE.try_with(|state| state.slots.set(slots));
 }

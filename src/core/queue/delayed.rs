@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use slotmap::{SlotMap, new_key_type};
 
-use crate::core::mode::Mode;
+use crate::core::queue::envelope::Parcels as Mode;
 
 new_key_type! { struct Key; }
 

@@ -7,53 +7,34 @@
 use std::panic::Location;
 use std::time::Instant;
 
-use crate::core::failure::pending as faults;
-use crate::core::failure::report::{self, Report};
-use crate::core::mode::Mode;
+use crate::core::failure::report::Report;
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Parcel;
 use crate::core::queue::lanes::Batch;
+use crate::core::queue::lanes::Queues as Mode;
+use crate::core::queue::latest::Now;
 use crate::core::queue::queue::{Inbox, Queue};
-use crate::core::settings::signal_info::{Home, Place};
-use crate::failure::{Cause, HandlerError};
-use crate::queue::drained::Drained;
+use crate::core::queue::report::Tray;
+use crate::core::settings::failure_source::collect;
+use crate::failure::{Cause, HandlerError, Place};
 
-/// What a drain collects.
-pub struct Tray<'q, M: Mode> {
+/// What a drain came to.
+pub(crate) struct Summary {
     pub(crate) delivered: usize,
-    report: Option<Box<Report>>,
-    /// Where failures go that no signal is to blame for.
-    pub(crate) home: &'q Home<M>,
-    /// Where the queue was made.
-    pub(crate) place: Place,
-    left: &'q M::Word,
+    pub(crate) remaining: usize,
+    /// Another thread had the turn.
+    pub(crate) busy: bool,
+    pub(crate) report: Option<Box<Report>>,
 }
 
-impl<'q, M: Mode> Tray<'q, M> {
-    pub(crate) fn new<C: 'static>(queue: &'q Queue<M, C>) -> Self {
-        Tray {
-            delivered: 0,
-            report: None,
-            home: &queue.home,
-            place: queue.place,
-            left: &queue.left,
-        }
-    }
-
-    /// Whether there is another event to deliver; counts it as taken.
-    #[inline]
-    pub(crate) fn leave(&self) -> bool {
-        let left = self.left.get();
-        if left > 0 {
-            self.left.set(left - 1);
-        }
-        left > 0
-    }
-
-    pub(crate) fn report(&mut self, later: Option<Box<Report>>) {
-        report::join(&mut self.report, later);
-    }
+impl Summary {
+    pub(crate) const NOTHING: Summary = Summary {
+        delivered: 0,
+        remaining: 0,
+        busy: false,
+        report: None,
+    };
 }
 
 /// How far a drain goes.
@@ -123,13 +104,13 @@ struct Rest {
 impl<M: Mode, C: 'static> Queue<M, C> {
     /// Delivers what is there now, as far as planned.
     #[track_caller]
-    pub(crate) fn drain(&self, context: &mut C, mut plan: Plan) -> Drained {
+    pub(crate) fn drain(&self, context: &mut C, mut plan: Plan) -> Summary {
         let settings = &self.home.settings;
         let Some(draining) = thread::begin_drain(self.address()) else {
             return self.refuse(Location::caller());
         };
         let mark = thread::failures();
-        let mut tray = Tray::new(self);
+        let mut tray = self.tray();
         let waits = plan.waits;
         let turn =
             |outbox: &mut Box<Batch<M, C>>| self.take_turn(outbox, context, &mut plan, &mut tray);
@@ -140,20 +121,20 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         // Before any hook runs: the turn is over.
         drop(draining);
         let Some(rest) = rest else {
-            return Drained {
+            return Summary {
                 remaining: self.len(),
                 busy: true,
-                ..Drained::NOTHING
+                ..Summary::NOTHING
             };
         };
         // Raised between the emissions: by the drop of an event, or of a signal.
         if thread::failures() > mark {
-            tray.report(faults::collect(0, mark, settings));
+            tray.report(collect(0, mark, settings));
         }
         if rest.wake {
             self.announce();
         }
-        Drained {
+        Summary {
             delivered: tray.delivered,
             remaining: rest.remaining,
             busy: false,
@@ -163,7 +144,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 
     /// What a drain inside of a drain comes to.
     #[cold]
-    fn refuse(&self, place: Place) -> Drained {
+    fn refuse(&self, place: Place) -> Summary {
         let topic = self.home.name().to_cow();
         let mut report = Report::new(vec![HandlerError {
             topic,
@@ -171,11 +152,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             place,
             cause: Cause::NestedDrain,
         }]);
-        report.tell(&self.home.settings);
-        Drained {
+        report.tell(&|error| self.home.settings.tell(error));
+        Summary {
             remaining: self.len(),
             report: Some(report),
-            ..Drained::NOTHING
+            ..Summary::NOTHING
         }
     }
 
@@ -366,10 +347,16 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
             return;
         };
         let now = now.unwrap_or_else(Instant::now);
-        while let Some(mut parcel) = delayed.pop(now) {
-            parcel.join(&mut self.batch, &mut self.index);
-            self.shelf.keep(parcel);
+        let place = Now {
+            place: self.batch.end(),
+            drains: self.drains,
+            draining: false,
+        };
+        while let Some(parcel) = delayed.pop(now) {
+            let singles = self.latest.get_or_insert_default();
+            singles.push_single(parcel, place);
         }
+        self.set_limit();
     }
 
     /// Takes the first event out, of those that can be replaced or of the lanes.

@@ -5,17 +5,18 @@
 //! event of its type.
 
 use std::any::{Any, TypeId};
+use std::ops::DerefMut;
 
-use crate::core::failure::pending as faults;
 use crate::core::failure::trace::Link;
-use crate::core::mode::{Carries, Mode};
-use crate::core::queue::drain::Tray;
-use crate::core::queue::lanes::{Batch, Index, Target};
+use crate::core::primitives::flavour::{Local, Shared};
+use crate::core::queue::index::Index;
+use crate::core::queue::report::Tray;
+use crate::core::queue::target::Target;
+use crate::core::settings::failure_source::drop_event;
+use crate::core::signal::directory::Signals;
 
 /// A parcel, whatever is in it.
-pub trait Parcel<M: Mode, C: 'static> {
-    /// Moves the event to the end of a batch. Runs under the queue's lock, and so calls nothing.
-    fn join(&mut self, batch: &mut Batch<M, C>, index: &mut Index);
+pub trait Parcel<M: Parcels, C: 'static> {
     fn deliver(&mut self, context: &mut C, tray: &mut Tray<'_, M>);
     /// Drops what is in it.
     fn discard(&mut self, tray: &Tray<'_, M>);
@@ -24,21 +25,12 @@ pub trait Parcel<M: Mode, C: 'static> {
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
-pub struct Single<M: Mode, E: 'static, C: 'static> {
+pub struct Single<M: Parcels, E: 'static, C: 'static> {
     number: usize,
     content: Option<(Target<M, E, C>, Link, E)>,
 }
 
-impl<M: Mode + Carries<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E, C> {
-    fn join(&mut self, batch: &mut Batch<M, C>, index: &mut Index) {
-        let Some((target, mut link, event)) = self.content.take() else {
-            return;
-        };
-        // A run of its own, or the target and the link would be let go of under the lock.
-        let joined = batch.push(index, event, &mut link, |_, _| false, || Some(target));
-        debug_assert!(joined.is_ok(), "there is a target");
-    }
-
+impl<M: Packs<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E, C> {
     fn deliver(&mut self, context: &mut C, tray: &mut Tray<'_, M>) {
         if let Some((target, link, event)) = self.content.take() {
             target.deliver(event, link.follows(), context, tray);
@@ -48,7 +40,7 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E,
     fn discard(&mut self, tray: &Tray<'_, M>) {
         if let Some((target, _link, event)) = self.content.take() {
             let home = target.home().unwrap_or(tray.home);
-            faults::drop_event(event, home, tray.place);
+            drop_event(event, home, tray.place);
         }
     }
 
@@ -65,7 +57,7 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E,
 /// places.
 pub(crate) fn exchange<M, E, C>(parcel: &mut M::Parcel<C>, link: &mut Link, event: E) -> Option<E>
 where
-    M: Mode + Carries<E>,
+    M: Packs<E>,
     E: 'static,
     C: 'static,
 {
@@ -76,15 +68,15 @@ where
 }
 
 /// Empty parcels, by the number of their type.
-pub struct Shelf<M: Mode, C: 'static>(Vec<Vec<M::Parcel<C>>>);
+pub struct Shelf<M: Parcels, C: 'static>(Vec<Vec<M::Parcel<C>>>);
 
-impl<M: Mode, C: 'static> Default for Shelf<M, C> {
+impl<M: Parcels, C: 'static> Default for Shelf<M, C> {
     fn default() -> Self {
         Shelf(Vec::new())
     }
 }
 
-impl<M: Mode, C: 'static> Shelf<M, C> {
+impl<M: Parcels, C: 'static> Shelf<M, C> {
     pub(crate) fn pack<E: 'static>(
         &mut self,
         index: &mut Index,
@@ -93,7 +85,7 @@ impl<M: Mode, C: 'static> Shelf<M, C> {
         event: E,
     ) -> M::Parcel<C>
     where
-        M: Carries<E>,
+        M: Packs<E>,
     {
         self.pack_as(index.number(TypeId::of::<E>()), target, link, event)
     }
@@ -107,7 +99,7 @@ impl<M: Mode, C: 'static> Shelf<M, C> {
         event: E,
     ) -> M::Parcel<C>
     where
-        M: Carries<E>,
+        M: Packs<E>,
     {
         let content = Some((target, link, event));
         if let Some(mut parcel) = self.0.get_mut(number).and_then(Vec::pop) {
@@ -127,5 +119,43 @@ impl<M: Mode, C: 'static> Shelf<M, C> {
             self.0.resize_with(number + 1, Vec::new);
         }
         self.0[number].push(parcel);
+    }
+}
+
+/// What a queue needs of a flavour for single events: a box that is `Send` where the events are.
+pub trait Parcels: Signals {
+    type Parcel<C: 'static>: DerefMut<Target: Parcel<Self, C>>;
+}
+
+impl Parcels for Shared {
+    type Parcel<C: 'static> = Box<dyn Parcel<Shared, C> + Send>;
+}
+
+impl Parcels for Local {
+    type Parcel<C: 'static> = Box<dyn Parcel<Local, C>>;
+}
+
+/// A flavour whose parcels take events of this type.
+pub trait Packs<E>: Parcels {
+    fn parcel<C: 'static>(single: Single<Self, E, C>) -> Self::Parcel<C>
+    where
+        E: 'static;
+}
+
+impl<E: Send> Packs<E> for Shared {
+    fn parcel<C: 'static>(single: Single<Shared, E, C>) -> Box<dyn Parcel<Shared, C> + Send>
+    where
+        E: 'static,
+    {
+        Box::new(single)
+    }
+}
+
+impl<E> Packs<E> for Local {
+    fn parcel<C: 'static>(single: Single<Local, E, C>) -> Box<dyn Parcel<Local, C>>
+    where
+        E: 'static,
+    {
+        Box::new(single)
     }
 }

@@ -4,73 +4,22 @@
 //! the lanes have grown; the order says from which lane the next one comes.
 
 use std::any::TypeId;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 use std::mem::needs_drop;
+use std::ops::DerefMut;
 
 use crate::core::emission::run::Run;
-use crate::core::failure::pending as faults;
-use crate::core::failure::trace::{self, Follows, Link};
-use crate::core::handler::entry::Code;
-use crate::core::mode::{Carries, Mode};
-use crate::core::primitives::thread::{self, Frame};
-use crate::core::queue::drain::Tray;
-use crate::core::queue::envelope::Shelf;
-use crate::core::queue::queued::Claim;
-use crate::core::settings::signal_info::{Home, Origin};
-use crate::core::signal::signal::Signal;
-
-/// Where an event goes.
-pub(crate) enum Target<M: Mode, E: 'static, C: 'static> {
-    /// To whoever is subscribed by then.
-    Signal(M::Ptr<Signal<M, E, C>>),
-    /// To one handler.
-    Call(Claim<M, E, C>),
-}
-
-impl<M: Mode, E: 'static, C: 'static> Target<M, E, C> {
-    /// Where its failures go.
-    pub(crate) fn home(&self) -> Option<&Home<M>> {
-        match self {
-            Target::Signal(signal) => Some(&signal.home),
-            Target::Call(claim) => claim.entry().head().home.as_deref(),
-        }
-    }
-
-    /// Delivers one event, and drops it.
-    pub(crate) fn deliver(
-        self,
-        event: E,
-        follows: Follows<'_>,
-        context: &mut C,
-        tray: &mut Tray<'_, M>,
-    ) {
-        match &self {
-            Target::Signal(signal) => {
-                tray.delivered += 1;
-                // Nothing may be pinned while the event is dropped.
-                let report = Run::new(signal, follows).emit(&event, context);
-                if let Some(mut report) = report {
-                    report.contain(&signal.home.settings);
-                    tray.report(Some(report));
-                }
-            }
-            Target::Call(claim) => call(claim, &event, follows, context, tray),
-        }
-        faults::drop_event(event, self.home().unwrap_or(tray.home), tray.place);
-    }
-
-    /// The same once more. `None` for a call, which is claimed once.
-    fn again(&self) -> Option<Self> {
-        match self {
-            Target::Signal(signal) => Some(Target::Signal(signal.clone())),
-            Target::Call(_) => None,
-        }
-    }
-}
+use crate::core::failure::trace::Link;
+use crate::core::primitives::flavour::{Local, Shared};
+use crate::core::queue::envelope::{Packs, Parcels, Shelf};
+use crate::core::queue::index::Index;
+use crate::core::queue::report::Tray;
+use crate::core::queue::target::{Target, call};
+use crate::core::settings::failure_source::drop_event;
+use crate::core::settings::signal_info::Origin;
 
 /// Events of one type, first in, first out.
-pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
+pub(crate) struct TypedLane<M: Queues, E: 'static, C: 'static> {
     events: VecDeque<E>,
     /// Whose they are. Invariant: the counts, and that of the open one, add up to the number of events.
     rows: VecDeque<Row<M, E, C>>,
@@ -81,13 +30,13 @@ pub(crate) struct TypedLane<M: Mode, E: 'static, C: 'static> {
 }
 
 /// So many events in a row that have one target and follow from the same.
-struct Row<M: Mode, E: 'static, C: 'static> {
+struct Row<M: Queues, E: 'static, C: 'static> {
     target: Target<M, E, C>,
     link: Link,
     count: usize,
 }
 
-impl<M: Mode, E, C> TypedLane<M, E, C> {
+impl<M: Queues, E, C> TypedLane<M, E, C> {
     pub(crate) fn new() -> Self {
         TypedLane {
             events: VecDeque::new(),
@@ -103,7 +52,7 @@ impl<M: Mode, E, C> TypedLane<M, E, C> {
 }
 
 /// A lane, whatever its type.
-pub trait Lane<M: Mode, C: 'static> {
+pub trait Lane<M: Queues, C: 'static> {
     /// Delivers the first events, `most` at most, as long as there is leave to; how many.
     fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize;
     /// Drops all events, one by one.
@@ -112,7 +61,7 @@ pub trait Lane<M: Mode, C: 'static> {
     fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>>;
 }
 
-impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
+impl<M: Stores<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
         let mut taken = 0;
         while let Some(first) = self.rows.front_mut().or(self.open.as_mut()) {
@@ -132,13 +81,13 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
                         *count -= 1;
                         taken += 1;
                         if let Some(mut report) = run.emit(&event, context) {
-                            report.contain(&signal.home.settings);
+                            report.contain(signal.home.settings.panics());
                             tray.report(Some(report));
                         }
                         if needs_drop::<E>() {
                             // User code: nothing may be pinned meanwhile.
                             run = Run::new(signal, link.follows());
-                            faults::drop_event(event, &signal.home, tray.place);
+                            drop_event(event, &signal.home, tray.place);
                         }
                     }
                     tray.delivered += taken - before;
@@ -152,7 +101,7 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
                         taken += 1;
                         call(claim, &event, link.follows(), context, tray);
                         let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
-                        faults::drop_event(event, home, tray.place);
+                        drop_event(event, home, tray.place);
                     }
                 }
             }
@@ -169,7 +118,7 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
         while let Some(row) = self.pop_row() {
             let home = row.target.home().unwrap_or(tray.home);
             for event in self.events.drain(..row.count.min(self.events.len())) {
-                faults::drop_event(event, home, tray.place);
+                drop_event(event, home, tray.place);
             }
         }
     }
@@ -193,101 +142,17 @@ impl<M: Mode + Carries<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E
     }
 }
 
-/// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
-fn call<M: Mode, E, C>(
-    claim: &Claim<M, E, C>,
-    event: &E,
-    follows: Follows<'_>,
-    context: &mut C,
-    tray: &mut Tray<'_, M>,
-) {
-    let Some(hold) = claim.entry().hold() else {
-        return;
-    };
-    let frame = Frame {
-        inside: hold.entry().address(),
-        horizon: 0,
-    };
-    let occupied = thread::occupy(frame);
-    let mark = thread::failures();
-    let mut code = Code::Failed;
-    let span = trace::call(claim.entry().head(), follows);
-    // SAFETY: `hold` is one.
-    let mut deliver = || code = unsafe { hold.entry().deliver(event, context) };
-    let head = claim.entry().head();
-    faults::guarded(head.home.as_deref(), head.label(), head.place, &mut deliver);
-    drop(hold);
-    drop(occupied);
-    if thread::failures() > mark {
-        let home = head.home.as_deref().unwrap_or(tray.home);
-        if let Some(mut report) = faults::collect(0, mark, &home.settings) {
-            report.contain(&home.settings);
-            tray.report(Some(report));
-        }
-    }
-    span.leave();
-    if code != Code::Skipped {
-        tray.delivered += 1;
-    }
-}
-
-/// Hands a `TypeId` on as it is: it is a hash already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            self.0 = chunk
-                .iter()
-                .fold(self.0, |sum, byte| (sum << 8) ^ u64::from(*byte));
-        }
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-/// Which lane has which type. Only ever grows, by one for each type that is deferred.
-#[derive(Default)]
-pub struct Index {
-    numbers: HashMap<TypeId, usize, BuildHasherDefault<Identity>>,
-    /// The one asked for last: most events follow their like.
-    last: Option<(TypeId, usize)>,
-}
-
-impl Index {
-    #[inline]
-    pub(crate) fn number(&mut self, payload: TypeId) -> usize {
-        match self.last {
-            Some((last, number)) if last == payload => number,
-            _ => self.look_up(payload),
-        }
-    }
-
-    #[inline(never)]
-    fn look_up(&mut self, payload: TypeId) -> usize {
-        let next = self.numbers.len();
-        let number = *self.numbers.entry(payload).or_insert(next);
-        self.last = Some((payload, number));
-        number
-    }
-}
-
 /// A lane and its payload type.
-struct Erased<M: Mode, C: 'static> {
+struct Erased<M: Queues, C: 'static> {
     payload: TypeId,
     /// Invariant: a `TypedLane` for the payload.
     lane: M::Lane<C>,
 }
 
-impl<M: Mode, C: 'static> Erased<M, C> {
+impl<M: Queues, C: 'static> Erased<M, C> {
     fn new<E: 'static>() -> Self
     where
-        M: Carries<E>,
+        M: Stores<E>,
     {
         Erased {
             payload: TypeId::of::<E>(),
@@ -310,7 +175,7 @@ impl<M: Mode, C: 'static> Erased<M, C> {
 }
 
 /// Lanes, and the order of the events in them.
-pub struct Batch<M: Mode, C: 'static> {
+pub(crate) struct Batch<M: Queues, C: 'static> {
     lanes: Vec<Option<Erased<M, C>>>,
     /// Lane numbers, with how many events come from there in a row.
     order: VecDeque<(usize, usize)>,
@@ -319,7 +184,7 @@ pub struct Batch<M: Mode, C: 'static> {
     first: u64,
 }
 
-impl<M: Mode, C: 'static> Default for Batch<M, C> {
+impl<M: Queues, C: 'static> Default for Batch<M, C> {
     fn default() -> Self {
         Batch {
             lanes: Vec::new(),
@@ -330,7 +195,7 @@ impl<M: Mode, C: 'static> Default for Batch<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Batch<M, C> {
+impl<M: Queues, C: 'static> Batch<M, C> {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -363,7 +228,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
-        M: Carries<E>,
+        M: Stores<E>,
     {
         let number = index.number(TypeId::of::<E>());
         let lane = match self.lanes.get_mut(number) {
@@ -406,7 +271,7 @@ impl<M: Mode, C: 'static> Batch<M, C> {
     #[cold]
     fn open<E: 'static>(&mut self, number: usize) -> &mut Erased<M, C>
     where
-        M: Carries<E>,
+        M: Stores<E>,
     {
         if self.lanes.len() <= number {
             self.lanes.resize_with(number + 1, || None);
@@ -459,5 +324,44 @@ impl<M: Mode, C: 'static> Batch<M, C> {
         for lane in self.lanes.iter_mut().flatten() {
             lane.lane.discard(tray);
         }
+    }
+}
+
+/// What a queue needs of a flavour for lanes: a box that is `Send` where the events are.
+pub trait Queues: Parcels {
+    type Lane<C: 'static>: DerefMut<Target: Lane<Self, C>>;
+}
+
+impl Queues for Shared {
+    type Lane<C: 'static> = Box<dyn Lane<Shared, C> + Send>;
+}
+
+impl Queues for Local {
+    type Lane<C: 'static> = Box<dyn Lane<Local, C>>;
+}
+
+/// A flavour whose queues take events of this type.
+pub trait Stores<E>: Queues + Packs<E> {
+    /// The queue's lane for payloads of this type.
+    fn lane<C: 'static>() -> Self::Lane<C>
+    where
+        E: 'static;
+}
+
+impl<E: Send> Stores<E> for Shared {
+    fn lane<C: 'static>() -> Box<dyn Lane<Shared, C> + Send>
+    where
+        E: 'static,
+    {
+        Box::new(TypedLane::<Shared, E, C>::new())
+    }
+}
+
+impl<E> Stores<E> for Local {
+    fn lane<C: 'static>() -> Box<dyn Lane<Local, C>>
+    where
+        E: 'static,
+    {
+        Box::new(TypedLane::<Local, E, C>::new())
     }
 }

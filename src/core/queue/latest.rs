@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use slotmap::{Key as _, SlotMap, new_key_type};
 
-use crate::core::mode::Mode;
+use crate::core::queue::envelope::Parcels as Mode;
 
 new_key_type! { struct Key; }
 
@@ -83,6 +83,19 @@ impl<M: Mode, C: 'static> Latest<M, C> {
 
     /// Adds an event at the end, of a signal that has none to renew.
     pub(crate) fn push(&mut self, signal: usize, parcel: M::Parcel<C>, now: Now) {
+        let key = self.add(signal, parcel, now);
+        if let Some(taken) = self.by_signal.insert(signal, key) {
+            self.replaced.push(taken);
+        }
+    }
+
+    /// Adds an event at the end that no other replaces.
+    pub(crate) fn push_single(&mut self, parcel: M::Parcel<C>, now: Now) {
+        // No signal stands at this address.
+        self.add(0, parcel, now);
+    }
+
+    fn add(&mut self, signal: usize, parcel: M::Parcel<C>, now: Now) -> Key {
         let key = self.nodes.insert(Node {
             place: now.place,
             drains: now.drains,
@@ -92,9 +105,7 @@ impl<M: Mode, C: 'static> Latest<M, C> {
             after: Key::null(),
         });
         self.link(key);
-        if let Some(taken) = self.by_signal.insert(signal, key) {
-            self.replaced.push(taken);
-        }
+        key
     }
 
     /// The place of the first one, if it came before this many drains had begun.

@@ -1,9 +1,14 @@
+pub(crate) mod claim;
 pub(crate) mod delayed;
 pub(crate) mod drain;
 pub(crate) mod envelope;
+pub(crate) mod index;
 pub(crate) mod lanes;
 pub(crate) mod latest;
 pub(crate) mod overflow;
 pub(crate) mod queue;
 pub(crate) mod queued;
 pub(crate) mod ready;
+pub(crate) mod report;
+pub(crate) mod target;
+pub(crate) mod wakers;

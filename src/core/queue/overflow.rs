@@ -5,51 +5,15 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::core::failure::pending as faults;
-use crate::core::mode::{Carries, Mode, Shared};
+use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::{Fault, Lock, planted};
 use crate::core::primitives::thread;
+use crate::core::queue::lanes::{Queues as Mode, Stores as Carries};
 use crate::core::queue::queue::{Inbox, Queue};
+use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
-
-/// What becomes of an event that is deferred to a full queue; see
-/// [`Queue::bounded`](crate::flavour::Queue::bounded). For what it means to a stream see
-/// [`EventStream`](crate::flavour::EventStream).
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Overflow, Queue, Signal};
-///
-/// let reading = Signal::<f64>::new();
-/// let _sub = reading.on(|celsius| assert!(*celsius > 20.0));
-/// let queue = Queue::new().bounded(2, Overflow::DropOldest);
-/// for celsius in [19.5, 20.5, 21.5] {
-///     queue.defer(&reading, celsius)?;
-/// }
-/// assert_eq!((queue.drain().delivered(), queue.dropped()), (2, 1));
-/// # Ok::<(), slotcast::DeferError<f64>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// The event is handed back, in [`DeferError::Full`].
-    Reject,
-    /// The event that has waited longest, whatever its topic, is dropped to make room, and counted.
-    /// One whose delivery has begun does not wait any more.
-    DropOldest,
-    /// The event is dropped, and counted.
-    DropNewest,
-    /// The thread that defers waits for room. In the shared flavour only: in the local one, nobody
-    /// else could make room.
-    ///
-    /// A drain makes room when it begins to deliver an event. On the thread that drains the queue the
-    /// event is handed back instead, in [`DeferError::Inside`]. A thread that fills its own queue
-    /// before it drains it waits for ever, and so do two whose handlers wait for room in each other's
-    /// queue: [`defer_timeout`](crate::flavour::Queue::defer_timeout) bounds the wait.
-    Block,
-}
+use crate::policy::Overflow;
 
 /// What comes of an event.
 enum Verdict {
@@ -67,7 +31,7 @@ enum Verdict {
 impl<M: Mode, C: 'static> Inbox<M, C> {
     /// Whether drains take single events under the lock, so that each makes room when it begins, and
     /// the oldest can be dropped while a drain runs.
-    pub(crate) fn is_stepped(&self) -> bool {
+    pub(super) fn is_stepped(&self) -> bool {
         let stepped = matches!(self.overflow, Overflow::Block | Overflow::DropOldest);
         stepped && self.capacity < usize::MAX
     }
@@ -95,7 +59,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// or waits for it, as the queue is set, until then.
     #[cold]
     #[inline(never)]
-    pub(crate) fn admit<E>(
+    pub(super) fn admit<E>(
         &self,
         event: E,
         until: Option<Instant>,
@@ -132,7 +96,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             Verdict::Inside => DeferError::Inside(event),
             Verdict::TimedOut => DeferError::TimedOut(event),
             Verdict::Dropped => {
-                faults::drop_event(event, &self.home, self.place);
+                drop_event(event, &self.home, self.place);
                 return Ok(());
             }
             _ => DeferError::Closed(event),
@@ -177,7 +141,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// Tells those who wait for room that there may be some.
-    pub(crate) fn ring_room(&self, blocked: usize) {
+    pub(super) fn ring_room(&self, blocked: usize) {
         if blocked > 0 && !planted(Fault::Roomless) {
             M::ring(&self.room);
         }
@@ -204,7 +168,7 @@ impl<C: 'static> Queue<Shared, C> {
     /// Like `defer`, waiting for room at most so long.
     pub(crate) fn defer_timeout<E: 'static>(
         &self,
-        signal: &<Shared as Mode>::Ptr<Signal<Shared, E, C>>,
+        signal: &<Shared as Primitives>::Ptr<Signal<Shared, E, C>>,
         event: E,
         timeout: Duration,
     ) -> Result<(), DeferError<E>>

@@ -2,73 +2,80 @@
 //!
 //! The *inbox* is what has been deferred; a drain swaps it against the empty *outbox*, under the
 //! lock, and delivers from there, outside of it. What a drain leaves behind stays in the outbox,
-//! before all that the inbox has. How a drain goes on is in [`drain`](super::drain), what happens
-//! where there is no room in [`room`](super::room), who is told in [`wakes`](super::wakes).
+//! before all that the inbox has. How a drain goes on is in [`drain`](crate::core::queue::drain), what happens
+//! where there is no room in [`room`](crate::core::queue::overflow), who is told in [`wakes`](crate::core::queue::ready).
 
 use std::time::Instant;
 
-use crate::core::failure::pending as faults;
+use crate::core::failure::log::log;
 use crate::core::failure::trace::Link;
-use crate::core::mode::{Carries, Mode};
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
 use crate::core::primitives::thread;
+use crate::core::queue::claim::Claim;
 use crate::core::queue::delayed::{Delayed, Ticket};
-use crate::core::queue::drain::Tray;
 use crate::core::queue::envelope::{Parcel, Shelf, exchange};
-use crate::core::queue::lanes::{Batch, Index, Target};
+use crate::core::queue::index::Index;
+use crate::core::queue::lanes::Batch;
+use crate::core::queue::lanes::{Queues as Mode, Stores as Carries};
 use crate::core::queue::latest::{Latest, Now};
-use crate::core::queue::overflow::Overflow;
-use crate::core::queue::queued::Claim;
-use crate::core::queue::ready::Wakers;
-use crate::core::registry::trie::Kind;
-use crate::core::settings::signal_info::{Home, Hook, Name, Origin, Place, Settings, Subject};
+use crate::core::queue::report::Tray;
+use crate::core::queue::target::Target;
+use crate::core::queue::wakers::Wakers;
+use crate::core::settings::failure_source::drop_event;
+use crate::core::settings::observer::Hook;
+use crate::core::settings::signal_info::{Home, Origin, Settings};
 use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
+use crate::failure::Place;
 use crate::failure::{Cause, HandlerError};
+use crate::policy::Overflow;
+use crate::topic::Name;
+use crate::topic::any_event::Kind;
+use crate::topic::any_event::Subject;
 
 /// What only the holder of the lock touches. Nothing in here is dropped under it.
-pub(crate) struct Inbox<M: Mode, C: 'static> {
+pub(super) struct Inbox<M: Mode, C: 'static> {
     /// Boxed, as the outbox is, because what is swapped right after it was written stalls.
-    pub(crate) batch: Box<Batch<M, C>>,
-    pub(crate) index: Index,
+    pub(super) batch: Box<Batch<M, C>>,
+    pub(super) index: Index,
     /// How many events of inbox and outbox leave room for one more, as far as that is plain: 0 once
     /// the queue is closed, else the capacity, less those in `latest`.
-    pub(crate) limit: usize,
-    pub(crate) wake: Option<Hook<M, ()>>,
+    pub(super) limit: usize,
+    pub(super) wake: Option<Hook<M, ()>>,
     /// How many threads wait for the bell.
-    pub(crate) waiting: usize,
-    pub(crate) wakers: Wakers,
-    pub(crate) closed: bool,
-    pub(crate) capacity: usize,
-    pub(crate) overflow: Overflow,
+    pub(super) waiting: usize,
+    pub(super) wakers: Wakers,
+    pub(super) closed: bool,
+    pub(super) capacity: usize,
+    pub(super) overflow: Overflow,
     /// How many events overflow has dropped.
-    pub(crate) dropped: usize,
+    pub(super) dropped: usize,
     /// How many threads wait for room.
-    pub(crate) blocked: usize,
+    pub(super) blocked: usize,
     /// How many drains have begun.
-    pub(crate) drains: u64,
+    pub(super) drains: u64,
     /// Whether the last one still runs.
-    pub(crate) draining: bool,
-    pub(crate) latest: Option<Box<Latest<M, C>>>,
-    pub(crate) delayed: Option<Box<Delayed<M, C>>>,
+    pub(super) draining: bool,
+    pub(super) latest: Option<Box<Latest<M, C>>>,
+    pub(super) delayed: Option<Box<Delayed<M, C>>>,
     /// How many events have been delayed.
     sequence: u64,
     /// How many of them had the earliest deadline.
-    pub(crate) firsts: u64,
-    pub(crate) shelf: Shelf<M, C>,
+    pub(super) firsts: u64,
+    pub(super) shelf: Shelf<M, C>,
 }
 
 impl<M: Mode, C: 'static> Inbox<M, C> {
-    pub(crate) fn latest_len(&self) -> usize {
+    pub(super) fn latest_len(&self) -> usize {
         self.latest.as_ref().map_or(0, |latest| latest.len())
     }
 
-    pub(crate) fn delayed_len(&self) -> usize {
+    pub(super) fn delayed_len(&self) -> usize {
         self.delayed.as_ref().map_or(0, |delayed| delayed.len())
     }
 
     /// After a change of what the limit is made of.
-    pub(crate) fn set_limit(&mut self) {
+    pub(super) fn set_limit(&mut self) {
         self.limit = match self.closed {
             true => 0,
             false => self.capacity.saturating_sub(self.latest_len()),
@@ -103,19 +110,19 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
 }
 
 pub(crate) struct Queue<M: Mode, C: 'static> {
-    pub(crate) inbox: M::Lock<Inbox<M, C>>,
+    pub(super) inbox: M::Lock<Inbox<M, C>>,
     /// The turn: held while a drain calls handlers. Only one at a time, and never by a thread that
     /// is inside a drain already.
-    pub(crate) outbox: M::Lock<Box<Batch<M, C>>>,
+    pub(super) outbox: M::Lock<Box<Batch<M, C>>>,
     /// How many events of the outbox are left to deliver. Written by whoever has the turn, and by
     /// the handlers that it calls.
-    pub(crate) left: M::Word,
+    pub(super) left: M::Word,
     /// Rings when something waits.
-    pub(crate) bell: M::Bell,
+    pub(super) bell: M::Bell,
     /// Rings when there is room.
-    pub(crate) room: M::Bell,
-    pub(crate) home: M::Ptr<Home<M>>,
-    pub(crate) place: Place,
+    pub(super) room: M::Bell,
+    pub(super) home: M::Ptr<Home<M>>,
+    pub(super) place: Place,
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
@@ -159,7 +166,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         &self.home
     }
 
-    pub(crate) fn address(&self) -> usize {
+    pub(super) fn tray(&self) -> Tray<'_, M> {
+        Tray::new(&self.home, self.place, &self.left)
+    }
+
+    pub(super) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
@@ -264,7 +275,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// Adds an event for the signal where there was no room a moment ago.
     #[cold]
     #[inline(never)]
-    pub(crate) fn defer_where_full<E: 'static>(
+    pub(super) fn defer_where_full<E: 'static>(
         &self,
         signal: &M::Ptr<Signal<M, E, C>>,
         event: E,
@@ -328,7 +339,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         };
         // Outside of the lock: dropping it runs user code.
         if let Some(old) = old {
-            faults::drop_event(old, &signal.home, self.place);
+            drop_event(old, &signal.home, self.place);
         }
         result
     }
@@ -400,8 +411,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// Drops what is in these parcels, and puts them back on the shelf.
-    pub(crate) fn discard(&self, parcels: impl IntoIterator<Item = M::Parcel<C>>) {
-        let tray = Tray::new(self);
+    pub(super) fn discard(&self, parcels: impl IntoIterator<Item = M::Parcel<C>>) {
+        let tray = self.tray();
         for mut parcel in parcels {
             parcel.discard(&tray);
             self.inbox.with(|inbox| inbox.shelf.keep(parcel));
@@ -409,7 +420,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// How many events wait for a drain that starts now.
-    pub(crate) fn there(&self, inbox: &Inbox<M, C>) -> usize {
+    pub(super) fn there(&self, inbox: &Inbox<M, C>) -> usize {
         inbox.batch.len() + self.left.get() + inbox.latest_len()
     }
 
@@ -461,7 +472,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             taken.unwrap_or_else(|| (take(thread::drains(self.address())), None));
         M::ring(&self.room);
         let mut count = batch.len() + left;
-        let tray = Tray::new(self);
+        let tray = self.tray();
         if let Some(mut rest) = rest {
             rest.discard(&tray);
         }
@@ -494,8 +505,8 @@ impl<M: Mode, C: 'static> Drop for Queue<M, C> {
                 place: self.place,
                 cause,
             };
-            if !faults::tell(&self.home.settings, &error) {
-                faults::log(&error);
+            if !self.home.settings.tell(&error) {
+                log(&error);
             }
         }
         if let Some(wake) = self.inbox.with(|inbox| inbox.wake.take()) {

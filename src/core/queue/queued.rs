@@ -2,16 +2,15 @@
 
 use std::sync::OnceLock;
 
-use crate::core::failure::pending as faults;
-use crate::core::handler::entry::{
-    Anchor, Code, Contents, Deliver, Draft, Entity, Entry, Head, Round, state,
-};
-use crate::core::handler::handler_fn::{Callee, Captures, Filter, Link, Subscribed, code};
-use crate::core::handler::plain::Once;
-use crate::core::mode::Mode;
+use crate::core::handler::entry::{Anchor, Code, Deliver, Entity, Entry, Head, Round, state};
+use crate::core::handler::erased::code;
+use crate::core::handler::failures::failed;
+use crate::core::handler::handler_fn::{Callee, Captures, Filter, Link, Subscribed};
+use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::Word;
+use crate::core::queue::claim::Claim;
+use crate::core::queue::lanes::Queues as Mode;
 use crate::core::queue::queue::Queue;
-use crate::core::settings::signal_info::{Home, Place};
 use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::Outcome;
 
@@ -65,7 +64,9 @@ where
 {
     const QUEUED: bool = true;
     type Kept = Pending<M>;
-    fn born<P: Filter<E>>(entry: &Anchor<M, Subscribed<M, E, C, P, Self>>) {
+    fn born<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Anchor<M, Subscribed<M, S, P, Self>>,
+    ) {
         let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
         entry.with_captures(|captures| _ = captures.callee.me.set(me));
     }
@@ -89,7 +90,7 @@ where
             return Code::Skipped;
         };
         // Made before the clone, which may panic.
-        let claim = Claim(me.clone());
+        let claim = Claim::new(me.clone());
         let put = match M::upgrade(&self.queue) {
             Some(queue) => {
                 (self.put)(&queue, claim, event.clone()).map_err(|refused| refused.kind())
@@ -98,23 +99,22 @@ where
         };
         match put {
             Ok(()) => Code::Ran,
-            Err(kind) => faults::failed(head, Some(round.subject), Box::new(kind)),
+            Err(kind) => failed(head, Some(round.subject), Box::new(kind)),
         }
     }
 }
 
-impl<M, E, C, D, P, F, R> Deliver<M, E, D>
-    for Entry<M, Link<M, E, C, Pending<M>>, Captures<P, Queued<M, E, D, F>>>
+impl<M, S, D, P, F, R> Deliver<M, S::Event, D>
+    for Entry<M, Link<M, S, Pending<M>>, Captures<P, Queued<M, S::Event, D, F>>>
 where
     M: Mode,
-    E: 'static,
-    C: 'static,
+    S: Owner<M>,
     D: 'static,
     P: 'static,
-    F: Fn(&mut D, &E) -> R + 'static,
+    F: Fn(&mut D, &S::Event) -> R + 'static,
     R: Outcome,
 {
-    unsafe fn deliver(&self, event: &E, context: &mut D) -> Code {
+    unsafe fn deliver(&self, event: &S::Event, context: &mut D) -> Code {
         let head = self.head();
         if head.has(state::CANCELLED) || head.is_paused() {
             return Code::Skipped;
@@ -127,54 +127,4 @@ where
     fn settle(&self) -> bool {
         self.link.kept.settle()
     }
-}
-
-/// A call that was claimed and waits in a queue. Settled when it is dropped, called or not.
-pub(crate) struct Claim<M: Mode, E: 'static, C: 'static>(Anchor<M, dyn Deliver<M, E, C>>);
-
-impl<M: Mode, E, C> Claim<M, E, C> {
-    pub(crate) fn entry(&self) -> &Anchor<M, dyn Deliver<M, E, C>> {
-        &self.0
-    }
-}
-
-impl<M: Mode, E, C> Drop for Claim<M, E, C> {
-    fn drop(&mut self) {
-        if self.0.settle() {
-            self.0.release();
-        }
-    }
-}
-
-/// A closure that was posted to a queue.
-pub(crate) struct Posted<M: Mode, F>(Once<M::Lock<Option<F>>, F>);
-
-impl<M: Mode, C: 'static, F, R> Deliver<M, (), C> for Entry<M, (), Posted<M, F>>
-where
-    F: FnOnce(&mut C) -> R + 'static,
-    R: Outcome,
-{
-    unsafe fn deliver(&self, (): &(), context: &mut C) -> Code {
-        // SAFETY: the caller has a hold.
-        let f = unsafe { self.captures() }.0.take();
-        f.map_or(Code::Skipped, |f| code(self.head(), None, f(context)))
-    }
-    fn settle(&self) -> bool {
-        true
-    }
-}
-
-impl<M: Mode, F> Contents for Posted<M, F> {}
-
-/// The claim of a posted closure.
-pub(crate) fn posted<M, C, F, R>(f: F, home: M::Ptr<Home<M>>, place: Place) -> Claim<M, (), C>
-where
-    M: Mode,
-    C: 'static,
-    F: FnOnce(&mut C) -> R + 'static,
-    R: Outcome,
-{
-    let draft = Draft::alone(place, Some(home));
-    let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Posted::<M, F>(Once::new(f)));
-    Claim(entry.cast::<dyn Deliver<M, (), C>>(|entry| entry))
 }

@@ -6,34 +6,13 @@ use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use slotmap::{SlotMap, new_key_type};
-use smallvec::SmallVec;
-
-use crate::core::failure::pending as faults;
-use crate::core::mode::{Mode, Shared};
+use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::{Fault, Lock, planted};
+use crate::core::queue::lanes::Queues as Mode;
 use crate::core::queue::queue::{Inbox, Queue};
-use crate::core::settings::signal_info::Hook;
-
-new_key_type! { pub(crate) struct WakerKey; }
-
-/// The wakers of the futures that wait, each until it is woken or its future dropped.
-#[derive(Default)]
-pub(crate) struct Wakers(Option<SlotMap<WakerKey, Waker>>);
-
-pub(crate) type Woken = SmallVec<[Waker; 2]>;
-
-impl Wakers {
-    fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(SlotMap::is_empty)
-    }
-
-    /// Takes out all. Their keys do not come back.
-    pub(crate) fn take(&mut self) -> Woken {
-        let all = self.0.iter_mut().flat_map(SlotMap::drain);
-        all.map(|(_, waker)| waker).collect()
-    }
-}
+use crate::core::queue::wakers::{WakerKey, Woken};
+use crate::core::settings::failure_source::guarded;
+use crate::core::settings::observer::Hook;
 
 /// What ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +35,7 @@ pub(crate) struct Listening {
 impl<M: Mode, C: 'static> Inbox<M, C> {
     /// Whether somebody has to be told of the first event. Asked when that was added to lanes that
     /// were empty.
-    pub(crate) fn is_heard(&self) -> bool {
+    pub(super) fn is_heard(&self) -> bool {
         self.wake.is_some() || self.waiting > 0 || !self.wakers.is_empty()
     }
 }
@@ -64,7 +43,7 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
 impl<M: Mode, C: 'static> Queue<M, C> {
     /// Tells whoever wants to know that something waits.
     #[cold]
-    pub(crate) fn announce(&self) {
+    pub(super) fn announce(&self) {
         let (wake, wakers, waiting) = self.inbox.with(|inbox| {
             let wakers = match planted(Fault::Unheard) {
                 true => Woken::new(),
@@ -84,15 +63,13 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// Calls the wake. A panic in it is a failure of the queue, and told as such.
     fn wake(&self, wake: &Hook<M, ()>) {
         let Some(hold) = wake.hold() else { return };
-        // SAFETY: `hold` is one.
-        let call = || _ = unsafe { hold.entry().deliver(&(), &mut ()) };
-        faults::guarded(Some(&*self.home), None, wake.head().place, call);
+        guarded(Some(&*self.home), None, wake.place(), || hold.observe(&()));
     }
 
     /// Calls the wakers, each by itself.
-    pub(crate) fn wake_all(&self, wakers: Woken) {
+    pub(super) fn wake_all(&self, wakers: Woken) {
         for waker in wakers {
-            faults::guarded(Some(&*self.home), None, self.place, || waker.wake());
+            guarded(Some(&*self.home), None, self.place, || waker.wake());
         }
     }
 

@@ -22,9 +22,9 @@
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
-use crate::core::mode::{Local, Mode, Shared};
+use crate::core::primitives::flavour::{Local, Primitives as Mode, Shared};
 use crate::core::primitives::sync::{
-    AtomicPtr, Fault, Ordering, RwLock, Word, global, model_fence, planted,
+    AtomicPtr, Fault, Ordering, RwLock, Word, global, model_fence, per_thread, planted,
 };
 use crate::core::primitives::thread::{self, Frame};
 
@@ -130,8 +130,25 @@ impl<M: Mode> Drop for Counted<M> {
     }
 }
 
+/// What the read side needs of a flavour.
+pub trait Reads: Mode {
+    type Published: Publish<Self>;
+    /// How a reader without the lock keeps a snapshot.
+    type Pin: Pin<Self>;
+}
+
+impl Reads for Shared {
+    type Published = AtomicPtr<Header<Shared>>;
+    type Pin = Announced;
+}
+
+impl Reads for Local {
+    type Published = Cell<*mut Header<Local>>;
+    type Pin = Counted<Local>;
+}
+
 /// A place that publishes one snapshot. Writers call it under the signal's lock, one at a time.
-pub trait Publish<M: Mode>: 'static {
+pub trait Publish<M: Reads>: 'static {
     fn new(tag: Tag) -> Self;
     /// Gets the thread what it needs to pin, so that later emissions need not.
     fn prepare() {}
@@ -180,13 +197,40 @@ global! {
         RwLock::new(Registry { all: Vec::new(), free: Vec::new() })
 }
 
+per_thread! {
+    /// Without a destructor, so that emissions work inside the destructors of other thread-locals.
+    OWN: Cell<Option<&'static Slots>> = Cell::new(None)
+}
+
+/// The slots of this thread, if it has emitted before and is not ending.
+#[inline(always)]
+fn slots() -> Option<&'static Slots> {
+    OWN.with(Cell::get)
+}
+
+fn set_slots(slots: Option<&'static Slots>) {
+    // An error only in a model, whose thread-locals have destructors.
+    let _ = OWN.try_with(|own| own.set(slots));
+}
+
+/// Whether this thread is inside something that could still call the handler with this sequence
+/// number, of this signal and this entry.
+pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
+    thread::is_inside(&is_run_by, entry, sequence)
+        || slots().is_some_and(|slots| {
+            slots
+                .announced()
+                .any(|it| it.could_call(&is_run_by, entry, sequence))
+        })
+}
+
 /// Gives the slots back when the thread ends.
 struct Return(Cell<Option<&'static Slots>>);
 
 impl Drop for Return {
     fn drop(&mut self) {
         if let Some(slots) = self.0.get() {
-            thread::set_slots(None);
+            set_slots(None);
             let mut registry = REGISTRY
                 .write()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -217,7 +261,7 @@ fn register() -> Option<&'static Slots> {
             if cfg!(not(loom)) {
                 to_return.0.set(Some(slots));
             }
-            thread::set_slots(Some(slots));
+            set_slots(Some(slots));
             slots
         })
         .ok()
@@ -299,7 +343,7 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
     }
 
     fn prepare() {
-        if thread::slots().is_none() {
+        if slots().is_none() {
             let _ = register();
         }
     }
@@ -311,7 +355,7 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
             if is_tag(seen) || cfg!(feature = "lock-reads") {
                 return None;
             }
-            let slots = match thread::slots() {
+            let slots = match slots() {
                 Some(slots) => slots,
                 None => register()?,
             };

@@ -1,2 +1,3 @@
+pub(crate) mod counted;
 pub(crate) mod hazard;
 pub(crate) mod publication;

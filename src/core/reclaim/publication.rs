@@ -6,38 +6,20 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use smallvec::SmallVec;
-
-use crate::core::handler::entry::{Handle, Hold};
-use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, Frame};
-use crate::core::reclaim::hazard::{Counted, Header, Pin, Publish, Tag, release};
-use crate::core::signal::roster::Rank;
-
-/// A handler in a snapshot. The snapshot's hold keeps its captures.
-pub(crate) type Handler<M, C> = Hold<M, dyn Handle<M, C>>;
+use crate::core::reclaim::hazard::{Counted, Header, Pin, Publish, Reads as Mode, Tag, release};
 
 /// Begins with the header, so that a pointer to one is a pointer to the other.
 #[repr(C)]
-pub(crate) struct Snapshot<M: Mode, C: 'static> {
+pub(crate) struct Snapshot<M: Mode, T> {
     pub(crate) header: Header<M>,
-    /// By rank.
-    pub(crate) handlers: Handlers<M, C>,
+    pub(crate) value: T,
 }
 
-pub(crate) type Handlers<M, C> = SmallVec<[Handler<M, C>; 2]>;
-
-/// What handlers are ordered by.
-pub(crate) fn rank<M: Mode, C>(handler: &Handler<M, C>) -> Rank {
-    handler.entry().head().rank()
-}
-
-impl<M: Mode, C> Snapshot<M, C> {
-    /// Sorts the handlers. O(n log n), O(n) if they come in order.
-    fn boxed(frame: Frame, mut handlers: Handlers<M, C>) -> NonNull<Header<M>> {
-        handlers.sort_unstable_by_key(rank);
-        let header = Header::new(frame, free::<M, C>);
-        let snapshot = Box::leak(Box::new(Snapshot { header, handlers }));
+impl<M: Mode, T: 'static> Snapshot<M, T> {
+    fn boxed(frame: Frame, value: T) -> NonNull<Header<M>> {
+        let header = Header::new(frame, free::<M, T>);
+        let snapshot = Box::leak(Box::new(Snapshot { header, value }));
         NonNull::from(snapshot).cast()
     }
 }
@@ -45,25 +27,29 @@ impl<M: Mode, C> Snapshot<M, C> {
 /// # Safety
 ///
 /// Once, with a header that `boxed` made for these types.
-unsafe fn free<M: Mode, C: 'static>(header: NonNull<Header<M>>) {
+unsafe fn free<M: Mode, T: 'static>(header: NonNull<Header<M>>) {
     // SAFETY: the last count has gone, and the pointer came from a box of this type.
-    let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, C>>().as_ptr()) };
+    let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, T>>().as_ptr()) };
     // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
     let occupied = thread::occupy(snapshot.header.frame);
     // In a model addresses must not come back: which one does is the allocator's choice, and would
     // make its executions differ.
     #[cfg(loom)]
-    Box::leak(snapshot).handlers.clear();
+    {
+        let snapshot = std::mem::ManuallyDrop::new(snapshot);
+        // SAFETY: dropped here, and nowhere else; its memory is leaked.
+        unsafe { std::ptr::drop_in_place(std::ptr::from_ref(&snapshot.value).cast_mut()) };
+    }
     #[cfg(not(loom))]
     drop(snapshot);
     drop(occupied);
 }
 
 /// Publishes one signal's snapshot. Changed under the signal's lock only.
-pub(crate) struct Publication<M: Mode, C: 'static> {
+pub(crate) struct Publication<M: Mode, T: 'static> {
     published: M::Published,
     /// Says that it owns snapshots of these types, which are `Send` and `Sync` as their holds are.
-    types: PhantomData<Handler<M, C>>,
+    types: PhantomData<T>,
 }
 
 /// What an emission finds that has no pin yet.
@@ -73,7 +59,7 @@ pub(crate) enum Look<R> {
     Closed,
 }
 
-impl<M: Mode, C> Publication<M, C> {
+impl<M: Mode, T> Publication<M, T> {
     pub(crate) fn new(tag: Tag) -> Self {
         Publication {
             published: M::Published::new(tag),
@@ -83,7 +69,7 @@ impl<M: Mode, C> Publication<M, C> {
 
     /// The snapshot that is published, without a lock. `None`: look under the lock.
     #[inline(always)]
-    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, C, M::Pin>> {
+    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, T, M::Pin>> {
         Some(Reading {
             pin: self.published.enter(level)?,
             types: PhantomData,
@@ -92,7 +78,7 @@ impl<M: Mode, C> Publication<M, C> {
 
     /// Whether this is what is published now.
     #[inline(always)]
-    pub(crate) fn publishes(&self, reading: &Reading<M, C, M::Pin>) -> bool {
+    pub(crate) fn publishes(&self, reading: &Reading<M, T, M::Pin>) -> bool {
         self.published.has(reading.pin.header())
     }
 
@@ -111,20 +97,19 @@ impl<M: Mode, C> Publication<M, C> {
     pub(crate) fn read_or_publish(
         &self,
         frame: Frame,
-        handlers: impl FnOnce() -> Handlers<M, C>,
-    ) -> Look<Reading<M, C, Counted<M>>> {
+        make: impl FnOnce() -> Option<T>,
+    ) -> Look<Reading<M, T, Counted<M>>> {
         let header = match self.published.current() {
             Ok(header) => header,
             Err(Tag::Empty) => return Look::Empty,
             Err(Tag::Closed) => return Look::Closed,
             Err(Tag::Stale) => {
-                let handlers = handlers();
-                if handlers.is_empty() {
+                let Some(value) = make() else {
                     // Nothing comes out: nothing was published.
                     _ = self.published.take(Tag::Empty);
                     return Look::Empty;
-                }
-                let header = Snapshot::boxed(frame, handlers);
+                };
+                let header = Snapshot::boxed(frame, value);
                 self.published.put(header);
                 header
             }
@@ -143,32 +128,44 @@ impl<M: Mode, C> Publication<M, C> {
     }
 }
 
-impl<M: Mode, C> Drop for Publication<M, C> {
+impl<M: Mode, T> Drop for Publication<M, T> {
     fn drop(&mut self) {
         drop(self.take(Tag::Stale));
     }
 }
 
 /// A snapshot while it is read.
-pub(crate) struct Reading<M: Mode, C, P: Pin<M>> {
+pub(crate) struct Reading<M: Mode, T, P: Pin<M>> {
     pin: P,
-    types: PhantomData<fn(M, &mut C)>,
+    types: PhantomData<fn(M, &T)>,
 }
 
-impl<M: Mode, C: 'static, P: Pin<M>> std::ops::Deref for Reading<M, C, P> {
-    type Target = Snapshot<M, C>;
+impl<M: Mode, T: 'static, P: Pin<M>> Reading<M, T, P> {
     #[inline(always)]
-    fn deref(&self) -> &Snapshot<M, C> {
+    fn snapshot(&self) -> &Snapshot<M, T> {
         // SAFETY: a reading is made by a publication of its types, which publishes snapshots of
         // its types only; the header is their first field, and the pin keeps them.
-        unsafe { self.pin.header().cast::<Snapshot<M, C>>().as_ref() }
+        unsafe { self.pin.header().cast::<Snapshot<M, T>>().as_ref() }
+    }
+
+    /// What an emission of it is inside of.
+    pub(crate) fn frame(&self) -> Frame {
+        self.snapshot().header.frame
     }
 }
 
-impl<M: Mode, C: 'static, P: Pin<M>> Borrow<[Handler<M, C>]> for Reading<M, C, P> {
+impl<M: Mode, T: 'static, P: Pin<M>> std::ops::Deref for Reading<M, T, P> {
+    type Target = T;
     #[inline(always)]
-    fn borrow(&self) -> &[Handler<M, C>] {
-        &self.handlers
+    fn deref(&self) -> &T {
+        &self.snapshot().value
+    }
+}
+
+impl<M: Mode, X: 'static, T: Borrow<[X]> + 'static, P: Pin<M>> Borrow<[X]> for Reading<M, T, P> {
+    #[inline(always)]
+    fn borrow(&self) -> &[X] {
+        (**self).borrow()
     }
 }
 

@@ -7,19 +7,25 @@
 
 use std::any::{Any, type_name};
 use std::collections::HashMap;
+use std::rc::{self, Rc};
+use std::sync::{self, Arc};
 
 use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
-use smallvec::SmallVec;
 
-use crate::core::handler::entry::state;
-use crate::core::mode::Mode;
+use crate::core::handler::entry::Handler;
+use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{Lock, Word};
-use crate::core::registry::trie::{Kind, Trie};
-use crate::core::settings::signal_info::{Home, Name, Place, Settings, Subject};
-use crate::core::signal::patterns::Group;
-use crate::core::signal::signal::Signal;
+use crate::core::registry::listed::{Listed, Lists, WeakSignal};
+use crate::core::registry::trie::Trie;
+use crate::core::settings::signal_info::{Home, Settings};
+use crate::core::signal::directory::{Directory, Signals};
+use crate::core::signal::signal::{Group, Groups, Signal, StrongGroup};
 use crate::error::WrongType;
-use crate::topic::pattern::AnyEvent;
+use crate::failure::Place;
+use crate::topic::Name;
+use crate::topic::any_event::AnyEvent;
+use crate::topic::any_event::Kind;
+use crate::topic::any_event::Subject;
 
 new_key_type! { struct TopicKey; }
 
@@ -27,92 +33,17 @@ fn key_of(topic: u64) -> TopicKey {
     KeyData::from_ffi(topic).into()
 }
 
-/// A topic, whatever its type, or a pattern.
-pub trait Listed<M: Mode, C: 'static> {
-    /// Removes the handler with this key and sequence number.
-    fn cancel(&self, key: u64, sequence: u64) -> bool;
-    fn close(&self);
-    fn unlist(&self);
-    fn as_any(&self) -> &dyn Any;
-    /// Where the signal stands.
-    fn address(&self) -> usize;
-    /// It has handles, handlers or waiting events.
-    fn exists(&self) -> bool;
-    /// Takes the handlers of a pattern in.
-    fn attach(&self, group: &dyn Listed<M, C>);
-    /// Forgets a pattern, by its address.
-    fn detach(&self, group: usize);
-    /// The handlers of a pattern have changed.
-    fn renew(&self);
-    /// Removes the handlers whose target has died.
-    fn prune(&self);
-}
-
-/// A signal that the registry does not keep.
-pub struct WeakSignal<M: Mode, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
-
-impl<M: Mode, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
-    fn cancel(&self, key: u64, sequence: u64) -> bool {
-        M::upgrade(&self.0).is_some_and(|signal| signal.remove(key, sequence, state::CANCELLED))
-    }
-    fn close(&self) {
-        if let Some(signal) = M::upgrade(&self.0) {
-            signal.close();
-        }
-    }
-    fn unlist(&self) {
-        if let Some(signal) = M::upgrade(&self.0) {
-            signal.unlist();
-        }
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn address(&self) -> usize {
-        M::address(&self.0).addr()
-    }
-    fn exists(&self) -> bool {
-        M::exists(&self.0)
-    }
-    fn attach(&self, group: &dyn Listed<M, C>) {
-        let group: Option<&WeakSignal<M, AnyEvent, C>> = group.as_any().downcast_ref();
-        if let (Some(signal), Some(group)) = (M::upgrade(&self.0), group) {
-            signal.attach(group.0.clone());
-        }
-    }
-    fn detach(&self, group: usize) {
-        if let Some(signal) = M::upgrade(&self.0) {
-            signal.detach(group);
-        }
-    }
-    fn renew(&self) {
-        if let Some(signal) = M::upgrade(&self.0) {
-            signal.renew();
-        }
-    }
-    fn prune(&self) {
-        if let Some(signal) = M::upgrade(&self.0) {
-            signal.prune();
-        }
-    }
-}
-
 /// A signal, if it is there.
-type There<M, E, C> = Result<Option<<M as Mode>::Ptr<Signal<M, E, C>>>, WrongType>;
-
-type StrongGroup<M, C> = <M as Mode>::Ptr<Group<M, C>>;
-
-/// The handlers of some patterns.
-pub(crate) type Groups<M, C> = SmallVec<[StrongGroup<M, C>; 4]>;
+type There<M, E, C> = Result<Option<<M as Primitives>::Ptr<Signal<M, E, C>>>, WrongType>;
 
 /// What there is for a name.
-pub(crate) enum Found<M: Mode, E, C: 'static> {
+pub(crate) enum Found<M: Registers, E, C: 'static> {
     Topic(M::Ptr<Signal<M, E, C>>),
     /// Nobody holds the name; the patterns that it matches.
     Unheld(Groups<M, C>),
 }
 
-struct Topic<M: Mode, C: 'static> {
+struct Topic<M: Registers, C: 'static> {
     name: Name,
     type_name: &'static str,
     /// Where it was used first.
@@ -121,13 +52,13 @@ struct Topic<M: Mode, C: 'static> {
     signal: M::Listed<C>,
 }
 
-impl<M: Mode, C: 'static> Topic<M, C> {
+impl<M: Registers, C: 'static> Topic<M, C> {
     fn listed(&self) -> &dyn Listed<M, C> {
         M::listed::<C>(&self.signal)
     }
 }
 
-struct Topics<M: Mode, C: 'static> {
+struct Topics<M: Registers, C: 'static> {
     /// Topics and patterns.
     topics: SlotMap<TopicKey, Topic<M, C>>,
     /// Of the topics.
@@ -137,7 +68,7 @@ struct Topics<M: Mode, C: 'static> {
     closed: bool,
 }
 
-impl<M: Mode, C: 'static> Topics<M, C> {
+impl<M: Registers, C: 'static> Topics<M, C> {
     fn key(&self, kind: Kind, name: &str) -> Option<TopicKey> {
         match kind {
             Kind::Topic => self.names.get(name).copied(),
@@ -197,16 +128,16 @@ impl<M: Mode, C: 'static> Topics<M, C> {
     }
 }
 
-pub(crate) struct Registry<M: Mode, C: 'static> {
+pub struct Registry<M: Registers, C: 'static> {
     topics: M::Lock<Topics<M, C>>,
     /// The hook for unhandled events, as the only handler of a pattern that is nowhere attached.
     unhandled: M::Lock<Option<StrongGroup<M, C>>>,
     /// 1 once there has been a handler with a target that may die: it may keep a topic when it is dead.
-    pub(crate) has_weak: M::Word,
+    has_weak: M::Word,
     pub(crate) settings: Settings<M>,
 }
 
-impl<M: Mode, C: 'static> Registry<M, C> {
+impl<M: Registers, C: 'static> Registry<M, C> {
     pub(crate) fn new(settings: Settings<M>) -> Self {
         let topics = Topics {
             topics: SlotMap::with_key(),
@@ -266,7 +197,7 @@ impl<M: Mode, C: 'static> Registry<M, C> {
                     topic: key.data().as_ffi(),
                     settings: this.settings.clone(),
                 };
-                let registry = M::downgrade(this);
+                let registry = M::directory(this);
                 let signal = M::ptr(Signal::new(home, Some(registry), groups));
                 let listed = M::list(WeakSignal(M::downgrade(&signal)));
                 made = Some(signal);
@@ -291,14 +222,6 @@ impl<M: Mode, C: 'static> Registry<M, C> {
             signal.close();
         }
         Ok(signal)
-    }
-
-    /// Who hears of events that nobody handles.
-    pub(crate) fn unhandled(&self) -> Option<M::Ptr<Group<M, C>>> {
-        match self.settings.hears_unhandled() {
-            true => self.unhandled.with(|group| group.clone()),
-            false => None,
-        }
     }
 
     /// Puts a hook for unhandled events in place of the one that was there. Costs O(topics).
@@ -335,30 +258,6 @@ impl<M: Mode, C: 'static> Registry<M, C> {
         });
     }
 
-    /// Lets the topics that a pattern matches know that it has got a handler.
-    pub(crate) fn attach(&self, pattern: &Home<M>) {
-        let own = self.topics.with(|all| {
-            let own = all.topics.get(key_of(pattern.topic));
-            own.map(|own| own.signal.clone())
-        });
-        let Some(own) = own else { return };
-        for topic in self.topics_of(pattern) {
-            M::listed::<C>(&topic).attach(M::listed::<C>(&own));
-        }
-    }
-
-    /// Lets the topics that a pattern matches know that it has lost a handler.
-    pub(crate) fn renew(&self, pattern: &Home<M>) {
-        let topics = self.topics_of(pattern);
-        topics.iter().for_each(|it| M::listed::<C>(it).renew());
-    }
-
-    /// Whether a pattern matches the topic at this address.
-    pub(crate) fn matches(&self, pattern: &Home<M>, topic: usize) -> bool {
-        let is_it = |it: &M::Listed<C>| M::listed::<C>(it).address() == topic;
-        self.topics_of(pattern).iter().any(is_it)
-    }
-
     fn topics_of(&self, pattern: &Home<M>) -> Vec<M::Listed<C>> {
         self.topics.with(|all| {
             let mut found = Vec::new();
@@ -367,23 +266,6 @@ impl<M: Mode, C: 'static> Registry<M, C> {
             });
             found
         })
-    }
-
-    /// Forgets a signal, unless another has its place by now.
-    pub(crate) fn sign_off(&self, home: &Home<M>, address: usize) {
-        let key = key_of(home.topic);
-        let gone = self.topics.with(|all| {
-            if all.topics.get(key)?.listed().address() != address {
-                return None;
-            }
-            all.remove(key)
-        });
-        drop(gone);
-        if home.subject.kind == Kind::Pattern {
-            for topic in self.topics_of(home) {
-                M::listed::<C>(&topic).detach(address);
-            }
-        }
     }
 
     /// Removes a handler of a topic; whether it was there.
@@ -429,6 +311,87 @@ impl<M: Mode, C: 'static> Registry<M, C> {
     /// From now on only handles keep the signals.
     pub(crate) fn unlist(&self) {
         self.all().iter().for_each(|it| M::listed::<C>(it).unlist());
+    }
+}
+
+/// What a registry needs of a flavour: that signals know it as their directory.
+pub trait Registers: Lists {
+    fn directory<C: 'static>(
+        registry: &Self::Ptr<Registry<Self, C>>,
+    ) -> Self::Weak<Self::Directory<C>>;
+}
+
+impl Signals for Shared {
+    type Directory<C: 'static> = Registry<Shared, C>;
+}
+
+impl Signals for Local {
+    type Directory<C: 'static> = Registry<Local, C>;
+}
+
+impl Registers for Shared {
+    fn directory<C: 'static>(
+        registry: &Arc<Registry<Shared, C>>,
+    ) -> sync::Weak<Registry<Shared, C>> {
+        Arc::downgrade(registry)
+    }
+}
+
+impl Registers for Local {
+    fn directory<C: 'static>(registry: &Rc<Registry<Local, C>>) -> rc::Weak<Registry<Local, C>> {
+        Rc::downgrade(registry)
+    }
+}
+
+impl<M: Registers, C: 'static> Directory<M, C> for Registry<M, C> {
+    fn expect_weak(&self) {
+        self.has_weak.set(1);
+    }
+    fn unhandled(&self) -> Option<Handler<M, C>> {
+        if !self.settings.hears_unhandled() {
+            return None;
+        }
+        let group = self.unhandled.with(|group| group.clone())?;
+        let mut hook = None;
+        group.hold_all(&mut |it| hook = Some(it));
+        hook
+    }
+
+    fn attach(&self, pattern: &Home<M>) {
+        let own = self.topics.with(|all| {
+            let own = all.topics.get(key_of(pattern.topic));
+            own.map(|own| own.signal.clone())
+        });
+        let Some(own) = own else { return };
+        for topic in self.topics_of(pattern) {
+            M::listed::<C>(&topic).attach(M::listed::<C>(&own));
+        }
+    }
+
+    fn renew(&self, pattern: &Home<M>) {
+        let topics = self.topics_of(pattern);
+        topics.iter().for_each(|it| M::listed::<C>(it).renew());
+    }
+
+    fn matches(&self, pattern: &Home<M>, topic: usize) -> bool {
+        let is_it = |it: &M::Listed<C>| M::listed::<C>(it).address() == topic;
+        self.topics_of(pattern).iter().any(is_it)
+    }
+
+    fn sign_off(&self, home: &Home<M>, address: usize) {
+        let key = key_of(home.topic);
+        let gone = self.topics.with(|all| {
+            if all.topics.get(key)?.listed().address() != address {
+                return None;
+            }
+            all.remove(key)
+        });
+        drop(gone);
+        if home.subject.kind == Kind::Pattern {
+            for topic in self.topics_of(home) {
+                M::listed::<C>(&topic).detach(address);
+            }
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use slotmap::{SlotMap, new_key_type};
 
+use crate::topic::any_event::Kind;
+
 new_key_type! { struct NodeKey; }
 
 pub(crate) const ONE: &str = "*";
@@ -17,13 +19,6 @@ struct Node<T> {
     /// What ends here.
     topic: Option<T>,
     pattern: Option<T>,
-}
-
-/// Which of the two a subject is: a pattern need not have a wildcard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Topic,
-    Pattern,
 }
 
 /// Names of topics, and patterns, each with a value.

@@ -1,2 +1,3 @@
+pub(crate) mod failure_source;
 pub(crate) mod observer;
 pub(crate) mod signal_info;

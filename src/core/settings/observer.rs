@@ -1,42 +1,89 @@
 //! Closures that only observe: hooks, and wakes.
 
-use crate::core::failure::pending as faults;
-use crate::core::handler::entry::{Anchor, Code, Contents, Deliver, Draft, Entry, Head, Round};
-use crate::core::handler::handler_fn::Callee;
-use crate::core::mode::Mode;
-use crate::core::settings::signal_info::{Hook, Place};
-use crate::topic::pattern::AnyEvent;
+use std::borrow::Cow;
+use std::cell::UnsafeCell;
+use std::mem::ManuallyDrop;
+
+use crate::core::failure::panics::caught;
+use crate::core::failure::pending;
+use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::sync::Word;
+use crate::core::primitives::thread::{self, Frame};
+use crate::core::reclaim::counted::{Anchor, Counted, Counts, Hold};
+use crate::failure::{HandlerError, Place};
+
+pub(crate) type Hook<M, T> = Anchor<M, dyn Observe<M, T>>;
 
 /// A closure that only observes: a hook, or a wake.
-struct Observer<F>(F);
+struct Observer<M: Mode, F> {
+    counts: Counts<M>,
+    given_up: M::Word,
+    place: Place,
+    closure: UnsafeCell<ManuallyDrop<F>>,
+}
 
-impl<F> Contents for Observer<F> {}
-
-impl<M: Mode, T, F: Fn(&T) + 'static> Deliver<M, T, ()> for Entry<M, (), Observer<F>> {
-    unsafe fn deliver(&self, subject: &T, (): &mut ()) -> Code {
-        // SAFETY: the caller has a hold.
-        (unsafe { self.captures() }.0)(subject);
-        Code::Ran
+pub(crate) trait Observe<M: Mode, T>: Counted<M> {
+    /// # Safety
+    ///
+    /// The caller has a hold.
+    unsafe fn observe(&self, subject: &T);
+    /// The line that set it.
+    fn place(&self) -> Place;
+    /// Where it stands, to tell hooks apart.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self.counts()).addr()
     }
-    fn settle(&self) -> bool {
-        false
+}
+
+impl<M: Mode, T> Hold<M, dyn Observe<M, T>> {
+    pub(crate) fn observe(&self, subject: &T) {
+        // SAFETY: this is a hold.
+        unsafe { self.entry().observe(subject) };
+    }
+}
+
+impl<M: Mode, F> Counted<M> for Observer<M, F> {
+    fn counts(&self) -> &Counts<M> {
+        &self.counts
+    }
+    fn gives_up(&self) -> bool {
+        self.given_up.swap(1) == 0
+    }
+    unsafe fn finish(&self) {
+        let inside = std::ptr::from_ref(&self.counts).addr();
+        let occupied = thread::occupy(Frame { inside, horizon: 0 });
+        // SAFETY: the caller says that nobody has a hold, so nobody borrows it.
+        let dropped = caught(|| unsafe { ManuallyDrop::drop(&mut *self.closure.get()) });
+        drop(occupied);
+        if let Err(payload) = dropped {
+            let describe = |cause| HandlerError {
+                topic: Cow::Borrowed("(hook)"),
+                label: None,
+                place: self.place,
+                cause,
+            };
+            pending::panicked(payload, describe, |_| false);
+        }
+    }
+}
+
+impl<M: Mode, T, F: Fn(&T) + 'static> Observe<M, T> for Observer<M, F> {
+    unsafe fn observe(&self, subject: &T) {
+        // SAFETY: the caller has a hold.
+        (unsafe { &*self.closure.get() })(subject);
+    }
+    fn place(&self) -> Place {
+        self.place
     }
 }
 
 /// A hook that calls `f`.
 pub(crate) fn hook<M: Mode, T: 'static, F: Fn(&T) + 'static>(f: F, place: Place) -> Hook<M, T> {
-    let draft = Draft::alone(place, None);
-    let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Observer(f));
-    entry.cast::<dyn Deliver<M, T, ()>>(|entry| entry)
-}
-
-/// A hook for unhandled events: called like a handler of a pattern, and counted as none.
-pub(crate) struct Unhandled<F>(pub(crate) F);
-
-impl<M: Mode, C: 'static, F: Fn(&AnyEvent) + 'static> Callee<M, AnyEvent, C> for Unhandled<F> {
-    type Kept = ();
-    fn call(&self, _: &Head<M>, event: &AnyEvent, _: &mut Round<'_, C>) -> Code {
-        faults::tell_unhandled(event, &self.0);
-        Code::Skipped
-    }
+    let observer = Observer::<M, F> {
+        counts: Counts::new(),
+        given_up: M::Word::new(0),
+        place,
+        closure: UnsafeCell::new(ManuallyDrop::new(f)),
+    };
+    Anchor::made(observer).erase(|it| it as std::ptr::NonNull<dyn Observe<M, T>>)
 }

@@ -1,139 +1,24 @@
 //! What the handlers of a signal have in common and may outlive the signal: its name, and where
 //! failures are told.
 
-use std::any::{TypeId, type_name};
-use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::core::handler::entry::{Anchor, Deliver};
-use crate::core::mode::Mode;
+use crate::core::failure::log::{log, write_log};
+use crate::core::failure::panics::{dispose, message};
+use crate::core::primitives::flavour::Primitives as Mode;
 use crate::core::primitives::sync::Lock;
-use crate::core::primitives::thread::MAX_DEPTH;
-use crate::core::registry::trie::Kind;
+use crate::core::primitives::thread::{self, MAX_DEPTH};
+use crate::core::settings::observer::Hook;
 use crate::executor::Executor;
 use crate::failure::HandlerError;
-use crate::topic::pattern::AnyEvent;
-
-/// A line of the user's code.
-pub(crate) type Place = &'static std::panic::Location<'static>;
-
-/// A topic's name, cheap to clone.
-#[derive(Clone)]
-pub(crate) enum Name {
-    Fixed(&'static str),
-    Made(Arc<str>),
-}
-
-impl Name {
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Name::Fixed(name) => name,
-            Name::Made(name) => name,
-        }
-    }
-
-    pub(crate) fn to_cow(&self) -> Cow<'static, str> {
-        match self {
-            Name::Fixed(name) => Cow::Borrowed(name),
-            Name::Made(name) => Cow::Owned(name.to_string()),
-        }
-    }
-}
-
-/// What becomes of a handler's panic once the other handlers have run.
-///
-/// In either case it is a failure: in [`Emission::errors`](crate::Emission::errors) if there is an
-/// emission to return, and told to the error hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Panics {
-    /// The first panic of an emission, or of a drain, goes on to whoever emitted or drained.
-    #[default]
-    Resume,
-    /// It ends there.
-    Contain,
-}
-
-/// What an emission is about, as handlers of patterns see it.
-pub(crate) struct Subject {
-    /// The topic, or for a signal without a bus its payload's type.
-    pub(crate) name: Name,
-    pub(crate) payload: TypeId,
-    pub(crate) type_name: fn() -> &'static str,
-    /// What it is the subject of: a topic, or the handlers of a pattern.
-    pub(crate) kind: Kind,
-    /// What few signals are. Changed under the signal's lock.
-    flags: AtomicU8,
-}
-
-impl Subject {
-    pub(crate) fn new<E: 'static>(kind: Kind, name: Name) -> Self {
-        Subject {
-            name,
-            payload: TypeId::of::<E>(),
-            type_name: type_name::<E>,
-            kind,
-            flags: AtomicU8::new(match TypeId::of::<E>() == TypeId::of::<AnyEvent>() {
-                true => Self::ANY,
-                false => 0,
-            }),
-        }
-    }
-
-    /// The signal was closed, and handlers of patterns are not closed with it.
-    const CLOSED: u8 = 1;
-    /// The payload is an [`AnyEvent`] itself, that somebody emits again.
-    const ANY: u8 = 2;
-
-    /// Somebody wants, or wanted, to know whether there are handlers.
-    const WATCHED: u8 = 8;
-
-    pub(crate) fn is_watched(&self) -> bool {
-        self.flags.load(Relaxed) & Self::WATCHED != 0
-    }
-
-    pub(crate) fn set_watched(&self) {
-        self.flags.fetch_or(Self::WATCHED, Relaxed);
-    }
-
-    /// Emissions keep their events.
-    const RETAINS: u8 = 4;
-
-    #[inline]
-    pub(crate) fn retains(&self) -> bool {
-        self.flags.load(Relaxed) & Self::RETAINS != 0
-    }
-
-    pub(crate) fn set_retains(&self, retains: bool) {
-        match retains {
-            true => self.flags.fetch_or(Self::RETAINS, Relaxed),
-            false => self.flags.fetch_and(!Self::RETAINS, Relaxed),
-        };
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.flags.load(Relaxed) & (Self::CLOSED | Self::ANY) == 0
-    }
-
-    #[inline]
-    pub(crate) fn is_any(&self) -> bool {
-        self.flags.load(Relaxed) & Self::ANY != 0
-    }
-
-    #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
-        self.flags.load(Relaxed) & Self::CLOSED != 0
-    }
-
-    pub(crate) fn close(&self) {
-        self.flags.fetch_or(Self::CLOSED, Relaxed);
-    }
-}
+use crate::policy::Panics;
+use crate::topic::Name;
+use crate::topic::any_event::Subject;
 
 /// One per signal.
-pub(crate) struct Home<M: Mode> {
+pub struct Home<M: Mode> {
     pub(crate) subject: Subject,
     /// The topic's key in its bus, 0 without one.
     pub(crate) topic: u64,
@@ -170,8 +55,6 @@ impl Origin {
         }
     }
 }
-
-pub(crate) type Hook<M, T> = Anchor<M, dyn Deliver<M, T, ()>>;
 
 /// What a bus decides for all its signals and its queue. A signal or a queue of its own has what
 /// is usual, and no hook.
@@ -241,6 +124,28 @@ impl<M: Mode> Settings<M> {
         let old = chosen.error_hook.with(|slot| slot.replace(hook));
         // Outside of the lock: dropping it runs user code.
         old.as_ref().into_iter().for_each(Hook::<M, _>::release);
+    }
+
+    /// Tells the hook; whether there was one, or the log stood in for it.
+    pub(crate) fn tell(&self, error: &HandlerError) -> bool {
+        let Some(hook) = self.hook() else {
+            return false;
+        };
+        let Some(hold) = hook.hold() else {
+            return false;
+        };
+        let Some(in_hook) = thread::begin_hook() else {
+            log(error);
+            return true;
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hold.observe(error))) {
+            write_log(&format!("error hook panicked: {}", message(&payload)), None);
+            dispose(payload);
+        }
+        // Before the flag is reset: a hook that replaced itself has its captures dropped here.
+        drop(hold);
+        drop(in_hook);
+        true
     }
 
     /// Where they stand, to tell those of one bus from another's.

@@ -1,4 +1,10 @@
 pub(crate) mod demand;
+pub(crate) mod directory;
+pub(crate) mod history;
 pub(crate) mod patterns;
+pub(crate) mod remove;
+pub(crate) mod retain;
 pub(crate) mod roster;
 pub(crate) mod signal;
+pub(crate) mod subscribe;
+pub(crate) mod watchers;

@@ -1,19 +1,12 @@
 //! Patterns: the handlers of one, and the topics that take them in.
 
-use crate::core::mode::Mode;
+use crate::core::handler::entry::Handler;
 use crate::core::primitives::sync::{Fault, Lock, planted};
 use crate::core::reclaim::hazard::Tag;
-use crate::core::reclaim::publication::Handler;
-use crate::core::registry::registry::Registry;
-use crate::core::registry::trie::Kind;
+use crate::core::signal::directory::{Directory, Signals as Mode};
+use crate::core::signal::signal::Group;
 use crate::core::signal::signal::Signal;
-use crate::topic::pattern::AnyEvent;
-
-/// The handlers of one pattern. Nothing is emitted to it: what is emitted to a topic that the
-/// pattern matches runs these handlers among its own.
-pub(crate) type Group<M, C> = Signal<M, AnyEvent, C>;
-
-pub(crate) type WeakGroups<M, C> = Vec<<M as Mode>::Weak<Group<M, C>>>;
+use crate::topic::any_event::Kind;
 
 impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Adds a hold of each handler.
@@ -63,13 +56,13 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 
     /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
-    pub(crate) fn renew_topics(&self) {
+    pub(super) fn renew_topics(&self) {
         if let (Some(registry), false) = (self.pattern_registry(), planted(Fault::Unrenewed)) {
             registry.renew(&self.home);
         }
     }
 
-    pub(crate) fn pattern_registry(&self) -> Option<M::Ptr<Registry<M, C>>> {
+    pub(super) fn pattern_registry(&self) -> Option<M::Ptr<M::Directory<C>>> {
         match self.home.subject.kind {
             Kind::Pattern => M::upgrade(self.registry.as_ref()?),
             Kind::Topic => None,

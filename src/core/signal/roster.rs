@@ -1,17 +1,12 @@
 //! Keeps the handlers of one signal, and their order. It knows no locks and never calls one, so
 //! that it cannot be re-entered.
 
-use std::cmp::Reverse;
-
 use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 
 new_key_type! {
     /// A handler's place. Reused places get new keys; the order of keys means nothing.
     struct Key;
 }
-
-/// Where a handler stands: the higher priority first, then the lower sequence number.
-pub(crate) type Rank = (Reverse<i32>, u64);
 
 /// More places than this are given back once they are empty.
 const MANY: usize = 64;

@@ -5,17 +5,21 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{self, Pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use crate::core::emission::run as emission;
-use crate::core::emission::run::Tally;
-use crate::core::failure::pending as faults;
+use crate::core::emission::call::collect;
+use crate::core::emission::summary::Tally;
+use crate::core::failure::panics::caught;
 use crate::core::handler::entry::{Anchor, Code, Entity, Head, Hold, Round};
-use crate::core::handler::handler_fn::{Callee, Filter, Subscribed, code};
-use crate::core::mode::{Carries, Mode, Shared};
+use crate::core::handler::erased::code;
+use crate::core::handler::failures as faults;
+use crate::core::handler::handler_fn::{Callee, Filter, Subscribed};
+use crate::core::handler::owner::Owner;
+use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::thread::{self, Frame};
+use crate::core::settings::failure_source::guarded;
 use crate::core::settings::signal_info::Settings;
 use crate::executor::Executor;
 use crate::outcome::{BoxError, Flow, Outcome};
@@ -28,14 +32,14 @@ pub(crate) fn settle(outcome: impl Outcome) -> Settled {
 }
 
 /// A closure that starts a future for each event.
-pub(crate) struct Starts<M: Mode, F, T> {
+pub(crate) struct Starts<M: Async, F, T> {
     f: F,
     /// The entry that this stands in, to hold it. Goes with the captures, so it is no cycle.
     me: OnceLock<Anchor<M, dyn Entity<M>>>,
     types: PhantomData<fn() -> T>,
 }
 
-impl<M: Mode, F, T> Starts<M, F, T> {
+impl<M: Async, F, T> Starts<M, F, T> {
     pub(crate) fn new(f: F) -> Self {
         Starts {
             f,
@@ -47,14 +51,16 @@ impl<M: Mode, F, T> Starts<M, F, T> {
 
 impl<M, E, C, F, T> Callee<M, E, C> for Starts<M, F, T>
 where
-    M: Carries<T>,
+    M: Spawns<T>,
     E: Clone + 'static,
     C: 'static,
     F: Fn(M::Ptr<E>) -> T + 'static,
     T: Future<Output: Outcome> + 'static,
 {
     type Kept = ();
-    fn born<P: Filter<E>>(entry: &Anchor<M, Subscribed<M, E, C, P, Self>>) {
+    fn born<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Anchor<M, Subscribed<M, S, P, Self>>,
+    ) {
         let me = entry.cast::<dyn Entity<M>>(|entry| entry);
         entry.with_captures(|captures| _ = captures.callee.me.set(me));
     }
@@ -81,13 +87,13 @@ where
 }
 
 /// A future that a handler has started. Keeps the handler's captures: its call has not ended.
-pub struct Flight<M: Mode> {
+pub struct Flight<M: Async> {
     /// None once it has ended.
     future: Option<M::Future>,
     hold: Hold<M, dyn Entity<M>>,
 }
 
-impl<M: Mode> Flight<M> {
+impl<M: Async> Flight<M> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Code> {
         let occupied = thread::occupy(self.frame());
         let Some(future) = &mut self.future else {
@@ -95,7 +101,7 @@ impl<M: Mode> Flight<M> {
         };
         let head = self.hold.entry().head();
         let mut polled = Poll::Pending;
-        let done = faults::caught(|| polled = Pin::new(future).poll(cx));
+        let done = caught(|| polled = Pin::new(future).poll(cx));
         let code = match (done, polled) {
             (Ok(()), Poll::Pending) => return Poll::Pending,
             (Ok(()), Poll::Ready(settled)) => code(head, None, settled),
@@ -123,14 +129,14 @@ impl<M: Mode> Flight<M> {
         };
         let head = self.hold.entry().head();
         let occupied = thread::occupy(self.frame());
-        faults::guarded(head.home.as_deref(), head.label(), head.place, || {
+        guarded(head.home.as_deref(), head.label(), head.place, || {
             drop(future);
         });
         drop(occupied);
     }
 }
 
-impl<M: Mode> Drop for Flight<M> {
+impl<M: Async> Drop for Flight<M> {
     fn drop(&mut self) {
         self.end();
     }
@@ -161,7 +167,7 @@ fn awaited<P: Clone + 'static>() -> Option<P> {
     event.ok().flatten()
 }
 
-fn board<M: Mode>(flight: Flight<M>) {
+fn board<M: Async>(flight: Flight<M>) {
     let mut flight = Some(Box::new(flight));
     AWAITED.with_borrow_mut(|awaited| {
         if let (Some(here), Some(flight)) = (awaited, flight.take()) {
@@ -171,7 +177,7 @@ fn board<M: Mode>(flight: Flight<M>) {
 }
 
 /// Emits, and collects what the async handlers start.
-pub(crate) fn boarding<M: Mode, E: 'static>(
+pub(crate) fn boarding<M: Async, E: 'static>(
     event: &M::Ptr<E>,
     max_depth: usize,
     emit: impl FnOnce(&E) -> Tally,
@@ -195,17 +201,17 @@ pub(crate) fn boarding<M: Mode, E: 'static>(
 }
 
 /// Goes on with an emission that has been let in already: what fails in `f` is one of its failures.
-pub(crate) fn resume<M: Mode>(settings: &Settings<M>, f: impl FnOnce(&mut Tally)) -> Tally {
+pub(crate) fn resume<M: Async>(settings: &Settings<M>, f: impl FnOnce(&mut Tally)) -> Tally {
     let level = thread::descend(usize::MAX);
     let mut tally = Tally::NOTHING;
     f(&mut tally);
-    emission::collect(settings, &mut tally);
+    collect(settings, &mut tally);
     drop(level);
     tally
 }
 
 /// Polls all of them; what those that have ended came to.
-pub(crate) fn poll_all<M: Mode>(
+pub(crate) fn poll_all<M: Async>(
     flights: &mut Vec<Flight<M>>,
     settings: &Settings<M>,
     cx: &mut Context<'_>,
@@ -251,5 +257,52 @@ impl Drop for Launched {
             faults::abandoned(flight.hold.entry().head());
             drop(occupied);
         }
+    }
+}
+
+/// What async handlers need of a flavour: a box for futures, and somebody to give one to.
+pub trait Async: Primitives {
+    /// What an async handler has started.
+    type Future: Future<Output = Settled> + Unpin + 'static;
+    /// Gives what was started to an executor.
+    fn launch(flight: Flight<Self>, executor: Arc<dyn Executor>);
+}
+
+impl Async for Shared {
+    type Future = pin::Pin<Box<dyn Future<Output = Settled> + Send>>;
+    fn launch(flight: Flight<Shared>, executor: Arc<dyn Executor>) {
+        launch(flight, executor);
+    }
+}
+
+impl Async for Local {
+    type Future = pin::Pin<Box<dyn Future<Output = Settled>>>;
+    fn launch(_: Flight<Local>, _: Arc<dyn Executor>) {
+        unreachable!("a local bus cannot be given an executor")
+    }
+}
+
+/// A flavour whose handlers may start futures of this type.
+pub trait Spawns<T>: Async {
+    fn future(future: T) -> Self::Future
+    where
+        T: Future<Output: Outcome> + 'static;
+}
+
+impl<T: Send> Spawns<T> for Shared {
+    fn future(future: T) -> Self::Future
+    where
+        T: Future<Output: Outcome> + 'static,
+    {
+        Box::pin(async move { settle(future.await) })
+    }
+}
+
+impl<T> Spawns<T> for Local {
+    fn future(future: T) -> Self::Future
+    where
+        T: Future<Output: Outcome> + 'static,
+    {
+        Box::pin(async move { settle(future.await) })
     }
 }

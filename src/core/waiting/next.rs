@@ -6,9 +6,10 @@ use std::ptr::NonNull;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::core::handler::entry::{Anchor, Code, Control, Head, Round, state};
+use crate::core::handler::entry::{Anchor, Code, Control, Entity, Head, Round, state};
 use crate::core::handler::handler_fn::{Callee, Filter, Subscribed, remove};
-use crate::core::mode::{Mode, Shared};
+use crate::core::handler::owner::Owner;
+use crate::core::primitives::flavour::{Primitives as Mode, Shared};
 use crate::core::primitives::sync::{Fault, Lock, planted};
 use crate::core::waiting::waiter::{self, Told, Waiter};
 
@@ -99,7 +100,7 @@ pub(crate) trait Awaited<M: Mode, T>: Control<M> {
 }
 
 /// The entry of such a handler.
-type Awaiting<M, E, C, P, T, F> = Subscribed<M, E, C, P, First<M, T, F>>;
+type Awaiting<M, S, P, T, F> = Subscribed<M, S, P, First<M, T, F>>;
 
 /// A closure that makes the value out of an event, or passes over it.
 pub(crate) struct First<M: Mode, T, F> {
@@ -121,8 +122,8 @@ where
         unreachable!("it is called with its entry")
     }
 
-    unsafe fn call_in<P: Filter<E>>(
-        entry: &Subscribed<M, E, C, P, Self>,
+    unsafe fn call_in<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Subscribed<M, S, P, Self>,
         event: &E,
         _: &mut Round<'_, C>,
     ) -> Code {
@@ -152,14 +153,13 @@ where
     }
 }
 
-impl<M, E, C, P, T, F> Awaited<M, T> for Awaiting<M, E, C, P, T, F>
+impl<M, S, P, T, F> Awaited<M, T> for Awaiting<M, S, P, T, F>
 where
     M: Mode,
-    E: 'static,
-    C: 'static,
-    P: Filter<E>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
     T: 'static,
-    F: Fn(&E) -> Option<T> + 'static,
+    F: Fn(&S::Event) -> Option<T> + 'static,
 {
     fn slot(&self) -> &Slot<M, T> {
         &self.link.kept
@@ -176,16 +176,15 @@ impl<M: Mode, T, F> First<M, T, F> {
 }
 
 /// What a future keeps of a new handler.
-pub(crate) fn awaited<M, E, C, P, T, F>(
-    entry: Anchor<M, Awaiting<M, E, C, P, T, F>>,
+pub(crate) fn awaited<M, S, P, T, F>(
+    entry: Anchor<M, Awaiting<M, S, P, T, F>>,
 ) -> Anchor<M, dyn Awaited<M, T>>
 where
     M: Mode,
-    E: 'static,
-    C: 'static,
-    P: Filter<E>,
+    S: Owner<M>,
+    P: Filter<S::Event>,
     T: 'static,
-    F: Fn(&E) -> Option<T> + 'static,
+    F: Fn(&S::Event) -> Option<T> + 'static,
 {
     if entry.head().has(state::REMOVED) {
         // Refused, or called already with an event that is retained, which this leaves there. Nobody

@@ -12,15 +12,17 @@ use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::core::failure::pending as faults;
 use crate::core::handler::entry::{Code, Head, Round};
+use crate::core::handler::failures as faults;
 use crate::core::handler::handler_fn::Callee;
-use crate::core::mode::{Mode, Shared};
+use crate::core::primitives::flavour::{Primitives as Mode, Shared};
 use crate::core::primitives::sync::{Fault, Lock, Ordering, Word, fence, planted};
-use crate::core::queue::overflow::Overflow;
-use crate::core::settings::signal_info::{Home, Place};
+use crate::core::settings::failure_source::drop_event;
+use crate::core::settings::signal_info::Home;
 use crate::core::waiting::waiter::{self, Told, Waiter};
 use crate::error::{Lagged, StreamFull};
+use crate::failure::Place;
+use crate::policy::Overflow;
 
 /// What waits between a handler and its stream.
 pub(crate) struct Buffer<M: Mode, T> {
@@ -230,9 +232,9 @@ impl<M: Mode, T> Buffer<M, T> {
         });
         let outbox = self.outbox.0.with(std::mem::take);
         self.make_room();
-        faults::drop_event(waker, &self.home, self.place);
+        drop_event(waker, &self.home, self.place);
         for Numbered { event, .. } in outbox.into_iter().chain(inbox) {
-            faults::drop_event(event, &self.home, self.place);
+            drop_event(event, &self.home, self.place);
         }
     }
 

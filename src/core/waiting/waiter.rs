@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::core::failure::pending as faults;
+use crate::core::failure::panics::caught;
 use crate::core::handler::entry::Head;
-use crate::core::mode::{Mode, Shared};
+use crate::core::handler::failures as faults;
+use crate::core::primitives::flavour::{Primitives as Mode, Shared};
 use crate::core::primitives::sync::{Fault, Lock, planted};
 
 /// Stands beside what is waited for, under the same lock.
@@ -59,7 +60,7 @@ impl Told {
         if self.0.waker.is_none() && !self.0.parked {
             return;
         }
-        if let Err(payload) = faults::caught(|| self.tell::<M>(bell)) {
+        if let Err(payload) = caught(|| self.tell::<M>(bell)) {
             faults::panicked(head, None, payload);
         }
     }

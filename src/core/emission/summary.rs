@@ -1,0 +1,62 @@
+//! What an emission came to.
+
+use crate::core::failure::report::{self, Report};
+use crate::core::handler::entry::Code;
+
+/// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
+/// returned in two registers. Returned by memory it cost more than an emission to one handler.
+#[derive(Clone, Copy)]
+pub(crate) struct Counts(pub(super) u64);
+
+impl Counts {
+    pub(super) const STOPPED: u64 = 1 << 32;
+    pub(super) const CLOSED: u64 = 1 << 33;
+
+    pub(crate) fn ran(self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+        let ran = self.0 as u32;
+        ran
+    }
+
+    pub(crate) fn stopped(self) -> bool {
+        self.0 & Self::STOPPED != 0
+    }
+
+    pub(crate) fn closed(self) -> bool {
+        self.0 & Self::CLOSED != 0
+    }
+
+    /// Notes what a call came to that had been counted when it began.
+    pub(crate) fn note(&mut self, code: Code) {
+        if code == Code::Stopped {
+            self.0 |= Self::STOPPED;
+        }
+    }
+
+    fn add(&mut self, later: Counts) {
+        self.0 = (self.0 + u64::from(later.ran())) | (later.0 & (Self::STOPPED | Self::CLOSED));
+    }
+}
+
+/// What an emission came to.
+pub(crate) struct Tally {
+    pub(crate) counts: Counts,
+    pub(crate) report: Option<Box<Report>>,
+}
+
+impl Tally {
+    pub(crate) const NOTHING: Tally = Tally {
+        counts: Counts(0),
+        report: None,
+    };
+    pub(crate) const CLOSED: Tally = Tally {
+        counts: Counts(Counts::CLOSED),
+        report: None,
+    };
+
+    /// Adds what came of the emission later.
+    pub(crate) fn add(&mut self, later: Tally) {
+        self.counts.add(later.counts);
+        report::join(&mut self.report, later.report);
+    }
+}

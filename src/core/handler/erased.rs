@@ -1,0 +1,54 @@
+//! Events whose type was put aside, and what handlers return.
+
+use std::any::TypeId;
+use std::ptr::NonNull;
+
+use crate::core::handler::entry::{Code, Head, Round};
+use crate::core::handler::failures as faults;
+use crate::core::primitives::flavour::Primitives as Mode;
+use crate::outcome::{Flow, Outcome};
+use crate::topic::any_event::{AnyEvent, Subject};
+
+/// Turns what a handler returned into a code.
+#[inline(always)]
+pub(crate) fn code<M: Mode>(
+    head: &Head<M>,
+    subject: Option<&Subject>,
+    outcome: impl Outcome,
+) -> Code {
+    match outcome.settle() {
+        Ok(Flow::Continue) => Code::Ran,
+        Ok(Flow::Stop) => Code::Stopped,
+        Err(error) => faults::failed(head, subject, error),
+    }
+}
+
+/// Whether the handlers of this event are those of a pattern, which take any.
+#[inline(always)]
+pub(crate) fn is_any<E: 'static>() -> bool {
+    // Both are known to the compiler.
+    TypeId::of::<E>() == TypeId::of::<AnyEvent>()
+}
+
+/// Gives the event its type, or wraps it for a handler of a pattern.
+///
+/// # Safety
+///
+/// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
+/// [`AnyEvent`]. `again` says whether both are.
+#[inline(always)]
+pub(crate) unsafe fn with_event<E: 'static, C, R>(
+    event: NonNull<()>,
+    round: &mut Round<'_, C>,
+    again: bool,
+    f: impl FnOnce(&E, &mut Round<'_, C>) -> R,
+) -> R {
+    if is_any::<E>() && !again {
+        // SAFETY: the caller says so, and it goes before the subject and the event do.
+        let any = unsafe { AnyEvent::new(event, round.subject) };
+        // SAFETY: `E` is `AnyEvent`.
+        return f(unsafe { NonNull::from(&any).cast().as_ref() }, round);
+    }
+    // SAFETY: the caller says so. Whoever emits an `AnyEvent` again has one already.
+    f(unsafe { event.cast().as_ref() }, round)
+}

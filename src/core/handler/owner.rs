@@ -1,0 +1,24 @@
+//! The signal that a handler belongs to, as the handler sees it.
+
+use crate::core::handler::entry::{Anchor, Handle, Handler};
+use crate::core::primitives::flavour::Primitives as Mode;
+
+pub(crate) trait Owner<M: Mode>: Sized + 'static {
+    type Event: 'static;
+    type Context: 'static;
+    /// Removes the handler with this key and sequence number; whether it was there, and alive.
+    fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool;
+    /// What has the place of this handler now.
+    fn current(&self, key: u64, sequence: u64) -> Option<Handler<M, Self::Context>>;
+    /// Puts what `make` makes of a handler into its place; whether there was something.
+    fn exchange(
+        &self,
+        key: u64,
+        sequence: u64,
+        make: impl FnOnce(
+            &Anchor<M, dyn Handle<M, Self::Context>>,
+        ) -> Option<Anchor<M, dyn Handle<M, Self::Context>>>,
+    ) -> bool;
+    /// Whether the topic at this address has handlers of this pattern.
+    fn is_part_of(&self, signal: usize) -> bool;
+}

@@ -1,0 +1,163 @@
+//! What the two flavours differ in at the bottom: pointers, locks, counters, and whether a thread can
+//! wait for another. What a layer above needs of a flavour, it says in a trait of its own.
+
+use std::cell::{Cell, RefCell};
+use std::ops::{ControlFlow, Deref};
+use std::rc::{self, Rc};
+use std::sync::{self, Arc};
+use std::time::Instant;
+
+use crate::core::primitives::sync::{AtomicUsize, Condvar, Lock, Mutex, Word, lock};
+
+/// The flavour for any number of threads: handlers are `Send`, and `Sync` if called by reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {}
+
+/// The flavour for one thread: handlers may be anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {}
+
+/// Pointers, locks and counters of a flavour.
+pub trait Primitives: Sized + 'static {
+    type Word: Word;
+    type Lock<T>: Lock<T>;
+    type Ptr<T: ?Sized>: Deref<Target = T> + Clone;
+    type Weak<T: ?Sized>: Clone;
+    /// Wakes the threads that wait for a queue.
+    type Bell;
+    /// Whether a thread can wait for what another one does.
+    const WAITS: bool;
+
+    fn bell() -> Self::Bell;
+    fn ring(bell: &Self::Bell);
+    /// Asks under the lock, and again whenever the bell rings or the time is up that `ask` names,
+    /// until there is an answer.
+    fn wait<T, R>(
+        at: &Self::Lock<T>,
+        bell: &Self::Bell,
+        ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+    ) -> R;
+    fn ptr<T>(value: T) -> Self::Ptr<T>;
+    fn downgrade<T: ?Sized>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
+    fn upgrade<T: ?Sized>(weak: &Self::Weak<T>) -> Option<Self::Ptr<T>>;
+    /// A pointer to nothing.
+    fn nowhere<T>() -> Self::Weak<T>;
+    /// Whether there is anything left to point to.
+    fn exists<T: ?Sized>(weak: &Self::Weak<T>) -> bool;
+    /// Where `weak` points, for comparing.
+    fn address<T>(weak: &Self::Weak<T>) -> *const T;
+}
+
+impl Primitives for Shared {
+    type Word = AtomicUsize;
+    type Lock<T> = Mutex<T>;
+    type Ptr<T: ?Sized> = Arc<T>;
+    type Weak<T: ?Sized> = sync::Weak<T>;
+    type Bell = Condvar;
+    const WAITS: bool = true;
+
+    fn bell() -> Condvar {
+        Condvar::new()
+    }
+    fn ring(bell: &Condvar) {
+        bell.notify_all();
+    }
+    fn wait<T, R>(
+        at: &Mutex<T>,
+        bell: &Condvar,
+        mut ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+    ) -> R {
+        let mut guard = lock(at);
+        loop {
+            let until = match ask(&mut guard) {
+                ControlFlow::Break(answer) => return answer,
+                ControlFlow::Continue(until) => until,
+            };
+            guard = match until {
+                None => bell
+                    .wait(guard)
+                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    match bell.wait_timeout(guard, left) {
+                        Ok((guard, _)) => guard,
+                        Err(poisoned) => poisoned.into_inner().0,
+                    }
+                }
+            };
+        }
+    }
+    fn ptr<T>(value: T) -> Arc<T> {
+        Arc::new(value)
+    }
+    fn downgrade<T: ?Sized>(ptr: &Arc<T>) -> sync::Weak<T> {
+        Arc::downgrade(ptr)
+    }
+    fn upgrade<T: ?Sized>(weak: &sync::Weak<T>) -> Option<Arc<T>> {
+        weak.upgrade()
+    }
+    fn nowhere<T>() -> sync::Weak<T> {
+        sync::Weak::new()
+    }
+    fn exists<T: ?Sized>(weak: &sync::Weak<T>) -> bool {
+        weak.strong_count() > 0
+    }
+    fn address<T>(weak: &sync::Weak<T>) -> *const T {
+        weak.as_ptr()
+    }
+}
+
+impl Primitives for Local {
+    type Word = Cell<usize>;
+    type Lock<T> = RefCell<T>;
+    type Ptr<T: ?Sized> = Rc<T>;
+    type Weak<T: ?Sized> = rc::Weak<T>;
+    type Bell = ();
+    const WAITS: bool = false;
+
+    fn bell() {}
+    fn ring((): &()) {}
+    fn wait<T, R>(
+        at: &RefCell<T>,
+        (): &(),
+        ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+    ) -> R {
+        match at.with(ask) {
+            ControlFlow::Break(answer) => answer,
+            ControlFlow::Continue(_) => unreachable!("nobody else could end the wait"),
+        }
+    }
+    fn ptr<T>(value: T) -> Rc<T> {
+        Rc::new(value)
+    }
+    fn downgrade<T: ?Sized>(ptr: &Rc<T>) -> rc::Weak<T> {
+        Rc::downgrade(ptr)
+    }
+    fn upgrade<T: ?Sized>(weak: &rc::Weak<T>) -> Option<Rc<T>> {
+        weak.upgrade()
+    }
+    fn nowhere<T>() -> rc::Weak<T> {
+        rc::Weak::new()
+    }
+    fn exists<T: ?Sized>(weak: &rc::Weak<T>) -> bool {
+        weak.strong_count() > 0
+    }
+    fn address<T>(weak: &rc::Weak<T>) -> *const T {
+        weak.as_ptr()
+    }
+}
+
+/// What may be called by reference from wherever this flavour's events are emitted: for
+/// [`Shared`] anything `Send + Sync`, for [`Local`] anything. Sealed.
+pub trait Shares<T: ?Sized>: sealed::Shares<T> {}
+impl<T: ?Sized, M: sealed::Shares<T>> Shares<T> for M {}
+
+/// Not reachable from outside: what is `Send` must not be a matter of opinion. That the trait above
+/// has a blanket implementation keeps others from adding theirs.
+mod sealed {
+    use super::{Local, Shared};
+
+    pub trait Shares<T: ?Sized> {}
+    impl<T: ?Sized + Send + Sync> Shares<T> for Shared {}
+    impl<T: ?Sized> Shares<T> for Local {}
+}

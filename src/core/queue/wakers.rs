@@ -1,0 +1,26 @@
+//! The wakers of the futures that wait for a queue.
+
+use std::task::Waker;
+
+use slotmap::{SlotMap, new_key_type};
+use smallvec::SmallVec;
+
+new_key_type! { pub(crate) struct WakerKey; }
+
+/// The wakers of the futures that wait, each until it is woken or its future dropped.
+#[derive(Default)]
+pub(super) struct Wakers(pub(super) Option<SlotMap<WakerKey, Waker>>);
+
+pub(super) type Woken = SmallVec<[Waker; 2]>;
+
+impl Wakers {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(SlotMap::is_empty)
+    }
+
+    /// Takes out all. Their keys do not come back.
+    pub(super) fn take(&mut self) -> Woken {
+        let all = self.0.iter_mut().flat_map(SlotMap::drain);
+        all.map(|(_, waker)| waker).collect()
+    }
+}
