@@ -9,7 +9,7 @@ use crate::bus::Bus;
 use crate::core::bus::Bus as Core;
 use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread::MAX_DEPTH;
-use crate::core::settings::signal_info::Settings;
+use crate::core::settings::bus::Settings;
 use crate::executor::Executor;
 use crate::policy::Panics;
 

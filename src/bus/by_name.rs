@@ -11,7 +11,6 @@ use crate::core::registry::registry::Found;
 use crate::core::registry::unheld;
 use crate::core::signal::signal::Groups;
 use crate::error::DeferError;
-use crate::futures::emit_async::EmitAsync;
 use crate::outcome::Outcome;
 use crate::queue::delayed::Delayed;
 use crate::signal::demand::Demand;
@@ -48,18 +47,6 @@ impl<M: Mode> Bus<M> {
             Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, &mut ())),
             Found::Unheld(groups) => self.emit_unheld(groups, topic, event, &mut ()),
         }
-    }
-
-    /// Emits when it is awaited, and ends when all has ended that async handlers have started; see
-    /// [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic exists as long as the
-    /// future does.
-    ///
-    /// # Panics
-    ///
-    /// If the topic has another payload type.
-    #[track_caller]
-    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<M, E> {
-        self.signal(topic).emit_async(event)
     }
 
     /// Keeps the last event of a topic for those who subscribe later; see

@@ -8,8 +8,7 @@ use crate::core::registry::registry::Registry;
 use crate::outcome::Outcome;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
-use crate::topic::any_event::AnyEvent;
-use crate::topic::any_event::Kind;
+use crate::topic::any_event::{AnyEvent, Kind};
 use crate::topic::pattern::IntoPattern;
 
 impl<M: Mode, C: 'static> Bus<M, C> {

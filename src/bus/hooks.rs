@@ -11,10 +11,8 @@ use crate::core::settings::signal_info::Home;
 use crate::core::signal::signal::Group;
 use crate::core::signal::subscribe::Wish;
 use crate::failure::HandlerError;
-use crate::topic::Name;
-use crate::topic::any_event::AnyEvent;
-use crate::topic::any_event::Kind;
-use crate::topic::any_event::Subject;
+use crate::topic::any_event::{AnyEvent, Kind, Subject};
+use crate::topic::name::Name;
 
 impl<M: Mode, C: 'static> Bus<M, C> {
     /// Sets what is told of failures, in place of what was set before.

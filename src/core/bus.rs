@@ -3,7 +3,7 @@
 use crate::core::mode::Mode;
 use crate::core::queue::queue::Queue;
 use crate::core::registry::registry::Registry;
-use crate::core::settings::signal_info::Settings;
+use crate::core::settings::bus::Settings;
 use crate::failure::Place;
 
 pub(crate) struct Bus<M: Mode, C: 'static> {

@@ -2,23 +2,25 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::FusedFuture;
 
-use crate::core::emission::gathered as held;
-use crate::core::emission::run as emission;
+use crate::bus::Bus;
 use crate::core::emission::summary::Tally;
+use crate::core::emission::{gathered as held, run as emission};
 use crate::core::handler::entry::Handler;
 use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, Frame};
 use crate::core::settings::failure_source::drop_event;
-use crate::core::signal::signal::{Signal, horizon};
+use crate::core::signal::signal::{Signal as Core, horizon};
 use crate::core::waiting::async_handler::{Flight, boarding, poll_all, resume};
 use crate::failure::Place;
+use crate::signal::Signal;
 use crate::signal::emission::Emission;
+use crate::topic::Topic;
 
 /// An emission that ends when everything has ended that its handlers have started. Made by
 /// [`Signal::emit_async`](crate::flavour::Signal::emit_async).
@@ -32,7 +34,7 @@ use crate::signal::emission::Emission;
 /// If it is polled again when it has ended.
 #[must_use = "nothing is emitted until it is awaited"]
 pub struct EmitAsync<M: Mode, E: 'static> {
-    signal: M::Ptr<Signal<M, E, ()>>,
+    signal: M::Ptr<Core<M, E, ()>>,
     event: Option<M::Ptr<E>>,
     place: Place,
     in_order: bool,
@@ -46,8 +48,57 @@ pub struct EmitAsync<M: Mode, E: 'static> {
     tally: Tally,
 }
 
+impl<M: Mode, E: 'static> Signal<M, E> {
+    /// Emits when it is awaited, and ends when all has ended that [async
+    /// handlers](crate::flavour::Subscribe::on_async) have started.
+    ///
+    /// The handlers are called as by [`emit`](Self::emit), when the future is polled first; async ones
+    /// share the event, and what they start is polled together from then on, by whoever polls this, so
+    /// that two may wait for each other. [`in_order`](EmitAsync::in_order) runs them one after another.
+    /// Nested emissions, of handlers and of what they start, are not awaited.
+    ///
+    /// The [`Emission`] has the failures of all, and says `stopped` if one of them said so; when all have
+    /// ended, the first panic goes on. Each time it is woken it polls all that has not ended: O(n).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::Arc;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    ///
+    /// let saved = Signal::<u64>::new();
+    /// let _plain = saved.on(|bytes| println!("{bytes} bytes"));
+    /// let _backup = saved.subscribe().on_async(async |bytes: Arc<u64>| println!("copied {bytes}"));
+    /// let done = block_on(saved.emit_async(512));
+    /// assert_eq!(done.ran(), 2);
+    /// ```
+    #[track_caller]
+    pub fn emit_async(&self, event: E) -> EmitAsync<M, E> {
+        EmitAsync::new(self.core.clone(), event, Location::caller())
+    }
+}
+
+impl<M: Mode> Bus<M> {
+    /// Emits when it is awaited, and ends when all has ended that async handlers have started; see
+    /// [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic exists as long as the
+    /// future does.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<M, E> {
+        self.signal(topic).emit_async(event)
+    }
+}
+
 impl<M: Mode, E: 'static> EmitAsync<M, E> {
-    pub(crate) fn new(signal: M::Ptr<Signal<M, E, ()>>, event: E, place: Place) -> Self {
+    pub(crate) fn new(signal: M::Ptr<Core<M, E, ()>>, event: E, place: Place) -> Self {
         EmitAsync {
             signal,
             event: Some(M::ptr(event)),

@@ -1,6 +1,7 @@
 //! Events that wait to be delivered.
 
 pub(crate) mod bounded;
+pub(crate) mod deferring;
 pub(crate) mod delayed;
 pub(crate) mod drained;
 pub(crate) mod ready;
@@ -9,22 +10,18 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Carries, Mode, Shared, Shares};
 use crate::core::primitives::thread;
 use crate::core::queue::claim::{Claim, posted};
 use crate::core::queue::drain::Plan;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::queue::queued::Queued;
 use crate::core::queue::ready::Waited;
+use crate::core::settings::bus::Settings;
 use crate::core::settings::observer::hook;
-use crate::core::settings::signal_info::Settings;
 use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::Outcome;
 use crate::queue::drained::Drained;
 use crate::signal::Signal;
-use crate::signal::subscribe::Subscribe;
-use crate::signal::subscription::Subscription;
 
 /// Events that wait to be delivered by whoever drains it.
 ///
@@ -473,55 +470,6 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.core.is_closed()
-    }
-}
-
-impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
-    /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
-    ///
-    /// An emission asks the filter, claims from the limit, clones the event into the queue, and
-    /// goes on; whoever drains the queue calls the handler. So events have to be `Clone`, and of a
-    /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
-    /// over all topics and handlers of one queue.
-    ///
-    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
-    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
-    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
-    /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
-    ///
-    /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
-    /// this handler in every emission: keep the queue as long as the subscription. So is a
-    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission
-    /// waits.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Bus, Queue, Topic};
-    ///
-    /// const PROGRESS: Topic<u32> = Topic::new("job.progress");
-    /// struct App { percent: u32 }
-    ///
-    /// let bus = Bus::new();
-    /// let ui = Queue::<App>::with_context();
-    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app, percent| app.percent = *percent);
-    ///
-    /// let worker = std::thread::spawn({ let bus = bus.clone(); move || bus.emit(&PROGRESS, &40) });
-    /// assert_eq!(worker.join().unwrap().ran(), 1);
-    /// let mut app = App { percent: 0 };
-    /// ui.drain_with(&mut app);
-    /// assert_eq!(app.percent, 40);
-    /// ```
-    pub fn on_queue<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
-    where
-        D: 'static,
-        E: Clone,
-        F: Fn(&mut D, &E) -> R + 'static,
-        R: Outcome,
-        M: Carries<E> + Shares<F>,
-    {
-        let queue = M::downgrade(&queue.core);
-        self.finish(Queued::new(handler, queue, Core::call::<E>))
     }
 }
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::mode::{Mode, Shares};
-use crate::core::settings::observer::Hook;
-use crate::core::settings::observer::hook;
+use crate::core::settings::observer::{Hook, hook};
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
 

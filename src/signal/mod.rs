@@ -2,6 +2,7 @@
 
 pub(crate) mod demand;
 pub(crate) mod emission;
+pub(crate) mod forward;
 pub(crate) mod retain;
 pub(crate) mod scope;
 pub(crate) mod subscribe;
@@ -9,27 +10,22 @@ pub(crate) mod subscription;
 
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
-use std::time::Duration;
 
-use crate::core::emission::forward::Forward;
 use crate::core::emission::run::{run, run_lazy};
-use crate::core::handler::handler_fn::Filter;
 use crate::core::handler::handler_fn::{Always, Callee};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
-use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::mode::{Carries, Mode, Shares};
 use crate::core::queue::queue::Queue;
-use crate::core::settings::signal_info::{Home, Settings};
+use crate::core::settings::bus::Settings;
+use crate::core::settings::signal_info::Home;
 use crate::core::signal::signal::Signal as Core;
 use crate::core::signal::subscribe::Wish;
-use crate::error::DeferError;
-use crate::futures::emit_async::EmitAsync;
 use crate::outcome::Outcome;
 use crate::signal::emission::Emission;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
-use crate::topic::Name;
-use crate::topic::any_event::Kind;
-use crate::topic::any_event::Subject;
+use crate::topic::any_event::{Kind, Subject};
+use crate::topic::name::Name;
 
 /// The ordered handlers of one event; usable alone, or as the handle of a bus's topic.
 ///
@@ -139,41 +135,6 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     pub fn emit_lazy(&self, event: impl FnOnce() -> E) -> Emission {
         let tally = run_lazy(&self.core, event, &mut ());
         Emission::finish(tally, || self.core.home.settings.panics())
-    }
-}
-
-impl<M: Mode, E: 'static> Signal<M, E> {
-    /// Emits when it is awaited, and ends when all has ended that [async
-    /// handlers](crate::flavour::Subscribe::on_async) have started.
-    ///
-    /// The handlers are called as by [`emit`](Self::emit), when the future is polled first; async ones
-    /// share the event, and what they start is polled together from then on, by whoever polls this, so
-    /// that two may wait for each other. [`in_order`](EmitAsync::in_order) runs them one after another.
-    /// Nested emissions, of handlers and of what they start, are not awaited.
-    ///
-    /// The [`Emission`] has the failures of all, and says `stopped` if one of them said so; when all have
-    /// ended, the first panic goes on. Each time it is woken it polls all that has not ended: O(n).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::Signal;
-    /// use std::sync::Arc;
-    /// # fn block_on<F: Future>(future: F) -> F::Output {
-    /// #     let mut future = std::pin::pin!(future);
-    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
-    /// # }
-    ///
-    /// let saved = Signal::<u64>::new();
-    /// let _plain = saved.on(|bytes| println!("{bytes} bytes"));
-    /// let _backup = saved.subscribe().on_async(async |bytes: Arc<u64>| println!("copied {bytes}"));
-    /// let done = block_on(saved.emit_async(512));
-    /// assert_eq!(done.ran(), 2);
-    /// ```
-    #[track_caller]
-    pub fn emit_async(&self, event: E) -> EmitAsync<M, E> {
-        EmitAsync::new(self.core.clone(), event, Location::caller())
     }
 }
 
@@ -373,33 +334,6 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.subscribe().on_weak_with(target, handler)
     }
 
-    /// Emits each event on `target` as well, with the same context, until the subscription is dropped
-    /// or either signal goes or is closed. Keeps neither.
-    ///
-    /// The forwarding stands among the handlers as one of them; [`subscribe`](Self::subscribe) gives
-    /// it a priority or a filter. What it emits is an emission of its own: it reports the failures of
-    /// the target's handlers itself, a panic goes on from it to the outer emitter, and a
-    /// [`Stop`](crate::Flow::Stop) in it ends it alone. Signals that forward in a circle meet the
-    /// limit of nesting, which is an error and not the end of the stack.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::Signal;
-    ///
-    /// let (door, house) = (Signal::<&str>::new(), Signal::<&str>::new());
-    /// let _log = house.on(|what| println!("{what}"));
-    /// let sub = door.forward_to(&house);
-    /// assert_eq!(door.emit(&"opened").ran(), 1);
-    /// house.close();
-    /// assert!(!sub.is_active());
-    /// assert_eq!(door.emit(&"closed").ran(), 0);
-    /// ```
-    #[track_caller]
-    pub fn forward_to(&self, target: &Signal<M, E, C>) -> Subscription<M> {
-        self.subscribe().forward_to(target)
-    }
-
     fn plain(
         &self,
         callee: impl Callee<M, E, C>,
@@ -433,56 +367,6 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     pub fn emit_with(&self, context: &mut C, event: &E) -> Emission {
         let tally = run(&self.core, event, context);
         Emission::finish(tally, || self.core.home.settings.panics())
-    }
-
-    /// Puts an event into the queue of the bus, for whoever is subscribed when it is delivered.
-    ///
-    /// Events of all topics of a bus are delivered in the order they were deferred, by whoever
-    /// drains the queue. Takes the queue's lock for a moment, and allocates nothing once the queue
-    /// is warm. If the queue was empty, what [`on_ready`](crate::flavour::Queue::on_ready) set is
-    /// called here, on this thread.
-    ///
-    /// # Errors
-    ///
-    /// The event comes back if the signal or the queue was closed, if the queue is full, or if there
-    /// is none because the signal was not made by a bus.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Bus, Topic};
-    ///
-    /// let bus = Bus::new();
-    /// let key = bus.signal(&Topic::<char>::new("key"));
-    /// let _sub = key.on(|_| ());
-    /// key.defer('a')?;
-    /// assert_eq!(bus.drain().delivered(), 1);
-    /// # Ok::<(), slotcast::DeferError<char>>(())
-    /// ```
-    pub fn defer(&self, event: E) -> Result<(), DeferError<E>>
-    where
-        M: Carries<E>,
-    {
-        match &self.queue {
-            Some(queue) => queue.defer(&self.core, event),
-            None => Err(DeferError::NoQueue(event)),
-        }
-    }
-
-    /// Puts an event at the end of the queue of the bus, and takes back the one of this signal that
-    /// was put so and still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
-    ///
-    /// # Errors
-    ///
-    /// As [`defer`](Self::defer).
-    pub fn defer_latest(&self, event: E) -> Result<(), DeferError<E>>
-    where
-        M: Carries<E>,
-    {
-        match &self.queue {
-            Some(queue) => queue.defer_latest(&self.core, event),
-            None => Err(DeferError::NoQueue(event)),
-        }
     }
 
     /// How many handlers are connected, paused ones included; not those whose target has died. A
@@ -546,29 +430,6 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         WeakSignal {
             core: M::downgrade(&self.core),
             queue,
-        }
-    }
-}
-
-impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
-    /// Emits each event on another signal as well, until the subscription is dropped or either signal
-    /// goes or is closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
-    pub fn forward_to(self, target: &Signal<M, E, C>) -> Subscription<M> {
-        self.finish(Forward::new(&target.core))
-    }
-}
-
-impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
-    /// Like [`defer`](Self::defer), and waits for room at most so long; see
-    /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
-    ///
-    /// # Errors
-    ///
-    /// As `defer`, and if there was no room in time.
-    pub fn defer_timeout(&self, event: E, timeout: Duration) -> Result<(), DeferError<E>> {
-        match &self.queue {
-            Some(queue) => queue.defer_timeout(&self.core, event, timeout),
-            None => Err(DeferError::NoQueue(event)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use crate::topic::Name;
+use crate::topic::name::Name;
 
 /// Which of the two a subject is: a pattern need not have a wildcard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::PatternError;
-use crate::topic::{Name, checked, find_problem};
+use crate::topic::name::{Name, checked, find_problem};
 
 /// Names of topics, all at once: `order.*`, `order.>`, `*.failed`.
 ///

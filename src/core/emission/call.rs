@@ -11,11 +11,11 @@ use crate::core::handler::entry::{Code, Handler, Round};
 use crate::core::handler::failures::panicked as panicked_of;
 use crate::core::primitives::flavour::Primitives as Mode;
 use crate::core::primitives::thread;
+use crate::core::settings::bus::Settings;
 use crate::core::settings::failure_source as blame;
-use crate::core::settings::signal_info::Settings;
 use crate::failure::{Cause, HandlerError, Place};
-use crate::topic::Name;
 use crate::topic::any_event::Subject;
+use crate::topic::name::Name;
 
 /// Calls handlers, and tells of their failures.
 #[inline(always)]

@@ -8,8 +8,7 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 
 use crate::core::emission::gathered;
-use crate::core::handler::entry::Handler;
-use crate::core::handler::entry::{Anchor, Contents, Draft, Entity, Entry};
+use crate::core::handler::entry::{Anchor, Contents, Draft, Entity, Entry, Handler};
 use crate::core::primitives::sync::{Fault, Lock, planted};
 use crate::core::primitives::thread::{self, Frame};
 use crate::core::settings::failure_source::{drop_event, guarded};

@@ -24,7 +24,7 @@ mod on {
     use crate::core::failure::panics;
     use crate::failure::HandlerError;
     use crate::failure::Place;
-    use crate::topic::Name;
+    use crate::topic::name::Name;
 
     const TARGET: &str = "slotcast";
     /// Of spans, and of failures as they happen.
@@ -239,7 +239,7 @@ mod off {
 
     use crate::failure::HandlerError;
     use crate::failure::Place;
-    use crate::topic::Name;
+    use crate::topic::name::Name;
 
     #[derive(Clone)]
     pub(crate) struct Link;

@@ -3,9 +3,8 @@
 use std::any::Any;
 use std::ptr::NonNull;
 
-use crate::core::handler::entry::Keeper;
 use crate::core::handler::entry::{
-    Anchor, Code, Contents, Control, Entity, Entry, Handle, Head, Part, Round, state,
+    Anchor, Code, Contents, Control, Entity, Entry, Handle, Head, Keeper, Part, Round, state,
 };
 use crate::core::handler::erased::{is_any, with_event};
 use crate::core::handler::owner::Owner;

@@ -15,23 +15,21 @@ use crate::core::queue::claim::Claim;
 use crate::core::queue::delayed::{Delayed, Ticket};
 use crate::core::queue::envelope::{Parcel, Shelf, exchange};
 use crate::core::queue::index::Index;
-use crate::core::queue::lanes::Batch;
-use crate::core::queue::lanes::{Queues as Mode, Stores as Carries};
+use crate::core::queue::lanes::{Batch, Queues as Mode, Stores as Carries};
 use crate::core::queue::latest::{Latest, Now};
 use crate::core::queue::report::Tray;
 use crate::core::queue::target::Target;
 use crate::core::queue::wakers::Wakers;
+use crate::core::settings::bus::Settings;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::observer::Hook;
-use crate::core::settings::signal_info::{Home, Origin, Settings};
+use crate::core::settings::signal_info::{Home, Origin};
 use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
-use crate::failure::Place;
-use crate::failure::{Cause, HandlerError};
+use crate::failure::{Cause, HandlerError, Place};
 use crate::policy::Overflow;
-use crate::topic::Name;
-use crate::topic::any_event::Kind;
-use crate::topic::any_event::Subject;
+use crate::topic::any_event::{Kind, Subject};
+use crate::topic::name::Name;
 
 /// What only the holder of the lock touches. Nothing in here is dropped under it.
 pub(super) struct Inbox<M: Mode, C: 'static> {

@@ -17,15 +17,14 @@ use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::registry::listed::{Listed, Lists, WeakSignal};
 use crate::core::registry::trie::Trie;
-use crate::core::settings::signal_info::{Home, Settings};
+use crate::core::settings::bus::Settings;
+use crate::core::settings::signal_info::Home;
 use crate::core::signal::directory::{Directory, Signals};
 use crate::core::signal::signal::{Group, Groups, Signal, StrongGroup};
 use crate::error::WrongType;
 use crate::failure::Place;
-use crate::topic::Name;
-use crate::topic::any_event::AnyEvent;
-use crate::topic::any_event::Kind;
-use crate::topic::any_event::Subject;
+use crate::topic::any_event::{AnyEvent, Kind, Subject};
+use crate::topic::name::Name;
 
 new_key_type! { struct TopicKey; }
 

@@ -11,14 +11,12 @@ use crate::core::emission::summary::Tally;
 use crate::core::failure::trace::Follows;
 use crate::core::handler::entry::{Handler, rank};
 use crate::core::primitives::thread::{self, Frame};
-use crate::core::registry::registry::Registers as Mode;
-use crate::core::registry::registry::Registry;
+use crate::core::registry::registry::{Registers as Mode, Registry};
 use crate::core::settings::failure_source::drop_event_about;
 use crate::core::signal::directory::Directory;
-use crate::core::signal::signal::horizon;
-use crate::core::signal::signal::{Group, Groups};
-use crate::topic::Name;
+use crate::core::signal::signal::{Group, Groups, horizon};
 use crate::topic::any_event::{Kind, Subject};
+use crate::topic::name::Name;
 
 /// Calls the handlers of the patterns that a name matches which nobody holds. Nothing is kept of
 /// the name, and up to eight handlers are called without allocating.

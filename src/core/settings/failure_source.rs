@@ -6,7 +6,8 @@ use crate::core::failure::panics::{Payload, caught};
 use crate::core::failure::pending;
 use crate::core::failure::report::{self, Report};
 use crate::core::primitives::flavour::Primitives as Mode;
-use crate::core::settings::signal_info::{Home, Settings};
+use crate::core::settings::bus::Settings;
+use crate::core::settings::signal_info::Home;
 use crate::failure::{Cause, HandlerError, Place};
 use crate::topic::any_event::Subject;
 

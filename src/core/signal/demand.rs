@@ -5,8 +5,7 @@ use crate::core::reclaim::counted::Anchor;
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::observer::Hook;
 use crate::core::signal::directory::Signals as Mode;
-use crate::core::signal::signal::Groups;
-use crate::core::signal::signal::Signal;
+use crate::core::signal::signal::{Groups, Signal};
 
 impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Adds somebody who wants to know whether there are handlers, and says it if there are.

@@ -2,8 +2,7 @@
 
 use std::ptr::NonNull;
 
-use crate::core::handler::entry::Handler;
-use crate::core::handler::entry::{Anchor, Hold};
+use crate::core::handler::entry::{Anchor, Handler, Hold};
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, Frame};
 use crate::core::signal::directory::Signals as Mode;

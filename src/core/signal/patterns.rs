@@ -4,8 +4,7 @@ use crate::core::handler::entry::Handler;
 use crate::core::primitives::sync::{Fault, Lock, planted};
 use crate::core::reclaim::hazard::Tag;
 use crate::core::signal::directory::{Directory, Signals as Mode};
-use crate::core::signal::signal::Group;
-use crate::core::signal::signal::Signal;
+use crate::core::signal::signal::{Group, Signal};
 use crate::topic::any_event::Kind;
 
 impl<M: Mode, E, C: 'static> Signal<M, E, C> {

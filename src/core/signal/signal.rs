@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
-use crate::core::handler::entry::{Anchor, Handle};
-use crate::core::handler::entry::{Handler, rank};
+use crate::core::handler::entry::{Anchor, Handle, Handler, rank};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::Frame;

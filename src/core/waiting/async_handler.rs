@@ -19,8 +19,8 @@ use crate::core::handler::handler_fn::{Callee, Filter, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::thread::{self, Frame};
+use crate::core::settings::bus::Settings;
 use crate::core::settings::failure_source::guarded;
-use crate::core::settings::signal_info::Settings;
 use crate::executor::Executor;
 use crate::outcome::{BoxError, Flow, Outcome};
 

@@ -1,0 +1,130 @@
+//! What signals and subscriptions put into a queue.
+
+use std::time::Duration;
+
+use crate::core::handler::handler_fn::Filter;
+use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::queue::queue::Queue as Core;
+use crate::core::queue::queued::Queued;
+use crate::error::DeferError;
+use crate::outcome::Outcome;
+use crate::queue::Queue;
+use crate::signal::Signal;
+use crate::signal::subscribe::Subscribe;
+use crate::signal::subscription::Subscription;
+
+impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+    /// Puts an event into the queue of the bus, for whoever is subscribed when it is delivered.
+    ///
+    /// Events of all topics of a bus are delivered in the order they were deferred, by whoever
+    /// drains the queue. Takes the queue's lock for a moment, and allocates nothing once the queue
+    /// is warm. If the queue was empty, what [`on_ready`](crate::flavour::Queue::on_ready) set is
+    /// called here, on this thread.
+    ///
+    /// # Errors
+    ///
+    /// The event comes back if the signal or the queue was closed, if the queue is full, or if there
+    /// is none because the signal was not made by a bus.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// let key = bus.signal(&Topic::<char>::new("key"));
+    /// let _sub = key.on(|_| ());
+    /// key.defer('a')?;
+    /// assert_eq!(bus.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<char>>(())
+    /// ```
+    pub fn defer(&self, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        match &self.queue {
+            Some(queue) => queue.defer(&self.core, event),
+            None => Err(DeferError::NoQueue(event)),
+        }
+    }
+
+    /// Puts an event at the end of the queue of the bus, and takes back the one of this signal that
+    /// was put so and still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer).
+    pub fn defer_latest(&self, event: E) -> Result<(), DeferError<E>>
+    where
+        M: Carries<E>,
+    {
+        match &self.queue {
+            Some(queue) => queue.defer_latest(&self.core, event),
+            None => Err(DeferError::NoQueue(event)),
+        }
+    }
+}
+
+impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
+    /// Like [`defer`](Self::defer), and waits for room at most so long; see
+    /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As `defer`, and if there was no room in time.
+    pub fn defer_timeout(&self, event: E, timeout: Duration) -> Result<(), DeferError<E>> {
+        match &self.queue {
+            Some(queue) => queue.defer_timeout(&self.core, event, timeout),
+            None => Err(DeferError::NoQueue(event)),
+        }
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+    /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
+    ///
+    /// An emission asks the filter, claims from the limit, clones the event into the queue, and
+    /// goes on; whoever drains the queue calls the handler. So events have to be `Clone`, and of a
+    /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
+    /// over all topics and handlers of one queue.
+    ///
+    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
+    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
+    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
+    /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
+    ///
+    /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
+    /// this handler in every emission: keep the queue as long as the subscription. So is a
+    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission
+    /// waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Queue, Topic};
+    ///
+    /// const PROGRESS: Topic<u32> = Topic::new("job.progress");
+    /// struct App { percent: u32 }
+    ///
+    /// let bus = Bus::new();
+    /// let ui = Queue::<App>::with_context();
+    /// let _sub = bus.subscribe(&PROGRESS).on_queue(&ui, |app, percent| app.percent = *percent);
+    ///
+    /// let worker = std::thread::spawn({ let bus = bus.clone(); move || bus.emit(&PROGRESS, &40) });
+    /// assert_eq!(worker.join().unwrap().ran(), 1);
+    /// let mut app = App { percent: 0 };
+    /// ui.drain_with(&mut app);
+    /// assert_eq!(app.percent, 40);
+    /// ```
+    pub fn on_queue<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
+    where
+        D: 'static,
+        E: Clone,
+        F: Fn(&mut D, &E) -> R + 'static,
+        R: Outcome,
+        M: Carries<E> + Shares<F>,
+    {
+        let queue = M::downgrade(&queue.core);
+        self.finish(Queued::new(handler, queue, Core::call::<E>))
+    }
+}
