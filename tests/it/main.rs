@@ -19,7 +19,6 @@ mod log;
 mod memory;
 mod model;
 mod testing;
-#[path = "threads/waiting_cancel.rs"]
 mod threads;
 #[cfg(feature = "tracing")]
 mod trace;
