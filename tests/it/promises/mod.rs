@@ -8,7 +8,6 @@ mod changes;
 mod drops;
 mod failure;
 mod hooks;
-#[path = "lifetimes/replacing.rs"]
 mod lifetimes;
 mod misuse;
 mod order;
