@@ -17,4 +17,5 @@ mod queue_model;
 mod queue_room;
 mod queue_time;
 mod state;
+#[path = "waiting/next.rs"]
 mod waiting;
