@@ -17,5 +17,4 @@ mod queue_model;
 mod queue_room;
 mod queue_time;
 mod state;
-#[path = "waiting/next.rs"]
 mod waiting;
