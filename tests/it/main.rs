@@ -13,7 +13,6 @@ mod executors;
 mod gate;
 mod inside;
 #[cfg(feature = "jobs")]
-#[path = "jobs/waiting_inside.rs"]
 mod jobs;
 mod layers;
 mod log;
