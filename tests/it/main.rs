@@ -16,6 +16,7 @@ mod inside;
 mod jobs;
 mod layers;
 mod log;
+#[path = "memory/handlers.rs"]
 mod memory;
 mod model;
 mod testing;
