@@ -16,7 +16,6 @@ mod inside;
 mod jobs;
 mod layers;
 mod log;
-#[path = "memory/handlers.rs"]
 mod memory;
 mod model;
 mod testing;

@@ -1,0 +1,236 @@
+//! Promises 14 to 16: what a queue allocates, what waits in it, and what is left when it is empty.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use slotcast::flavour::{Bus, Queue, Signal};
+use slotcast::{Overflow, Topic};
+
+use super::{Either, Later, allocations_of, bytes_of, shuffle, subscribe_all_kinds, times};
+
+on_both! {
+    deferring_and_draining_allocates_nothing_once_warm;
+    queued_handlers_allocate_nothing_once_warm;
+    replacing_and_delaying_allocates_nothing_once_warm;
+    dropping_what_overflows_allocates_nothing_once_warm;
+    ten_million_moves_take_the_memory_of_one;
+    moves_between_those_of_another_topic_take_the_memory_of_two;
+    a_million_delayed_and_cancelled_leave_nothing;
+    a_hundred_thousand_delayed_events_cost_the_logarithm;
+    a_cleared_queue_is_as_small_as_a_new_one;
+    a_million_futures_leave_nothing;
+    a_burst_of_events_does_not_add_up;
+}
+
+fn deferring_and_draining_allocates_nothing_once_warm<M: Either>() {
+    const A: Topic<u32> = Topic::new("a");
+    const B: Topic<u32> = Topic::new("b");
+    const WIDE: Topic<[u64; 5]> = Topic::new("wide");
+    const TEXT: Topic<String> = Topic::new("text");
+    let bus = Bus::<M>::new();
+    let own = Queue::<M>::new();
+    let (a, b, wide, text) = (
+        bus.signal(&A),
+        bus.signal(&B),
+        bus.signal(&WIDE),
+        bus.signal(&TEXT),
+    );
+    let alone = Signal::<M, u32>::new();
+    let _subs = [&a, &b, &alone].map(subscribe_all_kinds);
+    let round = |events: usize| {
+        for n in 0..events {
+            // Runs of one topic, of one type, and changing with each event.
+            bus.defer(&A, 1).unwrap();
+            a.defer(2).unwrap();
+            b.defer(3).unwrap();
+            wide.defer([0; 5]).unwrap();
+            b.defer(4).unwrap();
+            if n % 3 == 0 {
+                text.defer(String::new()).unwrap();
+            }
+            own.defer(&a, 5).unwrap();
+            own.defer(&alone, 6).unwrap();
+        }
+        let drained = bus.drain();
+        assert_eq!(
+            (drained.delivered(), drained.remaining()),
+            (5 * events + events.div_ceil(3), 0)
+        );
+        assert_eq!(own.drain_one().remaining(), 2 * events - 1);
+        assert_eq!(own.drain_until_idle(usize::MAX).delivered(), 2 * events - 1);
+    };
+    // What is filled and what is drained change places.
+    round(20);
+    round(20);
+    assert_eq!(allocations_of(|| (1..=20).for_each(round)), 0);
+}
+
+fn queued_handlers_allocate_nothing_once_warm<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let handler: Later = |(), _| ();
+    let _subs = [
+        signal.subscribe().on_queue(&queue, handler),
+        signal
+            .subscribe()
+            .priority(3)
+            .label("later")
+            .limit(usize::MAX)
+            .on_queue(&queue, handler),
+    ];
+    let round = |events: usize| {
+        for n in 0..20 {
+            assert_eq!(signal.emit(&n).ran(), 2);
+        }
+        assert_eq!(queue.drain().delivered(), events);
+    };
+    round(40);
+    round(40);
+    assert_eq!(allocations_of(|| (0..20).for_each(|_| round(40))), 0);
+}
+
+fn replacing_and_delaying_allocates_nothing_once_warm<M: Either>() {
+    let (queue, number, wide) = (
+        Queue::<M>::new(),
+        Signal::<M, u32>::new(),
+        Signal::<M, [u64; 5]>::new(),
+    );
+    let _subs = subscribe_all_kinds(&number);
+    let start = Instant::now();
+    let round = || {
+        for n in 0..20 {
+            queue.defer(&number, n).unwrap();
+            queue.defer_latest(&number, n).unwrap();
+            queue.defer_latest(&wide, [0; 5]).unwrap();
+            queue.defer_at(start, &number, n).unwrap();
+            assert!(queue.defer_at(start, &wide, [0; 5]).unwrap().cancel());
+        }
+        assert_eq!(queue.drain_at(start).delivered(), 42);
+    };
+    round();
+    round();
+    assert_eq!(allocations_of(|| (0..20).for_each(|_| round())), 0);
+}
+
+fn dropping_what_overflows_allocates_nothing_once_warm<M: Either>() {
+    let queue = Queue::<M>::new().bounded(20, Overflow::DropOldest);
+    let (number, text) = (Signal::<M, u32>::new(), Signal::<M, String>::new());
+    let _subs = subscribe_all_kinds(&number);
+    let round = || {
+        for n in 0..40 {
+            queue.defer(&number, n).unwrap();
+            queue.defer(&text, String::new()).unwrap();
+        }
+        assert_eq!(queue.drain().delivered(), 20);
+    };
+    round();
+    round();
+    assert_eq!(allocations_of(|| (0..20).for_each(|_| round())), 0);
+}
+
+fn ten_million_moves_take_the_memory_of_one<M: Either>() {
+    let (queue, mouse) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    queue.defer_latest(&mouse, 0).unwrap();
+    queue.drain();
+    let millions = u32::try_from(times(10_000_000)).unwrap();
+    let moves = || (0..millions).for_each(|n| queue.defer_latest(&mouse, n).unwrap());
+    let allocations = allocations_of(|| assert_eq!(bytes_of(moves).0, 0));
+    assert_eq!((allocations, queue.len()), (0, 1));
+    assert_eq!(queue.drain().delivered(), 1);
+}
+
+fn moves_between_those_of_another_topic_take_the_memory_of_two<M: Either>() {
+    let queue = Queue::<M>::new();
+    let signals = [(); 3].map(|()| Signal::<M, u32>::new());
+    // One stays in front all the time.
+    signals
+        .iter()
+        .for_each(|it| queue.defer_latest(it, 0).unwrap());
+    let moves = || {
+        for _ in 0..times(100_000) {
+            queue.defer_latest(&signals[1], 0).unwrap();
+            queue.defer_latest(&signals[2], 0).unwrap();
+        }
+    };
+    assert_eq!(allocations_of(moves), 0);
+    assert_eq!((queue.len(), queue.drain().delivered()), (3, 3));
+}
+
+fn a_million_delayed_and_cancelled_leave_nothing<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let start = Instant::now();
+    let _stays = queue
+        .defer_at(start + Duration::from_secs(1), &signal, 0)
+        .unwrap();
+    let both = |n: usize| {
+        // In front of the one that stays, and behind it.
+        let delay = Duration::from_millis(u64::try_from(n % 2_000).unwrap());
+        let delayed = queue.defer_at(start + delay, &signal, 0).unwrap();
+        assert!(delayed.cancel());
+    };
+    (0..5_000).for_each(both);
+    assert_eq!(bytes_of(|| (0..times(1_000_000)).for_each(both)).0, 0);
+    assert_eq!(queue.delayed(), 1);
+}
+
+/// A quadratic one would take minutes.
+fn a_hundred_thousand_delayed_events_cost_the_logarithm<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let (start, count) = (Instant::now(), times(100_000));
+    let mut delays: Vec<_> = (0..count).collect();
+    shuffle(&mut delays);
+    let mut last = 0;
+    for delay in &delays {
+        let delay = Duration::from_millis(u64::try_from(*delay).unwrap());
+        queue.defer_at(start + delay, &signal, 0).unwrap();
+    }
+    for now in (0..count).step_by(count / 100) {
+        let now = Duration::from_millis(u64::try_from(now).unwrap());
+        last += queue.drain_at(start + now).delivered();
+    }
+    assert_eq!(last + queue.delayed(), count);
+    assert_eq!(queue.clear() + last, count);
+}
+
+fn a_cleared_queue_is_as_small_as_a_new_one<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let start = Instant::now();
+    let go = || {
+        for _ in 0..times(100_000) {
+            queue.defer(&signal, 1).unwrap();
+            queue.defer_at(start, &signal, 1).unwrap();
+        }
+        queue.defer_latest(&signal, 1).unwrap();
+        assert_eq!(queue.clear(), 2 * times(100_000) + 1);
+    };
+    go();
+    assert_eq!(bytes_of(go).0, 0);
+}
+
+fn a_million_futures_leave_nothing<M: Either>() {
+    let queue = Queue::<M>::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut both = |_: usize| {
+        let mut ready = queue.ready();
+        assert!(Pin::new(&mut ready).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut ready).poll(&mut context).is_pending());
+    };
+    both(0);
+    assert_eq!(bytes_of(|| (0..times(1_000_000)).for_each(both)).0, 0);
+}
+
+fn a_burst_of_events_does_not_add_up<M: Either>() {
+    let bus = Bus::<M>::new();
+    let topics = ["a", "b"].map(|name| bus.signal(&Topic::<u32>::new(name)));
+    let burst = || {
+        for _ in 0..times(100_000) {
+            topics.iter().for_each(|topic| topic.defer(1).unwrap());
+        }
+        assert_eq!(bus.drain().delivered(), 2 * times(100_000));
+    };
+    // What is filled and what is drained change places.
+    burst();
+    burst();
+    assert_eq!(bytes_of(|| (0..3).for_each(|_| burst())).0, 0);
+}

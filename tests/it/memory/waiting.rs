@@ -1,0 +1,53 @@
+//! Promises 14 and 21: what futures for one event and streams allocate, and leave behind.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use slotcast::Overflow;
+use slotcast::flavour::Signal;
+
+use super::{Either, allocations_of, bytes_of, times};
+
+on_both! {
+    a_million_waiters_leave_nothing;
+    streams_allocate_nothing_once_warm;
+}
+
+fn a_million_waiters_leave_nothing<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut round = |n: u32| {
+        // Dropped unpolled, dropped while it waits, dropped with its event inside, and awaited.
+        drop(signal.next());
+        let mut nexts = [signal.next(), signal.next(), signal.next()];
+        let [waits, _, awaited] = &mut nexts;
+        assert!(Pin::new(waits).poll(&mut context).is_pending());
+        signal.emit(&n);
+        assert!(Pin::new(awaited).poll(&mut context).is_ready());
+        drop(nexts);
+        let mut streams =
+            [Overflow::DropOldest, Overflow::DropNewest].map(|it| signal.stream(1, it));
+        signal.emit(&n);
+        signal.emit(&n);
+        assert_eq!(streams[1].try_next(), Some(Ok(n)));
+    };
+    (0..10).for_each(&mut round);
+    let (bytes, ()) = bytes_of(|| (0..u32::try_from(times(100_000)).unwrap()).for_each(round));
+    assert_eq!((bytes, signal.len()), (0, 0));
+}
+
+fn streams_allocate_nothing_once_warm<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let mut streams = [Overflow::DropOldest, Overflow::DropNewest].map(|it| signal.stream(8, it));
+    let mut round = || {
+        (0..20).for_each(|n| _ = signal.emit(&n));
+        for stream in &mut streams {
+            while stream.try_next().is_some() {}
+        }
+    };
+    round();
+    // For the other side of the buffer.
+    round();
+    assert_eq!(allocations_of(|| (0..100).for_each(|_| round())), 0);
+}
