@@ -1,0 +1,50 @@
+//! Patterns against the topics that they match.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use loom::thread;
+use slotcast::{Bus, Topic};
+
+use super::{Captures, model};
+
+const TOPIC: Topic<u32> = Topic::new("room.one");
+
+/// Planted: `Unrenewed`.
+#[test]
+fn cancel_of_a_pattern_against_emit_drops_captures_promptly() {
+    model(|| {
+        let bus = Bus::new();
+        let signal = bus.signal(&TOPIC);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let _stays = bus.on_pattern("room.*", |_| ());
+        let sub = bus.on_pattern("room.*", move |_| captures.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        sub.cancel();
+        emitting.join().unwrap();
+        assert_eq!(dropped.load(SeqCst), 1);
+        assert_eq!(signal.emit(&2).ran(), 1);
+    });
+}
+
+/// Planted: `Unattached`.
+#[test]
+fn a_pattern_and_a_topic_that_meet_find_each_other() {
+    model(|| {
+        let bus = Bus::new();
+        let subscribing = thread::spawn({
+            let bus = bus.clone();
+            move || bus.on_pattern("room.*", |_| ())
+        });
+        let signal = bus.signal(&TOPIC);
+        signal.emit(&0);
+        let sub = subscribing.join().unwrap();
+        assert_eq!(signal.emit(&1).ran(), 1);
+        drop(sub);
+        assert_eq!(signal.emit(&2).ran(), 0);
+    });
+}

@@ -1,0 +1,171 @@
+//! Queues: wakes, room, and the end.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use loom::thread;
+use slotcast::{Overflow, Queue, Signal};
+
+use super::{block_on, model};
+
+/// Whoever drains when it is woken, and only then, gets everything. Planted: `Unwoken`.
+#[test]
+fn a_wake_is_never_lost() {
+    model(|| {
+        let queue = Queue::new();
+        let (wakes, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        queue.on_ready({
+            let wakes = wakes.clone();
+            move || _ = wakes.fetch_add(1, SeqCst)
+        });
+        let post = |queue: &Queue| {
+            let done = done.clone();
+            queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap();
+        };
+        post(&queue);
+        let posting = thread::spawn({
+            let (queue, done) = (queue.clone(), done.clone());
+            move || queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap()
+        });
+        let drain_if_woken = || {
+            if wakes.swap(0, SeqCst) > 0 {
+                queue.drain();
+            }
+        };
+        drain_if_woken();
+        posting.join().unwrap();
+        // At most one more: the first drain may have left the second event behind.
+        drain_if_woken();
+        assert_eq!(done.load(SeqCst), 2);
+    });
+}
+
+/// Planted: `Untolled`.
+#[test]
+fn run_returns_when_the_queue_is_closed_and_empty() {
+    model(|| {
+        let queue = Queue::new();
+        let done = Arc::new(AtomicUsize::new(0));
+        let running = thread::spawn({
+            let queue = queue.clone();
+            move || queue.run().delivered()
+        });
+        let posted = done.clone();
+        queue.post(move || _ = posted.fetch_add(1, SeqCst)).unwrap();
+        queue.close();
+        assert_eq!(running.join().unwrap(), 1);
+        assert_eq!(done.load(SeqCst), 1);
+    });
+}
+
+/// A task that drains whenever `ready` says so, and only then, gets everything. Planted: `Unheard`.
+#[test]
+fn ready_is_never_left_waiting() {
+    model(|| {
+        let queue = Queue::new();
+        let done = Arc::new(AtomicUsize::new(0));
+        let posting = thread::spawn({
+            let (queue, done) = (queue.clone(), done.clone());
+            move || queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap()
+        });
+        assert!(block_on(queue.ready()));
+        assert_eq!(queue.drain().delivered(), 1);
+        posting.join().unwrap();
+        assert_eq!(done.load(SeqCst), 1);
+    });
+}
+
+/// Planted: `Untolled`.
+#[test]
+fn ready_ends_when_the_queue_is_closed() {
+    model(|| {
+        let queue = Queue::new();
+        let waiting = thread::spawn({
+            let queue = queue.clone();
+            move || block_on(queue.ready())
+        });
+        queue.close();
+        assert!(!waiting.join().unwrap());
+    });
+}
+
+/// Whoever waits for room gets it from the drain. Planted: `Roomless`.
+#[test]
+fn a_drain_makes_room_for_those_who_wait() {
+    model(|| {
+        let (queue, signal) = (Queue::new().bounded(1, Overflow::Block), Signal::new());
+        queue.defer(&signal, 1).unwrap();
+        let waiting = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer(&signal, 2).unwrap()
+        });
+        assert!(queue.drain().delivered() >= 1);
+        waiting.join().unwrap();
+        queue.clear();
+    });
+}
+
+/// Planted: `Untolled`.
+#[test]
+fn whoever_waits_for_room_is_told_of_the_end() {
+    model(|| {
+        let (queue, signal) = (Queue::new().bounded(1, Overflow::Block), Signal::new());
+        queue.defer(&signal, 1).unwrap();
+        let waiting = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer(&signal, 2).is_err()
+        });
+        queue.close();
+        assert!(waiting.join().unwrap());
+        assert_eq!(queue.clear(), 1);
+    });
+}
+
+/// What is delayed does not keep `run` once the queue is closed. Planted: `Untolled`.
+#[test]
+fn run_does_not_wait_for_what_is_delayed_in_a_closed_queue() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::new());
+        let running = thread::spawn({
+            let queue = queue.clone();
+            move || queue.run().delivered()
+        });
+        let century = std::time::Duration::MAX;
+        queue.defer_after(century, &signal, 1).unwrap();
+        queue.close();
+        assert_eq!(running.join().unwrap(), 0);
+        assert_eq!(queue.clear(), 1);
+    });
+}
+
+/// An event is delivered, or replaced by one that is. Planted: `Unwoken`.
+#[test]
+fn the_latest_event_arrives() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::new());
+        let (wakes, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        queue.on_ready({
+            let wakes = wakes.clone();
+            move || _ = wakes.fetch_add(1, SeqCst)
+        });
+        let _sub = signal.on({
+            let seen = seen.clone();
+            move |n: &usize| seen.store(*n, SeqCst)
+        });
+        // In front, so that the drain takes the other some time before it delivers it.
+        queue.post(|| ()).unwrap();
+        queue.defer_latest(&signal, 1).unwrap();
+        let replacing = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer_latest(&signal, 2).unwrap()
+        });
+        let drain_if_woken = || {
+            if wakes.swap(0, SeqCst) > 0 {
+                queue.drain();
+            }
+        };
+        drain_if_woken();
+        replacing.join().unwrap();
+        drain_if_woken();
+        assert_eq!(seen.load(SeqCst), 2);
+    });
+}
