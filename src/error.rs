@@ -75,14 +75,14 @@ impl PatternError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "topic {topic:?} carries `{registered}`, as first used at {place}, and not `{requested}`: \
+    "topic {topic:?} carries `{registered}`, as first used at {location}, and not `{requested}`: \
      use another name or the same type"
 )]
 pub struct WrongType {
     pub(crate) topic: String,
     pub(crate) registered: &'static str,
     pub(crate) requested: &'static str,
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) location: &'static Location<'static>,
 }
 
 impl WrongType {
@@ -106,8 +106,8 @@ impl WrongType {
 
     /// Where the topic was used first.
     #[must_use]
-    pub fn place(&self) -> &'static Location<'static> {
-        self.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::DeferErrorKind;
 use crate::outcome::BoxError;
 
 /// A line of the user's code.
-pub(crate) type Place = &'static std::panic::Location<'static>;
+pub(crate) type CallSite = &'static std::panic::Location<'static>;
 
 /// How a handler, or the delivery to it, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ pub enum FailureKind {
 pub struct HandlerError {
     pub(crate) topic: Cow<'static, str>,
     pub(crate) label: Option<Box<str>>,
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) location: &'static Location<'static>,
     pub(crate) cause: Cause,
 }
 
@@ -91,8 +91,8 @@ impl HandlerError {
     /// The line that subscribed the handler; where no handler is to blame, the line that emitted,
     /// drained or made the queue.
     #[must_use]
-    pub fn place(&self) -> &'static Location<'static> {
-        self.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 
     /// How it failed.
@@ -124,10 +124,15 @@ impl HandlerError {
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HandlerError { topic, place, .. } = self;
+        let HandlerError {
+            topic, location, ..
+        } = self;
         let who = |f: &mut fmt::Formatter<'_>| match &self.label {
-            Some(label) => write!(f, "handler {label:?} of {topic:?} (subscribed at {place})"),
-            None => write!(f, "handler of {topic:?} (subscribed at {place})"),
+            Some(label) => write!(
+                f,
+                "handler {label:?} of {topic:?} (subscribed at {location})"
+            ),
+            None => write!(f, "handler of {topic:?} (subscribed at {location})"),
         };
         match &self.cause {
             Cause::Failed(error) => {
@@ -144,7 +149,7 @@ impl fmt::Display for HandlerError {
             ),
             Cause::NestedDrain => write!(
                 f,
-                "drain at {place} was refused: this thread is inside a drain already"
+                "drain at {location} was refused: this thread is inside a drain already"
             ),
             Cause::Reentered => {
                 who(f)?;
@@ -167,13 +172,13 @@ impl fmt::Display for HandlerError {
             #[cfg(feature = "jobs")]
             Cause::Unqueued(kind) => write!(
                 f,
-                "outcome of a job was not delivered to the callback that was added at {place}: {kind}"
+                "outcome of a job was not delivered to the callback that was added at {location}: {kind}"
             ),
             Cause::Undelivered(count) => {
                 let events = if *count == 1 { "event" } else { "events" };
                 write!(
                     f,
-                    "queue made at {place} was dropped with {count} {events} inside"
+                    "queue made at {location} was dropped with {count} {events} inside"
                 )
             }
         }
@@ -185,7 +190,7 @@ impl fmt::Debug for HandlerError {
         f.debug_struct("HandlerError")
             .field("topic", &self.topic)
             .field("label", &self.label)
-            .field("place", &format_args!("{}", self.place))
+            .field("place", &format_args!("{}", self.location))
             .field("kind", &self.kind())
             .field("message", &format_args!("{self}"))
             .finish()

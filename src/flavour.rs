@@ -2,7 +2,7 @@
 //!
 //! Programs name [`slotcast::Bus`](crate::Bus) or [`slotcast::local::Bus`](crate::local::Bus),
 //! which are these types with the flavour filled in. The flavour decides what handlers and events
-//! have to be, by two traits: [`Shares`] for what is called by reference, [`Carries`] for what is
+//! have to be, by two traits: [`SyncBound`] for what is called by reference, [`SendBound`] for what is
 //! handed over.
 //!
 //! # Examples
@@ -21,7 +21,7 @@ use crate::core::mode::Mode;
 
 pub use crate::bus::builder::BusBuilder;
 pub use crate::bus::{Bus, WeakBus};
-pub use crate::core::mode::{Carries, Local, Shared, Shares};
+pub use crate::core::mode::{Local, SendBound, Shared, SyncBound};
 pub use crate::futures::emit_all::EmitAll;
 pub use crate::futures::emit_async::EmitAsync;
 pub use crate::futures::next::Next;

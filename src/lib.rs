@@ -156,7 +156,7 @@
 //! 12. User code never runs while a lock is held or a registry borrowed: no handler, filter, hook,
 //!     wake, `Drop` or `Clone`. Two turns are held while handlers run: that of a drain, and that of a
 //!     handler subscribed by [`on_mut`](flavour::Subscribe::on_mut), which guards its own state alone.
-//!     Entered again from its own call such a handler is refused, with an error.
+//!     ScopedDepthGuard again from its own call such a handler is refused, with an error.
 //! 13. What a cancelled handler captured is dropped once, outside of any lock, by the time the last
 //!     emission ends that could still be inside it; at once when there is none. A panic in that
 //!     `Drop`, or in that of an event, keeps no other from being dropped.
@@ -164,7 +164,7 @@
 //!     bursts, or by names; nor does a [`Scope`] by subscriptions that have ended. A topic exists
 //!     while a handle, a handler of its own, a deferred event, a [`Demand`] or what it retains holds
 //!     it; its name and type are bound as long. Patterns are resolved when either side is added; a
-//!     name that nobody holds is matched on the fly, and nothing is kept of it. Asking about a name
+//!     name that nobody holds is matched on the fly, and nothing is kept of it. FilterGuard about a name
 //!     does not create it. A bound keeps a queue from growing, and so does
 //!     [`defer_latest`](flavour::Queue::defer_latest).
 //! 15. Emitting allocates nothing after a thread's first emission, while the handlers stay the same
@@ -237,10 +237,10 @@
 //!   target `slotcast`:
 //!   - at level `DEBUG`, a span `emission` around the handlers of each emission that has any, with
 //!     `topic`, `ran` and, if a handler stopped it, `stopped`; and a span `call` around each queued
-//!     or posted call, with `topic`, `label` and `place`. The span of a deferred event follows from
+//!     or posted call, with `topic`, `label` and `location`. The span of a deferred event follows from
 //!     the one that was current when it was deferred, which is kept open until the delivery;
 //!   - at level `DEBUG`, an event for each failure of a handler, as it happens and inside of its
-//!     span, with `topic`, `label`, `place` and `kind`;
+//!     span, with `topic`, `label`, `location` and `kind`;
 //!   - at level `ERROR`, what would be a line on standard error. It still is one where the thread has
 //!     no subscriber.
 //!

@@ -21,7 +21,7 @@
 
 use crate::flavour::{self, Local};
 
-/// Signals by name, and one queue for what is deferred: see [`flavour::Bus`].
+/// SignalFlavour by name, and one queue for what is deferred: see [`flavour::Bus`].
 pub type Bus<C = ()> = flavour::Bus<Local, C>;
 /// Decides what a bus does with panics and endless recursion: see [`flavour::BusBuilder`].
 pub type BusBuilder<C = ()> = flavour::BusBuilder<Local, C>;

@@ -9,7 +9,7 @@ use crate::bus::Bus;
 use crate::core::bus::Bus as Core;
 use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread::MAX_DEPTH;
-use crate::core::settings::bus::Settings;
+use crate::core::settings::bus::BusConfig;
 use crate::executor::Executor;
 use crate::policy::Panics;
 
@@ -69,9 +69,9 @@ impl<M: Mode, C: 'static> BusBuilder<M, C> {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Bus<M, C> {
-        let settings = Settings::<M>::new(self.panics, self.max_depth, self.executor);
+        let config = BusConfig::<M>::new(self.panics, self.max_depth, self.executor);
         Bus {
-            core: M::ptr(Core::new(settings, Location::caller())),
+            core: M::ptr(Core::new(config, Location::caller())),
         }
     }
 }

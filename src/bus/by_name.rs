@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::bus::Bus;
 use crate::core::emission::run as emission;
-use crate::core::emission::summary::Tally;
-use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::emission::summary::EmissionSummary;
+use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::registry::registry::Found;
 use crate::core::registry::unheld;
-use crate::core::signal::signal::Groups;
+use crate::core::signal::signal::PatternSignals;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::queue::delayed::Delayed;
@@ -45,7 +45,7 @@ impl<M: Mode> Bus<M> {
     pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
         match self.find(topic) {
             Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, &mut ())),
-            Found::Unheld(groups) => self.emit_unheld(groups, topic, event, &mut ()),
+            Found::Unheld(patterns) => self.emit_unheld(patterns, topic, event, &mut ()),
         }
     }
 
@@ -59,7 +59,7 @@ impl<M: Mode> Bus<M> {
     pub fn retain_last<E>(&self, topic: &Topic<E>)
     where
         E: Clone + 'static,
-        M: Shares<E>,
+        M: SyncBound<E>,
     {
         self.signal(topic).retain_last();
     }
@@ -74,7 +74,7 @@ impl<M: Mode> Bus<M> {
     pub fn retain<E>(&self, topic: &Topic<E>, events: usize)
     where
         E: Clone + 'static,
-        M: Shares<E>,
+        M: SyncBound<E>,
     {
         self.signal(topic).retain(events);
     }
@@ -92,7 +92,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         E: 'static,
         F: Fn(&E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.signal(topic).on(handler)
     }
@@ -109,7 +109,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         E: 'static,
         F: Fn(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.signal(topic).on_with(handler)
     }
@@ -126,7 +126,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         E: 'static,
         F: FnOnce(&E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.signal(topic).once(handler)
     }
@@ -143,7 +143,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         E: 'static,
         F: FnOnce(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.signal(topic).once_with(handler)
     }
@@ -160,7 +160,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         E: 'static,
         F: FnMut(&E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.signal(topic).on_mut(handler)
     }
@@ -177,7 +177,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         E: 'static,
         F: FnMut(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.signal(topic).on_mut_with(handler)
     }
@@ -200,7 +200,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         T: ?Sized + 'static,
         F: Fn(&T, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<T> + Shares<F>,
+        M: SyncBound<T> + SyncBound<F>,
     {
         self.signal(topic).on_weak(target, handler)
     }
@@ -223,7 +223,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         T: ?Sized + 'static,
         F: Fn(&T, &mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<T> + Shares<F>,
+        M: SyncBound<T> + SyncBound<F>,
     {
         self.signal(topic).on_weak_with(target, handler)
     }
@@ -249,7 +249,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     where
         E: 'static,
         F: Fn(bool) + 'static,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.signal(topic).on_demand(tell)
     }
@@ -265,7 +265,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     pub fn emit_with<E: 'static>(&self, context: &mut C, topic: &Topic<E>, event: &E) -> Emission {
         match self.find(topic) {
             Found::Topic(signal) => self.finish(emission::run(&signal, event, context)),
-            Found::Unheld(groups) => self.emit_unheld(groups, topic, || event, context),
+            Found::Unheld(patterns) => self.emit_unheld(patterns, topic, || event, context),
         }
     }
 
@@ -282,12 +282,12 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     #[track_caller]
     pub fn defer<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         let Bus { core } = self;
         match core
             .queue
-            .defer_again(&core.registry.settings, &topic.name, event)
+            .defer_again(&core.registry.config, &topic.name, event)
         {
             Ok(()) => Ok(()),
             Err(event) => self.signal(topic).defer(event),
@@ -322,7 +322,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     #[track_caller]
     pub fn defer_latest<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.signal(topic).defer_latest(event)
     }
@@ -345,7 +345,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         event: E,
     ) -> Result<Delayed<M, C>, DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.signal(topic).defer_after(delay, event)
     }
@@ -358,14 +358,14 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
-    fn finish(&self, tally: Tally) -> Emission {
-        Emission::finish(tally, || self.core.registry.settings.panics())
+    fn finish(&self, summary: EmissionSummary) -> Emission {
+        Emission::finish(summary, || self.core.registry.config.panics())
     }
 
     #[track_caller]
     fn emit_unheld<E: 'static, B: Borrow<E>>(
         &self,
-        groups: Groups<M, C>,
+        patterns: PatternSignals<M, C>,
         topic: &Topic<E>,
         event: impl FnOnce() -> B,
         context: &mut C,
@@ -373,7 +373,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         let registry = &self.core.registry;
         self.finish(unheld::run_unheld(
             registry,
-            groups,
+            patterns,
             &topic.name,
             event,
             context,

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::bus::Bus;
-use crate::core::mode::{Mode, Shares};
+use crate::core::mode::{Mode, SyncBound};
 use crate::core::registry::registry::Registry;
 use crate::outcome::Outcome;
 use crate::signal::subscribe::Subscribe;
@@ -46,7 +46,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     where
         F: Fn(&AnyEvent) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.subscribe_pattern(pattern).on(handler)
     }
@@ -61,7 +61,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     where
         F: Fn(&mut C, &AnyEvent) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.subscribe_pattern(pattern).on_with(handler)
     }
@@ -98,11 +98,11 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// ```
     #[track_caller]
     pub fn subscribe_pattern(&self, pattern: impl IntoPattern) -> Subscribe<M, AnyEvent, C> {
-        let (pattern, place) = (pattern.into_pattern(), Location::caller());
+        let (pattern, location) = (pattern.into_pattern(), Location::caller());
         let registry = &self.core.registry;
-        let group = Registry::<M, C>::signal(registry, Kind::Pattern, &pattern.text, place);
-        match group {
-            Ok(group) => Subscribe::new(group, place),
+        let pattern = Registry::<M, C>::signal(registry, Kind::Pattern, &pattern.text, location);
+        match pattern {
+            Ok(pattern) => Subscribe::new(pattern, location),
             Err(_) => unreachable!("patterns have one type"),
         }
     }

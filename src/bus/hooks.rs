@@ -5,13 +5,13 @@ use std::panic::Location;
 use crate::bus::Bus;
 use crate::core::handler::handler_fn::Always;
 use crate::core::handler::unhandled::Unhandled;
-use crate::core::mode::{Mode, Shares};
-use crate::core::settings::observer::hook;
-use crate::core::settings::signal_info::Home;
-use crate::core::signal::signal::Group;
-use crate::core::signal::subscribe::Wish;
+use crate::core::mode::{Mode, SyncBound};
+use crate::core::settings::observer::observer;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::signal::PatternSignal;
+use crate::core::signal::subscribe::SubscribeOptions;
 use crate::failure::HandlerError;
-use crate::topic::any_event::{AnyEvent, Kind, Subject};
+use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
 use crate::topic::name::Name;
 
 impl<M: Mode, C: 'static> Bus<M, C> {
@@ -41,10 +41,10 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     pub fn set_error_hook<F>(&self, tell: F)
     where
         F: Fn(&HandlerError) + 'static,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
-        let hook = hook(tell, Location::caller());
-        self.core.registry.settings.set_hook(hook);
+        let hook = observer(tell, Location::caller());
+        self.core.registry.config.set_hook(hook);
     }
 
     /// Sets who is told of events that nobody handles, in place of who was before.
@@ -78,21 +78,21 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     pub fn set_unhandled_hook<F>(&self, tell: F)
     where
         F: Fn(&AnyEvent) + 'static,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
-        let home = Home {
-            subject: Subject::new::<AnyEvent>(Kind::Topic, Name::Fixed("(unhandled)")),
-            topic: 0,
-            settings: self.core.registry.settings.clone(),
+        let info = SignalInfo {
+            topic_info: TopicInfo::new::<AnyEvent>(Kind::Topic, Name::Fixed("(unhandled)")),
+            key: 0,
+            config: self.core.registry.config.clone(),
         };
-        let group = M::ptr(Group::<M, C>::new(home, None, Vec::new()));
-        let wish = Wish::new(Location::caller());
-        drop(Group::<M, C>::subscribe(
-            &group,
-            wish,
+        let pattern = M::ptr(PatternSignal::<M, C>::new(info, None, Vec::new()));
+        let options = SubscribeOptions::new(Location::caller());
+        drop(PatternSignal::<M, C>::subscribe(
+            &pattern,
+            options,
             Always,
             Unhandled(tell),
         ));
-        self.core.registry.set_unhandled(group);
+        self.core.registry.set_unhandled(pattern);
     }
 }

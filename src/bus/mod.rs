@@ -1,4 +1,4 @@
-//! Signals by name, and one queue.
+//! SignalFlavour by name, and one queue.
 
 pub(crate) mod builder;
 pub(crate) mod by_name;
@@ -19,7 +19,7 @@ use crate::signal::subscription::SubscriptionId;
 use crate::topic::Topic;
 use crate::topic::any_event::Kind;
 
-/// Signals by name, and one queue for what is deferred.
+/// SignalFlavour by name, and one queue for what is deferred.
 ///
 /// A handle is cheap to clone, and all clones are the same bus. A handler that captures its own bus
 /// keeps it for ever: capture a [`downgrade`](Self::downgrade).
@@ -156,8 +156,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// If the topic has another payload type; the error names both, and where the first was used.
     #[track_caller]
     pub fn try_signal<E: 'static>(&self, topic: &Topic<E>) -> Result<Signal<M, E, C>, WrongType> {
-        let (registry, place) = (&self.core.registry, Location::caller());
-        let core = Registry::<M, C>::signal(registry, Kind::Topic, &topic.name, place)?;
+        let (registry, location) = (&self.core.registry, Location::caller());
+        let core = Registry::<M, C>::signal(registry, Kind::Topic, &topic.name, location)?;
         Ok(Signal {
             core,
             queue: Some(self.core.queue.clone()),

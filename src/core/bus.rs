@@ -3,8 +3,8 @@
 use crate::core::mode::Mode;
 use crate::core::queue::queue::Queue;
 use crate::core::registry::registry::Registry;
-use crate::core::settings::bus::Settings;
-use crate::failure::Place;
+use crate::core::settings::bus::BusConfig;
+use crate::failure::CallSite;
 
 pub(crate) struct Bus<M: Mode, C: 'static> {
     pub(crate) registry: M::Ptr<Registry<M, C>>,
@@ -12,10 +12,10 @@ pub(crate) struct Bus<M: Mode, C: 'static> {
 }
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    pub(crate) fn new(settings: Settings<M>, place: Place) -> Self {
-        let queue = M::ptr(Queue::new(settings.clone(), place));
+    pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
+        let queue = M::ptr(Queue::new(config.clone(), location));
         Bus {
-            registry: M::ptr(Registry::new(settings)),
+            registry: M::ptr(Registry::new(config)),
             queue,
         }
     }
@@ -30,6 +30,6 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 impl<M: Mode, C: 'static> Drop for Bus<M, C> {
     fn drop(&mut self) {
         self.queue.close();
-        self.registry.unlist();
+        self.registry.detach_from_bus();
     }
 }

@@ -1,24 +1,31 @@
 //! A flavour, as the whole of the core needs it: what each layer asks for, together.
 
-pub use crate::core::primitives::flavour::{Local, Shared, Shares};
-use crate::core::queue::lanes::{Queues, Stores};
-use crate::core::registry::registry::Registers;
-use crate::core::waiting::async_handler::{Async, Spawns};
+pub use crate::core::primitives::flavour::{Local, Shared, SyncBound};
+use crate::core::queue::lanes::{LaneFor, QueueFlavour};
+use crate::core::registry::registry::RegistryFlavour;
+use crate::core::waiting::async_handler::{AsyncFlavour, FutureFor};
 
 /// The private half of [`Flavour`](crate::flavour::Flavour).
-pub trait Mode: Registers + Queues + Async {}
+pub trait Mode: RegistryFlavour + QueueFlavour + AsyncFlavour {}
 impl Mode for Shared {}
 impl Mode for Local {}
 
 /// What may be handed over to wherever this flavour's events are handled: for [`Shared`] anything
 /// `Send`, for [`Local`] anything. Sealed.
-pub trait Carries<T>: sealed::Carries<T> {}
-impl<T, M: sealed::Carries<T>> Carries<T> for M {}
+#[diagnostic::on_unimplemented(
+    message = "`{T}` cannot be moved to another thread, as the shared flavour needs it",
+    label = "is not `Send`, or contains something that is not",
+    note = "use an `Arc` instead of an `Rc`; `slotcast::local` takes events and closures of any kind"
+)]
+pub trait SendBound<T>: sealed::SendBound<T> {}
+// Else the message would be about the bounds of the sealed trait, which nobody can name.
+#[diagnostic::do_not_recommend]
+impl<T, M: sealed::SendBound<T>> SendBound<T> for M {}
 
 mod sealed {
-    use super::{Local, Mode, Shared, Spawns, Stores};
+    use super::{FutureFor, LaneFor, Local, Mode, Shared};
 
-    pub trait Carries<T>: Mode + Stores<T> + Spawns<T> {}
-    impl<T: Send> Carries<T> for Shared {}
-    impl<T> Carries<T> for Local {}
+    pub trait SendBound<T>: Mode + LaneFor<T> + FutureFor<T> {}
+    impl<T: Send> SendBound<T> for Shared {}
+    impl<T> SendBound<T> for Local {}
 }

@@ -9,15 +9,15 @@ use std::task::{Context, Poll};
 use futures_core::FusedFuture;
 
 use crate::bus::Bus;
-use crate::core::emission::summary::Tally;
+use crate::core::emission::summary::EmissionSummary;
 use crate::core::emission::{gathered as held, run as emission};
 use crate::core::handler::entry::Handler;
 use crate::core::mode::Mode;
-use crate::core::primitives::thread::{self, Frame};
+use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::settings::failure_source::drop_event;
-use crate::core::signal::signal::{Signal as Core, horizon};
-use crate::core::waiting::async_handler::{Flight, boarding, poll_all, resume};
-use crate::failure::Place;
+use crate::core::signal::signal::{Signal as Core, sequence_limit};
+use crate::core::waiting::async_handler::{HandlerFuture, collect_futures, poll_all, resume};
+use crate::failure::CallSite;
 use crate::signal::Signal;
 use crate::signal::emission::Emission;
 use crate::topic::Topic;
@@ -36,16 +36,16 @@ use crate::topic::Topic;
 pub struct EmitAsync<M: Mode, E: 'static> {
     signal: M::Ptr<Core<M, E, ()>>,
     event: Option<M::Ptr<E>>,
-    place: Place,
+    location: CallSite,
     in_order: bool,
     begun: bool,
     /// What was started and has not ended.
-    flights: Vec<Flight<M>>,
+    futures: Vec<HandlerFuture<M>>,
     /// Who is still to be called, in order.
     rest: std::vec::IntoIter<Handler<M, ()>>,
     /// Up to which sequence number handlers may be called.
-    horizon: u64,
-    tally: Tally,
+    sequence_limit: u64,
+    summary: EmissionSummary,
 }
 
 impl<M: Mode, E: 'static> Signal<M, E> {
@@ -98,17 +98,17 @@ impl<M: Mode> Bus<M> {
 }
 
 impl<M: Mode, E: 'static> EmitAsync<M, E> {
-    pub(crate) fn new(signal: M::Ptr<Core<M, E, ()>>, event: E, place: Place) -> Self {
+    pub(crate) fn new(signal: M::Ptr<Core<M, E, ()>>, event: E, location: CallSite) -> Self {
         EmitAsync {
             signal,
             event: Some(M::ptr(event)),
-            place,
+            location,
             in_order: false,
             begun: false,
-            flights: Vec::new(),
+            futures: Vec::new(),
             rest: Vec::new().into_iter(),
-            horizon: 0,
-            tally: Tally::NOTHING,
+            sequence_limit: 0,
+            summary: EmissionSummary::NOTHING,
         }
     }
 
@@ -147,36 +147,36 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
         self.begun = true;
         if self.in_order {
             let mut handlers = Vec::new();
-            match held::gather(&self.signal, event, &mut handlers) {
-                Some(horizon) => self.horizon = horizon,
-                None => self.tally = Tally::CLOSED,
+            match held::collect_handlers(&self.signal, event, &mut handlers) {
+                Some(sequence_limit) => self.sequence_limit = sequence_limit,
+                None => self.summary = EmissionSummary::CLOSED,
             }
             self.rest = handlers.into_iter();
         } else {
             let emit = |event: &E| emission::run(&self.signal, event, &mut ());
-            (self.tally, self.flights) = boarding(event, self.signal.max_depth, emit);
+            (self.summary, self.futures) = collect_futures(event, self.signal.max_depth, emit);
             // Not before: the event is cloned first where it is kept, and a clone may subscribe.
-            self.horizon = horizon();
+            self.sequence_limit = sequence_limit();
         }
     }
 
     /// Calls the next handler; whether there was one.
     fn call_next(&mut self, event: &M::Ptr<E>) -> bool {
-        let settings = &self.signal.home.settings;
-        if self.tally.counts.stopped() || self.tally.counts.closed() {
+        let config = &self.signal.info.config;
+        if self.summary.counts.stopped() || self.summary.counts.closed() {
             // Captures may panic.
             let rest = std::mem::take(&mut self.rest);
-            self.tally.add(resume(settings, |_| drop(rest)));
+            self.summary.add(resume(config, |_| drop(rest)));
         }
         let Some(handler) = self.rest.next() else {
             return false;
         };
-        let (tally, flights) = boarding(event, self.signal.max_depth, |event: &E| {
-            held::run_one(&handler, event, &self.signal.home, &mut ())
+        let (summary, futures) = collect_futures(event, self.signal.max_depth, |event: &E| {
+            held::run_one(&handler, event, &self.signal.info, &mut ())
         });
-        self.tally.add(tally);
-        self.flights = flights;
-        self.tally.add(resume(settings, |_| drop(handler)));
+        self.summary.add(summary);
+        self.futures = futures;
+        self.summary.add(resume(config, |_| drop(handler)));
         true
     }
 }
@@ -189,21 +189,27 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         let Some(event) = this.event.clone() else {
             panic!("`EmitAsync` was polled again after it had ended")
         };
-        let home = &*this.signal.home.clone();
-        let settings = &home.settings;
+        let info = &*this.signal.info.clone();
+        let config = &info.config;
         // Whoever waits for one of its handlers in here would wait for this very poll.
         let inside = this.signal.address();
         if !this.begun {
-            let horizon = horizon();
-            let _occupied = thread::occupy(Frame { inside, horizon });
+            let sequence_limit = sequence_limit();
+            let _occupied = thread::enter_scope(ActiveScope {
+                inside,
+                sequence_limit,
+            });
             this.begin(&event);
         }
-        let horizon = this.horizon;
-        let _occupied = thread::occupy(Frame { inside, horizon });
+        let sequence_limit = this.sequence_limit;
+        let _occupied = thread::enter_scope(ActiveScope {
+            inside,
+            sequence_limit,
+        });
         loop {
-            let tally = poll_all(&mut this.flights, settings, cx);
-            this.tally.add(tally);
-            if !this.flights.is_empty() {
+            let summary = poll_all(&mut this.futures, config, cx);
+            this.summary.add(summary);
+            if !this.futures.is_empty() {
                 return Poll::Pending;
             }
             if !this.call_next(&event) {
@@ -211,10 +217,10 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
             }
         }
         let events = (event, this.event.take());
-        let dropped = resume(settings, |_| drop_event(events, home, this.place));
-        this.tally.add(dropped);
-        let tally = std::mem::replace(&mut this.tally, Tally::NOTHING);
-        Poll::Ready(Emission::finish(tally, || settings.panics()))
+        let dropped = resume(config, |_| drop_event(events, info, this.location));
+        this.summary.add(dropped);
+        let summary = std::mem::replace(&mut this.summary, EmissionSummary::NOTHING);
+        Poll::Ready(Emission::finish(summary, || config.panics()))
     }
 }
 
@@ -226,14 +232,14 @@ impl<M: Mode, E: 'static> FusedFuture for EmitAsync<M, E> {
 
 impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
     fn drop(&mut self) {
-        let _occupied = thread::occupy(Frame {
+        let _occupied = thread::enter_scope(ActiveScope {
             inside: self.signal.address(),
-            horizon: self.horizon,
+            sequence_limit: self.sequence_limit,
         });
-        self.flights.clear();
+        self.futures.clear();
         // Each by itself: captures, and the event, may panic.
         self.rest.by_ref().for_each(drop);
-        drop_event(self.event.take(), &self.signal.home, self.place);
+        drop_event(self.event.take(), &self.signal.info, self.location);
     }
 }
 
@@ -242,9 +248,9 @@ impl<M: Mode, E: 'static> Unpin for EmitAsync<M, E> {}
 impl<M: Mode, E: 'static> fmt::Debug for EmitAsync<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmitAsync")
-            .field("topic", &self.signal.home.name().as_str())
+            .field("topic", &self.signal.info.name().as_str())
             .field("begun", &self.begun)
-            .field("running", &self.flights.len())
+            .field("running", &self.futures.len())
             .finish_non_exhaustive()
     }
 }

@@ -12,9 +12,9 @@ use futures_core::FusedFuture;
 use crate::bus::Bus;
 use crate::core::handler::entry::Anchor;
 use crate::core::handler::handler_fn::Filter;
-use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::settings::failure_source::drop_event;
-use crate::core::waiting::next::{Awaited, First, awaited};
+use crate::core::waiting::next::{NextEntry, NextHandler, awaited};
 use crate::error::Closed;
 use crate::signal::Signal;
 use crate::signal::subscribe::Subscribe;
@@ -64,7 +64,7 @@ use crate::topic::pattern::IntoPattern;
 #[must_use = "dropping it unsubscribes at once; await it, or wait for it"]
 pub struct Next<M: Mode, E: 'static> {
     /// None once it has completed.
-    entry: Option<Anchor<M, dyn Awaited<M, E>>>,
+    entry: Option<Anchor<M, dyn NextEntry<M, E>>>,
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
@@ -79,7 +79,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     pub fn next(&self) -> Next<M, E>
     where
         E: Clone,
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.subscribe().next()
     }
@@ -91,7 +91,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         E: Clone,
         F: Fn(&E) -> bool + 'static,
-        M: Carries<E> + Shares<F>,
+        M: SendBound<E> + SyncBound<F>,
     {
         self.subscribe().filter(passes).next()
     }
@@ -118,7 +118,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     pub fn next(self) -> Next<M, E>
     where
         E: Clone,
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.first(|event| Some(event.clone()))
     }
@@ -145,15 +145,15 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         T: 'static,
         F: Fn(&E) -> Option<T> + 'static,
-        M: Carries<T> + Shares<F>,
+        M: SendBound<T> + SyncBound<F>,
     {
         self.first(map)
     }
 
     fn first<T: 'static>(mut self, map: impl Fn(&E) -> Option<T> + 'static) -> Next<M, T> {
         // It takes one call anyway, and one that fails spends nothing.
-        self.wish.limit = self.wish.limit.filter(|limit| *limit == 0);
-        let entry = self.enlist(First::<M, T, _>::new(map));
+        self.options.limit = self.options.limit.filter(|limit| *limit == 0);
+        let entry = self.enlist(NextHandler::<M, T, _>::new(map));
         Next {
             entry: Some(awaited(entry)),
         }
@@ -175,7 +175,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     pub fn next<E>(&self, topic: &Topic<E>) -> Next<M, E>
     where
         E: Clone + 'static,
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.subscribe(topic).next()
     }
@@ -190,7 +190,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     where
         E: Clone + 'static,
         F: Fn(&E) -> bool + 'static,
-        M: Carries<E> + Shares<F>,
+        M: SendBound<E> + SyncBound<F>,
     {
         self.subscribe(topic).filter(passes).next()
     }
@@ -218,7 +218,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     where
         T: 'static,
         F: Fn(&AnyEvent) -> Option<T> + 'static,
-        M: Carries<T> + Shares<F>,
+        M: SendBound<T> + SyncBound<F>,
     {
         self.subscribe_pattern(pattern).next_map(map)
     }
@@ -231,7 +231,7 @@ impl<M: Mode, E: 'static> Future for Next<M, E> {
         let Some(entry) = &self.entry else {
             return Poll::Ready(Err(Closed));
         };
-        let Poll::Ready(event) = entry.slot().poll(context.waker()) else {
+        let Poll::Ready(event) = entry.oneshot().poll(context.waker()) else {
             return Poll::Pending;
         };
         self.entry = None;
@@ -299,7 +299,7 @@ impl<E: 'static> Next<Shared, E> {
         let Some(entry) = &self.entry else {
             return Ok(Err(Closed));
         };
-        let Some(event) = entry.slot().wait(until) else {
+        let Some(event) = entry.oneshot().wait(until) else {
             return Err(self);
         };
         self.entry = None;
@@ -310,14 +310,14 @@ impl<E: 'static> Next<Shared, E> {
 impl<M: Mode, E: 'static> Drop for Next<M, E> {
     fn drop(&mut self) {
         let Some(entry) = &self.entry else { return };
-        let (waits, event, waker) = entry.slot().abandon();
+        let (waits, event, waker) = entry.oneshot().abandon();
         if waits {
             entry.cancel();
         }
         let head = entry.head();
-        if let Some(home) = &head.home {
-            drop_event(waker, home, head.place);
-            drop_event(event, home, head.place);
+        if let Some(info) = &head.info {
+            drop_event(waker, info, head.location);
+            drop_event(event, info, head.location);
         }
     }
 }

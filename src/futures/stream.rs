@@ -11,8 +11,8 @@ use futures_core::{FusedStream, Stream};
 use crate::bus::Bus;
 use crate::core::handler::handler_fn::Filter;
 use crate::core::handler::plain::Plain;
-use crate::core::mode::{Carries, Mode, Shared, Shares};
-use crate::core::waiting::stream::{Buffer, Cursor, Pushes};
+use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
+use crate::core::waiting::stream::{ReadPosition, StreamBuffer, StreamHandler};
 use crate::error::{Lagged, TimedOut};
 use crate::outcome::Outcome;
 use crate::policy::Overflow;
@@ -82,8 +82,8 @@ use crate::topic::pattern::IntoPattern;
 /// ```
 #[must_use = "dropping it unsubscribes at once"]
 pub struct EventStream<M: Mode, E: 'static> {
-    buffer: M::Ptr<Buffer<M, E>>,
-    cursor: Cursor,
+    buffer: M::Ptr<StreamBuffer<M, E>>,
+    position: ReadPosition,
     subscription: Subscription<M>,
     /// It has yielded its `None`.
     done: bool,
@@ -113,7 +113,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     pub fn stream(&self, capacity: usize, overflow: Overflow) -> EventStream<M, E>
     where
         E: Clone,
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.subscribe().stream(capacity, overflow)
     }
@@ -142,7 +142,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     pub fn stream(self, capacity: usize, overflow: Overflow) -> EventStream<M, E>
     where
         E: Clone,
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.push(capacity, overflow, |event| Some(event.clone()))
     }
@@ -176,7 +176,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         T: 'static,
         F: Fn(&E) -> Option<T> + 'static,
-        M: Carries<T> + Shares<F>,
+        M: SendBound<T> + SyncBound<F>,
     {
         self.push(capacity, overflow, map)
     }
@@ -196,9 +196,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
             M::WAITS || overflow != Overflow::Block,
             "a stream of the local flavour cannot wait for room: nobody else could make any"
         );
-        let (home, place) = (self.signal.home.clone(), self.wish.place);
-        let buffer = M::ptr(Buffer::new(capacity, overflow, home, place));
-        let pushes = Pushes {
+        let (info, location) = (self.signal.info.clone(), self.options.location);
+        let buffer = M::ptr(StreamBuffer::new(capacity, overflow, info, location));
+        let pushes = StreamHandler {
             map,
             buffer: buffer.clone(),
         };
@@ -206,7 +206,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         buffer.begin();
         EventStream {
             buffer,
-            cursor: Cursor::default(),
+            position: ReadPosition::default(),
             subscription,
             done: false,
         }
@@ -238,7 +238,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         E: Clone,
         F: Fn(E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.finish(Plain(move |event: &E| sink(event.clone())))
     }
@@ -260,7 +260,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ) -> EventStream<M, E>
     where
         E: Clone + 'static,
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.subscribe(topic).stream(capacity, overflow)
     }
@@ -298,7 +298,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     where
         T: 'static,
         F: Fn(&AnyEvent) -> Option<T> + 'static,
-        M: Carries<T> + Shares<F>,
+        M: SendBound<T> + SyncBound<F>,
     {
         self.subscribe_pattern(pattern)
             .stream_map(capacity, overflow, map)
@@ -308,7 +308,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 impl<M: Mode, E: 'static> EventStream<M, E> {
     /// What is there already, without waiting. `None` if nothing is, or nothing comes any more.
     pub fn try_next(&mut self) -> Option<Result<E, Lagged>> {
-        self.buffer.take(&mut self.cursor)
+        self.buffer.take(&mut self.position)
     }
 
     /// How many events wait in the buffer. A snapshot.
@@ -361,7 +361,7 @@ impl<E: 'static> EventStream<Shared, E> {
     /// assert_eq!(writer.join().unwrap(), ["one"]);
     /// ```
     pub fn wait(&mut self) -> Option<Result<E, Lagged>> {
-        self.buffer.wait(&mut self.cursor, None).flatten()
+        self.buffer.wait(&mut self.position, None).flatten()
     }
 
     /// Like [`wait`](Self::wait), for `timeout` at most. A timeout of zero does not wait.
@@ -391,7 +391,7 @@ impl<E: 'static> EventStream<Shared, E> {
     ) -> Result<Option<Result<E, Lagged>>, TimedOut> {
         // Later than the clock can tell is never.
         let until = Instant::now().checked_add(timeout);
-        self.buffer.wait(&mut self.cursor, until).ok_or(TimedOut)
+        self.buffer.wait(&mut self.position, until).ok_or(TimedOut)
     }
 }
 
@@ -403,7 +403,7 @@ impl<M: Mode, E: 'static> Stream for EventStream<M, E> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<E, Lagged>>> {
         let this = &mut *self;
-        let poll = this.buffer.poll(&mut this.cursor, context.waker());
+        let poll = this.buffer.poll(&mut this.position, context.waker());
         this.done = matches!(poll, Poll::Ready(None));
         poll
     }

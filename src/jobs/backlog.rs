@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::error::JobError;
 
 /// A job, as its pool knows it.
-pub(super) trait Run: Send + Sync {
+pub(super) trait Runnable: Send + Sync {
     /// Runs it; `false` if somebody else has the work, and it is only a shell.
     fn run(&self) -> bool;
-    fn is_shell(&self) -> bool;
+    fn is_tombstone(&self) -> bool;
     /// Runs it without the list of its pool, wherever this is called.
     fn run_here(&self);
     /// Completes it with this error, unless it has begun.
@@ -21,7 +21,7 @@ pub(super) trait Run: Send + Sync {
 
 /// What a pool runs.
 pub(super) enum Item {
-    Job(Arc<dyn Run>),
+    Job(Arc<dyn Runnable>),
     /// Work that nobody asks about.
     Bare(Box<dyn FnOnce() + Send>),
 }
@@ -31,7 +31,7 @@ pub(super) struct Backlog {
     items: VecDeque<Item>,
     /// How many shells are on the list; below zero for the moment between the taking out of a shell
     /// and its being counted, by two threads.
-    shells: isize,
+    tombstones: isize,
 }
 
 /// So few are not worth sweeping.
@@ -40,7 +40,7 @@ const FEW: isize = 32;
 impl Backlog {
     /// How many wait, without shells.
     pub(super) fn len(&self) -> usize {
-        self.items.len().saturating_add_signed(-self.shells)
+        self.items.len().saturating_add_signed(-self.tombstones)
     }
 
     pub(super) fn push(&mut self, item: Item) {
@@ -53,26 +53,26 @@ impl Backlog {
     }
 
     /// What was popped was a shell.
-    pub(super) fn was_shell(&mut self) {
-        self.shells -= 1;
+    pub(super) fn was_tombstone(&mut self) {
+        self.tombstones -= 1;
     }
 
     /// A job that was put here has become a shell. Gives back shells, to be dropped outside of locks.
-    pub(super) fn add_shell(&mut self) -> Vec<Item> {
-        self.shells += 1;
-        let many = usize::try_from(self.shells).unwrap_or(0);
-        if self.shells < FEW || many * 2 < self.items.len() {
+    pub(super) fn add_tombstone(&mut self) -> Vec<Item> {
+        self.tombstones += 1;
+        let many = usize::try_from(self.tombstones).unwrap_or(0);
+        if self.tombstones < FEW || many * 2 < self.items.len() {
             return Vec::new();
         }
         let all = std::mem::take(&mut self.items);
-        let mut shells = Vec::new();
+        let mut tombstones = Vec::new();
         for item in all {
             match &item {
-                Item::Job(job) if job.is_shell() => shells.push(item),
+                Item::Job(job) if job.is_tombstone() => tombstones.push(item),
                 _ => self.items.push_back(item),
             }
         }
-        self.shells = self.shells.saturating_sub_unsigned(shells.len());
-        shells
+        self.tombstones = self.tombstones.saturating_sub_unsigned(tombstones.len());
+        tombstones
     }
 }

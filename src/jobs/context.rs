@@ -5,7 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::error::Cancelled;
-use super::host::{self, Place};
+use super::host::{self, CallSite};
 use super::pool::Pool;
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 
@@ -39,20 +39,23 @@ impl Progress {
 
 /// Whoever is told of progress. Its panics end here, that of its `Drop` too.
 pub(super) struct Listener {
-    place: Place,
+    location: CallSite,
     /// `None` while it is dropped.
     f: Option<Box<dyn Fn(Progress) + Send + Sync>>,
 }
 
 impl Listener {
-    pub(super) fn new(place: Place, f: impl Fn(Progress) + Send + Sync + 'static) -> Arc<Self> {
+    pub(super) fn new(
+        location: CallSite,
+        f: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let f: Option<Box<dyn Fn(Progress) + Send + Sync>> = Some(Box::new(f));
-        Arc::new(Listener { place, f })
+        Arc::new(Listener { location, f })
     }
 
     fn call(&self, progress: Progress) {
         if let Some(f) = &self.f {
-            host::guarded(self.place, || f(progress));
+            host::guarded(self.location, || f(progress));
         }
     }
 }
@@ -60,12 +63,12 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let f = self.f.take();
-        host::guarded(self.place, || drop(f));
+        host::guarded(self.location, || drop(f));
     }
 }
 
 #[derive(Default)]
-struct Meter {
+struct ProgressState {
     latest: Option<Progress>,
     listeners: Option<Arc<[Arc<Listener>]>>,
 }
@@ -94,7 +97,7 @@ pub struct JobContext {
     /// What has happened to it: the bits below.
     flags: AtomicUsize,
     /// Few jobs tell how far they are.
-    meter: Mutex<Option<Box<Meter>>>,
+    meter: Mutex<Option<Box<ProgressState>>>,
     /// `None` for a promise.
     pub(super) pool: Option<Arc<Pool>>,
 }

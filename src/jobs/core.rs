@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::context::JobContext;
 use super::error::{JobError, Outcome};
-use super::host::{self, Place};
+use super::host::{self, CallSite};
 use crate::core::primitives::sync::{
     AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, planted,
 };
@@ -23,15 +23,15 @@ pub(super) trait Call<T>: Send {
 }
 
 pub(super) struct Callback<T, F> {
-    place: Place,
+    location: CallSite,
     before: Option<Box<dyn Call<T>>>,
     f: F,
 }
 
 impl<T, F> Callback<T, F> {
-    pub(super) fn new(place: Place, f: F) -> Self {
+    pub(super) fn new(location: CallSite, f: F) -> Self {
         Callback {
-            place,
+            location,
             before: None,
             f,
         }
@@ -40,7 +40,7 @@ impl<T, F> Callback<T, F> {
 
 impl<T: 'static, F: FnOnce(&Outcome<T>) + Send> Call<T> for Callback<T, F> {
     fn call(self: Box<Self>, outcome: &Outcome<T>) {
-        host::guarded(self.place, || (self.f)(outcome));
+        host::guarded(self.location, || (self.f)(outcome));
     }
 
     fn before(&mut self) -> &mut Option<Box<dyn Call<T>>> {
@@ -52,7 +52,7 @@ impl<T: 'static, F: FnOnce(&Outcome<T>) + Send> Call<T> for Callback<T, F> {
 pub(super) type Taker<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
 
 /// Who gets the outcome once the callbacks have run.
-enum Heir<T> {
+enum OutcomeSink<T> {
     /// The handle.
     Job,
     /// The handle, which wants to be polled.
@@ -68,7 +68,7 @@ struct State<T> {
     callbacks: Option<Box<dyn Call<T>>>,
     /// There between the callbacks and the taking.
     outcome: Option<Outcome<T>>,
-    heir: Heir<T>,
+    sink: OutcomeSink<T>,
     /// It has completed, and the callbacks that were there have run.
     done: bool,
     /// A thread waits for the bell.
@@ -85,34 +85,34 @@ pub(super) enum Waited<T> {
 
 pub(super) struct Core<T> {
     state: Mutex<State<T>>,
-    bell: Condvar,
+    condvar: Condvar,
     /// The thread that runs the work, or the callbacks; 0 before. Only ever compared with one's own,
     /// so it needs no ordering.
     runner: AtomicUsize,
     pub(super) context: JobContext,
     /// The line that made the job.
-    place: Place,
+    location: CallSite,
 }
 
 impl<T> Core<T> {
-    pub(super) fn new(context: JobContext, place: Place) -> Self {
+    pub(super) fn new(context: JobContext, location: CallSite) -> Self {
         Core {
             state: Mutex::new(State {
                 callbacks: None,
                 outcome: None,
-                heir: Heir::Job,
+                sink: OutcomeSink::Job,
                 done: false,
                 waiting: false,
             }),
-            bell: Condvar::new(),
+            condvar: Condvar::new(),
             runner: AtomicUsize::new(0),
             context,
-            place,
+            location,
         }
     }
 
-    pub(super) fn place(&self) -> Place {
-        self.place
+    pub(super) fn location(&self) -> CallSite {
+        self.location
     }
 
     /// This thread is about to run the work.
@@ -150,25 +150,25 @@ impl<T> Core<T> {
     /// Hands the outcome on. Nobody is called under the lock.
     fn end(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome<T>) {
         state.done = true;
-        match std::mem::replace(&mut state.heir, Heir::Job) {
-            heir @ (Heir::Job | Heir::Waker(_)) => {
+        match std::mem::replace(&mut state.sink, OutcomeSink::Job) {
+            sink @ (OutcomeSink::Job | OutcomeSink::Waker(_)) => {
                 state.outcome = Some(outcome);
                 let waiting = state.waiting;
                 drop(state);
                 if waiting {
-                    self.bell.notify_all();
+                    self.condvar.notify_all();
                 }
-                if let Heir::Waker(waker) = heir {
-                    host::guarded(self.place, || waker.wake());
+                if let OutcomeSink::Waker(waker) = sink {
+                    host::guarded(self.location, || waker.wake());
                 }
             }
-            Heir::Taker(taker) => {
+            OutcomeSink::Taker(taker) => {
                 drop(state);
-                host::guarded(self.place, || taker(outcome));
+                host::guarded(self.location, || taker(outcome));
             }
-            Heir::Nobody => {
+            OutcomeSink::Nobody => {
                 drop(state);
-                host::guarded(self.place, || drop(outcome));
+                host::guarded(self.location, || drop(outcome));
             }
         }
     }
@@ -188,12 +188,12 @@ impl<T> Core<T> {
     }
 
     /// Gives the outcome to `taker`, once the callbacks have run. The handle must not take it then.
-    pub(super) fn bequeath(&self, taker: Taker<T>) {
-        match self.leave_to(Heir::Taker(taker)) {
-            (Some(outcome), Heir::Taker(taker)) => {
-                host::guarded(self.place, || taker(outcome));
+    pub(super) fn send_outcome_to(&self, taker: Taker<T>) {
+        match self.leave_to(OutcomeSink::Taker(taker)) {
+            (Some(outcome), OutcomeSink::Taker(taker)) => {
+                host::guarded(self.location, || taker(outcome));
             }
-            (_, old) => host::guarded(self.place, || drop(old)),
+            (_, old) => host::guarded(self.location, || drop(old)),
         }
     }
 
@@ -202,21 +202,21 @@ impl<T> Core<T> {
         if planted(Fault::Undropped) {
             return;
         }
-        let (outcome, heir) = self.leave_to(Heir::Nobody);
+        let (outcome, sink) = self.leave_to(OutcomeSink::Nobody);
         if outcome.is_some() {
-            host::guarded(self.place, || drop(outcome));
+            host::guarded(self.location, || drop(outcome));
         }
-        if let Heir::Waker(_) = heir {
-            host::guarded(self.place, || drop(heir));
+        if let OutcomeSink::Waker(_) = sink {
+            host::guarded(self.location, || drop(sink));
         }
     }
 
-    /// The outcome if it is there, and `heir`; else who would have got it before.
-    fn leave_to(&self, heir: Heir<T>) -> (Option<Outcome<T>>, Heir<T>) {
+    /// The outcome if it is there, and `sink`; else who would have got it before.
+    fn leave_to(&self, sink: OutcomeSink<T>) -> (Option<Outcome<T>>, OutcomeSink<T>) {
         let mut state = lock(&self.state);
         match state.outcome.take() {
-            Some(outcome) => (Some(outcome), heir),
-            None => (None, std::mem::replace(&mut state.heir, heir)),
+            Some(outcome) => (Some(outcome), sink),
+            None => (None, std::mem::replace(&mut state.sink, sink)),
         }
     }
 
@@ -241,7 +241,7 @@ impl<T> Core<T> {
             state.waiting = true;
             state = match until {
                 None => self
-                    .bell
+                    .condvar
                     .wait(state)
                     .unwrap_or_else(|poisoned| poisoned.into_inner()),
                 Some(until) => {
@@ -249,7 +249,7 @@ impl<T> Core<T> {
                     if left.is_zero() {
                         return Waited::TimedOut;
                     }
-                    match self.bell.wait_timeout(state, left) {
+                    match self.condvar.wait_timeout(state, left) {
                         Ok((state, _)) => state,
                         Err(poisoned) => poisoned.into_inner().0,
                     }
@@ -266,12 +266,12 @@ impl<T> Core<T> {
         // Cloned outside of the lock, and what was there is dropped outside of it: user code.
         let new = waker.clone();
         if planted(Fault::Unlistened) {
-            _ = std::mem::replace(&mut lock(&self.state).heir, Heir::Waker(new));
+            _ = std::mem::replace(&mut lock(&self.state).sink, OutcomeSink::Waker(new));
             return Poll::Pending;
         }
-        let (outcome, waker) = self.leave_to(Heir::Waker(new));
+        let (outcome, waker) = self.leave_to(OutcomeSink::Waker(new));
         // A panic in its `Drop` must not take the outcome with it.
-        host::guarded(self.place, || drop(waker));
+        host::guarded(self.location, || drop(waker));
         outcome.map_or(Poll::Pending, Poll::Ready)
     }
 }

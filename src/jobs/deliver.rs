@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::context::{Listener, Progress};
 use super::error::Outcome;
-use super::host::Way;
+use super::host::QueueSender;
 use super::job::{Job, JobHandle};
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::outcome::Outcome as Returned;
@@ -49,10 +49,10 @@ impl<T: Send + 'static> Job<T> {
         F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
         R: Returned,
     {
-        let way = Way::to(queue, Location::caller());
-        self.bequeath(Box::new(move |outcome| {
-            if let Err(kind) = way.post(move |context: &mut C| f(context, outcome)) {
-                way.lost(kind);
+        let sender = QueueSender::to(queue, Location::caller());
+        self.send_outcome_to(Box::new(move |outcome| {
+            if let Err(kind) = sender.post(move |context: &mut C| f(context, outcome)) {
+                sender.lost(kind);
             }
         }))
     }
@@ -86,22 +86,23 @@ impl<T: Send + 'static> Job<T> {
         R: Returned,
     {
         let Some(core) = self.core() else { return };
-        let place = Location::caller();
+        let location = Location::caller();
         let relay = Arc::new(Relay {
-            way: Way::to(queue, place),
+            sender: QueueSender::to(queue, location),
             newest: Mutex::new(None),
             waits: AtomicUsize::new(0),
             f: Mutex::new(Some(f)),
         });
-        core.context.listen(Listener::new(place, move |progress| {
-            Relay::tell(&relay, progress);
-        }));
+        core.context
+            .listen(Listener::new(location, move |progress| {
+                Relay::tell(&relay, progress);
+            }));
     }
 }
 
 /// Progress on its way into a queue.
 struct Relay<C: 'static, F> {
-    way: Way<C>,
+    sender: QueueSender<C>,
     newest: Mutex<Option<Progress>>,
     /// Whether a call waits in the queue.
     waits: AtomicUsize,
@@ -120,7 +121,7 @@ where
         if relay.waits.swap(1, Ordering::AcqRel) == 0 {
             let call = Call(Some(relay.clone()));
             // Refused, the call is dropped, and does not wait.
-            let _ = relay.way.post(move |context: &mut C| {
+            let _ = relay.sender.post(move |context: &mut C| {
                 // Drains take turns, so it is always there.
                 call.deliver(context).ok_or("it is being delivered already")
             });

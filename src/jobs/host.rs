@@ -8,41 +8,41 @@ use crate::core::failure::{log, panics, pending};
 use crate::core::mode::Shared;
 use crate::core::queue::claim::posted;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::settings::signal_info::Home;
+use crate::core::settings::signal_info::SignalInfo;
 use crate::error::DeferErrorKind;
 use crate::failure::{Cause, HandlerError};
 use crate::outcome::Outcome;
 use crate::queue::Queue;
 
 /// A line of the user's code.
-pub(super) type Place = &'static Location<'static>;
+pub(super) type CallSite = &'static Location<'static>;
 
 /// What failures of jobs name as their topic.
 const TOPIC: &str = "(job)";
 
 /// Runs user code that must not unwind into us; a panic of it is logged.
-pub(super) fn guarded(place: Place, f: impl FnOnce()) {
-    pending::logged(TOPIC, place, f);
+pub(super) fn guarded(location: CallSite, f: impl FnOnce()) {
+    pending::logged(TOPIC, location, f);
 }
 
 /// Runs user code, and tells the message of its panic.
 pub(super) fn caught<R>(f: impl FnOnce() -> R) -> Result<R, String> {
-    panics::told(f)
+    panics::catch_and_report(f)
 }
 
 /// The way to where a queue is drained. Does not keep the queue.
-pub(super) struct Way<C: 'static> {
+pub(super) struct QueueSender<C: 'static> {
     queue: Weak<Core<Shared, C>>,
-    home: Arc<Home<Shared>>,
-    place: Place,
+    info: Arc<SignalInfo<Shared>>,
+    location: CallSite,
 }
 
-impl<C: 'static> Way<C> {
-    pub(super) fn to(queue: &Queue<Shared, C>, place: Place) -> Self {
-        Way {
+impl<C: 'static> QueueSender<C> {
+    pub(super) fn to(queue: &Queue<Shared, C>, location: CallSite) -> Self {
+        QueueSender {
             queue: Arc::downgrade(&queue.core),
-            home: queue.core.home().clone(),
-            place,
+            info: queue.core.info().clone(),
+            location,
         }
     }
 
@@ -53,10 +53,10 @@ impl<C: 'static> Way<C> {
         R: Outcome,
     {
         let Some(queue) = self.queue.upgrade() else {
-            guarded(self.place, || drop(f));
+            guarded(self.location, || drop(f));
             return Err(DeferErrorKind::Closed);
         };
-        let claim = posted(f, self.home.clone(), self.place);
+        let claim = posted(f, self.info.clone(), self.location);
         queue.call(claim, ()).map_err(|refused| refused.kind())
     }
 
@@ -65,10 +65,10 @@ impl<C: 'static> Way<C> {
         let error = HandlerError {
             topic: TOPIC.into(),
             label: None,
-            place: self.place,
+            location: self.location,
             cause: Cause::Unqueued(kind),
         };
-        if !self.home.settings.tell(&error) {
+        if !self.info.config.tell(&error) {
             log::log(&error);
         }
     }

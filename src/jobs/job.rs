@@ -287,10 +287,10 @@ impl<T: Send + 'static> Job<T> {
     }
 
     /// Hands the outcome to `taker`, now or when it is there.
-    pub(super) fn bequeath(mut self, taker: Taker<T>) -> JobHandle {
+    pub(super) fn send_outcome_to(mut self, taker: Taker<T>) -> JobHandle {
         let handle = self.handle();
         if let Some(body) = self.body.take() {
-            body.core().bequeath(taker);
+            body.core().send_outcome_to(taker);
         }
         handle
     }

@@ -6,9 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::backlog::{Backlog, Item, Run};
+use super::backlog::{Backlog, Item, Runnable};
 use super::error::{JobError, SubmitErrorKind};
-use super::host::{self, Place};
+use super::host::{self, CallSite};
 use crate::core::primitives::sync::{
     AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, per_thread, planted, thread,
 };
@@ -57,18 +57,18 @@ pub(super) struct Pool {
     /// Something may be on the list. A hint, for those who look without the lock.
     filled: AtomicUsize,
     name: Box<str>,
-    place: Place,
+    location: CallSite,
 }
 
 /// What happens where there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum WhenFull {
     Waits,
     Refuses,
 }
 
 impl Pool {
-    pub(super) fn new(name: &str, capacity: usize, place: Place) -> Arc<Self> {
+    pub(super) fn new(name: &str, capacity: usize, location: CallSite) -> Arc<Self> {
         Arc::new(Pool {
             state: Mutex::new(State {
                 backlog: Backlog::default(),
@@ -88,11 +88,11 @@ impl Pool {
             ending: AtomicUsize::new(0),
             filled: AtomicUsize::new(0),
             name: name.into(),
-            place,
+            location,
         })
     }
 
-    /// Starts the threads.
+    /// AsyncHandler the threads.
     pub(super) fn start(self: &Arc<Self>, workers: usize) -> io::Result<()> {
         for number in 0..workers {
             {
@@ -158,15 +158,15 @@ impl Pool {
                 // What is left of it is dropped here, and not under the lock.
                 Item::Job(job) => job.run(),
                 Item::Bare(work) => {
-                    host::guarded(self.place, work);
+                    host::guarded(self.location, work);
                     true
                 }
             };
             state = lock(&self.state);
             if !ran {
-                state.backlog.was_shell();
+                state.backlog.was_tombstone();
             }
-            self.ended(&mut state);
+            self.on_removed(&mut state);
         }
         state.alive -= 1;
         if state.closed && state.alive == 0 {
@@ -184,15 +184,16 @@ impl Pool {
         }
     }
 
-    fn ended(&self, state: &mut State) {
+    fn on_removed(&self, state: &mut State) {
         state.running -= 1;
         if state.closed && state.running == 0 {
             self.quiet.notify_all();
         }
     }
 
-    fn wait<'s>(&self, bell: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-        bell.wait(state)
+    fn wait<'s>(&self, condvar: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        condvar
+            .wait(state)
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -200,7 +201,7 @@ impl Pool {
     pub(super) fn admit(
         self: &Arc<Self>,
         item: Item,
-        patience: Patience,
+        when_full: WhenFull,
     ) -> Result<(), (SubmitErrorKind, Item)> {
         let mut state = lock(&self.state);
         // Asked only where it matters.
@@ -212,7 +213,7 @@ impl Pool {
             if state.backlog.len() < state.capacity {
                 break;
             }
-            if patience == Patience::Refuses {
+            if when_full == WhenFull::Refuses {
                 return Err((SubmitErrorKind::Full, item));
             }
             // A job that waits for room may be the one that has to make it.
@@ -247,7 +248,7 @@ impl Pool {
     pub(super) fn forget(&self) {
         let (_shells, room) = {
             let mut state = lock(&self.state);
-            (state.backlog.add_shell(), state.blocked > 0)
+            (state.backlog.add_tombstone(), state.blocked > 0)
         };
         if room {
             self.room.notify_one();
@@ -289,7 +290,7 @@ impl Pool {
         while let Some(item) = backlog.pop() {
             match item {
                 Item::Job(job) => job.refuse(JobError::Cancelled),
-                Item::Bare(work) => host::guarded(self.place, || drop(work)),
+                Item::Bare(work) => host::guarded(self.location, || drop(work)),
             }
         }
     }
@@ -332,7 +333,7 @@ impl Pool {
 
     /// A thread of this pool is about to wait for something that may need another job of the pool:
     /// until it is back, there is one thread more.
-    fn away(pool: Arc<Pool>) -> Option<Away> {
+    fn away(pool: Arc<Pool>) -> Option<BlockingGuard> {
         let spawns = {
             let mut state = lock(&pool.state);
             // Jobs of somebody else's executor: how it copes with waiting is its affair.
@@ -349,7 +350,7 @@ impl Pool {
             // Then it is waited for without.
             return None;
         }
-        Some(Away(pool))
+        Some(BlockingGuard(pool))
     }
 }
 
@@ -358,14 +359,14 @@ pub(super) struct Running<'p>(&'p Pool);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.ended(&mut lock(&self.0.state));
+        self.0.on_removed(&mut lock(&self.0.state));
     }
 }
 
 /// A thread of the pool waits.
-pub(super) struct Away(Arc<Pool>);
+pub(super) struct BlockingGuard(Arc<Pool>);
 
-impl Drop for Away {
+impl Drop for BlockingGuard {
     fn drop(&mut self) {
         let wakes = {
             let mut state = lock(&self.0.state);
@@ -391,7 +392,7 @@ pub(super) fn here() -> Vec<Arc<Pool>> {
 }
 
 /// This thread is about to wait: [`Pool::away`], for all that it works for.
-pub(super) fn away() -> Vec<Away> {
+pub(super) fn away() -> Vec<BlockingGuard> {
     here().into_iter().filter_map(Pool::away).collect()
 }
 
@@ -414,7 +415,7 @@ impl Drop for Here {
 
 /// Runs a job that this thread is about to wait for, if it still waits: here, or on a thread of its
 /// own where many are on top of each other already.
-pub(super) fn nest(pool: Arc<Pool>, job: Arc<dyn Run>) {
+pub(super) fn nest(pool: Arc<Pool>, job: Arc<dyn Runnable>) {
     let depth = NESTED.try_with(Cell::get).unwrap_or(MOST_NESTED);
     if depth >= MOST_NESTED {
         let name = format!("{}-nested", pool.name);

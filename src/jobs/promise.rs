@@ -8,7 +8,7 @@ use super::context::JobContext;
 use super::core::Core;
 use super::error::JobError;
 use super::job::Job;
-use super::pool::{self, Away};
+use super::pool::{self, BlockingGuard};
 use super::task::{Body, Control};
 
 /// A job, and the promise that completes it: for work that is done elsewhere, by a callback of some
@@ -154,7 +154,7 @@ impl<T: Send + 'static> Body<T> for Promised<T> {
         self
     }
 
-    fn help(self: Arc<Self>) -> Vec<Away> {
+    fn help(self: Arc<Self>) -> Vec<BlockingGuard> {
         // Another job of those pools may have the promise.
         pool::away()
     }

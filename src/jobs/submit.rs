@@ -5,11 +5,11 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::backlog::{Item, Run};
+use super::backlog::{Item, Runnable};
 use super::context::JobContext;
 use super::error::{JobError, SubmitError, SubmitErrorKind};
 use super::job::Job;
-use super::pool::{self, Patience, Pool};
+use super::pool::{self, Pool, WhenFull};
 use super::task::Task;
 use crate::executor::Executor;
 
@@ -138,7 +138,7 @@ impl Jobs {
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
         let task = Task::new(work, self.owner.pool.clone(), Location::caller());
-        if self.put(&task, Patience::Waits).is_err() {
+        if self.put(&task, WhenFull::Waits).is_err() {
             task.end(task.claim(), JobError::Cancelled);
         }
         Job::new(task)
@@ -182,7 +182,7 @@ impl Jobs {
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
         let task = Task::new(work, self.owner.pool.clone(), Location::caller());
-        let Err(kind) = self.put(&task, Patience::Refuses) else {
+        let Err(kind) = self.put(&task, WhenFull::Refuses) else {
             return Ok(Job::new(task));
         };
         let Some(work) = task.claim() else {
@@ -195,14 +195,14 @@ impl Jobs {
         })
     }
 
-    fn put<T, F>(&self, task: &Arc<Task<T, F>>, patience: Patience) -> Result<(), SubmitErrorKind>
+    fn put<T, F>(&self, task: &Arc<Task<T, F>>, when_full: WhenFull) -> Result<(), SubmitErrorKind>
     where
         T: Send + 'static,
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
         let Owner { pool, executor } = &*self.owner;
         let listed = Item::Job(task.clone());
-        if let Err((kind, _task)) = pool.admit(listed, patience) {
+        if let Err((kind, _task)) = pool.admit(listed, when_full) {
             return Err(kind);
         }
         if let Some(executor) = executor {
@@ -294,7 +294,7 @@ impl Executor for Jobs {
         }
         let item = Item::Bare(task);
         // Dropped here, outside of the lock, where it is refused.
-        let _refused = self.owner.pool.admit(item, Patience::Waits);
+        let _refused = self.owner.pool.admit(item, WhenFull::Waits);
     }
 }
 
@@ -320,7 +320,7 @@ impl UnwindSafe for Jobs {}
 impl RefUnwindSafe for Jobs {}
 
 /// What an executor is given: runs the job, or abandons it where it is dropped.
-struct Ticket(Arc<Pool>, Option<Arc<dyn Run>>);
+struct Ticket(Arc<Pool>, Option<Arc<dyn Runnable>>);
 
 impl Ticket {
     fn run(mut self) {
@@ -429,7 +429,7 @@ impl JobsBuilder {
         self
     }
 
-    /// Starts the pool.
+    /// AsyncHandler the pool.
     ///
     /// # Panics
     ///

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::backlog::Run;
+use super::backlog::Runnable;
 use super::context::JobContext;
 use super::core::{Core, outcome_of};
 use super::error::JobError;
 use super::host;
-use super::pool::{self, Away, Pool};
+use super::pool::{self, BlockingGuard, Pool};
 use crate::core::primitives::sync::{Fault, Mutex, lock, planted};
 
 /// A job without its type: for handles without a value.
@@ -24,7 +24,7 @@ pub(super) trait Body<T>: Send + Sync {
     fn control(self: Arc<Self>) -> Arc<dyn Control>;
     /// This thread is about to wait for it for as long as it takes. Runs it here if it waits in the
     /// pool that this thread works for.
-    fn help(self: Arc<Self>) -> Vec<Away>;
+    fn help(self: Arc<Self>) -> Vec<BlockingGuard>;
 }
 
 pub(super) struct Task<T, F> {
@@ -38,9 +38,9 @@ where
     T: Send + 'static,
     F: FnOnce(&JobContext) -> T + Send + 'static,
 {
-    pub(super) fn new(work: F, pool: Arc<Pool>, place: host::Place) -> Arc<Self> {
+    pub(super) fn new(work: F, pool: Arc<Pool>, location: host::CallSite) -> Arc<Self> {
         Arc::new(Task {
-            core: Core::new(JobContext::new(Some(pool)), place),
+            core: Core::new(JobContext::new(Some(pool)), location),
             work: Mutex::new(Some(work)),
         })
     }
@@ -55,7 +55,7 @@ where
 
     /// Completes it without running.
     pub(super) fn end(&self, work: Option<F>, error: JobError) {
-        host::guarded(self.core.place(), || drop(work));
+        host::guarded(self.core.location(), || drop(work));
         self.core.complete(Err(error));
     }
 
@@ -66,7 +66,7 @@ where
     }
 }
 
-impl<T, F> Run for Task<T, F>
+impl<T, F> Runnable for Task<T, F>
 where
     T: Send + 'static,
     F: FnOnce(&JobContext) -> T + Send + 'static,
@@ -80,7 +80,7 @@ where
         claimed
     }
 
-    fn is_shell(&self) -> bool {
+    fn is_tombstone(&self) -> bool {
         lock(&self.work).is_none()
     }
 
@@ -144,7 +144,7 @@ where
         self
     }
 
-    fn help(self: Arc<Self>) -> Vec<Away> {
+    fn help(self: Arc<Self>) -> Vec<BlockingGuard> {
         let is_own = |here: &Arc<Pool>| self.pool().is_some_and(|pool| Arc::ptr_eq(pool, here));
         if let Some(pool) = pool::here().into_iter().find(is_own) {
             // All that is below on the stack waits for this job, so to run it on top holds up nobody.

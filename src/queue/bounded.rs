@@ -1,4 +1,4 @@
-//! Queues with a bound.
+//! QueueFlavour with a bound.
 
 use std::time::Duration;
 

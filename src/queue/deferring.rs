@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::core::handler::handler_fn::Filter;
-use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::queue::queue::Queue as Core;
-use crate::core::queue::queued::Queued;
+use crate::core::queue::queued::QueueHandler;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::queue::Queue;
@@ -40,7 +40,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// ```
     pub fn defer(&self, event: E) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         match &self.queue {
             Some(queue) => queue.defer(&self.core, event),
@@ -56,7 +56,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// As [`defer`](Self::defer).
     pub fn defer_latest(&self, event: E) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         match &self.queue {
             Some(queue) => queue.defer_latest(&self.core, event),
@@ -122,9 +122,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         E: Clone,
         F: Fn(&mut D, &E) -> R + 'static,
         R: Outcome,
-        M: Carries<E> + Shares<F>,
+        M: SendBound<E> + SyncBound<F>,
     {
         let queue = M::downgrade(&queue.core);
-        self.finish(Queued::new(handler, queue, Core::call::<E>))
+        self.finish(QueueHandler::new(handler, queue, Core::call::<E>))
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::core::mode::{Carries, Mode};
-use crate::core::queue::delayed::Ticket;
-use crate::core::queue::drain::Plan;
+use crate::core::mode::{Mode, SendBound};
+use crate::core::queue::delayed::TimerKey;
+use crate::core::queue::drain::DrainOptions;
 use crate::core::queue::queue::Queue as Core;
 use crate::error::DeferError;
 use crate::queue::Queue;
@@ -34,28 +34,28 @@ use crate::signal::Signal;
 /// ```
 pub struct Delayed<M: Mode, C: 'static = ()> {
     queue: M::Weak<Core<M, C>>,
-    ticket: Ticket,
+    timer: TimerKey,
 }
 
 impl<M: Mode, C: 'static> Delayed<M, C> {
-    pub(crate) fn new(queue: &M::Ptr<Core<M, C>>, ticket: Ticket) -> Self {
+    pub(crate) fn new(queue: &M::Ptr<Core<M, C>>, timer: TimerKey) -> Self {
         Delayed {
             queue: M::downgrade(queue),
-            ticket,
+            timer,
         }
     }
 
     /// Drops the event, unless it has joined the queue; whether it was still waiting for its time.
     /// O(log n) in the number of delayed events.
     pub fn cancel(&self) -> bool {
-        M::upgrade(&self.queue).is_some_and(|queue| queue.cancel(self.ticket))
+        M::upgrade(&self.queue).is_some_and(|queue| queue.cancel(self.timer))
     }
 
     /// Whether the event still waits for its time: not cancelled, not cleared, and taken by no drain.
     /// A snapshot.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        M::upgrade(&self.queue).is_some_and(|queue| queue.is_delayed(self.ticket))
+        M::upgrade(&self.queue).is_some_and(|queue| queue.is_delayed(self.timer))
     }
 }
 
@@ -143,7 +143,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         event: E,
     ) -> Result<Delayed<M, C>, DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.defer_at(deadline(delay), signal, event)
     }
@@ -161,10 +161,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         event: E,
     ) -> Result<Delayed<M, C>, DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
-        let ticket = self.core.defer_at(&signal.core, deadline, event)?;
-        Ok(Delayed::new(&self.core, ticket))
+        let timer = self.core.defer_at(&signal.core, deadline, event)?;
+        Ok(Delayed::new(&self.core, timer))
     }
 
     /// When the first delayed event is due; `None` if no event is delayed. A snapshot.
@@ -188,7 +188,13 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn drain_at_with(&self, context: &mut C, now: Instant) -> Drained {
         let now = Some(now);
-        Drained::new(self.core.drain(context, Plan { now, ..Plan::ALL }))
+        Drained::new(self.core.drain(
+            context,
+            DrainOptions {
+                now,
+                ..DrainOptions::ALL
+            },
+        ))
     }
 }
 
@@ -201,12 +207,12 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
     pub fn defer_after(&self, delay: Duration, event: E) -> Result<Delayed<M, C>, DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         match &self.queue {
             Some(queue) => {
-                let ticket = queue.defer_at(&self.core, deadline(delay), event)?;
-                Ok(Delayed::new(queue, ticket))
+                let timer = queue.defer_at(&self.core, deadline(delay), event)?;
+                Ok(Delayed::new(queue, timer))
             }
             None => Err(DeferError::NoQueue(event)),
         }
@@ -217,7 +223,7 @@ impl<M: Mode, C: 'static> Clone for Delayed<M, C> {
     fn clone(&self) -> Self {
         Delayed {
             queue: self.queue.clone(),
-            ticket: self.ticket,
+            timer: self.timer,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::core::failure::report::{self, Report};
-use crate::core::queue::drain::Summary;
+use crate::core::queue::drain::DrainSummary;
 use crate::failure::{HandlerError, HandlerErrors};
 use crate::signal::emission::{errors, into_result};
 
@@ -27,8 +27,8 @@ impl Drained {
         report: None,
     };
 
-    pub(crate) fn new(summary: Summary) -> Self {
-        let Summary {
+    pub(crate) fn new(summary: DrainSummary) -> Self {
+        let DrainSummary {
             delivered,
             remaining,
             busy,

@@ -10,14 +10,14 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::core::mode::{Carries, Mode, Shared, Shares};
+use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::primitives::thread;
 use crate::core::queue::claim::{Claim, posted};
-use crate::core::queue::drain::Plan;
+use crate::core::queue::drain::DrainOptions;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::ready::Waited;
-use crate::core::settings::bus::Settings;
-use crate::core::settings::observer::hook;
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::observer::observer;
 use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::Outcome;
 use crate::queue::drained::Drained;
@@ -204,7 +204,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn with_context() -> Self {
         Queue {
-            core: M::ptr(Core::new(Settings::<M>::usual(), Location::caller())),
+            core: M::ptr(Core::new(BusConfig::<M>::usual(), Location::caller())),
         }
     }
 
@@ -229,7 +229,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// ```
     pub fn defer<E: 'static>(&self, signal: &Signal<M, E, C>, event: E) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.core.defer(&signal.core, event)
     }
@@ -269,7 +269,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         event: E,
     ) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: SendBound<E>,
     {
         self.core.defer_latest(&signal.core, event)
     }
@@ -285,11 +285,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         F: FnOnce() -> R + 'static,
         R: Outcome,
-        M: Carries<F> + Carries<()>,
+        M: SendBound<F> + SendBound<()>,
     {
         self.put(posted(
             |_: &mut C| f(),
-            self.core.home().clone(),
+            self.core.info().clone(),
             Location::caller(),
         ))
     }
@@ -315,14 +315,14 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         F: FnOnce(&mut C) -> R + 'static,
         R: Outcome,
-        M: Carries<F> + Carries<()>,
+        M: SendBound<F> + SendBound<()>,
     {
-        self.put(posted(f, self.core.home().clone(), Location::caller()))
+        self.put(posted(f, self.core.info().clone(), Location::caller()))
     }
 
     fn put(&self, claim: Claim<M, (), C>) -> Result<(), PostError>
     where
-        M: Carries<()>,
+        M: SendBound<()>,
     {
         self.core.call(claim, ()).map_err(|refused| PostError {
             kind: refused.kind(),
@@ -336,7 +336,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when all has been delivered, the first panic goes on.
     #[track_caller]
     pub fn drain_with(&self, context: &mut C) -> Drained {
-        Drained::new(self.core.drain(context, Plan::ALL))
+        Drained::new(self.core.drain(context, DrainOptions::ALL))
     }
 
     /// Delivers the first event, if there is one, and lends the context to its handlers.
@@ -346,7 +346,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics.
     #[track_caller]
     pub fn drain_one_with(&self, context: &mut C) -> Drained {
-        Drained::new(self.core.drain(context, Plan::at_most(1)))
+        Drained::new(self.core.drain(context, DrainOptions::at_most(1)))
     }
 
     /// Like [`try_drain`](Queue::try_drain), and lends the context to the handlers.
@@ -357,7 +357,13 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn try_drain_with(&self, context: &mut C) -> Drained {
         let waits = false;
-        Drained::new(self.core.drain(context, Plan { waits, ..Plan::ALL }))
+        Drained::new(self.core.drain(
+            context,
+            DrainOptions {
+                waits,
+                ..DrainOptions::ALL
+            },
+        ))
     }
 
     /// Like [`drain_for`](Queue::drain_for), and lends the context to the handlers.
@@ -367,11 +373,14 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when the drain ends, the first panic goes on.
     #[track_caller]
     pub fn drain_for_with(&self, context: &mut C, budget: Duration) -> Drained {
-        let plan = match (budget, Instant::now().checked_add(budget)) {
-            (Duration::ZERO, _) => Plan::at_most(0),
-            (_, until) => Plan { until, ..Plan::ALL },
+        let options = match (budget, Instant::now().checked_add(budget)) {
+            (Duration::ZERO, _) => DrainOptions::at_most(0),
+            (_, until) => DrainOptions {
+                until,
+                ..DrainOptions::ALL
+            },
         };
-        Drained::new(self.core.drain(context, plan))
+        Drained::new(self.core.drain(context, options))
     }
 
     /// Drains with a context until nothing is left, or until `limit` events have been
@@ -382,10 +391,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: after the batch it was in. What is left stays inside.
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
-        let mut all = Drained::new(self.core.drain(context, Plan::at_most(limit)));
+        let mut all = Drained::new(self.core.drain(context, DrainOptions::at_most(limit)));
         while all.remaining > 0 && all.delivered < limit && !all.refused() {
-            let plan = Plan::at_most(limit - all.delivered);
-            all.append(Drained::new(self.core.drain(context, plan)));
+            let options = DrainOptions::at_most(limit - all.delivered);
+            all.append(Drained::new(self.core.drain(context, options)));
         }
         all
     }
@@ -419,10 +428,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     pub fn on_ready<F>(&self, wake: F)
     where
         F: Fn() + 'static,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.core
-            .on_ready(hook(move |(): &()| wake(), Location::caller()));
+            .on_ready(observer(move |(): &()| wake(), Location::caller()));
     }
 
     /// How many events wait for a drain that starts now, calls that have been cancelled meanwhile

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::queue::ready::{Listening, Waited};
+use crate::core::queue::ready::{ReadyKey, Waited};
 use crate::queue::Queue;
 
 /// Completes when a queue has something to drain. Made by [`Queue::ready`].
 #[must_use = "a future does nothing until it is polled"]
 pub struct Ready<M: Mode, C: 'static = ()> {
     core: M::Ptr<Core<M, C>>,
-    listening: Listening,
+    ready_key: ReadyKey,
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
@@ -57,7 +57,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     pub fn ready(&self) -> Ready<M, C> {
         Ready {
             core: self.core.clone(),
-            listening: self.core.listen(),
+            ready_key: self.core.listen(),
         }
     }
 }
@@ -95,8 +95,8 @@ impl<M: Mode, C: 'static> Future for Ready<M, C> {
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        let Ready { core, listening } = &mut *self;
-        core.poll_ready(listening, context.waker())
+        let Ready { core, ready_key } = &mut *self;
+        core.poll_ready(ready_key, context.waker())
     }
 }
 
@@ -105,7 +105,7 @@ impl<M: Mode, C: 'static> Unpin for Ready<M, C> {}
 
 impl<M: Mode, C: 'static> Drop for Ready<M, C> {
     fn drop(&mut self) {
-        self.core.forget(&self.listening);
+        self.core.forget(&self.ready_key);
     }
 }
 

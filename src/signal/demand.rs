@@ -3,8 +3,8 @@
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
-use crate::core::mode::{Mode, Shares};
-use crate::core::settings::observer::{Hook, hook};
+use crate::core::mode::{Mode, SyncBound};
+use crate::core::settings::observer::{ObserverRef, observer};
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
 
@@ -15,11 +15,11 @@ use crate::signal::Signal;
 #[must_use = "dropping it takes the callback out at once"]
 pub struct Demand<M: Mode, E, C: 'static = ()> {
     signal: M::Ptr<Core<M, E, C>>,
-    hook: Hook<M, bool>,
+    hook: ObserverRef<M, bool>,
 }
 
 impl<M: Mode, E, C> Demand<M, E, C> {
-    pub(crate) fn new(signal: M::Ptr<Core<M, E, C>>, hook: Hook<M, bool>) -> Self {
+    pub(crate) fn new(signal: M::Ptr<Core<M, E, C>>, hook: ObserverRef<M, bool>) -> Self {
         signal.watch(hook.clone());
         Demand { signal, hook }
     }
@@ -59,9 +59,9 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     pub fn on_demand<F>(&self, tell: F) -> Demand<M, E, C>
     where
         F: Fn(bool) + 'static,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
-        let hook = hook(move |active: &bool| tell(*active), Location::caller());
+        let hook = observer(move |active: &bool| tell(*active), Location::caller());
         Demand::new(self.core.clone(), hook)
     }
 }
@@ -75,7 +75,7 @@ impl<M: Mode, E, C: 'static> Drop for Demand<M, E, C> {
 impl<M: Mode, E, C> fmt::Debug for Demand<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Demand")
-            .field("topic", &self.signal.home.name().as_str())
+            .field("topic", &self.signal.info.name().as_str())
             .finish_non_exhaustive()
     }
 }

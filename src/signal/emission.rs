@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::emission::summary::{Counts, Tally};
+use crate::core::emission::summary::{EmissionSummary, PackedCounts};
 use crate::core::failure::report::Report;
 use crate::failure::{HandlerError, HandlerErrors};
 use crate::policy::Panics;
@@ -25,15 +25,15 @@ use crate::policy::Panics;
 /// assert_eq!((done.ran(), done.errors().len()), (2, 1));
 /// ```
 pub struct Emission {
-    counts: Counts,
+    counts: PackedCounts,
     report: Option<Box<Report>>,
 }
 
 impl Emission {
     /// Resumes the first panic, if the panics of handlers go on to the emitter.
     #[inline]
-    pub(crate) fn finish(tally: Tally, panics: impl FnOnce() -> Panics) -> Self {
-        let Tally { counts, report } = tally;
+    pub(crate) fn finish(summary: EmissionSummary, panics: impl FnOnce() -> Panics) -> Self {
+        let EmissionSummary { counts, report } = summary;
         let report = report.map(|report| report.resume(panics()));
         Emission { counts, report }
     }

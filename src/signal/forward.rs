@@ -14,7 +14,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// The forwarding stands among the handlers as one of them; [`subscribe`](Self::subscribe) gives
     /// it a priority or a filter. What it emits is an emission of its own: it reports the failures of
     /// the target's handlers itself, a panic goes on from it to the outer emitter, and a
-    /// [`Stop`](crate::Flow::Stop) in it ends it alone. Signals that forward in a circle meet the
+    /// [`Stop`](crate::Flow::Stop) in it ends it alone. SignalFlavour that forward in a circle meet the
     /// limit of nesting, which is an error and not the end of the stack.
     ///
     /// # Examples

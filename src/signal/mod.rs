@@ -14,17 +14,17 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use crate::core::emission::run::{run, run_lazy};
 use crate::core::handler::handler_fn::{Always, Callee};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
-use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::queue::queue::Queue;
-use crate::core::settings::bus::Settings;
-use crate::core::settings::signal_info::Home;
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::signal::Signal as Core;
-use crate::core::signal::subscribe::Wish;
+use crate::core::signal::subscribe::SubscribeOptions;
 use crate::outcome::Outcome;
 use crate::signal::emission::Emission;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
-use crate::topic::any_event::{Kind, Subject};
+use crate::topic::any_event::{Kind, TopicInfo};
 use crate::topic::name::Name;
 
 /// The ordered handlers of one event; usable alone, or as the handle of a bus's topic.
@@ -133,8 +133,8 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     #[inline(always)]
     #[track_caller]
     pub fn emit_lazy(&self, event: impl FnOnce() -> E) -> Emission {
-        let tally = run_lazy(&self.core, event, &mut ());
-        Emission::finish(tally, || self.core.home.settings.panics())
+        let summary = run_lazy(&self.core, event, &mut ());
+        Emission::finish(summary, || self.core.info.config.panics())
     }
 }
 
@@ -157,13 +157,13 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     #[must_use]
     pub fn with_context() -> Self {
         let name = Name::Fixed(std::any::type_name::<E>());
-        let home = Home {
-            subject: Subject::new::<E>(Kind::Topic, name),
-            topic: 0,
-            settings: Settings::<M>::usual(),
+        let info = SignalInfo {
+            topic_info: TopicInfo::new::<E>(Kind::Topic, name),
+            key: 0,
+            config: BusConfig::<M>::usual(),
         };
         Signal {
-            core: M::ptr(Core::new(home, None, Vec::new())),
+            core: M::ptr(Core::new(info, None, Vec::new())),
             queue: None,
         }
     }
@@ -198,7 +198,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         F: Fn(&E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.plain(Plain(handler), None, Location::caller())
     }
@@ -209,7 +209,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         F: Fn(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.plain(WithContext(handler), None, Location::caller())
     }
@@ -233,7 +233,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         F: FnOnce(&E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.plain(
             OncePlain::<M, F>(Once::new(handler)),
@@ -248,7 +248,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         F: FnOnce(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.plain(
             OnceWithContext::<M, F>(Once::new(handler)),
@@ -279,7 +279,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         F: FnMut(&E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.subscribe().on_mut(handler)
     }
@@ -290,7 +290,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         F: FnMut(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.subscribe().on_mut_with(handler)
     }
@@ -316,7 +316,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         T: ?Sized + 'static,
         F: Fn(&T, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<T> + Shares<F>,
+        M: SyncBound<T> + SyncBound<F>,
     {
         self.subscribe().on_weak(target, handler)
     }
@@ -329,7 +329,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         T: ?Sized + 'static,
         F: Fn(&T, &mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<T> + Shares<F>,
+        M: SyncBound<T> + SyncBound<F>,
     {
         self.subscribe().on_weak_with(target, handler)
     }
@@ -338,13 +338,13 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         &self,
         callee: impl Callee<M, E, C>,
         limit: Option<usize>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Subscription<M> {
-        let wish = Wish {
+        let options = SubscribeOptions {
             limit,
-            ..Wish::new(place)
+            ..SubscribeOptions::new(location)
         };
-        let entry = Core::subscribe(&self.core, wish, Always, callee);
+        let entry = Core::subscribe(&self.core, options, Always, callee);
         Subscription::new(entry.erase(|entry| entry))
     }
 
@@ -365,8 +365,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     #[inline(always)]
     #[track_caller]
     pub fn emit_with(&self, context: &mut C, event: &E) -> Emission {
-        let tally = run(&self.core, event, context);
-        Emission::finish(tally, || self.core.home.settings.panics())
+        let summary = run(&self.core, event, context);
+        Emission::finish(summary, || self.core.info.config.panics())
     }
 
     /// How many handlers are connected, paused ones included; not those whose target has died. A
@@ -473,7 +473,7 @@ impl<M: Mode, E, C> Clone for WeakSignal<M, E, C> {
 impl<M: Mode, E, C> fmt::Debug for Signal<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signal")
-            .field("topic", &self.core.home.name().as_str())
+            .field("topic", &self.core.info.name().as_str())
             .field("len", &self.core.len())
             .field("is_closed", &self.core.is_closed())
             .finish()

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::core::emission::retained::retain;
-use crate::core::mode::{Mode, Shares};
+use crate::core::mode::{Mode, SyncBound};
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
 
@@ -29,7 +29,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     pub fn retain_last(&self)
     where
         E: Clone,
-        M: Shares<E>,
+        M: SyncBound<E>,
     {
         self.retain(1);
     }
@@ -51,9 +51,9 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     pub fn retain(&self, events: usize)
     where
         E: Clone,
-        M: Shares<E>,
+        M: SyncBound<E>,
     {
-        let place = Location::caller();
-        Core::retain(&self.core, events, || retain::<M, E>(events, place));
+        let location = Location::caller();
+        Core::retain(&self.core, events, || retain::<M, E>(events, location));
     }
 }

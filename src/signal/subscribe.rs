@@ -4,14 +4,14 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use crate::core::handler::entry::Anchor;
-use crate::core::handler::exclusive::{Turns, TurnsPlain, TurnsWithContext};
+use crate::core::handler::exclusive::{Exclusive, ExclusivePlain, ExclusiveWithContext};
 use crate::core::handler::handler_fn::{Always, Both, Callee, Filter, Subscribed};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::handler::weak::{Weak, WeakPlain, WeakWithContext};
-use crate::core::mode::{Carries, Mode, Shares};
+use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::signal::signal::Signal;
-use crate::core::signal::subscribe::Wish;
-use crate::core::waiting::async_handler::Starts;
+use crate::core::signal::subscribe::SubscribeOptions;
+use crate::core::waiting::async_handler::AsyncHandler;
 use crate::outcome::Outcome;
 use crate::signal::subscription::Subscription;
 
@@ -39,16 +39,19 @@ use crate::signal::subscription::Subscription;
 #[must_use = "nothing is subscribed until a handler is given"]
 pub struct Subscribe<M: Mode, E, C: 'static, P = Always> {
     pub(crate) signal: M::Ptr<Signal<M, E, C>>,
-    pub(crate) wish: Wish,
+    pub(crate) options: SubscribeOptions,
     filter: P,
 }
 
 impl<M: Mode, E, C> Subscribe<M, E, C> {
-    pub(crate) fn new(signal: M::Ptr<Signal<M, E, C>>, place: &'static Location<'static>) -> Self {
-        let wish = Wish::new(place);
+    pub(crate) fn new(
+        signal: M::Ptr<Signal<M, E, C>>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        let options = SubscribeOptions::new(location);
         Subscribe {
             signal,
-            wish,
+            options,
             filter: Always,
         }
     }
@@ -58,13 +61,13 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Handlers of a higher priority run first; the default is 0. Among equal ones, those that
     /// subscribed earlier run earlier.
     pub fn priority(mut self, priority: i32) -> Self {
-        self.wish.priority = priority;
+        self.options.priority = priority;
         self
     }
 
     /// Names the handler in errors, beside the line that subscribed it.
     pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
-        self.wish.label = Some(label.into());
+        self.options.label = Some(label.into());
         self
     }
 
@@ -84,7 +87,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// assert!(!sub.is_active());
     /// ```
     pub fn limit(mut self, calls: usize) -> Self {
-        self.wish.limit = Some(calls);
+        self.options.limit = Some(calls);
         self
     }
 
@@ -96,16 +99,16 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     pub fn filter<F>(self, passes: F) -> Subscribe<M, E, C, Both<P, F>>
     where
         F: Fn(&E) -> bool + 'static,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         let Subscribe {
             signal,
-            wish,
+            options,
             filter,
         } = self;
         Subscribe {
             signal,
-            wish,
+            options,
             filter: Both(filter, passes),
         }
     }
@@ -113,7 +116,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// The name of the topic, or the pattern; for a signal without a bus, its payload type.
     #[must_use]
     pub fn topic(&self) -> &str {
-        self.signal.home.name().as_str()
+        self.signal.info.name().as_str()
     }
 
     pub(crate) fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
@@ -124,11 +127,11 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self,
         callee: K,
     ) -> Anchor<M, Subscribed<M, Signal<M, E, C>, P, K>> {
-        Signal::subscribe(&self.signal, self.wish, self.filter, callee)
+        Signal::subscribe(&self.signal, self.options, self.filter, callee)
     }
 
     fn finish_once(mut self, callee: impl Callee<M, E, C>) -> Subscription<M> {
-        self.wish.limit = Some(self.wish.limit.map_or(1, |limit| limit.min(1)));
+        self.options.limit = Some(self.options.limit.map_or(1, |limit| limit.min(1)));
         self.finish(callee)
     }
 
@@ -139,7 +142,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         F: Fn(&E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.finish(Plain(handler))
     }
@@ -149,7 +152,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         F: Fn(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
         self.finish(WithContext(handler))
     }
@@ -160,7 +163,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         F: FnOnce(&E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.finish_once(OncePlain::<M, F>(Once::new(handler)))
     }
@@ -170,7 +173,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         F: FnOnce(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
         self.finish_once(OnceWithContext::<M, F>(Once::new(handler)))
     }
@@ -215,9 +218,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         F: FnMut(&E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
-        self.finish(TurnsPlain::<M, F>(Turns::new(handler)))
+        self.finish(ExclusivePlain::<M, F>(Exclusive::new(handler)))
     }
 
     /// Like [`on_mut`](Self::on_mut), with the context that the emitter lends.
@@ -225,9 +228,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     where
         F: FnMut(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Carries<F>,
+        M: SendBound<F>,
     {
-        self.finish(TurnsWithContext::<M, F>(Turns::new(handler)))
+        self.finish(ExclusiveWithContext::<M, F>(Exclusive::new(handler)))
     }
 
     /// Subscribes a handler that belongs to `target`, an `Arc` (in the local flavour an `Rc`) that
@@ -265,7 +268,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         T: ?Sized + 'static,
         F: Fn(&T, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<T> + Shares<F>,
+        M: SyncBound<T> + SyncBound<F>,
     {
         self.finish(WeakPlain::<M, T, F>(Weak::new(target, handler)))
     }
@@ -277,7 +280,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         T: ?Sized + 'static,
         F: Fn(&T, &mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<T> + Shares<F>,
+        M: SyncBound<T> + SyncBound<F>,
     {
         self.finish(WeakWithContext::<M, T, F>(Weak::new(target, handler)))
     }
@@ -323,19 +326,19 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         E: Clone,
         F: Fn(M::Ptr<E>) -> T + 'static,
         T: Future<Output: Outcome> + 'static,
-        M: Shares<F> + Carries<T>,
+        M: SyncBound<F> + SendBound<T>,
     {
-        self.finish(Starts::new(handler))
+        self.finish(AsyncHandler::new(handler))
     }
 }
 
 impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribe")
-            .field("topic", &self.signal.home.name().as_str())
-            .field("priority", &self.wish.priority)
-            .field("label", &self.wish.label)
-            .field("limit", &self.wish.limit)
+            .field("topic", &self.signal.info.name().as_str())
+            .field("priority", &self.options.priority)
+            .field("label", &self.options.label)
+            .field("limit", &self.options.limit)
             .finish_non_exhaustive()
     }
 }

@@ -6,8 +6,10 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::core::handler::entry::{Anchor, Control, Head, state};
-use crate::core::handler::replace::{Request, Stand, StandPlain, StandWithContext};
-use crate::core::mode::{Mode, Shared, Shares};
+use crate::core::handler::replace::{
+    ReplaceRequest, ReplacementFn, ReplacementPlain, ReplacementWithContext,
+};
+use crate::core::mode::{Mode, Shared, SyncBound};
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::{Fault, Word, planted};
 use crate::core::reclaim::hazard::is_inside;
@@ -27,7 +29,7 @@ pub struct SubscriptionId {
 
 impl SubscriptionId {
     pub(crate) fn of<M: Mode>(head: &Head<M>) -> Self {
-        let topic = head.home.as_ref().map_or(0, |home| home.topic);
+        let topic = head.info.as_ref().map_or(0, |info| info.key);
         SubscriptionId {
             sequence: head.sequence,
             key: head.key,
@@ -195,10 +197,10 @@ impl<M: Mode> Subscription<M> {
         E: 'static,
         F: Fn(&E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
-        let stand = Box::new(StandPlain(handler));
-        self.replace_by::<E, F>(stand, None, Location::caller())
+        let closure = Box::new(ReplacementPlain(handler));
+        self.replace_by::<E, F>(closure, None, Location::caller())
     }
 
     /// Like [`replace`](Self::replace), with the context that the emitter lends.
@@ -213,22 +215,22 @@ impl<M: Mode> Subscription<M> {
         C: 'static,
         F: Fn(&mut C, &E) -> R + 'static,
         R: Outcome,
-        M: Shares<F>,
+        M: SyncBound<F>,
     {
-        let stand = Box::new(StandWithContext::<F, C>::new(handler));
-        self.replace_by::<E, F>(stand, Some(TypeId::of::<C>()), Location::caller())
+        let closure = Box::new(ReplacementWithContext::<F, C>::new(handler));
+        self.replace_by::<E, F>(closure, Some(TypeId::of::<C>()), Location::caller())
     }
 
     fn replace_by<E: 'static, F: 'static>(
         &self,
-        stand: Box<dyn Stand<M, E>>,
+        closure: Box<dyn ReplacementFn<M, E>>,
         context: Option<TypeId>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Result<(), ReplaceError<F>> {
-        let mut request = Request {
-            stand: Some(stand),
+        let mut request = ReplaceRequest {
+            closure: Some(closure),
             context,
-            place,
+            location,
             original: self.entry.clone(),
         };
         let result = match self.entry.is_active() {
@@ -236,7 +238,7 @@ impl<M: Mode> Subscription<M> {
             false => Err(ReplaceErrorKind::Inactive),
         };
         result.map_err(|kind| {
-            let handler = request.stand.map(|stand| stand.into_any().downcast());
+            let handler = request.closure.map(|closure| closure.into_any().downcast());
             let Some(Ok(handler)) = handler else {
                 unreachable!("what was not taken is there")
             };

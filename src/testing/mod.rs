@@ -27,8 +27,8 @@
 //! let bus = Bus::new();
 //! let placed = Probe::on(&bus, &PLACED);
 //! let shop = Shop { bus };
-//! shop.place(7);
-//! shop.place(8);
+//! shop.location(7);
+//! shop.location(8);
 //! assert_eq!(placed.take(), [7, 8]);
 //! ```
 //!

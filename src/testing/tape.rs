@@ -16,7 +16,7 @@ type Records<T> = Vec<(Arc<str>, T)>;
 pub(super) struct Tape<T> {
     state: Mutex<State<T>>,
     /// Rung when something was recorded, and when a handler has gone.
-    bell: Condvar,
+    condvar: Condvar,
 }
 
 struct State<T> {
@@ -33,7 +33,7 @@ impl<T> Tape<T> {
         };
         Arc::new(Tape {
             state: Mutex::new(state),
-            bell: Condvar::new(),
+            condvar: Condvar::new(),
         })
     }
 
@@ -92,10 +92,10 @@ impl<T> Tape<T> {
         left: Option<Duration>,
     ) -> MutexGuard<'t, State<T>> {
         let Some(left) = left else {
-            let woken = self.bell.wait(state);
+            let woken = self.condvar.wait(state);
             return woken.unwrap_or_else(PoisonError::into_inner);
         };
-        match self.bell.wait_timeout(state, left) {
+        match self.condvar.wait_timeout(state, left) {
             Ok((state, _)) => state,
             Err(poisoned) => poisoned.into_inner().0,
         }
@@ -137,13 +137,13 @@ impl<F, T, E: 'static> Recording<F, T, E> {
         // User code, so before the lock.
         let value = (self.map)(&self.captured, event);
         self.tape.lock().records.push((topic, value));
-        self.tape.bell.notify_all();
+        self.tape.condvar.notify_all();
     }
 }
 
 impl<F, T, E> Drop for Recording<F, T, E> {
     fn drop(&mut self) {
         self.tape.lock().handlers -= 1;
-        self.tape.bell.notify_all();
+        self.tape.condvar.notify_all();
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Kind {
 }
 
 /// What an emission is about, as handlers of patterns see it.
-pub(crate) struct Subject {
+pub(crate) struct TopicInfo {
     /// The topic, or for a signal without a bus its payload's type.
     pub(crate) name: Name,
     pub(crate) payload: TypeId,
@@ -26,9 +26,9 @@ pub(crate) struct Subject {
     flags: AtomicU8,
 }
 
-impl Subject {
+impl TopicInfo {
     pub(crate) fn new<E: 'static>(kind: Kind, name: Name) -> Self {
-        Subject {
+        TopicInfo {
             name,
             payload: TypeId::of::<E>(),
             type_name: type_name::<E>,
@@ -111,43 +111,43 @@ impl Subject {
 /// ```
 pub struct AnyEvent {
     payload: NonNull<()>,
-    subject: NonNull<Subject>,
+    topic_info: NonNull<TopicInfo>,
 }
 
 impl AnyEvent {
     /// # Safety
     ///
-    /// `payload` points to a value of the type that `subject` says, and both outlive what is made
+    /// `payload` points to a value of the type that `topic_info` says, and both outlive what is made
     /// here, which must not be handed out by value.
     #[inline(always)]
-    pub(crate) unsafe fn new(payload: NonNull<()>, subject: &Subject) -> Self {
+    pub(crate) unsafe fn new(payload: NonNull<()>, topic_info: &TopicInfo) -> Self {
         AnyEvent {
             payload,
-            subject: NonNull::from(subject),
+            topic_info: NonNull::from(topic_info),
         }
     }
 
-    fn subject(&self) -> &Subject {
+    fn topic_info(&self) -> &TopicInfo {
         // SAFETY: `new`'s caller says that it is alive.
-        unsafe { self.subject.as_ref() }
+        unsafe { self.topic_info.as_ref() }
     }
 
     /// The name of the topic that the event was emitted to.
     #[must_use]
     pub fn topic(&self) -> &str {
-        self.subject().name.as_str()
+        self.topic_info().name.as_str()
     }
 
     /// The name of the payload's type, for people to read.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        (self.subject().type_name)()
+        (self.topic_info().type_name)()
     }
 
     /// The event, if it is of this type.
     #[must_use]
     pub fn payload<E: 'static>(&self) -> Option<&E> {
-        if self.subject().payload != TypeId::of::<E>() {
+        if self.topic_info().payload != TypeId::of::<E>() {
             return None;
         }
         // SAFETY: the type is the one that `new`'s caller said it is.

@@ -89,10 +89,10 @@ fn a_mapping_that_panics_is_a_failed_handler_and_records_nothing() {
     let done = bus.emit(&PLACED, &0);
     let error = &done.errors()[0];
     assert_eq!(
-        (error.kind(), error.label(), error.place().line()),
+        (error.kind(), error.label(), error.location().line()),
         (FailureKind::Panicked, Some("probe"), line)
     );
-    assert_eq!(error.place().file(), file!());
+    assert_eq!(error.location().file(), file!());
     bus.emit(&PLACED, &2);
     assert_eq!(probe.take(), [5]);
 }

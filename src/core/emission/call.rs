@@ -4,65 +4,69 @@ use std::borrow::Borrow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-use crate::core::emission::summary::{Counts, Tally};
+use crate::core::emission::summary::{EmissionSummary, PackedCounts};
 use crate::core::failure::panics::Payload;
 use crate::core::failure::report::Report;
 use crate::core::handler::entry::{Code, Handler, Round};
 use crate::core::handler::failures::panicked as panicked_of;
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread;
-use crate::core::settings::bus::Settings;
-use crate::core::settings::failure_source as blame;
-use crate::failure::{Cause, HandlerError, Place};
-use crate::topic::any_event::Subject;
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::failure_source;
+use crate::failure::{CallSite, Cause, HandlerError};
+use crate::topic::any_event::TopicInfo;
 use crate::topic::name::Name;
 
 /// Calls handlers, and tells of their failures.
 #[inline(always)]
-pub(crate) fn call_and_collect<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn call_and_collect<M: Primitives, E: 'static, C: 'static>(
     handlers: impl Borrow<[Handler<M, C>]>,
     event: &E,
-    subject: &Subject,
-    settings: &Settings<M>,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
     context: &mut C,
-) -> Tally {
-    let mut tally = call_all(handlers.borrow(), event, subject, context);
+) -> EmissionSummary {
+    let mut summary = call_all(handlers.borrow(), event, topic_info, context);
     // Lets go of them before the failures are collected: captures may panic.
     drop(handlers);
-    collect(settings, &mut tally);
-    tally
+    collect(config, &mut summary);
+    summary
 }
 
 #[inline(always)]
-pub(crate) fn collect<M: Mode>(settings: &Settings<M>, tally: &mut Tally) {
+pub(crate) fn collect<M: Primitives>(config: &BusConfig<M>, summary: &mut EmissionSummary) {
     if thread::failures() != 0 {
-        tally.report = blame::collect(thread::depth(), 0, settings);
+        summary.report = failure_source::collect(thread::depth(), 0, config);
     }
 }
 
-pub(crate) fn refused<M: Mode>(name: &Name, settings: &Settings<M>, place: Place) -> Tally {
+pub(crate) fn refused<M: Primitives>(
+    name: &Name,
+    config: &BusConfig<M>,
+    location: CallSite,
+) -> EmissionSummary {
     let topic = name.to_cow();
-    let cause = Cause::TooDeep(settings.max_depth());
+    let cause = Cause::TooDeep(config.max_depth());
     let mut report = Report::new(vec![HandlerError {
         topic,
         label: None,
-        place,
+        location,
         cause,
     }]);
-    report.tell(&|error| settings.tell(error));
-    Tally {
+    report.tell(&|error| config.tell(error));
+    EmissionSummary {
         report: Some(report),
-        ..Tally::NOTHING
+        ..EmissionSummary::NOTHING
     }
 }
 
 /// Where the loop is. Lives in registers: it is written to memory by unwinding alone.
-struct Cursor<'h, 'l, H> {
+struct LoopPosition<'h, 'l, H> {
     rest: &'h [H],
     left: &'l mut &'h [H],
 }
 
-impl<H> Drop for Cursor<'_, '_, H> {
+impl<H> Drop for LoopPosition<'_, '_, H> {
     #[inline(always)]
     fn drop(&mut self) {
         *self.left = self.rest;
@@ -73,56 +77,59 @@ impl<H> Drop for Cursor<'_, '_, H> {
 /// stores more per emission. Several handlers a turn save its jumps, and let the processor guess each of
 /// them by itself: with handlers of many kinds that halves the cost.
 #[inline(always)]
-pub(super) fn call_all<M: Mode, E: 'static, C: 'static>(
+pub(super) fn call_all<M: Primitives, E: 'static, C: 'static>(
     handlers: &[Handler<M, C>],
     event: &E,
-    subject: &Subject,
+    topic_info: &TopicInfo,
     context: &mut C,
-) -> Tally {
+) -> EmissionSummary {
     let event = NonNull::from(event).cast();
-    let mut round = Round { context, subject };
+    let mut cx = Round {
+        context,
+        topic_info,
+    };
     if handlers.len() <= 8 {
-        call_each::<M, C, 2>(handlers, event, &mut round)
+        call_each::<M, C, 2>(handlers, event, &mut cx)
     } else {
-        call_many(handlers, event, &mut round)
+        call_many(handlers, event, &mut cx)
     }
 }
 
 #[inline(never)]
-fn call_many<M: Mode, C: 'static>(
+fn call_many<M: Primitives, C: 'static>(
     handlers: &[Handler<M, C>],
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
-) -> Tally {
-    call_each::<M, C, 4>(handlers, event, round)
+    cx: &mut Round<'_, C>,
+) -> EmissionSummary {
+    call_each::<M, C, 4>(handlers, event, cx)
 }
 
 /// Calls the handlers, so many a turn of the loop.
 #[inline(always)]
-fn call_each<M: Mode, C: 'static, const AT_ONCE: usize>(
+fn call_each<M: Primitives, C: 'static, const AT_ONCE: usize>(
     handlers: &[Handler<M, C>],
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
-) -> Tally {
+    cx: &mut Round<'_, C>,
+) -> EmissionSummary {
     let mut next = handlers;
     let mut skipped = 0;
     loop {
         let mut left: &[Handler<M, C>] = &[];
         // One catch around the whole loop, entered again after a panic.
         let end = catch_unwind(AssertUnwindSafe(|| {
-            let mut cursor = Cursor {
+            let mut position = LoopPosition {
                 rest: next,
                 left: &mut left,
             };
             let last = loop {
-                match call_plain::<M, C, AT_ONCE>(&mut cursor.rest, event, round) {
+                match call_plain::<M, C, AT_ONCE>(&mut position.rest, event, cx) {
                     // The compiler keeps what is in here out of the inner loop.
                     Code::Skipped => skipped += 1,
                     last => break last,
                 }
             };
-            let left = cursor.rest.len();
-            std::mem::forget(cursor);
+            let left = position.rest.len();
+            std::mem::forget(position);
             (last, left)
         }));
         let (last, left) = match end {
@@ -130,20 +137,20 @@ fn call_each<M: Mode, C: 'static, const AT_ONCE: usize>(
             Err(payload) => {
                 // A filter that panics keeps its handler from being entered.
                 skipped += usize::from(thread::set_unentered(false));
-                next = panicked(left, round.subject, payload);
+                next = panicked(left, cx.topic_info, payload);
                 continue;
             }
         };
         let closed = last == Code::Closed;
         let ran = handlers.len() - left - skipped - usize::from(closed);
         let flags = match last {
-            Code::Stopped => Counts::STOPPED,
-            Code::Closed => Counts::CLOSED,
+            Code::Stopped => PackedCounts::STOPPED,
+            Code::Closed => PackedCounts::CLOSED,
             _ => 0,
         };
         // Four billion handlers do not fit into memory.
-        let counts = Counts(ran as u64 | flags);
-        return Tally {
+        let counts = PackedCounts(ran as u64 | flags);
+        return EmissionSummary {
             counts,
             report: None,
         };
@@ -153,16 +160,16 @@ fn call_each<M: Mode, C: 'static, const AT_ONCE: usize>(
 /// Calls handlers as long as they run and go on. Returns at the end of the list, with
 /// [`Code::Ran`], or after one that came to something else.
 #[inline(always)]
-fn call_plain<M: Mode, C: 'static, const AT_ONCE: usize>(
+fn call_plain<M: Primitives, C: 'static, const AT_ONCE: usize>(
     rest: &mut &[Handler<M, C>],
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
+    cx: &mut Round<'_, C>,
 ) -> Code {
     while rest.len() >= AT_ONCE {
         for _ in 0..AT_ONCE {
             let [handler, others @ ..] = *rest else { break };
             // SAFETY: this is a hold. The handlers are those of the subject's signal, and of patterns.
-            let code = unsafe { handler.entry().call(event, round) };
+            let code = unsafe { handler.entry().call(event, cx) };
             // Only now: a panic leaves it in front.
             *rest = others;
             if !matches!(code, Code::Ran | Code::Failed) {
@@ -171,7 +178,7 @@ fn call_plain<M: Mode, C: 'static, const AT_ONCE: usize>(
         }
     }
     if AT_ONCE > 1 {
-        return call_plain::<M, C, 1>(rest, event, round);
+        return call_plain::<M, C, 1>(rest, event, cx);
     }
     Code::Ran
 }
@@ -179,14 +186,14 @@ fn call_plain<M: Mode, C: 'static, const AT_ONCE: usize>(
 /// Raises the panic of the first handler that is left; those after it.
 #[cold]
 #[inline(never)]
-fn panicked<'h, M: Mode, C: 'static>(
+fn panicked<'h, M: Primitives, C: 'static>(
     left: &'h [Handler<M, C>],
-    subject: &Subject,
+    topic_info: &TopicInfo,
     payload: Payload,
 ) -> &'h [Handler<M, C>] {
     match left {
         [handler, others @ ..] => {
-            panicked_of(handler.entry().head(), Some(subject), payload);
+            panicked_of(handler.entry().head(), Some(topic_info), payload);
             others
         }
         [] => left,

@@ -5,96 +5,103 @@ use std::borrow::Borrow;
 use smallvec::SmallVec;
 
 use crate::core::emission::call::{call_and_collect, refused};
-use crate::core::emission::summary::Tally;
+use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::{self, Follows};
 use crate::core::handler::entry::{Handler, rank};
-use crate::core::primitives::thread::{self, Frame, Level};
-use crate::core::settings::bus::Settings;
-use crate::core::settings::signal_info::Home;
-use crate::core::signal::directory::Signals as Mode;
+use crate::core::primitives::thread::{self, ActiveScope, DepthGuard};
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
-use crate::topic::any_event::Subject;
+use crate::topic::any_event::TopicInfo;
 
 /// Keeps the event of a signal that keeps its events, and calls who was there at that moment. The
 /// level comes back if nothing is kept.
-pub(crate) fn run_retained<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
-    level: Level,
+    depth_guard: DepthGuard,
     event: &E,
     context: &mut C,
     follows: Follows<'_>,
-) -> Result<Tally, Level> {
-    if !signal.home.subject.retains() {
-        return Err(level);
+) -> Result<EmissionSummary, DepthGuard> {
+    if !signal.info.topic_info.retains() {
+        return Err(depth_guard);
     }
     let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
     let Some(kept) = signal.keep(event, &mut |it| handlers.push(it)) else {
-        return Err(level);
+        return Err(depth_guard);
     };
-    let Ok(horizon) = kept else {
-        return Ok(Tally::CLOSED);
+    let Ok(sequence_limit) = kept else {
+        return Ok(EmissionSummary::CLOSED);
     };
     let inside = signal.address();
-    let level = level.enter(Frame { inside, horizon });
+    let depth_guard = depth_guard.with_scope(ActiveScope {
+        inside,
+        sequence_limit,
+    });
     handlers.sort_unstable_by_key(rank);
-    let Home {
-        subject, settings, ..
-    } = &*signal.home;
-    let tally = call_traced(handlers, event, subject, settings, context, follows);
-    drop(level);
-    Ok(tally)
+    let SignalInfo {
+        topic_info, config, ..
+    } = &*signal.info;
+    let summary = call_traced(handlers, event, topic_info, config, context, follows);
+    drop(depth_guard);
+    Ok(summary)
 }
 
 /// Who is to hear an event of the signal, by rank, and up to which sequence number that is. The event
 /// is kept, if the signal keeps its events. `None`: the signal is closed.
-pub(crate) fn gather<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
     handlers: &mut Vec<Handler<M, C>>,
 ) -> Option<u64> {
     let mut give = |it| handlers.push(it);
-    let horizon = match signal.keep(event, &mut give) {
+    let sequence_limit = match signal.keep(event, &mut give) {
         Some(kept) => kept.ok()?,
-        None => signal.gather(signal.unhandled().as_ref(), &mut give)?.0,
+        None => {
+            signal
+                .collect_handlers(signal.unhandled().as_ref(), &mut give)?
+                .0
+        }
     };
     handlers.sort_unstable_by_key(rank);
-    Some(horizon)
+    Some(sequence_limit)
 }
 
 /// Calls one handler with one event.
-pub(crate) fn run_one<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
     handler: &Handler<M, C>,
     event: &E,
-    home: &Home<M>,
+    info: &SignalInfo<M>,
     context: &mut C,
-) -> Tally {
-    let Home {
-        subject, settings, ..
-    } = home;
-    let Some(level) = thread::descend(settings.max_depth()) else {
-        return refused(home.name(), settings, handler.entry().head().place);
+) -> EmissionSummary {
+    let SignalInfo {
+        topic_info, config, ..
+    } = info;
+    let Some(depth_guard) = thread::enter_emission(config.max_depth()) else {
+        return refused(info.name(), config, handler.entry().head().location);
     };
     let handlers = std::slice::from_ref(handler);
-    let tally = call_traced(handlers, event, subject, settings, context, Follows::NONE);
-    drop(level);
-    tally
+    let summary = call_traced(handlers, event, topic_info, config, context, Follows::NONE);
+    drop(depth_guard);
+    summary
 }
 
 /// Calls handlers inside of a span.
-pub(crate) fn call_traced<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn call_traced<M: SignalFlavour, E: 'static, C: 'static>(
     handlers: impl Borrow<[Handler<M, C>]>,
     event: &E,
-    subject: &Subject,
-    settings: &Settings<M>,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
     context: &mut C,
     follows: Follows<'_>,
-) -> Tally {
+) -> EmissionSummary {
     if handlers.borrow().is_empty() {
         // No span. Keeping the event may have failed.
-        return call_and_collect(handlers, event, subject, settings, context);
+        return call_and_collect(handlers, event, topic_info, config, context);
     }
-    let span = trace::emission(&subject.name, follows);
-    let tally = call_and_collect(handlers, event, subject, settings, context);
-    span.end(tally.counts.ran(), tally.counts.stopped());
-    tally
+    let span = trace::emission(&topic_info.name, follows);
+    let summary = call_and_collect(handlers, event, topic_info, config, context);
+    span.end(summary.counts.ran(), summary.counts.stopped());
+    summary
 }

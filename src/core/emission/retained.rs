@@ -8,51 +8,56 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 
 use crate::core::emission::gathered;
-use crate::core::handler::entry::{Anchor, Contents, Draft, Entity, Entry, Handler};
+use crate::core::handler::entry::{Anchor, Draft, DropInParts, Entity, Entry, Handler};
 use crate::core::primitives::sync::{Fault, Lock, planted};
-use crate::core::primitives::thread::{self, Frame};
+use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::settings::failure_source::{drop_event, guarded};
-use crate::core::settings::signal_info::Home;
-use crate::core::signal::directory::Signals as Mode;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::retain::Retain;
-use crate::failure::Place;
+use crate::failure::CallSite;
 
 /// The last events.
-struct Retained<M: Mode, E: 'static> {
-    kept: M::Lock<Kept<M, E>>,
+struct Retained<M: SignalFlavour, E: 'static> {
+    kept: M::Lock<History<M, E>>,
 }
 
-impl<M: Mode, E> Contents for Retained<M, E> {}
+impl<M: SignalFlavour, E> DropInParts for Retained<M, E> {}
 
-struct Kept<M: Mode, E: 'static> {
+struct History<M: SignalFlavour, E: 'static> {
     events: VecDeque<M::Ptr<E>>,
     most: usize,
 }
 
 /// Nothing kept yet. The caller has to release it in time.
-pub(crate) fn retain<M: Mode, E: Clone + 'static>(
+pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
     most: usize,
-    place: Place,
+    location: CallSite,
 ) -> Anchor<M, dyn Retain<M, ()>> {
-    let draft = Draft::alone(place, None);
+    let draft = Draft::alone(location, None);
     let events = VecDeque::new();
-    let kept = M::Lock::new(Kept { events, most });
+    let kept = M::Lock::new(History { events, most });
     let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Retained::<M, E> { kept });
     entry.cast::<dyn Retain<M, ()>>(|entry| entry)
 }
 
-impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>> {
-    unsafe fn keep(&self, event: NonNull<()>, home: &Home<M>, gather: &mut dyn FnMut() -> bool) {
+impl<M: SignalFlavour, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>> {
+    unsafe fn keep(
+        &self,
+        event: NonNull<()>,
+        info: &SignalInfo<M>,
+        collect_handlers: &mut dyn FnMut() -> bool,
+    ) {
         // SAFETY: the caller says so.
         let (event, retained) = unsafe { (event.cast::<E>().as_ref(), self.captures()) };
-        let place = self.head().place;
+        let location = self.head().location;
         let mut clone = None;
         // A panic is a failure of the topic. Whoever is subscribed gets the event nevertheless.
-        guarded(Some(home), None, place, || {
+        guarded(Some(info), None, location, || {
             clone = Some(M::ptr(event.clone()))
         });
         let gone = retained.kept.with(|kept| {
-            if gather() {
+            if collect_handlers() {
                 kept.events.extend(clone.take());
             }
             match kept.events.len() > kept.most {
@@ -60,10 +65,14 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
                 false => None,
             }
         });
-        drop_event((gone, clone), home, place);
+        drop_event((gone, clone), info, location);
     }
 
-    unsafe fn hand_over(&self, home: &Home<M>, insert: &mut dyn FnMut() -> Option<Handler<M, ()>>) {
+    unsafe fn hand_over(
+        &self,
+        info: &SignalInfo<M>,
+        insert: &mut dyn FnMut() -> Option<Handler<M, ()>>,
+    ) {
         // SAFETY: the caller says so.
         let retained = unsafe { self.captures() };
         let too_early = planted(Fault::Unlocked).then(&mut *insert);
@@ -72,19 +81,22 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
             (handler, kept.events.clone())
         });
         let inside = handler.as_ref().map_or(0, |it| it.entry().address());
-        let occupied = thread::occupy(Frame { inside, horizon: 0 });
+        let scope_guard = thread::enter_scope(ActiveScope {
+            inside,
+            sequence_limit: 0,
+        });
         for event in events {
             if let Some(handler) = &handler {
                 // There is no emission to tell of failures. What no hook was told of is logged here.
-                drop(gathered::run_one(handler, &*event, home, &mut ()));
+                drop(gathered::run_one(handler, &*event, info, &mut ()));
             }
-            drop_event(event, home, self.head().place);
+            drop_event(event, info, self.head().location);
         }
         drop(handler);
-        drop(occupied);
+        drop(scope_guard);
     }
 
-    unsafe fn resize(&self, most: usize, home: &Home<M>) {
+    unsafe fn resize(&self, most: usize, info: &SignalInfo<M>) {
         // SAFETY: the caller says so.
         let retained = unsafe { self.captures() };
         let gone: Vec<_> = retained.kept.with(|kept| {
@@ -93,7 +105,7 @@ impl<M: Mode, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>>
             kept.events.drain(..too_many).collect()
         });
         for event in gone {
-            drop_event(event, home, self.head().place);
+            drop_event(event, info, self.head().location);
         }
     }
 }

@@ -4,36 +4,36 @@ use std::panic::Location;
 
 use crate::core::emission::call::{call_all, call_and_collect, collect, refused};
 use crate::core::emission::gathered;
-use crate::core::emission::summary::Tally;
+use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, Follows};
-use crate::core::primitives::thread::{self, Level};
-use crate::core::reclaim::hazard::Pin;
-use crate::core::reclaim::publication::{Look, Reading};
+use crate::core::primitives::thread::{self, DepthGuard};
+use crate::core::reclaim::hazard::ReadGuard;
+use crate::core::reclaim::publication::{Loaded, SnapshotGuard};
 use crate::core::settings::failure_source::drop_event;
-use crate::core::settings::signal_info::Home;
-use crate::core::signal::directory::Signals as Mode;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{Handlers, Signal};
-use crate::failure::Place;
+use crate::failure::CallSite;
 
 /// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers end up in
 /// the report and go no further.
 #[inline(always)]
 #[track_caller]
-pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn run<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
     context: &mut C,
-) -> Tally {
+) -> EmissionSummary {
     if signal.is_silent() {
-        return Tally::NOTHING;
+        return EmissionSummary::NOTHING;
     }
-    let Some(level) = thread::descend(signal.max_depth) else {
+    let Some(depth_guard) = thread::enter_emission(signal.max_depth) else {
         return too_deep(signal, Location::caller());
     };
-    match signal.enter(level.above()) {
-        Some(reading) => read(signal, reading, level, event, context, Follows::NONE),
-        None => look(signal, level, event, context, Follows::NONE),
+    match signal.try_load(depth_guard.above()) {
+        Some(guard) => read(signal, guard, depth_guard, event, context, Follows::NONE),
+        None => load_slow(signal, depth_guard, event, context, Follows::NONE),
     }
 }
 
@@ -41,39 +41,39 @@ pub(crate) fn run<M: Mode, E: 'static, C: 'static>(
 /// concerns the caller; what panics when it is dropped is a failure of the topic.
 #[inline]
 #[track_caller]
-pub(crate) fn run_lazy<M: Mode, E: 'static, C: 'static>(
+pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: impl FnOnce() -> E,
     context: &mut C,
-) -> Tally {
+) -> EmissionSummary {
     if signal.is_silent() {
-        return Tally::NOTHING;
+        return EmissionSummary::NOTHING;
     }
     if signal.is_closed() {
-        return Tally::CLOSED;
+        return EmissionSummary::CLOSED;
     }
     if thread::depth() >= signal.max_depth {
         return too_deep(signal, Location::caller());
     }
     let event = event();
-    let tally = run(signal, &event, context);
-    drop_event(event, &signal.home, Location::caller());
-    tally
+    let summary = run(signal, &event, context);
+    drop_event(event, &signal.info, Location::caller());
+    summary
 }
 
 /// Emissions of one signal in a row, on one thread, with one pin for all of them: what the snapshot
 /// was pinned for is looked at again before and after each emission.
-pub(crate) struct Run<'s, M: Mode, E: 'static, C: 'static> {
+pub(crate) struct Runner<'s, M: SignalFlavour, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
-    reading: Option<Reading<M, Handlers<M, C>, M::Pin>>,
+    guard: Option<SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>>,
     follows: Follows<'s>,
 }
 
-impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
+impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
     pub(crate) fn new(signal: &'s Signal<M, E, C>, follows: Follows<'s>) -> Self {
-        Run {
+        Runner {
             signal,
-            reading: None,
+            guard: None,
             follows,
         }
     }
@@ -84,122 +84,125 @@ impl<'s, M: Mode, E, C> Run<'s, M, E, C> {
     pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> Option<Box<Report>> {
         let signal = self.signal;
         let current = self
-            .reading
+            .guard
             .as_ref()
-            .is_some_and(|reading| signal.publishes(reading));
+            .is_some_and(|guard| signal.publishes(guard));
         if !current {
-            self.reading = None;
+            self.guard = None;
             if signal.is_silent() {
                 return None;
             }
         }
-        let Some(level) = thread::descend(signal.max_depth) else {
+        let Some(depth_guard) = thread::enter_emission(signal.max_depth) else {
             // Runs a hook, which may need the slot.
-            self.reading = None;
+            self.guard = None;
             return too_deep(signal, Location::caller()).report;
         };
         if !current {
-            self.reading = signal.enter(level.above());
+            self.guard = signal.try_load(depth_guard.above());
         }
-        let Some(reading) = &self.reading else {
-            return look(signal, level, event, context, self.follows).report;
+        let Some(guard) = &self.guard else {
+            return load_slow(signal, depth_guard, event, context, self.follows).report;
         };
-        let span = trace::emission(signal.home.name(), self.follows);
-        let mut tally = call_all(reading, event, &signal.home.subject, context);
-        if !signal.publishes(reading) {
+        let span = trace::emission(signal.info.name(), self.follows);
+        let mut summary = call_all(guard, event, &signal.info.topic_info, context);
+        if !signal.publishes(guard) {
             // Something changed: captures may wait to be dropped, and may panic.
-            self.reading = None;
+            self.guard = None;
         }
-        collect(&signal.home.settings, &mut tally);
-        span.end(tally.counts.ran(), tally.counts.stopped());
-        drop(level);
-        if tally.report.is_some() {
+        collect(&signal.info.config, &mut summary);
+        span.end(summary.counts.ran(), summary.counts.stopped());
+        drop(depth_guard);
+        if summary.report.is_some() {
             // What becomes of it may run user code: a payload's `Drop`, say. It may need the slot.
-            self.reading = None;
+            self.guard = None;
         }
-        tally.report
+        summary.report
     }
 }
 
 /// Runs what is not published, or cannot be pinned.
 #[cold]
 #[inline(never)]
-fn look<M: Mode, E: 'static, C: 'static>(
+fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
-    level: Level,
+    depth_guard: DepthGuard,
     event: &E,
     context: &mut C,
     follows: Follows<'_>,
-) -> Tally {
-    let level = match gathered::run_retained(signal, level, event, context, follows) {
-        Ok(tally) => return tally,
-        Err(level) => level,
+) -> EmissionSummary {
+    let depth_guard = match gathered::run_retained(signal, depth_guard, event, context, follows) {
+        Ok(summary) => return summary,
+        Err(depth_guard) => depth_guard,
     };
-    match signal.look() {
-        Look::Found(reading) => {
-            let level = level.enter(reading.frame());
-            read(signal, reading, level, event, context, follows)
+    match signal.load_slow() {
+        Loaded::Found(guard) => {
+            let depth_guard = depth_guard.with_scope(guard.scope());
+            read(signal, guard, depth_guard, event, context, follows)
         }
-        Look::Closed => Tally::CLOSED,
-        Look::Empty => Tally::NOTHING,
+        Loaded::Closed => EmissionSummary::CLOSED,
+        Loaded::Empty => EmissionSummary::NOTHING,
     }
 }
 
 #[inline(always)]
-fn read<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
+fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     signal: &Signal<M, E, C>,
-    reading: Reading<M, Handlers<M, C>, P>,
-    level: L,
+    guard: SnapshotGuard<M, Handlers<M, C>, P>,
+    depth_guard: L,
     event: &E,
     context: &mut C,
     follows: Follows<'_>,
-) -> Tally {
+) -> EmissionSummary {
     // Two ways, so that the usual one pays for no span.
     if trace::wanted() {
-        read_traced(signal, reading, level, event, context, follows)
+        read_traced(signal, guard, depth_guard, event, context, follows)
     } else {
-        read_plain(signal, reading, level, event, context)
+        read_plain(signal, guard, depth_guard, event, context)
     }
 }
 
 #[inline(always)]
-fn read_plain<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
+fn read_plain<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     signal: &Signal<M, E, C>,
-    reading: Reading<M, Handlers<M, C>, P>,
-    level: L,
+    guard: SnapshotGuard<M, Handlers<M, C>, P>,
+    depth_guard: L,
     event: &E,
     context: &mut C,
-) -> Tally {
-    let Home {
-        subject, settings, ..
-    } = &*signal.home;
-    let tally = call_and_collect(reading, event, subject, settings, context);
-    drop(level);
-    tally
+) -> EmissionSummary {
+    let SignalInfo {
+        topic_info, config, ..
+    } = &*signal.info;
+    let summary = call_and_collect(guard, event, topic_info, config, context);
+    drop(depth_guard);
+    summary
 }
 
 #[cold]
 #[inline(never)]
-fn read_traced<M: Mode, E: 'static, C: 'static, P: Pin<M>, L>(
+fn read_traced<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     signal: &Signal<M, E, C>,
-    reading: Reading<M, Handlers<M, C>, P>,
-    level: L,
+    guard: SnapshotGuard<M, Handlers<M, C>, P>,
+    depth_guard: L,
     event: &E,
     context: &mut C,
     follows: Follows<'_>,
-) -> Tally {
-    let span = trace::emission(signal.home.name(), follows);
-    let tally = read_plain(signal, reading, (), event, context);
-    span.end(tally.counts.ran(), tally.counts.stopped());
-    drop(level);
-    tally
+) -> EmissionSummary {
+    let span = trace::emission(signal.info.name(), follows);
+    let summary = read_plain(signal, guard, (), event, context);
+    span.end(summary.counts.ran(), summary.counts.stopped());
+    drop(depth_guard);
+    summary
 }
 
 #[cold]
 #[inline(never)]
-fn too_deep<M: Mode, E: 'static, C: 'static>(signal: &Signal<M, E, C>, place: Place) -> Tally {
+fn too_deep<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    location: CallSite,
+) -> EmissionSummary {
     if signal.is_closed() {
-        return Tally::CLOSED;
+        return EmissionSummary::CLOSED;
     }
-    refused(signal.home.name(), &signal.home.settings, place)
+    refused(signal.info.name(), &signal.info.config, location)
 }

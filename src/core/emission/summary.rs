@@ -6,9 +6,9 @@ use crate::core::handler::entry::Code;
 /// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
 /// returned in two registers. Returned by memory it cost more than an emission to one handler.
 #[derive(Clone, Copy)]
-pub(crate) struct Counts(pub(super) u64);
+pub(crate) struct PackedCounts(pub(super) u64);
 
-impl Counts {
+impl PackedCounts {
     pub(super) const STOPPED: u64 = 1 << 32;
     pub(super) const CLOSED: u64 = 1 << 33;
 
@@ -33,29 +33,29 @@ impl Counts {
         }
     }
 
-    fn add(&mut self, later: Counts) {
+    fn add(&mut self, later: PackedCounts) {
         self.0 = (self.0 + u64::from(later.ran())) | (later.0 & (Self::STOPPED | Self::CLOSED));
     }
 }
 
 /// What an emission came to.
-pub(crate) struct Tally {
-    pub(crate) counts: Counts,
+pub(crate) struct EmissionSummary {
+    pub(crate) counts: PackedCounts,
     pub(crate) report: Option<Box<Report>>,
 }
 
-impl Tally {
-    pub(crate) const NOTHING: Tally = Tally {
-        counts: Counts(0),
+impl EmissionSummary {
+    pub(crate) const NOTHING: EmissionSummary = EmissionSummary {
+        counts: PackedCounts(0),
         report: None,
     };
-    pub(crate) const CLOSED: Tally = Tally {
-        counts: Counts(Counts::CLOSED),
+    pub(crate) const CLOSED: EmissionSummary = EmissionSummary {
+        counts: PackedCounts(PackedCounts::CLOSED),
         report: None,
     };
 
     /// Adds what came of the emission later.
-    pub(crate) fn add(&mut self, later: Tally) {
+    pub(crate) fn add(&mut self, later: EmissionSummary) {
         self.counts.add(later.counts);
         report::join(&mut self.report, later.report);
     }

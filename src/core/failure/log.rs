@@ -2,7 +2,7 @@
 
 use std::panic::catch_unwind;
 
-use crate::core::failure::panics::{describe, dispose};
+use crate::core::failure::panics::{describe, drop_payload};
 use crate::core::failure::trace;
 use crate::failure::HandlerError;
 
@@ -21,6 +21,6 @@ pub(crate) fn write_log(line: &str, error: Option<&HandlerError>) {
         let _ = writeln!(std::io::stderr(), "slotcast: {line}");
     } else {
         // By the macro, whose lines a test keeps to itself until it fails. It may panic.
-        let _ = catch_unwind(|| eprintln!("slotcast: {line}")).map_err(dispose);
+        let _ = catch_unwind(|| eprintln!("slotcast: {line}")).map_err(drop_payload);
     }
 }

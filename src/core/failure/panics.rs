@@ -69,14 +69,14 @@ pub(crate) fn message(payload: &Payload) -> String {
 }
 
 /// Drops a panic's payload, whose own `Drop` may panic.
-pub(crate) fn dispose(payload: Payload) {
+pub(crate) fn drop_payload(payload: Payload) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(another);
     }
 }
 
 /// Runs user code that is called by no handler; its panic.
-pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
+pub(crate) fn catch(f: impl FnOnce()) -> Result<(), Payload> {
     if !std::thread::panicking() {
         // What was resumed before has been caught by somebody else.
         let _ = RESUMED.try_with(RefCell::take);
@@ -86,14 +86,14 @@ pub(crate) fn caught(f: impl FnOnce()) -> Result<(), Payload> {
 
 /// Runs user code whose panic is an answer: its message.
 #[cfg(feature = "jobs")]
-pub(crate) fn told<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+pub(crate) fn catch_and_report<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     let mut returned = None;
-    let done = caught(|| returned = Some(f()));
+    let done = catch(|| returned = Some(f()));
     match (done, returned) {
         (Ok(()), Some(returned)) => Ok(returned),
         (Err(payload), _) => {
             let text = message(&payload);
-            dispose(payload);
+            drop_payload(payload);
             Err(text)
         }
         (Ok(()), None) => Err(String::new()),
@@ -102,11 +102,11 @@ pub(crate) fn told<R>(f: impl FnOnce() -> R) -> Result<R, String> {
 
 /// Runs user code whose panics concern nobody; what it returned.
 #[cfg(feature = "tracing")]
-pub(crate) fn quiet<R>(f: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn catch_silently<R>(f: impl FnOnce() -> R) -> Option<R> {
     let done = catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         // It ends here, so nobody else can be taken for it.
         let _ = RESUMED.try_with(RefCell::take);
-        dispose(payload);
+        drop_payload(payload);
     });
     done.ok()
 }
@@ -120,7 +120,7 @@ pub(crate) fn describe(error: &HandlerError) -> String {
         line.push_str("(its message could not be formatted)");
     }
     if let Err(payload) = written {
-        dispose(payload);
+        drop_payload(payload);
     }
     line
 }

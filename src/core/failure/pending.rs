@@ -6,15 +6,15 @@ use std::cell::RefCell;
 
 use crate::core::failure::log::log;
 #[cfg(feature = "jobs")]
-use crate::core::failure::panics::caught;
-use crate::core::failure::panics::{Payload, Resumed, dispose};
+use crate::core::failure::panics::catch;
+use crate::core::failure::panics::{Payload, Resumed, drop_payload};
 use crate::core::failure::trace;
 use crate::core::primitives::thread;
 #[cfg(feature = "jobs")]
-use crate::failure::Place;
+use crate::failure::CallSite;
 use crate::failure::{Cause, HandlerError};
 
-pub(super) struct Fault {
+pub(super) struct PendingFailure {
     /// How deep the thread was when it was raised.
     depth: usize,
     /// `None`: an inner emission has told of this panic already; only the payload goes on.
@@ -24,7 +24,7 @@ pub(super) struct Fault {
 
 thread_local! {
     /// Raised and not collected. Never borrowed while user code runs.
-    static FAULTS: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+    static PENDING: RefCell<Vec<PendingFailure>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Raises a panic: as a failure that `describe` makes of its message, unless an emission inside has
@@ -38,9 +38,9 @@ pub(crate) fn panicked(
     if caught.is_known() {
         if caught.depth == 0 && !thread::is_draining() {
             // Nobody to collect it, and nobody left to tell.
-            return dispose(payload);
+            return drop_payload(payload);
         }
-        push(Fault {
+        push(PendingFailure {
             depth: caught.depth,
             error: None,
             payload: Some(payload),
@@ -61,11 +61,11 @@ pub(crate) fn raise(
     if thread::is_directly_in_hook() {
         // Hooks are not told of what happens in hooks, and there is nobody else.
         log(&error);
-        payload.into_iter().for_each(dispose);
+        payload.into_iter().for_each(drop_payload);
         return;
     }
     if depth > 0 || thread::is_draining() {
-        push(Fault {
+        push(PendingFailure {
             depth,
             error: Some(error),
             payload,
@@ -77,54 +77,54 @@ pub(crate) fn raise(
         log(&error);
     }
     if let Some(payload) = payload {
-        dispose(payload);
+        drop_payload(payload);
     }
 }
 
 /// Runs user code that no emission and no bus answers for: a panic of it is logged, unless an
 /// emission inside of it has told of that already.
 #[cfg(feature = "jobs")]
-pub(crate) fn logged(topic: &'static str, place: Place, f: impl FnOnce()) {
-    let Err(payload) = caught(f) else { return };
+pub(crate) fn logged(topic: &'static str, location: CallSite, f: impl FnOnce()) {
+    let Err(payload) = catch(f) else { return };
     let resumed = Resumed::now(&payload);
     if !resumed.is_known() {
         let error = HandlerError {
             topic: Cow::Borrowed(topic),
             label: None,
-            place,
+            location,
             cause: Cause::Panicked(resumed.text),
         };
         trace::failed(&error);
         log(&error);
     }
-    dispose(payload);
+    drop_payload(payload);
 }
 
-fn push(fault: Fault) {
-    let mut fault = Some(fault);
-    let pushed = FAULTS.try_with(|faults| faults.borrow_mut().extend(fault.take()));
+fn push(failure: PendingFailure) {
+    let mut failure = Some(failure);
+    let pushed = PENDING.try_with(|pending| pending.borrow_mut().extend(failure.take()));
     if pushed.is_ok() {
         thread::set_failures(thread::failures() + 1);
     }
     // The thread is ending, and the list has gone before us.
-    if let Some(Fault {
+    if let Some(PendingFailure {
         error: Some(error), ..
-    }) = fault
+    }) = failure
     {
         log(&error);
     }
 }
 
 /// Takes the faults raised at `depth` or deeper, after the first `mark`, off the list.
-pub(super) fn take(depth: usize, mark: usize) -> Vec<Fault> {
-    FAULTS
-        .try_with(|faults| {
-            let mut faults = faults.borrow_mut();
-            let shallower = faults.iter().rposition(|fault| fault.depth < depth);
+pub(super) fn take(depth: usize, mark: usize) -> Vec<PendingFailure> {
+    PENDING
+        .try_with(|pending| {
+            let mut pending = pending.borrow_mut();
+            let shallower = pending.iter().rposition(|failure| failure.depth < depth);
             let start = shallower.map_or(0, |last| last + 1).max(mark);
-            let start = start.min(faults.len());
-            let mine = faults.split_off(start);
-            thread::set_failures(faults.len());
+            let start = start.min(pending.len());
+            let mine = pending.split_off(start);
+            thread::set_failures(pending.len());
             mine
         })
         .unwrap_or_default()

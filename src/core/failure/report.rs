@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use crate::core::failure::log::log;
-use crate::core::failure::panics::{self, Payload, dispose};
-use crate::core::failure::pending::{Fault, take};
+use crate::core::failure::panics::{self, Payload, drop_payload};
+use crate::core::failure::pending::{PendingFailure, take};
 use crate::failure::HandlerError;
 use crate::policy::Panics;
 
@@ -56,7 +56,7 @@ impl Report {
                 let payload = Mutex::new(payload);
                 self.panic = Some(FirstPanic { payload, error: at });
             }
-            (Some(_), Some(another)) => dispose(another),
+            (Some(_), Some(another)) => drop_payload(another),
             (_, None) => {}
         }
     }
@@ -91,7 +91,7 @@ impl Report {
                     ..first
                 });
             }
-            (Some(_), Some(another)) => dispose(unwrapped(another.payload)),
+            (Some(_), Some(another)) => drop_payload(unwrapped(another.payload)),
             (Some(_), None) => {}
         }
     }
@@ -100,7 +100,7 @@ impl Report {
     pub(crate) fn contain(&mut self, panics: Panics) {
         if panics == Panics::Contain {
             if let Some(panic) = self.panic.take() {
-                dispose(unwrapped(panic.payload));
+                drop_payload(unwrapped(panic.payload));
             }
         }
     }
@@ -112,7 +112,7 @@ impl Report {
         };
         let payload = unwrapped(payload);
         if panics == Panics::Contain || std::thread::panicking() {
-            dispose(payload);
+            drop_payload(payload);
             return self;
         }
         // Its own message was printed by the panic hook; the others would be lost.
@@ -139,7 +139,7 @@ pub(crate) fn collect(
             break;
         }
         found = true;
-        for Fault { error, payload, .. } in mine {
+        for PendingFailure { error, payload, .. } in mine {
             report.add(error, payload);
         }
     }
@@ -170,10 +170,10 @@ impl Drop for Report {
                 log(&error);
             }
             // Each by itself: what a handler returned may panic when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(error))).map_err(dispose);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(error))).map_err(drop_payload);
         }
         if let Some(panic) = self.panic.take() {
-            dispose(unwrapped(panic.payload));
+            drop_payload(unwrapped(panic.payload));
         }
     }
 }

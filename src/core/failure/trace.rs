@@ -22,8 +22,8 @@ mod on {
     use tracing::{Level, Span, event, span, span_enabled};
 
     use crate::core::failure::panics;
+    use crate::failure::CallSite;
     use crate::failure::HandlerError;
-    use crate::failure::Place;
     use crate::topic::name::Name;
 
     const TARGET: &str = "slotcast";
@@ -46,7 +46,7 @@ mod on {
         if BUSY.replace(true) {
             return None;
         }
-        let told = panics::quiet(f);
+        let told = panics::catch_silently(f);
         BUSY.set(false);
         told
     }
@@ -187,16 +187,16 @@ mod on {
 
     /// Begins the span of a call that was claimed earlier, or was posted.
     pub(crate) fn call<'c>(
-        who: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, Place),
+        who: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
         follows: Follows<'_>,
     ) -> Traced {
         if !wanted() {
             return Traced(None);
         }
         Traced::enter(follows, || {
-            let (topic, label, place) = who();
+            let (topic, label, location) = who();
             let topic = topic.map(Name::as_str);
-            span!(target: TARGET, LEVEL, "call", topic, label, %place)
+            span!(target: TARGET, LEVEL, "call", topic, label, place = %location)
         })
     }
 
@@ -208,8 +208,8 @@ mod on {
             let line = panics::describe(error);
             quietly(|| {
                 let (topic, label, kind) = (error.topic(), error.label(), error.kind());
-                let place = error.place();
-                event!(target: TARGET, LEVEL, topic, label, %place, ?kind, "{line}");
+                let location = error.location();
+                event!(target: TARGET, LEVEL, topic, label, place = %location, ?kind, "{line}");
             });
         }
     }
@@ -225,8 +225,8 @@ mod on {
                 return true;
             };
             let (topic, label, kind) = (error.topic(), error.label(), error.kind());
-            let place = error.place();
-            event!(target: TARGET, Level::ERROR, topic, label, %place, ?kind, "{line}");
+            let location = error.location();
+            event!(target: TARGET, Level::ERROR, topic, label, place = %location, ?kind, "{line}");
             true
         };
         quietly(log) == Some(true)
@@ -237,8 +237,8 @@ mod on {
 mod off {
     use std::marker::PhantomData;
 
+    use crate::failure::CallSite;
     use crate::failure::HandlerError;
-    use crate::failure::Place;
     use crate::topic::name::Name;
 
     #[derive(Clone)]
@@ -289,7 +289,7 @@ mod off {
     }
     #[inline(always)]
     pub(crate) fn call<'c>(
-        _: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, Place),
+        _: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
         _: Follows<'_>,
     ) -> Traced {
         Traced

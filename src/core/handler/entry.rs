@@ -14,18 +14,18 @@ use std::cmp::Reverse;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use crate::core::failure::panics::caught;
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::failure::panics::catch;
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::Word;
-use crate::core::primitives::thread::{self, Frame};
+use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::counted::Counted;
 pub(crate) use crate::core::reclaim::counted::{Anchor, Counts, Hold};
-use crate::core::settings::failure_source::Blame;
-use crate::core::settings::signal_info::Home;
+use crate::core::settings::failure_source::FailureSource;
+use crate::core::settings::signal_info::SignalInfo;
 use crate::error::ReplaceErrorKind;
-use crate::failure::Place;
-use crate::topic::any_event::Subject;
+use crate::failure::CallSite;
+use crate::topic::any_event::TopicInfo;
 
 /// Where a handler stands: the higher priority first, then the lower sequence number.
 pub(crate) type Rank = (Reverse<i32>, u64);
@@ -34,7 +34,7 @@ pub(crate) type Rank = (Reverse<i32>, u64);
 pub(crate) type Handler<M, C> = Hold<M, dyn Handle<M, C>>;
 
 /// What handlers are ordered by.
-pub(crate) fn rank<M: Mode, C>(handler: &Handler<M, C>) -> Rank {
+pub(crate) fn rank<M: Primitives, C>(handler: &Handler<M, C>) -> Rank {
     handler.entry().head().rank()
 }
 
@@ -83,7 +83,7 @@ pub(crate) mod state {
 }
 
 /// What rarely is there, kept out of the common entry.
-pub(crate) struct Extra<M: Mode> {
+pub(crate) struct Extra<M: Primitives> {
     pub(crate) label: Option<Box<str>>,
     /// Calls left to claim.
     pub(crate) left: Option<M::Word>,
@@ -93,19 +93,19 @@ pub(crate) struct Extra<M: Mode> {
 }
 
 /// What an entry is apart from its captures.
-pub struct Head<M: Mode> {
+pub struct Head<M: Primitives> {
     counts: Counts<M>,
     pub(crate) state: M::Word,
     /// The roster's key, as a number.
     pub(crate) key: u64,
     /// Process-wide, rising: the order of subscribing.
     pub(crate) sequence: u64,
-    pub(crate) place: Place,
-    pub(crate) home: Option<M::Ptr<Home<M>>>,
+    pub(crate) location: CallSite,
+    pub(crate) info: Option<M::Ptr<SignalInfo<M>>>,
     pub(crate) extra: Option<Box<Extra<M>>>,
 }
 
-impl<M: Mode> Head<M> {
+impl<M: Primitives> Head<M> {
     pub(crate) fn has(&self, flag: usize) -> bool {
         self.state.get() & flag != 0
     }
@@ -136,9 +136,12 @@ impl<M: Mode> Head<M> {
         (Reverse(self.priority()), self.sequence)
     }
 
-    /// The handler as the one to blame for a failure, in an emission about `subject`.
-    pub(crate) fn blame<'b>(&'b self, subject: Option<&'b Subject>) -> Blame<'b, M> {
-        Blame::new(self.home.as_deref(), self.label(), self.place).about(subject)
+    /// The handler as the one to blame for a failure, in an emission about `topic_info`.
+    pub(crate) fn failure_source<'b>(
+        &'b self,
+        topic_info: Option<&'b TopicInfo>,
+    ) -> FailureSource<'b, M> {
+        FailureSource::new(self.info.as_deref(), self.label(), self.location).about(topic_info)
     }
 
     /// Spends one call of the limit. `None`: there was none left. `Some(true)`: it was the last.
@@ -151,7 +154,7 @@ impl<M: Mode> Head<M> {
 }
 
 /// What every entry can be asked, whatever its captures and its event are.
-pub trait Entity<M: Mode>: Counted<M> {
+pub trait Entity<M: Primitives>: Counted<M> {
     fn head(&self) -> &Head<M>;
     /// Where the entry stands, to tell entries apart.
     fn address(&self) -> usize {
@@ -176,7 +179,7 @@ pub enum Part {
 }
 
 /// What the captures of an entry may be.
-pub(crate) trait Contents: Sized {
+pub(crate) trait DropInParts: Sized {
     /// Drops a part of them.
     ///
     /// # Safety
@@ -193,40 +196,40 @@ pub(crate) trait Contents: Sized {
 /// What an emission gives each of its handlers beside the event.
 pub struct Round<'r, C> {
     pub(crate) context: &'r mut C,
-    pub(crate) subject: &'r Subject,
+    pub(crate) topic_info: &'r TopicInfo,
 }
 
 /// A handler, as an emission sees it: of whatever event, so that those of patterns stand in one
 /// list with the others.
-pub trait Handle<M: Mode, C>: Entity<M> {
+pub trait Handle<M: Primitives, C>: Entity<M> {
     /// Calls the handler, if it is live and willing.
     ///
     /// # Safety
     ///
-    /// The caller has a hold. `event` points to an event of the type that the subject of `round`
+    /// The caller has a hold. `event` points to an event of the type that the subject of `cx`
     /// says, which is that of the handler, unless that is one of a pattern.
-    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code;
-    /// Told once when its limit has removed it; whether its captures go with it.
-    fn spent(&self) -> bool;
+    unsafe fn call(&self, event: NonNull<()>, cx: &mut Round<'_, C>) -> Code;
+    /// PendingWake once when its limit has removed it; whether its captures go with it.
+    fn on_limit_reached(&self) -> bool;
     /// Whether its target lives, if it is [`WEAK`](state::WEAK).
     ///
     /// # Safety
     ///
     /// The caller has a hold.
-    unsafe fn lives(&self) -> bool;
-    /// Told once when it was cancelled, cleared or closed.
+    unsafe fn is_alive(&self) -> bool;
+    /// PendingWake once when it was cancelled, cleared or closed.
     ///
     /// # Safety
     ///
     /// The caller has a hold, and no lock.
-    unsafe fn ended(&self) {}
+    unsafe fn on_removed(&self) {}
     /// Asks, for a replacement, all that stands between an event and the handler, but the claim. What
     /// it came to, if that is no call.
     ///
     /// # Safety
     ///
     /// That of [`call`](Self::call), but that a keeper will do, which is a hold of the filter alone.
-    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Option<Code>;
+    unsafe fn ask(&self, event: NonNull<()>, cx: &mut Round<'_, C>) -> Option<Code>;
     /// Claims a call for a replacement. What it came to, if there was none left.
     fn claim(&self) -> Option<Code>;
     /// Makes a call that was claimed.
@@ -234,7 +237,7 @@ pub trait Handle<M: Mode, C>: Entity<M> {
     /// # Safety
     ///
     /// That of [`call`](Self::call).
-    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, C>) -> Code;
+    unsafe fn enter(&self, event: NonNull<()>, cx: &mut Round<'_, C>) -> Code;
     /// Of a replacement, what it shares with others of the same original.
     ///
     /// # Safety
@@ -244,7 +247,7 @@ pub trait Handle<M: Mode, C>: Entity<M> {
 }
 
 /// A handler, as a queue sees it.
-pub(crate) trait Deliver<M: Mode, E, C>: Entity<M> {
+pub(crate) trait QueuedHandler<M: Primitives, E, C>: Entity<M> {
     /// Calls the handler for an event that was claimed earlier, unless it is cancelled or paused.
     ///
     /// # Safety
@@ -257,29 +260,29 @@ pub(crate) trait Deliver<M: Mode, E, C>: Entity<M> {
 }
 
 /// A handler, as its subscription sees it.
-pub(crate) trait Control<M: Mode>: Entity<M> {
+pub(crate) trait Control<M: Primitives>: Entity<M> {
     /// Removes the handler from its signal; whether it was there.
     fn cancel(&self) -> bool;
     /// Whether emissions of the signal at this address run it.
     fn is_run_by(&self, signal: usize) -> bool;
-    /// As [`Handle::lives`].
+    /// As [`Handle::is_alive`].
     ///
     /// # Safety
     ///
     /// The caller has a hold.
-    unsafe fn lives(&self) -> bool;
-    /// Puts another handler in its place, as a [`Request`](crate::core::handler::replace::Request) says.
+    unsafe fn is_alive(&self) -> bool;
+    /// Puts another handler in its place, as a [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest) says.
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind>;
 }
 
 /// An entry in full. `K` has the captures; `L` is what leads back to the signal.
-pub(crate) struct Entry<M: Mode, L, K> {
+pub(crate) struct Entry<M: Primitives, L, K> {
     head: Head<M>,
     pub(crate) link: L,
     captures: UnsafeCell<ManuallyDrop<K>>,
 }
 
-impl<M: Mode, L, K> Entry<M, L, K> {
+impl<M: Primitives, L, K> Entry<M, L, K> {
     /// # Safety
     ///
     /// The caller has a hold.
@@ -297,12 +300,12 @@ impl<M: Mode, L, K> Entry<M, L, K> {
     }
 }
 
-impl<M: Mode, L, K: Contents> Counted<M> for Entry<M, L, K> {
+impl<M: Primitives, L, K: DropInParts> Counted<M> for Entry<M, L, K> {
     #[inline(always)]
     fn counts(&self) -> &Counts<M> {
         &self.head.counts
     }
-    fn gives_up(&self) -> bool {
+    fn mark_released(&self) -> bool {
         self.head.state.or(state::RELEASED) & state::RELEASED == 0
     }
     unsafe fn finish(&self) {
@@ -310,7 +313,7 @@ impl<M: Mode, L, K: Contents> Counted<M> for Entry<M, L, K> {
     }
 }
 
-impl<M: Mode, L, K: Contents> Entity<M> for Entry<M, L, K> {
+impl<M: Primitives, L, K: DropInParts> Entity<M> for Entry<M, L, K> {
     #[inline(always)]
     fn head(&self) -> &Head<M> {
         &self.head
@@ -322,23 +325,23 @@ impl<M: Mode, L, K: Contents> Entity<M> for Entry<M, L, K> {
 }
 
 /// What a new entry starts from.
-pub(crate) struct Draft<M: Mode> {
+pub(crate) struct Draft<M: Primitives> {
     pub(crate) key: u64,
     pub(crate) sequence: u64,
-    pub(crate) place: Place,
-    pub(crate) home: Option<M::Ptr<Home<M>>>,
+    pub(crate) location: CallSite,
+    pub(crate) info: Option<M::Ptr<SignalInfo<M>>>,
     pub(crate) extra: Option<Box<Extra<M>>>,
     pub(crate) state: usize,
 }
 
-impl<M: Mode> Draft<M> {
+impl<M: Primitives> Draft<M> {
     /// Of an entry that is in no roster.
-    pub(crate) fn alone(place: Place, home: Option<M::Ptr<Home<M>>>) -> Self {
+    pub(crate) fn alone(location: CallSite, info: Option<M::Ptr<SignalInfo<M>>>) -> Self {
         Draft {
             key: 0,
             sequence: 0,
-            place,
-            home,
+            location,
+            info,
             extra: None,
             state: 0,
         }
@@ -346,17 +349,17 @@ impl<M: Mode> Draft<M> {
 }
 
 /// What all replacements of one original share: dropped with the last of them.
-pub struct Keeper<M: Mode, C: 'static> {
+pub struct Keeper<M: Primitives, C: 'static> {
     pub(crate) original: Anchor<M, dyn Handle<M, C>>,
 }
 
-impl<M: Mode, C> Drop for Keeper<M, C> {
+impl<M: Primitives, C> Drop for Keeper<M, C> {
     fn drop(&mut self) {
         leave(&*self.original, state::SUCCEEDED);
     }
 }
 
-impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
+impl<M: Primitives, L, K: DropInParts> Anchor<M, Entry<M, L, K>> {
     /// A new entry with one anchor, and one hold that the caller has to give up in time, by
     /// [`release`](Anchor::release).
     pub(crate) fn new(draft: Draft<M>, link: L, captures: K) -> Self {
@@ -365,8 +368,8 @@ impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
             state: M::Word::new(draft.state),
             key: draft.key,
             sequence: draft.sequence,
-            place: draft.place,
-            home: draft.home,
+            location: draft.location,
+            info: draft.info,
             extra: draft.extra,
         };
         let captures = UnsafeCell::new(ManuallyDrop::new(captures));
@@ -386,18 +389,18 @@ impl<M: Mode, L, K: Contents> Anchor<M, Entry<M, L, K>> {
     }
 }
 
-impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
+impl<M: Primitives, C: 'static> Anchor<M, dyn Handle<M, C>> {
     /// Tells it that it was removed, if its captures are there: since it came out of the roster, its
     /// subscription may have been dropped. The caller has no lock.
     pub(crate) fn end(&self) {
         if let Some(hold) = self.hold() {
             // SAFETY: `hold` is one, and the caller has no lock.
-            unsafe { hold.entry().ended() };
+            unsafe { hold.entry().on_removed() };
         }
     }
 }
 
-impl<M: Mode> Anchor<M, dyn Control<M>> {
+impl<M: Primitives> Anchor<M, dyn Control<M>> {
     /// Whether the handler is connected, and its target, if it has one, lives. May be what drops its
     /// captures, so no lock may be held.
     pub(crate) fn is_active(&self) -> bool {
@@ -407,24 +410,24 @@ impl<M: Mode> Anchor<M, dyn Control<M>> {
         }
         match self.hold() {
             // SAFETY: `hold` is one.
-            Some(hold) => unsafe { hold.entry().lives() },
+            Some(hold) => unsafe { hold.entry().is_alive() },
             // Removed, or replaced, since.
             None => !self.head().has(state::REMOVED),
         }
     }
 }
 
-impl<M: Mode, C: 'static> Anchor<M, dyn Handle<M, C>> {
+impl<M: Primitives, C: 'static> Anchor<M, dyn Handle<M, C>> {
     /// Whether its target has died. For those in the roster of a signal that is not being dropped,
     /// under its lock: that roster keeps the hold that this needs.
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: an anchor in such a roster has not been released.
-        self.head().has(state::WEAK) && !unsafe { self.lives() }
+        self.head().has(state::WEAK) && !unsafe { self.is_alive() }
     }
 }
 
 /// Drops the captures after the last hold.
-fn finish<M: Mode, T: Entity<M>>(entry: &T) {
+fn finish<M: Primitives, T: Entity<M>>(entry: &T) {
     let head = entry.head();
     if head.has(state::REPLACED) {
         drop_part(entry, head, Part::AllButFilter);
@@ -437,7 +440,7 @@ fn finish<M: Mode, T: Entity<M>>(entry: &T) {
 /// Marks that one of the two has gone that need a replaced handler's filter: its own calls, or its
 /// replacements. The second drops it.
 #[inline(never)]
-pub(crate) fn leave<M: Mode, T: ?Sized + Entity<M>>(entry: &T, flag: usize) {
+pub(crate) fn leave<M: Primitives, T: ?Sized + Entity<M>>(entry: &T, flag: usize) {
     let (head, both) = (entry.head(), state::ENDED | state::SUCCEEDED);
     if (head.state.or(flag) | flag) & both == both {
         drop_part(entry, head, Part::Filter);
@@ -445,20 +448,20 @@ pub(crate) fn leave<M: Mode, T: ?Sized + Entity<M>>(entry: &T, flag: usize) {
 }
 
 #[inline(always)]
-fn drop_part<M: Mode, T: ?Sized + Entity<M>>(entry: &T, head: &Head<M>, part: Part) {
-    let occupied = thread::occupy(Frame {
+fn drop_part<M: Primitives, T: ?Sized + Entity<M>>(entry: &T, head: &Head<M>, part: Part) {
+    let scope_guard = thread::enter_scope(ActiveScope {
         inside: std::ptr::from_ref(head.original()).addr(),
-        horizon: 0,
+        sequence_limit: 0,
     });
     // SAFETY: the count of holds has come to zero, which it leaves never again; for the filter
     // alone, that of the replacements, too.
-    let dropped = caught(|| unsafe { entry.drop_captures(part) });
-    drop(occupied);
+    let dropped = catch(|| unsafe { entry.drop_captures(part) });
+    drop(scope_guard);
     if part != Part::AllButFilter && head.state.or(state::DROPPED) & state::AWAITED != 0 {
         parking::wake_all();
     }
     // After the wake-up: to tell somebody may run a hook.
     if let Err(payload) = dropped {
-        head.blame(None).panicked(payload);
+        head.failure_source(None).panicked(payload);
     }
 }

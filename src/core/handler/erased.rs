@@ -4,22 +4,22 @@ use std::any::TypeId;
 use std::ptr::NonNull;
 
 use crate::core::handler::entry::{Code, Head, Round};
-use crate::core::handler::failures as faults;
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::handler::failures;
+use crate::core::primitives::flavour::Primitives;
 use crate::outcome::{Flow, Outcome};
-use crate::topic::any_event::{AnyEvent, Subject};
+use crate::topic::any_event::{AnyEvent, TopicInfo};
 
 /// Turns what a handler returned into a code.
 #[inline(always)]
-pub(crate) fn code<M: Mode>(
+pub(crate) fn code<M: Primitives>(
     head: &Head<M>,
-    subject: Option<&Subject>,
+    topic_info: Option<&TopicInfo>,
     outcome: impl Outcome,
 ) -> Code {
     match outcome.settle() {
         Ok(Flow::Continue) => Code::Ran,
         Ok(Flow::Stop) => Code::Stopped,
-        Err(error) => faults::failed(head, subject, error),
+        Err(error) => failures::failed(head, topic_info, error),
     }
 }
 
@@ -34,21 +34,21 @@ pub(crate) fn is_any<E: 'static>() -> bool {
 ///
 /// # Safety
 ///
-/// `event` points to an event of the type that the subject of `round` says. That is `E`, or `E` is
+/// `event` points to an event of the type that the subject of `cx` says. That is `E`, or `E` is
 /// [`AnyEvent`]. `again` says whether both are.
 #[inline(always)]
 pub(crate) unsafe fn with_event<E: 'static, C, R>(
     event: NonNull<()>,
-    round: &mut Round<'_, C>,
+    cx: &mut Round<'_, C>,
     again: bool,
     f: impl FnOnce(&E, &mut Round<'_, C>) -> R,
 ) -> R {
     if is_any::<E>() && !again {
         // SAFETY: the caller says so, and it goes before the subject and the event do.
-        let any = unsafe { AnyEvent::new(event, round.subject) };
+        let any = unsafe { AnyEvent::new(event, cx.topic_info) };
         // SAFETY: `E` is `AnyEvent`.
-        return f(unsafe { NonNull::from(&any).cast().as_ref() }, round);
+        return f(unsafe { NonNull::from(&any).cast().as_ref() }, cx);
     }
     // SAFETY: the caller says so. Whoever emits an `AnyEvent` again has one already.
-    f(unsafe { event.cast().as_ref() }, round)
+    f(unsafe { event.cast().as_ref() }, cx)
 }

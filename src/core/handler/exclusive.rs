@@ -5,15 +5,15 @@
 
 use crate::core::handler::entry::{Code, Head, Round, state};
 use crate::core::handler::erased::code;
-use crate::core::handler::failures as faults;
+use crate::core::handler::failures;
 use crate::core::handler::handler_fn::Callee;
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
 use crate::core::primitives::thread;
 use crate::outcome::Outcome;
 
 /// A closure, and whose turn it is to call it.
-pub(crate) struct Turns<M: Mode, F> {
+pub(crate) struct Exclusive<M: Primitives, F> {
     closure: M::Lock<F>,
     /// The token of the thread that has the turn, or 0. Written by whoever has it; whoever compares it
     /// with a token of its own finds that only if it has written it itself.
@@ -21,17 +21,17 @@ pub(crate) struct Turns<M: Mode, F> {
 }
 
 /// Ends the turn, when the call returns or unwinds.
-struct Turn<'t, W: Word>(&'t W);
+struct OwnerGuard<'t, W: Word>(&'t W);
 
-impl<W: Word> Drop for Turn<'_, W> {
+impl<W: Word> Drop for OwnerGuard<'_, W> {
     fn drop(&mut self) {
         self.0.set(0);
     }
 }
 
-impl<M: Mode, F> Turns<M, F> {
+impl<M: Primitives, F> Exclusive<M, F> {
     pub(crate) fn new(f: F) -> Self {
-        Turns {
+        Exclusive {
             closure: M::Lock::new(f),
             owner: M::Word::new(0),
         }
@@ -41,12 +41,12 @@ impl<M: Mode, F> Turns<M, F> {
     fn call<C, R: Outcome>(
         &self,
         head: &Head<M>,
-        round: &mut Round<'_, C>,
+        cx: &mut Round<'_, C>,
         call: impl FnOnce(&mut F, &mut C) -> R,
     ) -> Code {
-        let me = thread::token();
-        if self.owner.get() == me {
-            return faults::reentered(head, round.subject);
+        let own_entry = thread::token();
+        if self.owner.get() == own_entry {
+            return failures::reentered(head, cx.topic_info);
         }
         let outcome = self.closure.with(|closure| {
             // It may have been cancelled while others had their turns. Its limit does not count: this
@@ -57,43 +57,43 @@ impl<M: Mode, F> Turns<M, F> {
                 _ => {}
             }
             if !planted(Fault::Unowned) {
-                self.owner.set(me);
+                self.owner.set(own_entry);
             }
-            let _turn = Turn(&self.owner);
-            Ok(call(closure, round.context))
+            let _turn = OwnerGuard(&self.owner);
+            Ok(call(closure, cx.context))
         });
         match outcome {
             // After the turn: to convert an error is user code, too.
-            Ok(outcome) => code(head, Some(round.subject), outcome),
+            Ok(outcome) => code(head, Some(cx.topic_info), outcome),
             Err(code) => code,
         }
     }
 }
 
-/// [`Turns`], called with the event alone.
-pub(crate) struct TurnsPlain<M: Mode, F>(pub(crate) Turns<M, F>);
+/// [`Exclusive`], called with the event alone.
+pub(crate) struct ExclusivePlain<M: Primitives, F>(pub(crate) Exclusive<M, F>);
 
-impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for TurnsPlain<M, F>
+impl<M: Primitives, E: 'static, C: 'static, F, R> Callee<M, E, C> for ExclusivePlain<M, F>
 where
     F: FnMut(&E) -> R + 'static,
     R: Outcome,
 {
-    type Kept = ();
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        self.0.call(head, round, |f, _| f(event))
+    type EntryState = ();
+    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+        self.0.call(head, cx, |f, _| f(event))
     }
 }
 
-/// [`Turns`], called with the context.
-pub(crate) struct TurnsWithContext<M: Mode, F>(pub(crate) Turns<M, F>);
+/// [`Exclusive`], called with the context.
+pub(crate) struct ExclusiveWithContext<M: Primitives, F>(pub(crate) Exclusive<M, F>);
 
-impl<M: Mode, E: 'static, C: 'static, F, R> Callee<M, E, C> for TurnsWithContext<M, F>
+impl<M: Primitives, E: 'static, C: 'static, F, R> Callee<M, E, C> for ExclusiveWithContext<M, F>
 where
     F: FnMut(&mut C, &E) -> R + 'static,
     R: Outcome,
 {
-    type Kept = ();
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        self.0.call(head, round, |f, context| f(context, event))
+    type EntryState = ();
+    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+        self.0.call(head, cx, |f, context| f(context, event))
     }
 }

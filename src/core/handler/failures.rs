@@ -2,24 +2,30 @@
 
 use crate::core::failure::panics::Payload;
 use crate::core::handler::entry::{Code, Head};
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::flavour::Primitives;
 use crate::failure::Cause;
 use crate::outcome::BoxError;
-use crate::topic::any_event::Subject;
+use crate::topic::any_event::TopicInfo;
 
 /// Raises what a handler returned.
 #[cold]
 #[inline(never)]
-pub(crate) fn failed<M: Mode>(head: &Head<M>, subject: Option<&Subject>, error: BoxError) -> Code {
-    head.blame(subject).raise(Cause::Failed(error), None);
+pub(crate) fn failed<M: Primitives>(
+    head: &Head<M>,
+    topic_info: Option<&TopicInfo>,
+    error: BoxError,
+) -> Code {
+    head.failure_source(topic_info)
+        .raise(Cause::Failed(error), None);
     Code::Failed
 }
 
 /// Raises that a handler that takes turns was entered again from its own call.
 #[cold]
 #[inline(never)]
-pub(crate) fn reentered<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
-    head.blame(Some(subject)).raise(Cause::Reentered, None);
+pub(crate) fn reentered<M: Primitives>(head: &Head<M>, topic_info: &TopicInfo) -> Code {
+    head.failure_source(Some(topic_info))
+        .raise(Cause::Reentered, None);
     // Not entered.
     Code::Skipped
 }
@@ -27,17 +33,22 @@ pub(crate) fn reentered<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
 /// Raises that there is nobody to run what an async handler would start.
 #[cold]
 #[inline(never)]
-pub(crate) fn unexecuted<M: Mode>(head: &Head<M>, subject: &Subject) -> Code {
-    head.blame(Some(subject)).raise(Cause::NoExecutor, None);
+pub(crate) fn unexecuted<M: Primitives>(head: &Head<M>, topic_info: &TopicInfo) -> Code {
+    head.failure_source(Some(topic_info))
+        .raise(Cause::NoExecutor, None);
     Code::Failed
 }
 
 /// Raises that an executor has dropped what an async handler had started.
-pub(crate) fn abandoned<M: Mode>(head: &Head<M>) {
-    head.blame(None).raise(Cause::Abandoned, None);
+pub(crate) fn abandoned<M: Primitives>(head: &Head<M>) {
+    head.failure_source(None).raise(Cause::Abandoned, None);
 }
 
 /// Raises a panic of a handler, its filter, or its captures.
-pub(crate) fn panicked<M: Mode>(head: &Head<M>, subject: Option<&Subject>, payload: Payload) {
-    head.blame(subject).panicked(payload);
+pub(crate) fn panicked<M: Primitives>(
+    head: &Head<M>,
+    topic_info: Option<&TopicInfo>,
+    payload: Payload,
+) {
+    head.failure_source(topic_info).panicked(payload);
 }

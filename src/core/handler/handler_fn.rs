@@ -4,12 +4,12 @@ use std::any::Any;
 use std::ptr::NonNull;
 
 use crate::core::handler::entry::{
-    Anchor, Code, Contents, Control, Entity, Entry, Handle, Head, Keeper, Part, Round, state,
+    Anchor, Code, Control, DropInParts, Entity, Entry, Handle, Head, Keeper, Part, Round, state,
 };
 use crate::core::handler::erased::{is_any, with_event};
 use crate::core::handler::owner::Owner;
-use crate::core::handler::replace::{self, Request};
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::handler::replace::{self, ReplaceRequest};
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
 use crate::error::ReplaceErrorKind;
@@ -48,7 +48,7 @@ pub(crate) struct Captures<P, K> {
     pub(crate) callee: K,
 }
 
-impl<P, K> Contents for Captures<P, K> {
+impl<P, K> DropInParts for Captures<P, K> {
     unsafe fn drop_part(this: *mut Self, part: Part) {
         // SAFETY: as the caller says; the fields are dropped apart, or together as the whole.
         unsafe {
@@ -62,99 +62,100 @@ impl<P, K> Contents for Captures<P, K> {
 }
 
 /// What a handler needs of its signal, kept as long as the entry's memory.
-pub(crate) struct Link<M: Mode, S, X> {
+pub(crate) struct Link<M: Primitives, S, X> {
     pub(crate) signal: M::Weak<S>,
-    pub(crate) kept: X,
+    pub(crate) state: X,
 }
 
 /// The entry of a subscribed handler.
-pub(crate) type Subscribed<M, S, P, K> = Entry<M, Link<M, S, Kept<M, S, K>>, Captures<P, K>>;
+pub(crate) type Subscribed<M, S, P, K> = Entry<M, Link<M, S, EntryState<M, S, K>>, Captures<P, K>>;
 
-type Kept<M, S, K> = <K as Callee<M, <S as Owner<M>>::Event, <S as Owner<M>>::Context>>::Kept;
+type EntryState<M, S, K> =
+    <K as Callee<M, <S as Owner<M>>::Event, <S as Owner<M>>::Context>>::EntryState;
 
 /// How a closure is called.
-pub(crate) trait Callee<M: Mode, E: 'static, C: 'static>: Sized + 'static {
+pub(crate) trait Callee<M: Primitives, E: 'static, C: 'static>: Sized + 'static {
     /// What has to outlive the captures.
-    type Kept: Default + 'static;
+    type EntryState: Default + 'static;
     /// Its calls wait in a queue, and it cannot be replaced.
     const QUEUED: bool = false;
-    /// It has a target that may die: see [`lives`](Self::lives).
+    /// It has a target that may die: see [`is_alive`](Self::is_alive).
     const WEAK: bool = false;
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code;
+    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code;
     /// Calls it, for those that need more of their entry.
     ///
     /// # Safety
     ///
     /// The caller has a hold.
     #[inline(always)]
-    unsafe fn call_in<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    unsafe fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         entry: &Subscribed<M, S, P, Self>,
         event: &E,
-        round: &mut Round<'_, C>,
+        cx: &mut Round<'_, C>,
     ) -> Code {
         // SAFETY: the caller has a hold.
         let callee = unsafe { &entry.captures().callee };
-        callee.call(entry.head(), event, round)
+        callee.call(entry.head(), event, cx)
     }
     /// Whether its target lives. Asked under locks, too: drops nothing.
     #[inline(always)]
-    fn lives(&self) -> bool {
+    fn is_alive(&self) -> bool {
         true
     }
-    /// Told where it stands, before anybody else knows. Runs under the signal's lock.
-    fn born<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    /// PendingWake where it stands, before anybody else knows. Runs under the signal's lock.
+    fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         _: &Anchor<M, Subscribed<M, S, P, Self>>,
     ) {
     }
     /// A call is about to be claimed.
     #[inline(always)]
-    fn reserve(_: &Self::Kept) {}
+    fn reserve_call(_: &Self::EntryState) {}
     /// It was not. May let go of the captures, of which the caller has a hold.
-    fn forgo(&self, _: &Self::Kept) {}
+    fn release_reservation(&self, _: &Self::EntryState) {}
     /// The limit has removed the handler; whether its captures go with it.
-    fn spent(_: &Self::Kept) -> bool {
+    fn on_limit_reached(_: &Self::EntryState) -> bool {
         true
     }
     /// It was cancelled, cleared or closed; an emission may still be in it. Runs outside of locks.
-    fn ended(&self, _: &Self::Kept, _: &Head<M>) {}
+    fn on_removed(&self, _: &Self::EntryState, _: &Head<M>) {}
 }
 
 impl<M, S, P, K> Handle<M, S::Context> for Subscribed<M, S, P, K>
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
 {
     #[inline(always)]
-    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
-        if self.head().state.get() != 0 || (is_any::<S::Event>() && !round.subject.is_plain()) {
+    unsafe fn call(&self, event: NonNull<()>, cx: &mut Round<'_, S::Context>) -> Code {
+        if self.head().state.get() != 0 || (is_any::<S::Event>() && !cx.topic_info.is_plain()) {
             // SAFETY: the caller says the same.
-            return unsafe { ask_and_call(self, event, round) };
+            return unsafe { ask_and_call(self, event, cx) };
         }
-        K::reserve(&self.link.kept);
+        K::reserve_call(&self.link.state);
         // SAFETY: the caller says the same, and a plain subject is not that of events emitted again.
-        unsafe { enter(self, event, round, false) }
+        unsafe { enter(self, event, cx, false) }
     }
 
-    fn spent(&self) -> bool {
-        K::spent(&self.link.kept)
+    fn on_limit_reached(&self) -> bool {
+        K::on_limit_reached(&self.link.state)
     }
 
-    unsafe fn lives(&self) -> bool {
+    unsafe fn is_alive(&self) -> bool {
         // SAFETY: the caller has a hold.
-        unsafe { self.captures() }.callee.lives()
+        unsafe { self.captures() }.callee.is_alive()
     }
 
-    unsafe fn ended(&self) {
+    unsafe fn on_removed(&self) {
         // SAFETY: the caller has a hold.
         let callee = unsafe { &self.captures().callee };
-        callee.ended(&self.link.kept, self.head());
+        callee.on_removed(&self.link.state, self.head());
     }
 
-    unsafe fn ask(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Option<Code> {
+    unsafe fn ask(&self, event: NonNull<()>, cx: &mut Round<'_, S::Context>) -> Option<Code> {
         // SAFETY: the caller says the same.
-        unsafe { ask(self, None, event, round) }
+        unsafe { ask(self, None, event, cx) }
     }
 
     fn claim(&self) -> Option<Code> {
@@ -162,10 +163,10 @@ where
     }
 
     #[inline(always)]
-    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
-        let again = is_any::<S::Event>() && round.subject.is_any();
+    unsafe fn enter(&self, event: NonNull<()>, cx: &mut Round<'_, S::Context>) -> Code {
+        let again = is_any::<S::Event>() && cx.topic_info.is_any();
         // SAFETY: the caller says the same.
-        unsafe { enter(self, event, round, again) }
+        unsafe { enter(self, event, cx, again) }
     }
 
     unsafe fn keeper(&self) -> Option<M::Ptr<Keeper<M, S::Context>>> {
@@ -182,27 +183,27 @@ where
 unsafe fn enter<M, S, P, K>(
     entry: &Subscribed<M, S, P, K>,
     event: NonNull<()>,
-    round: &mut Round<'_, S::Context>,
+    cx: &mut Round<'_, S::Context>,
     again: bool,
 ) -> Code
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
 {
     // SAFETY: the caller says the same, and has a hold.
     unsafe {
-        with_event(event, round, again, |event, round| {
-            K::call_in(entry, event, round)
+        with_event(event, cx, again, |event, cx| {
+            K::call_with_entry(entry, event, cx)
         })
     }
 }
 
 /// Says, when it is dropped by a panic of a filter, that the handler was not entered.
-struct Asking;
+struct FilterGuard;
 
-impl Drop for Asking {
+impl Drop for FilterGuard {
     fn drop(&mut self) {
         thread::set_unentered(true);
     }
@@ -219,10 +220,10 @@ impl Drop for Asking {
 unsafe fn ask_and_call<M, S, P, K>(
     entry: &Subscribed<M, S, P, K>,
     event: NonNull<()>,
-    round: &mut Round<'_, S::Context>,
+    cx: &mut Round<'_, S::Context>,
 ) -> Code
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
@@ -230,21 +231,21 @@ where
     let (head, link) = (entry.head(), &entry.link);
     if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
         // SAFETY: the caller says the same.
-        return unsafe { replace::pass_on(&link.signal, head, event, round) };
+        return unsafe { replace::pass_on(&link.signal, head, event, cx) };
     }
     // SAFETY: the caller has a hold.
     let callee = unsafe { &entry.captures().callee };
     // SAFETY: the caller says the same.
-    if let Some(code) = unsafe { ask(entry, Some(callee), event, round) } {
+    if let Some(code) = unsafe { ask(entry, Some(callee), event, cx) } {
         return code;
     }
-    K::reserve(&link.kept);
+    K::reserve_call(&link.state);
     if let Some(code) = claim(entry) {
-        callee.forgo(&link.kept);
+        callee.release_reservation(&link.state);
         return code;
     }
     // SAFETY: the caller says the same.
-    unsafe { entry.enter(event, round) }
+    unsafe { entry.enter(event, cx) }
 }
 
 /// Asks all but the claim. What it came to, if that is no call of this handler. The `callee` is the
@@ -258,10 +259,10 @@ unsafe fn ask<M, S, P, K>(
     entry: &Subscribed<M, S, P, K>,
     callee: Option<&K>,
     event: NonNull<()>,
-    round: &mut Round<'_, S::Context>,
+    cx: &mut Round<'_, S::Context>,
 ) -> Option<Code>
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
@@ -273,19 +274,19 @@ where
             return Some(code);
         }
     }
-    if is_any::<S::Event>() && round.subject.is_closed() {
+    if is_any::<S::Event>() && cx.topic_info.is_closed() {
         return Some(Code::Closed);
     }
     if P::ASKS {
-        let asking = Asking;
+        let filter_guard = FilterGuard;
         // SAFETY: a hold or a keeper keeps the filter.
         let filter = unsafe { &(*entry.captures_at()).filter };
         // SAFETY: the caller says the same.
         let passes = unsafe {
-            let again = is_any::<S::Event>() && round.subject.is_any();
-            with_event(event, round, again, |event, _| filter.passes(event))
+            let again = is_any::<S::Event>() && cx.topic_info.is_any();
+            with_event(event, cx, again, |event, _| filter.passes(event))
         };
-        std::mem::forget(asking);
+        std::mem::forget(filter_guard);
         if !passes {
             return Some(Code::Skipped);
         }
@@ -299,11 +300,9 @@ where
         if changed == state::REPLACED {
             let signal = &entry.link.signal;
             // SAFETY: the caller says the same.
-            return Some(unsafe {
-                replace::hand_over(signal, head, || claim(entry), event, round)
-            });
+            return Some(unsafe { replace::hand_over(signal, head, || claim(entry), event, cx) });
         }
-        if changed != 0 || (K::WEAK && callee.is_some_and(|callee| !callee.lives())) {
+        if changed != 0 || (K::WEAK && callee.is_some_and(|callee| !callee.is_alive())) {
             return Some(refuse(entry, callee).unwrap_or(Code::Skipped));
         }
     }
@@ -314,7 +313,7 @@ where
 #[cold]
 fn refuse<M, S, P, K>(entry: &Subscribed<M, S, P, K>, callee: Option<&K>) -> Option<Code>
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
@@ -322,7 +321,7 @@ where
     match entry.head().state.get() {
         state if state & state::CLOSED != 0 => Some(Code::Closed),
         state if state & state::REMOVED != 0 => Some(Code::Skipped),
-        _ if K::WEAK && callee.is_some_and(|callee| !callee.lives()) => {
+        _ if K::WEAK && callee.is_some_and(|callee| !callee.is_alive()) => {
             remove(entry, state::CANCELLED | state::WEAK);
             Some(Code::Skipped)
         }
@@ -335,7 +334,7 @@ where
 #[inline(always)]
 fn claim<M, S, P, K>(entry: &Subscribed<M, S, P, K>) -> Option<Code>
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
@@ -353,7 +352,7 @@ where
 #[inline(always)]
 pub(crate) fn remove<M, S, P, K>(entry: &Subscribed<M, S, P, K>, flags: usize) -> bool
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
@@ -364,7 +363,7 @@ where
 
 impl<M, S, P, K> Control<M> for Subscribed<M, S, P, K>
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: Callee<M, S::Event, S::Context>,
@@ -372,12 +371,12 @@ where
     fn cancel(&self) -> bool {
         remove(self, state::CANCELLED)
     }
-    unsafe fn lives(&self) -> bool {
+    unsafe fn is_alive(&self) -> bool {
         // SAFETY: the caller has a hold.
-        unsafe { self.captures() }.callee.lives()
+        unsafe { self.captures() }.callee.is_alive()
     }
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
-        let Some(request) = request.downcast_mut::<Request<M, S::Event>>() else {
+        let Some(request) = request.downcast_mut::<ReplaceRequest<M, S::Event>>() else {
             return Err(ReplaceErrorKind::WrongType);
         };
         if K::QUEUED {

@@ -1,9 +1,9 @@
 //! The signal that a handler belongs to, as the handler sees it.
 
 use crate::core::handler::entry::{Anchor, Handle, Handler};
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::flavour::Primitives;
 
-pub(crate) trait Owner<M: Mode>: Sized + 'static {
+pub(crate) trait Owner<M: Primitives>: Sized + 'static {
     type Event: 'static;
     type Context: 'static;
     /// Removes the handler with this key and sequence number; whether it was there, and alive.

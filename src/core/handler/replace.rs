@@ -10,34 +10,40 @@ use std::any::{Any, TypeId};
 use std::ptr::NonNull;
 
 use crate::core::handler::entry::{
-    Anchor, Code, Contents, Control, Draft, Entity, Entry, Extra, Handle, Handler, Head, Keeper,
+    Anchor, Code, Control, Draft, DropInParts, Entity, Entry, Extra, Handle, Handler, Head, Keeper,
     Round, state,
 };
 use crate::core::handler::erased::{code, is_any, with_event};
 use crate::core::handler::owner::Owner;
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::flavour::Primitives;
 use crate::error::ReplaceErrorKind;
-use crate::failure::Place;
+use crate::failure::CallSite;
 use crate::outcome::Outcome;
-use crate::topic::any_event::Subject;
+use crate::topic::any_event::TopicInfo;
 
 /// A closure that is to replace another, of which only the event is known.
-pub(crate) trait Stand<M: Mode, E>: 'static {
-    fn call(&self, head: &Head<M>, subject: &Subject, context: &mut dyn Any, event: &E) -> Code;
+pub(crate) trait ReplacementFn<M: Primitives, E>: 'static {
+    fn call(
+        &self,
+        head: &Head<M>,
+        topic_info: &TopicInfo,
+        context: &mut dyn Any,
+        event: &E,
+    ) -> Code;
     /// To give it back.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
 /// Called with the event alone.
-pub(crate) struct StandPlain<F>(pub(crate) F);
+pub(crate) struct ReplacementPlain<F>(pub(crate) F);
 
-impl<M: Mode, E, F, R> Stand<M, E> for StandPlain<F>
+impl<M: Primitives, E, F, R> ReplacementFn<M, E> for ReplacementPlain<F>
 where
     F: Fn(&E) -> R + 'static,
     R: Outcome,
 {
-    fn call(&self, head: &Head<M>, subject: &Subject, _: &mut dyn Any, event: &E) -> Code {
-        code(head, Some(subject), (self.0)(event))
+    fn call(&self, head: &Head<M>, topic_info: &TopicInfo, _: &mut dyn Any, event: &E) -> Code {
+        code(head, Some(topic_info), (self.0)(event))
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         Box::new(self.0)
@@ -45,24 +51,30 @@ where
 }
 
 /// Called with the context, whose type was compared when it was put in place.
-pub(crate) struct StandWithContext<F, C>(F, std::marker::PhantomData<fn(&mut C)>);
+pub(crate) struct ReplacementWithContext<F, C>(F, std::marker::PhantomData<fn(&mut C)>);
 
-impl<F, C> StandWithContext<F, C> {
+impl<F, C> ReplacementWithContext<F, C> {
     pub(crate) fn new(f: F) -> Self {
-        StandWithContext(f, std::marker::PhantomData)
+        ReplacementWithContext(f, std::marker::PhantomData)
     }
 }
 
-impl<M: Mode, E, C: 'static, F, R> Stand<M, E> for StandWithContext<F, C>
+impl<M: Primitives, E, C: 'static, F, R> ReplacementFn<M, E> for ReplacementWithContext<F, C>
 where
     F: Fn(&mut C, &E) -> R + 'static,
     R: Outcome,
 {
-    fn call(&self, head: &Head<M>, subject: &Subject, context: &mut dyn Any, event: &E) -> Code {
+    fn call(
+        &self,
+        head: &Head<M>,
+        topic_info: &TopicInfo,
+        context: &mut dyn Any,
+        event: &E,
+    ) -> Code {
         let Some(context) = context.downcast_mut() else {
             unreachable!("compared when it was put in place")
         };
-        code(head, Some(subject), (self.0)(context, event))
+        code(head, Some(topic_info), (self.0)(context, event))
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         Box::new(self.0)
@@ -70,34 +82,34 @@ where
 }
 
 /// What a subscription asks of its entry, which alone knows the types.
-pub(crate) struct Request<M: Mode, E> {
+pub(crate) struct ReplaceRequest<M: Primitives, E> {
     /// Taken out when it has found its place.
-    pub(crate) stand: Option<Box<dyn Stand<M, E>>>,
+    pub(crate) closure: Option<Box<dyn ReplacementFn<M, E>>>,
     /// The context that it wants, if any.
     pub(crate) context: Option<TypeId>,
-    pub(crate) place: Place,
+    pub(crate) location: CallSite,
     pub(crate) original: Anchor<M, dyn Control<M>>,
 }
 
 /// The captures of a replacement.
-pub(crate) struct Successor<M: Mode, E, C: 'static> {
-    stand: Box<dyn Stand<M, E>>,
+pub(crate) struct ReplacementCaptures<M: Primitives, E, C: 'static> {
+    closure: Box<dyn ReplacementFn<M, E>>,
     keeper: M::Ptr<Keeper<M, C>>,
 }
 
-impl<M: Mode, E, C> Contents for Successor<M, E, C> {}
+impl<M: Primitives, E, C> DropInParts for ReplacementCaptures<M, E, C> {}
 
 /// The entry of a replacement.
 pub(crate) type Replacement<M, S> =
-    Entry<M, Back<M, S>, Successor<M, <S as Owner<M>>::Event, <S as Owner<M>>::Context>>;
+    Entry<M, Back<M, S>, ReplacementCaptures<M, <S as Owner<M>>::Event, <S as Owner<M>>::Context>>;
 
 /// What leads back to the signal.
-pub(crate) struct Back<M: Mode, S>(M::Weak<S>);
+pub(crate) struct Back<M: Primitives, S>(M::Weak<S>);
 
 /// Puts the closure of a request into the place of a handler, or of what has replaced it.
-pub(crate) fn replace<M: Mode, S: Owner<M>>(
+pub(crate) fn replace<M: Primitives, S: Owner<M>>(
     signal: &M::Ptr<S>,
-    request: &mut Request<M, S::Event>,
+    request: &mut ReplaceRequest<M, S::Event>,
 ) -> Result<(), ReplaceErrorKind> {
     if request
         .context
@@ -105,11 +117,11 @@ pub(crate) fn replace<M: Mode, S: Owner<M>>(
     {
         return Err(ReplaceErrorKind::WrongType);
     }
-    let (original, place) = (request.original.clone(), request.place);
+    let (original, location) = (request.original.clone(), request.location);
     let head = original.head();
     // Nothing in here is user code: it runs under the signal's lock.
     let make = |current: &Anchor<M, dyn Handle<M, S::Context>>| {
-        let stand = request.stand.take()?;
+        let closure = request.closure.take()?;
         // SAFETY: what stands in the roster has not been released.
         let keeper = unsafe { current.keeper() }.unwrap_or_else(|| {
             M::ptr(Keeper {
@@ -119,8 +131,8 @@ pub(crate) fn replace<M: Mode, S: Owner<M>>(
         let draft = Draft {
             key: head.key,
             sequence: head.sequence,
-            place,
-            home: head.home.clone(),
+            location,
+            info: head.info.clone(),
             extra: Some(Box::new(Extra {
                 label: head.label().map(Box::from),
                 left: None,
@@ -129,7 +141,7 @@ pub(crate) fn replace<M: Mode, S: Owner<M>>(
             })),
             state: state::GATED,
         };
-        let captures = Successor { stand, keeper };
+        let captures = ReplacementCaptures { closure, keeper };
         let made = Anchor::<M, Replacement<M, S>>::new(draft, Back(M::downgrade(signal)), captures);
         Some(made.cast::<dyn Handle<M, S::Context>>(|entry| entry))
     };
@@ -146,15 +158,15 @@ pub(crate) fn replace<M: Mode, S: Owner<M>>(
 ///
 /// That of [`Handle::call`].
 #[cold]
-pub(crate) unsafe fn pass_on<M: Mode, S: Owner<M>>(
+pub(crate) unsafe fn pass_on<M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
     head: &Head<M>,
     event: NonNull<()>,
-    round: &mut Round<'_, S::Context>,
+    cx: &mut Round<'_, S::Context>,
 ) -> Code {
     match current(signal, head) {
         // SAFETY: `current` is a hold; the rest is as the caller says.
-        Ok(current) => unsafe { current.entry().call(event, round) },
+        Ok(current) => unsafe { current.entry().call(event, cx) },
         Err(code) => code,
     }
 }
@@ -165,23 +177,23 @@ pub(crate) unsafe fn pass_on<M: Mode, S: Owner<M>>(
 ///
 /// That of [`Handle::call`].
 #[cold]
-pub(crate) unsafe fn hand_over<M: Mode, S: Owner<M>>(
+pub(crate) unsafe fn hand_over<M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
     head: &Head<M>,
     claim: impl FnOnce() -> Option<Code>,
     event: NonNull<()>,
-    round: &mut Round<'_, S::Context>,
+    cx: &mut Round<'_, S::Context>,
 ) -> Code {
     // Before the claim, which may be the last and take it out of the roster.
     match current(signal, head) {
         // SAFETY: as above.
-        Ok(current) => claim().unwrap_or_else(|| unsafe { current.entry().enter(event, round) }),
+        Ok(current) => claim().unwrap_or_else(|| unsafe { current.entry().enter(event, cx) }),
         Err(code) => code,
     }
 }
 
 /// What has the place of a handler by now. An error says what a call comes to if nothing has.
-fn current<M: Mode, S: Owner<M>>(
+fn current<M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
     head: &Head<M>,
 ) -> Result<Handler<M, S::Context>, Code> {
@@ -192,34 +204,34 @@ fn current<M: Mode, S: Owner<M>>(
     })
 }
 
-impl<M: Mode, S: Owner<M>> Handle<M, S::Context> for Replacement<M, S> {
-    unsafe fn call(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
+impl<M: Primitives, S: Owner<M>> Handle<M, S::Context> for Replacement<M, S> {
+    unsafe fn call(&self, event: NonNull<()>, cx: &mut Round<'_, S::Context>) -> Code {
         if self.head().has(state::REPLACED) {
             // SAFETY: the caller says the same.
-            return unsafe { pass_on(&self.link.0, self.head(), event, round) };
+            return unsafe { pass_on(&self.link.0, self.head(), event, cx) };
         }
         // SAFETY: the caller has a hold.
         let original = unsafe { &self.captures().keeper.original };
         // SAFETY: the caller says the same, and there is the keeper.
-        if let Some(code) = unsafe { original.ask(event, round) } {
+        if let Some(code) = unsafe { original.ask(event, cx) } {
             return code;
         }
         if self.head().has(state::REPLACED) {
             // By the filter, perhaps, and then it is not entered any more.
             let claim = || original.claim();
             // SAFETY: the caller says the same.
-            return unsafe { hand_over(&self.link.0, self.head(), claim, event, round) };
+            return unsafe { hand_over(&self.link.0, self.head(), claim, event, cx) };
         }
         match original.claim() {
             Some(code) => code,
             // SAFETY: the caller says the same.
-            None => unsafe { self.enter(event, round) },
+            None => unsafe { self.enter(event, cx) },
         }
     }
-    fn spent(&self) -> bool {
+    fn on_limit_reached(&self) -> bool {
         true
     }
-    unsafe fn lives(&self) -> bool {
+    unsafe fn is_alive(&self) -> bool {
         true
     }
     unsafe fn ask(&self, _: NonNull<()>, _: &mut Round<'_, S::Context>) -> Option<Code> {
@@ -228,15 +240,18 @@ impl<M: Mode, S: Owner<M>> Handle<M, S::Context> for Replacement<M, S> {
     fn claim(&self) -> Option<Code> {
         unreachable!("replacements ask their original")
     }
-    unsafe fn enter(&self, event: NonNull<()>, round: &mut Round<'_, S::Context>) -> Code {
+    unsafe fn enter(&self, event: NonNull<()>, cx: &mut Round<'_, S::Context>) -> Code {
         // SAFETY: the caller has a hold.
-        let stand = unsafe { &self.captures().stand };
+        let closure = unsafe { &self.captures().closure };
         // SAFETY: the caller says the same.
         unsafe {
-            let again = is_any::<S::Event>() && round.subject.is_any();
-            with_event(event, round, again, |event, round| {
-                let Round { context, subject } = round;
-                stand.call(self.head(), subject, *context, event)
+            let again = is_any::<S::Event>() && cx.topic_info.is_any();
+            with_event(event, cx, again, |event, cx| {
+                let Round {
+                    context,
+                    topic_info,
+                } = cx;
+                closure.call(self.head(), topic_info, *context, event)
             })
         }
     }

@@ -3,18 +3,20 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::failure::log::write_log;
-use crate::core::failure::panics::{dispose, message};
+use crate::core::failure::panics::{drop_payload, message};
 use crate::core::handler::entry::{Code, Head, Round};
 use crate::core::handler::handler_fn::Callee;
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread;
 use crate::topic::any_event::AnyEvent;
 
 /// A hook for unhandled events: called like a handler of a pattern, and counted as none.
 pub(crate) struct Unhandled<F>(pub(crate) F);
 
-impl<M: Mode, C: 'static, F: Fn(&AnyEvent) + 'static> Callee<M, AnyEvent, C> for Unhandled<F> {
-    type Kept = ();
+impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> Callee<M, AnyEvent, C>
+    for Unhandled<F>
+{
+    type EntryState = ();
     fn call(&self, _: &Head<M>, event: &AnyEvent, _: &mut Round<'_, C>) -> Code {
         tell_unhandled(event, &self.0);
         Code::Skipped
@@ -30,7 +32,7 @@ fn tell_unhandled(event: &AnyEvent, tell: impl Fn(&AnyEvent)) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(event))) {
         let line = format!("unhandled hook panicked: {}", message(&payload));
         write_log(&line, None);
-        dispose(payload);
+        drop_payload(payload);
     }
     drop(in_hook);
 }

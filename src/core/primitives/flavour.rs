@@ -24,17 +24,17 @@ pub trait Primitives: Sized + 'static {
     type Ptr<T: ?Sized>: Deref<Target = T> + Clone;
     type Weak<T: ?Sized>: Clone;
     /// Wakes the threads that wait for a queue.
-    type Bell;
+    type Condvar;
     /// Whether a thread can wait for what another one does.
     const WAITS: bool;
 
-    fn bell() -> Self::Bell;
-    fn ring(bell: &Self::Bell);
+    fn condvar() -> Self::Condvar;
+    fn notify_all(condvar: &Self::Condvar);
     /// Asks under the lock, and again whenever the bell rings or the time is up that `ask` names,
     /// until there is an answer.
     fn wait<T, R>(
         at: &Self::Lock<T>,
-        bell: &Self::Bell,
+        condvar: &Self::Condvar,
         ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
     ) -> R;
     fn ptr<T>(value: T) -> Self::Ptr<T>;
@@ -53,18 +53,18 @@ impl Primitives for Shared {
     type Lock<T> = Mutex<T>;
     type Ptr<T: ?Sized> = Arc<T>;
     type Weak<T: ?Sized> = sync::Weak<T>;
-    type Bell = Condvar;
+    type Condvar = Condvar;
     const WAITS: bool = true;
 
-    fn bell() -> Condvar {
+    fn condvar() -> Condvar {
         Condvar::new()
     }
-    fn ring(bell: &Condvar) {
-        bell.notify_all();
+    fn notify_all(condvar: &Condvar) {
+        condvar.notify_all();
     }
     fn wait<T, R>(
         at: &Mutex<T>,
-        bell: &Condvar,
+        condvar: &Condvar,
         mut ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
     ) -> R {
         let mut guard = lock(at);
@@ -74,12 +74,12 @@ impl Primitives for Shared {
                 ControlFlow::Continue(until) => until,
             };
             guard = match until {
-                None => bell
+                None => condvar
                     .wait(guard)
                     .unwrap_or_else(|poisoned| poisoned.into_inner()),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
-                    match bell.wait_timeout(guard, left) {
+                    match condvar.wait_timeout(guard, left) {
                         Ok((guard, _)) => guard,
                         Err(poisoned) => poisoned.into_inner().0,
                     }
@@ -112,11 +112,11 @@ impl Primitives for Local {
     type Lock<T> = RefCell<T>;
     type Ptr<T: ?Sized> = Rc<T>;
     type Weak<T: ?Sized> = rc::Weak<T>;
-    type Bell = ();
+    type Condvar = ();
     const WAITS: bool = false;
 
-    fn bell() {}
-    fn ring((): &()) {}
+    fn condvar() {}
+    fn notify_all((): &()) {}
     fn wait<T, R>(
         at: &RefCell<T>,
         (): &(),
@@ -149,15 +149,23 @@ impl Primitives for Local {
 
 /// What may be called by reference from wherever this flavour's events are emitted: for
 /// [`Shared`] anything `Send + Sync`, for [`Local`] anything. Sealed.
-pub trait Shares<T: ?Sized>: sealed::Shares<T> {}
-impl<T: ?Sized, M: sealed::Shares<T>> Shares<T> for M {}
+#[diagnostic::on_unimplemented(
+    message = "`{T}` cannot be called from every thread, as the shared flavour needs it",
+    label = "captures something that is not `Send` and `Sync`",
+    note = "capture an `Arc` instead of an `Rc`, and an atomic or a `Mutex` instead of a `Cell` or a `RefCell`",
+    note = "`on_mut` and `once` take closures that are only `Send`; `slotcast::local` takes any closure"
+)]
+pub trait SyncBound<T: ?Sized>: sealed::SyncBound<T> {}
+// Else the message would be about the bounds of the sealed trait, which nobody can name.
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized, M: sealed::SyncBound<T>> SyncBound<T> for M {}
 
 /// Not reachable from outside: what is `Send` must not be a matter of opinion. That the trait above
 /// has a blanket implementation keeps others from adding theirs.
 mod sealed {
     use super::{Local, Shared};
 
-    pub trait Shares<T: ?Sized> {}
-    impl<T: ?Sized + Send + Sync> Shares<T> for Shared {}
-    impl<T: ?Sized> Shares<T> for Local {}
+    pub trait SyncBound<T: ?Sized> {}
+    impl<T: ?Sized + Send + Sync> SyncBound<T> for Shared {}
+    impl<T: ?Sized> SyncBound<T> for Local {}
 }

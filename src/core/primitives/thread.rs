@@ -12,17 +12,17 @@ pub(crate) const MAX_DEPTH: usize = 128;
 
 /// What a level of nesting is inside of, where that is not announced in a slot.
 #[derive(Clone, Copy)]
-pub(crate) struct Frame {
+pub(crate) struct ActiveScope {
     /// The address of a signal that is emitting, or of an entry.
     pub(crate) inside: usize,
     /// The emission calls handlers with a sequence number below this one.
-    pub(crate) horizon: u64,
+    pub(crate) sequence_limit: u64,
 }
 
-impl Frame {
-    const NOTHING: Frame = Frame {
+impl ActiveScope {
+    const NOTHING: ActiveScope = ActiveScope {
         inside: 0,
-        horizon: 0,
+        sequence_limit: 0,
     };
 
     /// Whether this could still call the handler with this sequence number, of this signal and
@@ -33,20 +33,20 @@ impl Frame {
         entry: usize,
         sequence: u64,
     ) -> bool {
-        self.inside == entry || (sequence < self.horizon && is_run_by(self.inside))
+        self.inside == entry || (sequence < self.sequence_limit && is_run_by(self.inside))
     }
 }
 
 struct State {
     depth: Cell<usize>,
-    /// Invariant: nothing, but for levels that are open and that [`enter`](Level::enter) was called
+    /// Invariant: nothing, but for levels that are open and that [`with_scope`](DepthGuard::with_scope) was called
     /// for. Levels beyond the last one are not recorded.
-    frames: [Cell<Frame>; MAX_DEPTH],
+    scopes: [Cell<ActiveScope>; MAX_DEPTH],
     /// What the thread is inside of that is no emission: a call by a queue, the drop of a snapshot,
     /// whose handlers wait for their turn, and the drop of captures.
-    occupied: [Cell<Frame>; MAX_OCCUPIED],
+    inner_scopes: [Cell<ActiveScope>; MAX_SCOPES],
     /// How many of them are current. Those beyond the last one are not recorded.
-    occupied_count: Cell<usize>,
+    inner_scopes_len: Cell<usize>,
     failures: Cell<usize>,
     /// Where the hook began that is running: the depth, and the queue that is being drained.
     in_hook: Cell<Option<(usize, usize)>>,
@@ -59,9 +59,9 @@ struct State {
 per_thread! {
     STATE: State = State {
         depth: Cell::new(0),
-        frames: [const { Cell::new(Frame::NOTHING) }; MAX_DEPTH],
-        occupied: [const { Cell::new(Frame::NOTHING) }; MAX_OCCUPIED],
-        occupied_count: Cell::new(0),
+        scopes: [const { Cell::new(ActiveScope::NOTHING) }; MAX_DEPTH],
+        inner_scopes: [const { Cell::new(ActiveScope::NOTHING) }; MAX_SCOPES],
+        inner_scopes_len: Cell::new(0),
         failures: Cell::new(0),
         in_hook: Cell::new(None),
         unentered: Cell::new(false),
@@ -83,22 +83,22 @@ pub(crate) fn depth() -> usize {
 
 /// Goes one level down, unless `limit` levels are open already.
 #[inline(always)]
-pub(crate) fn descend(limit: usize) -> Option<Level> {
+pub(crate) fn enter_emission(limit: usize) -> Option<DepthGuard> {
     let depth = depth();
     if depth >= limit {
         return None;
     }
     STATE.with(|state| state.depth.set(depth + 1));
-    Some(Level { above: depth })
+    Some(DepthGuard { above: depth })
 }
 
 /// One level of nesting, until it is dropped.
-pub(crate) struct Level {
+pub(crate) struct DepthGuard {
     /// Kept, so that leaving is a store of its own and waits for nothing.
     above: usize,
 }
 
-impl Level {
+impl DepthGuard {
     /// How many levels are open above this one.
     #[inline(always)]
     pub(crate) fn above(&self) -> usize {
@@ -106,17 +106,17 @@ impl Level {
     }
 
     /// Records what the level is inside of, until it is left.
-    pub(crate) fn enter(self, frame: Frame) -> Entered {
+    pub(crate) fn with_scope(self, scope: ActiveScope) -> ScopedDepthGuard {
         STATE.with(|state| {
-            if let Some(place) = state.frames.get(self.above) {
-                place.set(frame);
+            if let Some(cell) = state.scopes.get(self.above) {
+                cell.set(scope);
             }
         });
-        Entered(self)
+        ScopedDepthGuard(self)
     }
 }
 
-impl Drop for Level {
+impl Drop for DepthGuard {
     #[inline(always)]
     fn drop(&mut self) {
         STATE.with(|state| state.depth.set(self.above));
@@ -124,13 +124,13 @@ impl Drop for Level {
 }
 
 /// A level that has a frame.
-pub(crate) struct Entered(Level);
+pub(crate) struct ScopedDepthGuard(DepthGuard);
 
-impl Drop for Entered {
+impl Drop for ScopedDepthGuard {
     fn drop(&mut self) {
         STATE.with(|state| {
-            if let Some(place) = state.frames.get(self.0.above) {
-                place.set(Frame::NOTHING);
+            if let Some(cell) = state.scopes.get(self.0.above) {
+                cell.set(ActiveScope::NOTHING);
             }
         });
     }
@@ -140,40 +140,40 @@ impl Drop for Entered {
 /// number, of this signal and this entry, as far as that is not announced in a slot.
 pub(crate) fn is_inside(is_run_by: &impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
     STATE.with(|state| {
-        let (depth, occupied) = (state.depth.get(), state.occupied_count.get());
+        let (depth, scope_guard) = (state.depth.get(), state.inner_scopes_len.get());
         // Levels that are not recorded could be anything.
         depth > MAX_DEPTH
-            || occupied > MAX_OCCUPIED
-            || state.occupied[..occupied]
+            || scope_guard > MAX_SCOPES
+            || state.inner_scopes[..scope_guard]
                 .iter()
                 .any(|it| it.get().could_call(is_run_by, entry, sequence))
-            || state.frames[..depth]
+            || state.scopes[..depth]
                 .iter()
                 .any(|it| it.get().could_call(is_run_by, entry, sequence))
     })
 }
 
 /// How many of those inside each other are remembered.
-const MAX_OCCUPIED: usize = 16;
+const MAX_SCOPES: usize = 16;
 
 /// Says what the thread is inside of, until the guard is dropped. Whoever waits for that from inside
 /// would wait for ever, as inside of an emission; unlike one, it is no level.
-pub(crate) fn occupy(frame: Frame) -> Occupied {
+pub(crate) fn enter_scope(scope: ActiveScope) -> ScopeGuard {
     STATE.with(|state| {
-        let count = state.occupied_count.get();
-        if let Some(place) = state.occupied.get(count) {
-            place.set(frame);
+        let count = state.inner_scopes_len.get();
+        if let Some(cell) = state.inner_scopes.get(count) {
+            cell.set(scope);
         }
-        state.occupied_count.set(count + 1);
+        state.inner_scopes_len.set(count + 1);
     });
-    Occupied(())
+    ScopeGuard(())
 }
 
-pub(crate) struct Occupied(());
+pub(crate) struct ScopeGuard(());
 
-impl Drop for Occupied {
+impl Drop for ScopeGuard {
     fn drop(&mut self) {
-        STATE.with(|state| state.occupied_count.set(state.occupied_count.get() - 1));
+        STATE.with(|state| state.inner_scopes_len.set(state.inner_scopes_len.get() - 1));
     }
 }
 
@@ -208,26 +208,26 @@ pub(crate) fn drains(queue: usize) -> bool {
 }
 
 /// Marks the thread as draining a queue, until it is dropped. `None` inside of a drain.
-pub(crate) fn begin_drain(queue: usize) -> Option<Draining> {
+pub(crate) fn begin_drain(queue: usize) -> Option<DrainGuard> {
     STATE.with(|state| {
         if state.draining.get() != 0 {
             return None;
         }
         state.draining.set(queue);
-        Some(Draining(()))
+        Some(DrainGuard(()))
     })
 }
 
-pub(crate) struct Draining(());
+pub(crate) struct DrainGuard(());
 
-impl Drop for Draining {
+impl Drop for DrainGuard {
     fn drop(&mut self) {
         STATE.with(|state| state.draining.set(0));
     }
 }
 
 /// Marks the thread as running a hook, until it is dropped. `None` inside of one.
-pub(crate) fn begin_hook() -> Option<InHook> {
+pub(crate) fn begin_hook() -> Option<HookGuard> {
     STATE.with(|state| {
         if state.in_hook.get().is_some() {
             return None;
@@ -235,13 +235,13 @@ pub(crate) fn begin_hook() -> Option<InHook> {
         state
             .in_hook
             .set(Some((state.depth.get(), state.draining.get())));
-        Some(InHook(()))
+        Some(HookGuard(()))
     })
 }
 
-pub(crate) struct InHook(());
+pub(crate) struct HookGuard(());
 
-impl Drop for InHook {
+impl Drop for HookGuard {
     fn drop(&mut self) {
         STATE.with(|state| state.in_hook.set(None));
     }

@@ -1,27 +1,29 @@
 //! Calls that were claimed and wait in a queue, and closures that are posted to one.
 
-use crate::core::handler::entry::{Anchor, Code, Contents, Deliver, Draft, Entity, Entry};
+use crate::core::handler::entry::{Anchor, Code, Draft, DropInParts, Entity, Entry, QueuedHandler};
 use crate::core::handler::erased::code;
 use crate::core::handler::plain::Once;
-use crate::core::primitives::flavour::Primitives as Mode;
-use crate::core::settings::signal_info::Home;
-use crate::failure::Place;
+use crate::core::primitives::flavour::Primitives;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::failure::CallSite;
 use crate::outcome::Outcome;
 
-/// A call that was claimed and waits in a queue. Settled when it is dropped, called or not.
-pub(crate) struct Claim<M: Mode, E: 'static, C: 'static>(Anchor<M, dyn Deliver<M, E, C>>);
+/// A call that was claimed and waits in a queue. HandlerOutput when it is dropped, called or not.
+pub(crate) struct Claim<M: Primitives, E: 'static, C: 'static>(
+    Anchor<M, dyn QueuedHandler<M, E, C>>,
+);
 
-impl<M: Mode, E, C> Claim<M, E, C> {
-    pub(super) fn new(entry: Anchor<M, dyn Deliver<M, E, C>>) -> Self {
+impl<M: Primitives, E, C> Claim<M, E, C> {
+    pub(super) fn new(entry: Anchor<M, dyn QueuedHandler<M, E, C>>) -> Self {
         Claim(entry)
     }
 
-    pub(crate) fn entry(&self) -> &Anchor<M, dyn Deliver<M, E, C>> {
+    pub(crate) fn entry(&self) -> &Anchor<M, dyn QueuedHandler<M, E, C>> {
         &self.0
     }
 }
 
-impl<M: Mode, E, C> Drop for Claim<M, E, C> {
+impl<M: Primitives, E, C> Drop for Claim<M, E, C> {
     fn drop(&mut self) {
         if self.0.settle() {
             self.0.release();
@@ -30,9 +32,9 @@ impl<M: Mode, E, C> Drop for Claim<M, E, C> {
 }
 
 /// A closure that was posted to a queue.
-pub(crate) struct Posted<M: Mode, F>(Once<M::Lock<Option<F>>, F>);
+pub(crate) struct Posted<M: Primitives, F>(Once<M::Lock<Option<F>>, F>);
 
-impl<M: Mode, C: 'static, F, R> Deliver<M, (), C> for Entry<M, (), Posted<M, F>>
+impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, (), C> for Entry<M, (), Posted<M, F>>
 where
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
@@ -47,17 +49,21 @@ where
     }
 }
 
-impl<M: Mode, F> Contents for Posted<M, F> {}
+impl<M: Primitives, F> DropInParts for Posted<M, F> {}
 
 /// The claim of a posted closure.
-pub(crate) fn posted<M, C, F, R>(f: F, home: M::Ptr<Home<M>>, place: Place) -> Claim<M, (), C>
+pub(crate) fn posted<M, C, F, R>(
+    f: F,
+    info: M::Ptr<SignalInfo<M>>,
+    location: CallSite,
+) -> Claim<M, (), C>
 where
-    M: Mode,
+    M: Primitives,
     C: 'static,
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
 {
-    let draft = Draft::alone(place, Some(home));
+    let draft = Draft::alone(location, Some(info));
     let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Posted::<M, F>(Once::new(f)));
-    Claim(entry.cast::<dyn Deliver<M, (), C>>(|entry| entry))
+    Claim(entry.cast::<dyn QueuedHandler<M, (), C>>(|entry| entry))
 }

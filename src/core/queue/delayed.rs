@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use slotmap::{SlotMap, new_key_type};
 
-use crate::core::queue::envelope::Parcels as Mode;
+use crate::core::queue::envelope::EnvelopeFlavour;
 
 new_key_type! { struct Key; }
 
 /// Ordered by deadline, then as they were deferred.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
+struct TimerEntry {
     deadline: Instant,
     sequence: u64,
     key: Key,
@@ -20,36 +20,36 @@ struct Due {
 
 /// Which event, for whoever wants to cancel it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ticket {
+pub(crate) struct TimerKey {
     key: Key,
     /// Beside the key, because keys come back once all has been cleared.
     sequence: u64,
 }
 
-pub(crate) struct Delayed<M: Mode, C: 'static> {
+pub(crate) struct DelayQueue<M: EnvelopeFlavour, C: 'static> {
     /// Those that were cancelled stay inside until they are first, or too many. Invariant: the first
-    /// one is in `parcels`.
-    order: BinaryHeap<Reverse<Due>>,
-    parcels: SlotMap<Key, (u64, M::Parcel<C>)>,
+    /// one is in `envelopes`.
+    order: BinaryHeap<Reverse<TimerEntry>>,
+    envelopes: SlotMap<Key, (u64, M::Envelope<C>)>,
 }
 
-impl<M: Mode, C: 'static> Default for Delayed<M, C> {
+impl<M: EnvelopeFlavour, C: 'static> Default for DelayQueue<M, C> {
     fn default() -> Self {
-        Delayed {
+        DelayQueue {
             order: BinaryHeap::new(),
-            parcels: SlotMap::with_key(),
+            envelopes: SlotMap::with_key(),
         }
     }
 }
 
-impl<M: Mode, C: 'static> Delayed<M, C> {
+impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
     pub(crate) fn len(&self) -> usize {
-        self.parcels.len()
+        self.envelopes.len()
     }
 
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.order.peek().map(|Reverse(due)| due.deadline)
+        self.order.peek().map(|Reverse(timer)| timer.deadline)
     }
 
     /// Adds an event. `sequence` is process-wide, or at least the queue's, and rises.
@@ -57,61 +57,63 @@ impl<M: Mode, C: 'static> Delayed<M, C> {
         &mut self,
         deadline: Instant,
         sequence: u64,
-        parcel: M::Parcel<C>,
-    ) -> Ticket {
-        let key = self.parcels.insert((sequence, parcel));
-        self.order.push(Reverse(Due {
+        envelope: M::Envelope<C>,
+    ) -> TimerKey {
+        let key = self.envelopes.insert((sequence, envelope));
+        self.order.push(Reverse(TimerEntry {
             deadline,
             sequence,
             key,
         }));
-        Ticket { key, sequence }
+        TimerKey { key, sequence }
     }
 
-    pub(crate) fn contains(&self, ticket: Ticket) -> bool {
-        let found = self.parcels.get(ticket.key);
-        found.is_some_and(|(sequence, _)| *sequence == ticket.sequence)
+    pub(crate) fn contains(&self, timer: TimerKey) -> bool {
+        let found = self.envelopes.get(timer.key);
+        found.is_some_and(|(sequence, _)| *sequence == timer.sequence)
     }
 
     /// Takes an event out, if it is still there.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<M::Parcel<C>> {
-        if !self.contains(ticket) {
+    pub(crate) fn cancel(&mut self, timer: TimerKey) -> Option<M::Envelope<C>> {
+        if !self.contains(timer) {
             return None;
         }
-        let (_, parcel) = self.parcels.remove(ticket.key)?;
+        let (_, envelope) = self.envelopes.remove(timer.key)?;
         self.prune();
-        Some(parcel)
+        Some(envelope)
     }
 
     /// Takes out the first event that is due.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<M::Parcel<C>> {
-        let Reverse(due) = *self.order.peek()?;
-        if due.deadline > now {
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<M::Envelope<C>> {
+        let Reverse(timer) = *self.order.peek()?;
+        if timer.deadline > now {
             return None;
         }
         self.order.pop();
-        let (_, parcel) = self.parcels.remove(due.key)?;
+        let (_, envelope) = self.envelopes.remove(timer.key)?;
         self.prune();
-        Some(parcel)
+        Some(envelope)
     }
 
     /// Takes out all.
-    pub(crate) fn into_parcels(self) -> impl Iterator<Item = M::Parcel<C>> {
-        self.parcels.into_iter().map(|(_, (_, parcel))| parcel)
+    pub(crate) fn into_envelopes(self) -> impl Iterator<Item = M::Envelope<C>> {
+        self.envelopes
+            .into_iter()
+            .map(|(_, (_, envelope))| envelope)
     }
 
     /// Forgets those that were cancelled: the first ones, and all of them once they are the most.
     /// So each costs the logarithm of how many there are.
     fn prune(&mut self) {
-        let Delayed { order, parcels } = self;
-        while let Some(Reverse(due)) = order.peek() {
-            if parcels.contains_key(due.key) {
+        let DelayQueue { order, envelopes } = self;
+        while let Some(Reverse(timer)) = order.peek() {
+            if envelopes.contains_key(timer.key) {
                 break;
             }
             order.pop();
         }
-        if order.len() > 2 * parcels.len() + 32 {
-            order.retain(|Reverse(due)| parcels.contains_key(due.key));
+        if order.len() > 2 * envelopes.len() + 32 {
+            order.retain(|Reverse(timer)| envelopes.contains_key(timer.key));
         }
     }
 }

@@ -10,16 +10,16 @@ use std::time::Instant;
 use crate::core::failure::report::Report;
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
 use crate::core::primitives::thread;
-use crate::core::queue::envelope::Parcel;
-use crate::core::queue::lanes::{Batch, Queues as Mode};
+use crate::core::queue::envelope::Envelope;
+use crate::core::queue::lanes::{Batch, QueueFlavour};
 use crate::core::queue::latest::Now;
 use crate::core::queue::queue::{Inbox, Queue};
-use crate::core::queue::report::Tray;
+use crate::core::queue::report::DrainReport;
 use crate::core::settings::failure_source::collect;
-use crate::failure::{Cause, HandlerError, Place};
+use crate::failure::{CallSite, Cause, HandlerError};
 
 /// What a drain came to.
-pub(crate) struct Summary {
+pub(crate) struct DrainSummary {
     pub(crate) delivered: usize,
     pub(crate) remaining: usize,
     /// Another thread had the turn.
@@ -27,8 +27,8 @@ pub(crate) struct Summary {
     pub(crate) report: Option<Box<Report>>,
 }
 
-impl Summary {
-    pub(crate) const NOTHING: Summary = Summary {
+impl DrainSummary {
+    pub(crate) const NOTHING: DrainSummary = DrainSummary {
         delivered: 0,
         remaining: 0,
         busy: false,
@@ -38,7 +38,7 @@ impl Summary {
 
 /// How far a drain goes.
 #[derive(Clone, Copy)]
-pub(crate) struct Plan {
+pub(crate) struct DrainOptions {
     /// How many events at most.
     pub(crate) most: usize,
     /// Until when, by the clock. One event is delivered, whatever it says.
@@ -49,9 +49,9 @@ pub(crate) struct Plan {
     pub(crate) waits: bool,
 }
 
-impl Plan {
+impl DrainOptions {
     /// Everything.
-    pub(crate) const ALL: Plan = Plan {
+    pub(crate) const ALL: DrainOptions = DrainOptions {
         most: usize::MAX,
         until: None,
         now: None,
@@ -59,9 +59,9 @@ impl Plan {
     };
 
     pub(crate) fn at_most(events: usize) -> Self {
-        Plan {
+        DrainOptions {
             most: events,
-            ..Plan::ALL
+            ..DrainOptions::ALL
         }
     }
 
@@ -87,32 +87,33 @@ enum Next<P> {
 
 /// What was there when a drain began: what came before.
 #[derive(Clone, Copy)]
-struct Horizon {
+struct Cutoff {
     /// The number of the first event in lanes that came later.
-    place: u64,
+    position: u64,
     /// How many drains had begun, this one included.
     drains: u64,
 }
 
 /// What a drain leaves behind.
-struct Rest {
+struct DrainEnd {
     remaining: usize,
     wake: bool,
 }
 
-impl<M: Mode, C: 'static> Queue<M, C> {
+impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Delivers what is there now, as far as planned.
     #[track_caller]
-    pub(crate) fn drain(&self, context: &mut C, mut plan: Plan) -> Summary {
-        let settings = &self.home.settings;
+    pub(crate) fn drain(&self, context: &mut C, mut options: DrainOptions) -> DrainSummary {
+        let config = &self.info.config;
         let Some(draining) = thread::begin_drain(self.address()) else {
             return self.refuse(Location::caller());
         };
         let mark = thread::failures();
         let mut tray = self.tray();
-        let waits = plan.waits;
-        let turn =
-            |outbox: &mut Box<Batch<M, C>>| self.take_turn(outbox, context, &mut plan, &mut tray);
+        let waits = options.waits;
+        let turn = |outbox: &mut Box<Batch<M, C>>| {
+            self.take_turn(outbox, context, &mut options, &mut tray)
+        };
         let rest = match waits {
             true => Some(self.outbox.with(turn)),
             false => self.outbox.try_with(turn),
@@ -120,42 +121,42 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         // Before any hook runs: the turn is over.
         drop(draining);
         let Some(rest) = rest else {
-            return Summary {
+            return DrainSummary {
                 remaining: self.len(),
                 busy: true,
-                ..Summary::NOTHING
+                ..DrainSummary::NOTHING
             };
         };
         // Raised between the emissions: by the drop of an event, or of a signal.
         if thread::failures() > mark {
-            tray.report(collect(0, mark, settings));
+            tray.report(collect(0, mark, config));
         }
         if rest.wake {
-            self.announce();
+            self.notify_ready();
         }
-        Summary {
+        DrainSummary {
             delivered: tray.delivered,
             remaining: rest.remaining,
             busy: false,
-            report: tray.report.map(|report| report.resume(settings.panics())),
+            report: tray.report.map(|report| report.resume(config.panics())),
         }
     }
 
     /// What a drain inside of a drain comes to.
     #[cold]
-    fn refuse(&self, place: Place) -> Summary {
-        let topic = self.home.name().to_cow();
+    fn refuse(&self, location: CallSite) -> DrainSummary {
+        let topic = self.info.name().to_cow();
         let mut report = Report::new(vec![HandlerError {
             topic,
             label: None,
-            place,
+            location,
             cause: Cause::NestedDrain,
         }]);
-        report.tell(&|error| self.home.settings.tell(error));
-        Summary {
+        report.tell(&|error| self.info.config.tell(error));
+        DrainSummary {
             remaining: self.len(),
             report: Some(report),
-            ..Summary::NOTHING
+            ..DrainSummary::NOTHING
         }
     }
 
@@ -163,29 +164,29 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         &self,
         outbox: &mut Box<Batch<M, C>>,
         context: &mut C,
-        plan: &mut Plan,
-        tray: &mut Tray<'_, M>,
-    ) -> Rest {
-        if plan.most == 0 {
+        options: &mut DrainOptions,
+        tray: &mut DrainReport<'_, M>,
+    ) -> DrainEnd {
+        if options.most == 0 {
             return self.end_turn();
         }
-        let (horizon, mut next) = self.inbox.with(|inbox| {
-            let horizon = inbox.begin(plan.now);
-            (horizon, self.next(inbox, outbox, horizon))
+        let (cutoff, mut next) = self.inbox.with(|inbox| {
+            let cutoff = inbox.begin(options.now);
+            (cutoff, self.next(inbox, outbox, cutoff))
         });
         loop {
             match next {
                 Next::Done => break,
-                Next::Single(parcel, blocked) => {
-                    next = self.singles(parcel, blocked, horizon, outbox, context, plan, tray);
+                Next::Single(envelope, blocked) => {
+                    next = self.singles(envelope, blocked, cutoff, outbox, context, options, tray);
                 }
                 Next::Run(count, is_all) => {
-                    self.run(outbox, context, count, plan, tray);
+                    self.run(outbox, context, count, options, tray);
                     self.tidy(outbox, tray);
-                    if is_all || plan.is_over() {
+                    if is_all || options.is_over() {
                         break;
                     }
-                    next = self.inbox.with(|inbox| self.next(inbox, outbox, horizon));
+                    next = self.inbox.with(|inbox| self.next(inbox, outbox, cutoff));
                 }
             }
         }
@@ -197,37 +198,37 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[allow(clippy::too_many_arguments, reason = "all that a drain has")]
     fn singles(
         &self,
-        mut parcel: M::Parcel<C>,
+        mut envelope: M::Envelope<C>,
         mut blocked: usize,
-        horizon: Horizon,
+        cutoff: Cutoff,
         outbox: &mut Box<Batch<M, C>>,
         context: &mut C,
-        plan: &mut Plan,
-        tray: &mut Tray<'_, M>,
-    ) -> Next<M::Parcel<C>> {
+        options: &mut DrainOptions,
+        tray: &mut DrainReport<'_, M>,
+    ) -> Next<M::Envelope<C>> {
         loop {
             // Its place is free as soon as it begins.
-            self.ring_room(blocked);
-            parcel.deliver(context, tray);
-            plan.most -= 1;
+            self.notify_room(blocked);
+            envelope.deliver(context, tray);
+            options.most -= 1;
             self.tidy(outbox, tray);
-            let is_over = plan.is_over();
+            let is_over = options.is_over();
             let next = self.inbox.with(|inbox| {
-                inbox.shelf.keep(parcel);
+                inbox.free_list.recycle(envelope);
                 match is_over {
                     true => Next::Done,
-                    false => self.next(inbox, outbox, horizon),
+                    false => self.next(inbox, outbox, cutoff),
                 }
             });
             match next {
-                Next::Single(another, more) => (parcel, blocked) = (another, more),
+                Next::Single(another, more) => (envelope, blocked) = (another, more),
                 next => return next,
             }
         }
     }
 
     /// Drops the rest of the outbox, if a handler has cleared the queue.
-    fn tidy(&self, outbox: &mut Batch<M, C>, tray: &mut Tray<'_, M>) {
+    fn tidy(&self, outbox: &mut Batch<M, C>, tray: &mut DrainReport<'_, M>) {
         if self.left.get() == 0 && outbox.len() > 0 {
             outbox.discard(tray);
         }
@@ -239,19 +240,19 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         outbox: &mut Batch<M, C>,
         context: &mut C,
         mut count: usize,
-        plan: &mut Plan,
-        tray: &mut Tray<'_, M>,
+        options: &mut DrainOptions,
+        tray: &mut DrainReport<'_, M>,
     ) {
         while count > 0 && self.left.get() > 0 {
-            let most = match plan.until {
-                None => count.min(plan.most),
+            let most = match options.until {
+                None => count.min(options.most),
                 // To look at the clock after each.
                 Some(_) => 1,
             };
             let taken = outbox.deliver(most, context, tray);
             count -= taken;
-            plan.most -= taken;
-            if plan.is_over() {
+            options.most -= taken;
+            if options.is_over() {
                 break;
             }
         }
@@ -263,10 +264,10 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         &self,
         inbox: &mut Inbox<M, C>,
         outbox: &mut Box<Batch<M, C>>,
-        horizon: Horizon,
-    ) -> Next<M::Parcel<C>> {
+        cutoff: Cutoff,
+    ) -> Next<M::Envelope<C>> {
         let mut left = self.left.get();
-        if left == 0 && !inbox.is_stepped() && inbox.batch.first() < horizon.place {
+        if left == 0 && !inbox.is_stepped() && inbox.batch.first() < cutoff.position {
             let end = inbox.batch.end();
             std::mem::swap(&mut inbox.batch, outbox);
             inbox.batch.begin_at(end);
@@ -278,35 +279,35 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             _ => outbox.first(),
         };
         let end = match &inbox.latest {
-            Some(latest) => latest.place(horizon.drains).unwrap_or(u64::MAX),
+            Some(latest) => latest.position(cutoff.drains).unwrap_or(u64::MAX),
             None => u64::MAX,
         };
-        if end <= first || (left == 0 && first < horizon.place) {
+        if end <= first || (left == 0 && first < cutoff.position) {
             return inbox.single(end <= first);
         }
-        let end = end.min(horizon.place);
+        let end = end.min(cutoff.position);
         if first >= end {
             return Next::Done;
         }
         let count = usize::try_from(end - first).map_or(left, |count| count.min(left));
-        let is_all = first + count as u64 == horizon.place && inbox.latest_len() == 0;
+        let is_all = first + count as u64 == cutoff.position && inbox.latest_len() == 0;
         Next::Run(count, is_all)
     }
 
-    fn end_turn(&self) -> Rest {
+    fn end_turn(&self) -> DrainEnd {
         let (rest, blocked) = self.inbox.with(|inbox| {
             inbox.draining = false;
             let latest = inbox.latest.as_ref();
             let has_replaced = latest.is_some_and(|latest| latest.has_replaced());
             ((!has_replaced).then(|| self.rest(inbox)), inbox.blocked)
         });
-        self.ring_room(blocked);
+        self.notify_room(blocked);
         rest.unwrap_or_else(|| self.end_replacing())
     }
 
     /// Takes back what a newer event has replaced while the drain had it, and did not deliver it.
     #[cold]
-    fn end_replacing(&self) -> Rest {
+    fn end_replacing(&self) -> DrainEnd {
         let mut replaced = Vec::new();
         let rest = self.inbox.with(|inbox| {
             if let Some(latest) = &mut inbox.latest {
@@ -319,23 +320,23 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         rest
     }
 
-    fn rest(&self, inbox: &Inbox<M, C>) -> Rest {
+    fn rest(&self, inbox: &Inbox<M, C>) -> DrainEnd {
         let remaining = self.there(inbox);
-        let wake = remaining > 0 && inbox.is_heard() && !planted(Fault::Unwoken);
-        Rest { remaining, wake }
+        let wake = remaining > 0 && inbox.has_waiters() && !planted(Fault::Unwoken);
+        DrainEnd { remaining, wake }
     }
 }
 
-impl<M: Mode, C: 'static> Inbox<M, C> {
+impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     /// A drain begins: what is due joins, and what is there by then is what it delivers.
-    fn begin(&mut self, now: Option<Instant>) -> Horizon {
+    fn begin(&mut self, now: Option<Instant>) -> Cutoff {
         if self.delayed.is_some() {
             self.join_due(now);
         }
         self.drains += 1;
         self.draining = true;
-        Horizon {
-            place: self.batch.end(),
+        Cutoff {
+            position: self.batch.end(),
             drains: self.drains,
         }
     }
@@ -346,26 +347,26 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
             return;
         };
         let now = now.unwrap_or_else(Instant::now);
-        let place = Now {
-            place: self.batch.end(),
+        let position = Now {
+            position: self.batch.end(),
             drains: self.drains,
             draining: false,
         };
-        while let Some(parcel) = delayed.pop(now) {
+        while let Some(envelope) = delayed.pop(now) {
             let singles = self.latest.get_or_insert_default();
-            singles.push_single(parcel, place);
+            singles.push_single(envelope, position);
         }
         self.set_limit();
     }
 
     /// Takes the first event out, of those that can be replaced or of the lanes.
     #[inline(never)]
-    fn single(&mut self, of_latest: bool) -> Next<M::Parcel<C>> {
-        let parcel = match of_latest {
+    fn single(&mut self, of_latest: bool) -> Next<M::Envelope<C>> {
+        let envelope = match of_latest {
             true => self.latest.as_mut().and_then(|latest| latest.pop()),
-            false => self.batch.pop(&mut self.shelf),
+            false => self.batch.pop(&mut self.free_list),
         };
         self.set_limit();
-        parcel.map_or(Next::Done, |parcel| Next::Single(parcel, self.blocked))
+        envelope.map_or(Next::Done, |envelope| Next::Single(envelope, self.blocked))
     }
 }

@@ -1,4 +1,4 @@
-//! Parcels: single events with their targets, outside of the lanes. What has to be reached one by one
+//! EnvelopeFlavour: single events with their targets, outside of the lanes. What has to be reached one by one
 //! is kept so: delayed events, those that a newer one replaces, what overflow drops.
 //!
 //! A parcel is emptied and never freed while the queue is in use: the shelf keeps it for the next
@@ -10,37 +10,37 @@ use std::ops::DerefMut;
 use crate::core::failure::trace::Link;
 use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::queue::index::Index;
-use crate::core::queue::report::Tray;
+use crate::core::queue::report::DrainReport;
 use crate::core::queue::target::Target;
 use crate::core::settings::failure_source::drop_event;
-use crate::core::signal::directory::Signals;
+use crate::core::signal::directory::SignalFlavour;
 
 /// A parcel, whatever is in it.
-pub trait Parcel<M: Parcels, C: 'static> {
-    fn deliver(&mut self, context: &mut C, tray: &mut Tray<'_, M>);
+pub trait Envelope<M: EnvelopeFlavour, C: 'static> {
+    fn deliver(&mut self, context: &mut C, tray: &mut DrainReport<'_, M>);
     /// Drops what is in it.
-    fn discard(&mut self, tray: &Tray<'_, M>);
+    fn discard(&mut self, tray: &DrainReport<'_, M>);
     /// The number of its type.
     fn number(&self) -> usize;
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
-pub struct Single<M: Parcels, E: 'static, C: 'static> {
+pub struct TypedEnvelope<M: EnvelopeFlavour, E: 'static, C: 'static> {
     number: usize,
     content: Option<(Target<M, E, C>, Link, E)>,
 }
 
-impl<M: Packs<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E, C> {
-    fn deliver(&mut self, context: &mut C, tray: &mut Tray<'_, M>) {
+impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope<M, E, C> {
+    fn deliver(&mut self, context: &mut C, tray: &mut DrainReport<'_, M>) {
         if let Some((target, link, event)) = self.content.take() {
             target.deliver(event, link.follows(), context, tray);
         }
     }
 
-    fn discard(&mut self, tray: &Tray<'_, M>) {
+    fn discard(&mut self, tray: &DrainReport<'_, M>) {
         if let Some((target, _link, event)) = self.content.take() {
-            let home = target.home().unwrap_or(tray.home);
-            drop_event(event, home, tray.place);
+            let info = target.info().unwrap_or(tray.info);
+            drop_event(event, info, tray.location);
         }
     }
 
@@ -55,95 +55,101 @@ impl<M: Packs<E>, E: 'static, C: 'static> Parcel<M, C> for Single<M, E, C> {
 
 /// Puts another event into a parcel for the same target; the one that was in it. The links change
 /// places.
-pub(crate) fn exchange<M, E, C>(parcel: &mut M::Parcel<C>, link: &mut Link, event: E) -> Option<E>
+pub(crate) fn exchange<M, E, C>(
+    envelope: &mut M::Envelope<C>,
+    link: &mut Link,
+    event: E,
+) -> Option<E>
 where
-    M: Packs<E>,
+    M: EnvelopeFor<E>,
     E: 'static,
     C: 'static,
 {
-    let single = parcel.as_any().downcast_mut::<Single<M, E, C>>()?;
+    let single = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>()?;
     let (_, old, content) = single.content.as_mut()?;
     std::mem::swap(old, link);
     Some(std::mem::replace(content, event))
 }
 
 /// Empty parcels, by the number of their type.
-pub struct Shelf<M: Parcels, C: 'static>(Vec<Vec<M::Parcel<C>>>);
+pub struct FreeList<M: EnvelopeFlavour, C: 'static>(Vec<Vec<M::Envelope<C>>>);
 
-impl<M: Parcels, C: 'static> Default for Shelf<M, C> {
+impl<M: EnvelopeFlavour, C: 'static> Default for FreeList<M, C> {
     fn default() -> Self {
-        Shelf(Vec::new())
+        FreeList(Vec::new())
     }
 }
 
-impl<M: Parcels, C: 'static> Shelf<M, C> {
-    pub(crate) fn pack<E: 'static>(
+impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
+    pub(crate) fn allocate<E: 'static>(
         &mut self,
         index: &mut Index,
         target: Target<M, E, C>,
         link: Link,
         event: E,
-    ) -> M::Parcel<C>
+    ) -> M::Envelope<C>
     where
-        M: Packs<E>,
+        M: EnvelopeFor<E>,
     {
-        self.pack_as(index.number(TypeId::of::<E>()), target, link, event)
+        self.allocate_as(index.number(TypeId::of::<E>()), target, link, event)
     }
 
-    /// As `pack`, where the number of the type is known.
-    pub(crate) fn pack_as<E: 'static>(
+    /// As `allocate`, where the number of the type is known.
+    pub(crate) fn allocate_as<E: 'static>(
         &mut self,
         number: usize,
         target: Target<M, E, C>,
         link: Link,
         event: E,
-    ) -> M::Parcel<C>
+    ) -> M::Envelope<C>
     where
-        M: Packs<E>,
+        M: EnvelopeFor<E>,
     {
         let content = Some((target, link, event));
-        if let Some(mut parcel) = self.0.get_mut(number).and_then(Vec::pop) {
-            match parcel.as_any().downcast_mut::<Single<M, E, C>>() {
+        if let Some(mut envelope) = self.0.get_mut(number).and_then(Vec::pop) {
+            match envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>() {
                 Some(single) => single.content = content,
                 None => unreachable!("the index gives each type a number of its own"),
             }
-            return parcel;
+            return envelope;
         }
-        M::parcel(Single { number, content })
+        M::envelope(TypedEnvelope { number, content })
     }
 
     /// Keeps an empty parcel.
-    pub(crate) fn keep(&mut self, parcel: M::Parcel<C>) {
-        let number = parcel.number();
+    pub(crate) fn recycle(&mut self, envelope: M::Envelope<C>) {
+        let number = envelope.number();
         if self.0.len() <= number {
             self.0.resize_with(number + 1, Vec::new);
         }
-        self.0[number].push(parcel);
+        self.0[number].push(envelope);
     }
 }
 
 /// What a queue needs of a flavour for single events: a box that is `Send` where the events are.
-pub trait Parcels: Signals {
-    type Parcel<C: 'static>: DerefMut<Target: Parcel<Self, C>>;
+pub trait EnvelopeFlavour: SignalFlavour {
+    type Envelope<C: 'static>: DerefMut<Target: Envelope<Self, C>>;
 }
 
-impl Parcels for Shared {
-    type Parcel<C: 'static> = Box<dyn Parcel<Shared, C> + Send>;
+impl EnvelopeFlavour for Shared {
+    type Envelope<C: 'static> = Box<dyn Envelope<Shared, C> + Send>;
 }
 
-impl Parcels for Local {
-    type Parcel<C: 'static> = Box<dyn Parcel<Local, C>>;
+impl EnvelopeFlavour for Local {
+    type Envelope<C: 'static> = Box<dyn Envelope<Local, C>>;
 }
 
 /// A flavour whose parcels take events of this type.
-pub trait Packs<E>: Parcels {
-    fn parcel<C: 'static>(single: Single<Self, E, C>) -> Self::Parcel<C>
+pub trait EnvelopeFor<E>: EnvelopeFlavour {
+    fn envelope<C: 'static>(single: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
     where
         E: 'static;
 }
 
-impl<E: Send> Packs<E> for Shared {
-    fn parcel<C: 'static>(single: Single<Shared, E, C>) -> Box<dyn Parcel<Shared, C> + Send>
+impl<E: Send> EnvelopeFor<E> for Shared {
+    fn envelope<C: 'static>(
+        single: TypedEnvelope<Shared, E, C>,
+    ) -> Box<dyn Envelope<Shared, C> + Send>
     where
         E: 'static,
     {
@@ -151,8 +157,8 @@ impl<E: Send> Packs<E> for Shared {
     }
 }
 
-impl<E> Packs<E> for Local {
-    fn parcel<C: 'static>(single: Single<Local, E, C>) -> Box<dyn Parcel<Local, C>>
+impl<E> EnvelopeFor<E> for Local {
+    fn envelope<C: 'static>(single: TypedEnvelope<Local, E, C>) -> Box<dyn Envelope<Local, C>>
     where
         E: 'static,
     {

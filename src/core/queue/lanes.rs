@@ -8,64 +8,64 @@ use std::collections::VecDeque;
 use std::mem::needs_drop;
 use std::ops::DerefMut;
 
-use crate::core::emission::run::Run;
+use crate::core::emission::run::Runner;
 use crate::core::failure::trace::Link;
 use crate::core::primitives::flavour::{Local, Shared};
-use crate::core::queue::envelope::{Packs, Parcels, Shelf};
+use crate::core::queue::envelope::{EnvelopeFlavour, EnvelopeFor, FreeList};
 use crate::core::queue::index::Index;
-use crate::core::queue::report::Tray;
+use crate::core::queue::report::DrainReport;
 use crate::core::queue::target::{Target, call};
 use crate::core::settings::failure_source::drop_event;
-use crate::core::settings::signal_info::Origin;
+use crate::core::settings::signal_info::TopicId;
 
 /// Events of one type, first in, first out.
-pub(crate) struct TypedLane<M: Queues, E: 'static, C: 'static> {
+pub(crate) struct TypedLane<M: QueueFlavour, E: 'static, C: 'static> {
     events: VecDeque<E>,
     /// Whose they are. Invariant: the counts, and that of the open one, add up to the number of events.
-    rows: VecDeque<Row<M, E, C>>,
-    /// The last of them, which the next event may join. Kept within reach, as its origin is: to follow
+    runs: VecDeque<Run<M, E, C>>,
+    /// The last of them, which the next event may join. EntryState within reach, as its origin is: to follow
     /// the pointers there, under the queue's lock, cost as much as the rest of deferring.
-    open: Option<Row<M, E, C>>,
-    origin: Option<Origin>,
+    open: Option<Run<M, E, C>>,
+    topic_id: Option<TopicId>,
 }
 
 /// So many events in a row that have one target and follow from the same.
-struct Row<M: Queues, E: 'static, C: 'static> {
+struct Run<M: QueueFlavour, E: 'static, C: 'static> {
     target: Target<M, E, C>,
     link: Link,
     count: usize,
 }
 
-impl<M: Queues, E, C> TypedLane<M, E, C> {
+impl<M: QueueFlavour, E, C> TypedLane<M, E, C> {
     pub(crate) fn new() -> Self {
         TypedLane {
             events: VecDeque::new(),
-            rows: VecDeque::new(),
+            runs: VecDeque::new(),
             open: None,
-            origin: None,
+            topic_id: None,
         }
     }
 
-    fn pop_row(&mut self) -> Option<Row<M, E, C>> {
-        self.rows.pop_front().or_else(|| self.open.take())
+    fn pop_run(&mut self) -> Option<Run<M, E, C>> {
+        self.runs.pop_front().or_else(|| self.open.take())
     }
 }
 
 /// A lane, whatever its type.
-pub trait Lane<M: Queues, C: 'static> {
+pub trait Lane<M: QueueFlavour, C: 'static> {
     /// Delivers the first events, `most` at most, as long as there is leave to; how many.
-    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize;
+    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut DrainReport<'_, M>) -> usize;
     /// Drops all events, one by one.
-    fn discard(&mut self, tray: &Tray<'_, M>);
+    fn discard(&mut self, tray: &DrainReport<'_, M>);
     /// Takes the first event out. `number` is that of the lane.
-    fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>>;
+    fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>>;
 }
 
-impl<M: Stores<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
-    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut Tray<'_, M>) -> usize {
+impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
+    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut DrainReport<'_, M>) -> usize {
         let mut taken = 0;
-        while let Some(first) = self.rows.front_mut().or(self.open.as_mut()) {
-            let Row {
+        while let Some(first) = self.runs.front_mut().or(self.open.as_mut()) {
+            let Run {
                 target,
                 link,
                 count,
@@ -73,7 +73,7 @@ impl<M: Stores<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
             match target {
                 Target::Signal(signal) => {
                     let before = taken;
-                    let mut run = Run::new(signal, link.follows());
+                    let mut run = Runner::new(signal, link.follows());
                     while *count > 0 && taken < most && tray.leave() {
                         let Some(event) = self.events.pop_front() else {
                             break;
@@ -81,13 +81,13 @@ impl<M: Stores<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         *count -= 1;
                         taken += 1;
                         if let Some(mut report) = run.emit(&event, context) {
-                            report.contain(signal.home.settings.panics());
+                            report.contain(signal.info.config.panics());
                             tray.report(Some(report));
                         }
                         if needs_drop::<E>() {
                             // User code: nothing may be pinned meanwhile.
-                            run = Run::new(signal, link.follows());
-                            drop_event(event, &signal.home, tray.place);
+                            run = Runner::new(signal, link.follows());
+                            drop_event(event, &signal.info, tray.location);
                         }
                     }
                     tray.delivered += taken - before;
@@ -100,8 +100,8 @@ impl<M: Stores<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         *count -= 1;
                         taken += 1;
                         call(claim, &event, link.follows(), context, tray);
-                        let home = claim.entry().head().home.as_deref().unwrap_or(tray.home);
-                        drop_event(event, home, tray.place);
+                        let info = claim.entry().head().info.as_deref().unwrap_or(tray.info);
+                        drop_event(event, info, tray.location);
                     }
                 }
             }
@@ -109,23 +109,23 @@ impl<M: Stores<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 break;
             }
             // May be the last handle of the signal, or let go of the captures.
-            drop(self.pop_row());
+            drop(self.pop_run());
         }
         taken
     }
 
-    fn discard(&mut self, tray: &Tray<'_, M>) {
-        while let Some(row) = self.pop_row() {
-            let home = row.target.home().unwrap_or(tray.home);
-            for event in self.events.drain(..row.count.min(self.events.len())) {
-                drop_event(event, home, tray.place);
+    fn discard(&mut self, tray: &DrainReport<'_, M>) {
+        while let Some(run) = self.pop_run() {
+            let info = run.target.info().unwrap_or(tray.info);
+            for event in self.events.drain(..run.count.min(self.events.len())) {
+                drop_event(event, info, tray.location);
             }
         }
     }
 
-    fn pop(&mut self, number: usize, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
+    fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
         let event = self.events.pop_front()?;
-        let first = self.rows.front_mut().or(self.open.as_mut())?;
+        let first = self.runs.front_mut().or(self.open.as_mut())?;
         first.count -= 1;
         let again = match first.count {
             0 => None,
@@ -134,25 +134,25 @@ impl<M: Stores<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
         let (target, link) = match again {
             Some(target) => (target, first.link.clone()),
             None => {
-                let Row { target, link, .. } = self.pop_row()?;
+                let Run { target, link, .. } = self.pop_run()?;
                 (target, link)
             }
         };
-        Some(shelf.pack_as(number, target, link, event))
+        Some(free_list.allocate_as(number, target, link, event))
     }
 }
 
 /// A lane and its payload type.
-struct Erased<M: Queues, C: 'static> {
+struct Erased<M: QueueFlavour, C: 'static> {
     payload: TypeId,
     /// Invariant: a `TypedLane` for the payload.
     lane: M::Lane<C>,
 }
 
-impl<M: Queues, C: 'static> Erased<M, C> {
+impl<M: QueueFlavour, C: 'static> Erased<M, C> {
     fn new<E: 'static>() -> Self
     where
-        M: Stores<E>,
+        M: LaneFor<E>,
     {
         Erased {
             payload: TypeId::of::<E>(),
@@ -175,7 +175,7 @@ impl<M: Queues, C: 'static> Erased<M, C> {
 }
 
 /// Lanes, and the order of the events in them.
-pub(crate) struct Batch<M: Queues, C: 'static> {
+pub(crate) struct Batch<M: QueueFlavour, C: 'static> {
     lanes: Vec<Option<Erased<M, C>>>,
     /// Lane numbers, with how many events come from there in a row.
     order: VecDeque<(usize, usize)>,
@@ -184,7 +184,7 @@ pub(crate) struct Batch<M: Queues, C: 'static> {
     first: u64,
 }
 
-impl<M: Queues, C: 'static> Default for Batch<M, C> {
+impl<M: QueueFlavour, C: 'static> Default for Batch<M, C> {
     fn default() -> Self {
         Batch {
             lanes: Vec::new(),
@@ -195,7 +195,7 @@ impl<M: Queues, C: 'static> Default for Batch<M, C> {
     }
 }
 
-impl<M: Queues, C: 'static> Batch<M, C> {
+impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -224,11 +224,11 @@ impl<M: Queues, C: 'static> Batch<M, C> {
         index: &mut Index,
         event: E,
         link: &mut Link,
-        joins: impl FnOnce(&Target<M, E, C>, Option<Origin>) -> bool,
+        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
-        M: Stores<E>,
+        M: LaneFor<E>,
     {
         let number = index.number(TypeId::of::<E>());
         let lane = match self.lanes.get_mut(number) {
@@ -239,23 +239,25 @@ impl<M: Queues, C: 'static> Batch<M, C> {
             unreachable!("the index gives each type a lane of its own")
         };
         match &mut lane.open {
-            Some(open) if open.link.is(link) && joins(&open.target, lane.origin) => open.count += 1,
+            Some(open) if open.link.is(link) && joins(&open.target, lane.topic_id) => {
+                open.count += 1
+            }
             _ => {
                 let Some(target) = target() else {
                     return Err(event);
                 };
-                lane.origin = match &target {
-                    Target::Signal(it) => Some(Origin::new::<M>(&it.home.settings, it.home.name())),
+                lane.topic_id = match &target {
+                    Target::Signal(it) => Some(TopicId::new::<M>(&it.info.config, it.info.name())),
                     Target::Call(_) => None,
                 };
                 let link = link.take();
-                let open = lane.open.replace(Row {
+                let open = lane.open.replace(Run {
                     target,
                     link,
                     count: 1,
                 });
                 if let Some(full) = open {
-                    lane.rows.push_back(full);
+                    lane.runs.push_back(full);
                 }
             }
         }
@@ -271,7 +273,7 @@ impl<M: Queues, C: 'static> Batch<M, C> {
     #[cold]
     fn open<E: 'static>(&mut self, number: usize) -> &mut Erased<M, C>
     where
-        M: Stores<E>,
+        M: LaneFor<E>,
     {
         if self.lanes.len() <= number {
             self.lanes.resize_with(number + 1, || None);
@@ -284,7 +286,7 @@ impl<M: Queues, C: 'static> Batch<M, C> {
         &mut self,
         most: usize,
         context: &mut C,
-        tray: &mut Tray<'_, M>,
+        tray: &mut DrainReport<'_, M>,
     ) -> usize {
         let Some(&(number, count)) = self.order.front() else {
             return 0;
@@ -298,12 +300,12 @@ impl<M: Queues, C: 'static> Batch<M, C> {
     }
 
     /// Takes the first event out. Runs under the queue's lock, and so calls nothing.
-    pub(crate) fn pop(&mut self, shelf: &mut Shelf<M, C>) -> Option<M::Parcel<C>> {
+    pub(crate) fn pop(&mut self, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
         let &(number, _) = self.order.front()?;
         let lane = self.lanes.get_mut(number)?.as_mut()?;
-        let parcel = lane.lane.pop(number, shelf)?;
+        let envelope = lane.lane.pop(number, free_list)?;
         self.pass(1);
-        Some(parcel)
+        Some(envelope)
     }
 
     /// The first events have gone from their lane.
@@ -317,7 +319,7 @@ impl<M: Queues, C: 'static> Batch<M, C> {
     }
 
     /// Drops all events, each by itself. The lanes stay as large as they are.
-    pub(crate) fn discard(&mut self, tray: &Tray<'_, M>) {
+    pub(crate) fn discard(&mut self, tray: &DrainReport<'_, M>) {
         self.order.clear();
         self.begin_at(self.end());
         self.len = 0;
@@ -328,27 +330,27 @@ impl<M: Queues, C: 'static> Batch<M, C> {
 }
 
 /// What a queue needs of a flavour for lanes: a box that is `Send` where the events are.
-pub trait Queues: Parcels {
+pub trait QueueFlavour: EnvelopeFlavour {
     type Lane<C: 'static>: DerefMut<Target: Lane<Self, C>>;
 }
 
-impl Queues for Shared {
+impl QueueFlavour for Shared {
     type Lane<C: 'static> = Box<dyn Lane<Shared, C> + Send>;
 }
 
-impl Queues for Local {
+impl QueueFlavour for Local {
     type Lane<C: 'static> = Box<dyn Lane<Local, C>>;
 }
 
 /// A flavour whose queues take events of this type.
-pub trait Stores<E>: Queues + Packs<E> {
+pub trait LaneFor<E>: QueueFlavour + EnvelopeFor<E> {
     /// The queue's lane for payloads of this type.
     fn lane<C: 'static>() -> Self::Lane<C>
     where
         E: 'static;
 }
 
-impl<E: Send> Stores<E> for Shared {
+impl<E: Send> LaneFor<E> for Shared {
     fn lane<C: 'static>() -> Box<dyn Lane<Shared, C> + Send>
     where
         E: 'static,
@@ -357,7 +359,7 @@ impl<E: Send> Stores<E> for Shared {
     }
 }
 
-impl<E> Stores<E> for Local {
+impl<E> LaneFor<E> for Local {
     fn lane<C: 'static>() -> Box<dyn Lane<Local, C>>
     where
         E: 'static,

@@ -7,23 +7,23 @@ use std::collections::HashMap;
 
 use slotmap::{Key as _, SlotMap, new_key_type};
 
-use crate::core::queue::envelope::Parcels as Mode;
+use crate::core::queue::envelope::EnvelopeFlavour;
 
 new_key_type! { struct Key; }
 
-struct Node<M: Mode, C: 'static> {
+struct Node<M: EnvelopeFlavour, C: 'static> {
     /// How many of the other events stand before it, counted from the first that the queue ever had.
-    place: u64,
+    position: u64,
     /// How many drains had begun when it came.
     drains: u64,
     /// The address of its signal, which the parcel keeps.
     signal: usize,
-    parcel: M::Parcel<C>,
+    envelope: M::Envelope<C>,
     before: Key,
     after: Key,
 }
 
-pub(crate) struct Latest<M: Mode, C: 'static> {
+pub(crate) struct Latest<M: EnvelopeFlavour, C: 'static> {
     nodes: SlotMap<Key, Node<M, C>>,
     /// Those that can be replaced. Invariant: keys of `nodes`.
     by_signal: HashMap<usize, Key>,
@@ -33,7 +33,7 @@ pub(crate) struct Latest<M: Mode, C: 'static> {
     replaced: Vec<Key>,
 }
 
-impl<M: Mode, C: 'static> Default for Latest<M, C> {
+impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
     fn default() -> Self {
         Latest {
             nodes: SlotMap::with_key(),
@@ -49,21 +49,21 @@ impl<M: Mode, C: 'static> Default for Latest<M, C> {
 #[derive(Clone, Copy)]
 pub(crate) struct Now {
     /// The number that the next of the other events gets.
-    pub(crate) place: u64,
+    pub(crate) position: u64,
     /// How many drains have begun.
     pub(crate) drains: u64,
     /// Whether the last one still runs.
     pub(crate) draining: bool,
 }
 
-impl<M: Mode, C: 'static> Latest<M, C> {
+impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// Moves the event of this signal to the end, and hands out its parcel. `None` if no event waits,
     /// or if the drain that runs has taken it.
-    pub(crate) fn renew(&mut self, signal: usize, now: Now) -> Option<&mut M::Parcel<C>> {
+    pub(crate) fn renew(&mut self, signal: usize, now: Now) -> Option<&mut M::Envelope<C>> {
         let key = match self.nodes.get(self.last) {
             // The same as last time: nothing to look for, nor to move.
             Some(last) if last.signal == signal => self.last,
@@ -77,30 +77,30 @@ impl<M: Mode, C: 'static> Latest<M, C> {
             self.link(key);
         }
         let node = self.nodes.get_mut(key)?;
-        (node.place, node.drains) = (now.place, now.drains);
-        Some(&mut node.parcel)
+        (node.position, node.drains) = (now.position, now.drains);
+        Some(&mut node.envelope)
     }
 
     /// Adds an event at the end, of a signal that has none to renew.
-    pub(crate) fn push(&mut self, signal: usize, parcel: M::Parcel<C>, now: Now) {
-        let key = self.add(signal, parcel, now);
+    pub(crate) fn push(&mut self, signal: usize, envelope: M::Envelope<C>, now: Now) {
+        let key = self.add(signal, envelope, now);
         if let Some(taken) = self.by_signal.insert(signal, key) {
             self.replaced.push(taken);
         }
     }
 
     /// Adds an event at the end that no other replaces.
-    pub(crate) fn push_single(&mut self, parcel: M::Parcel<C>, now: Now) {
+    pub(crate) fn push_single(&mut self, envelope: M::Envelope<C>, now: Now) {
         // No signal stands at this address.
-        self.add(0, parcel, now);
+        self.add(0, envelope, now);
     }
 
-    fn add(&mut self, signal: usize, parcel: M::Parcel<C>, now: Now) -> Key {
+    fn add(&mut self, signal: usize, envelope: M::Envelope<C>, now: Now) -> Key {
         let key = self.nodes.insert(Node {
-            place: now.place,
+            position: now.position,
             drains: now.drains,
             signal,
-            parcel,
+            envelope,
             before: Key::null(),
             after: Key::null(),
         });
@@ -109,13 +109,13 @@ impl<M: Mode, C: 'static> Latest<M, C> {
     }
 
     /// The place of the first one, if it came before this many drains had begun.
-    pub(crate) fn place(&self, drains: u64) -> Option<u64> {
+    pub(crate) fn position(&self, drains: u64) -> Option<u64> {
         let first = self.nodes.get(self.first)?;
-        (first.drains < drains).then_some(first.place)
+        (first.drains < drains).then_some(first.position)
     }
 
     /// Takes the first one out.
-    pub(crate) fn pop(&mut self) -> Option<M::Parcel<C>> {
+    pub(crate) fn pop(&mut self) -> Option<M::Envelope<C>> {
         self.remove(self.first)
     }
 
@@ -125,21 +125,21 @@ impl<M: Mode, C: 'static> Latest<M, C> {
     }
 
     /// The drain has ended. Takes out one of those that it left though a newer one came.
-    pub(crate) fn pop_replaced(&mut self) -> Option<M::Parcel<C>> {
+    pub(crate) fn pop_replaced(&mut self) -> Option<M::Envelope<C>> {
         while let Some(key) = self.replaced.pop() {
-            if let Some(parcel) = self.remove(key) {
-                return Some(parcel);
+            if let Some(envelope) = self.remove(key) {
+                return Some(envelope);
             }
         }
         None
     }
 
     /// Takes out all.
-    pub(crate) fn into_parcels(self) -> impl Iterator<Item = M::Parcel<C>> {
-        self.nodes.into_iter().map(|(_, node)| node.parcel)
+    pub(crate) fn into_envelopes(self) -> impl Iterator<Item = M::Envelope<C>> {
+        self.nodes.into_iter().map(|(_, node)| node.envelope)
     }
 
-    fn remove(&mut self, key: Key) -> Option<M::Parcel<C>> {
+    fn remove(&mut self, key: Key) -> Option<M::Envelope<C>> {
         if !self.nodes.contains_key(key) {
             return None;
         }
@@ -148,7 +148,7 @@ impl<M: Mode, C: 'static> Latest<M, C> {
         if self.by_signal.get(&node.signal) == Some(&key) {
             self.by_signal.remove(&node.signal);
         }
-        Some(node.parcel)
+        Some(node.envelope)
     }
 
     fn link(&mut self, key: Key) {

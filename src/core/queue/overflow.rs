@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::{Fault, Lock, planted};
 use crate::core::primitives::thread;
-use crate::core::queue::lanes::{Queues as Mode, Stores as Carries};
+use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::queue::{Inbox, Queue};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::Signal;
@@ -16,7 +16,7 @@ use crate::error::DeferError;
 use crate::policy::Overflow;
 
 /// What comes of an event.
-enum Verdict {
+enum Admission {
     /// It is in; whether somebody has to be told.
     Added(bool),
     Room,
@@ -28,7 +28,7 @@ enum Verdict {
     Dropped,
 }
 
-impl<M: Mode, C: 'static> Inbox<M, C> {
+impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     /// Whether drains take single events under the lock, so that each makes room when it begins, and
     /// the oldest can be dropped while a drain runs.
     pub(super) fn is_stepped(&self) -> bool {
@@ -37,13 +37,13 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Queue<M, C> {
+impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn bound(&self, capacity: usize, overflow: Overflow) {
         self.inbox.with(|inbox| {
             (inbox.capacity, inbox.overflow) = (capacity, overflow);
             inbox.set_limit();
         });
-        M::ring(&self.room);
+        M::notify_all(&self.room);
     }
 
     pub(crate) fn capacity(&self) -> Option<usize> {
@@ -66,37 +66,37 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         mut push: impl FnMut(&mut Inbox<M, C>, E),
     ) -> Result<(), DeferError<E>> {
         let mut event = Some(event);
-        let mut oldest = SmallVec::<[M::Parcel<C>; 1]>::new();
+        let mut oldest = SmallVec::<[M::Envelope<C>; 1]>::new();
         let mut blocked = false;
-        let verdict = M::wait(&self.inbox, &self.room, |inbox| {
+        let admission = M::wait(&self.inbox, &self.room, |inbox| {
             inbox.blocked -= usize::from(std::mem::take(&mut blocked));
             let there = self.there(inbox);
-            match self.judge(inbox, until, &mut oldest) {
-                Verdict::Wait => {
+            match self.check_capacity(inbox, until, &mut oldest) {
+                Admission::Wait => {
                     inbox.blocked += 1;
                     blocked = true;
                     ControlFlow::Continue(until)
                 }
-                Verdict::Room => {
+                Admission::Room => {
                     if let Some(event) = event.take() {
                         push(inbox, event);
                     }
-                    ControlFlow::Break(Verdict::Added(there == 0 && inbox.is_heard()))
+                    ControlFlow::Break(Admission::Added(there == 0 && inbox.has_waiters()))
                 }
-                verdict => ControlFlow::Break(verdict),
+                admission => ControlFlow::Break(admission),
             }
         });
-        if let Verdict::Added(true) = verdict {
-            self.announce();
+        if let Admission::Added(true) = admission {
+            self.notify_ready();
         }
         self.discard(oldest);
         let Some(event) = event else { return Ok(()) };
-        Err(match verdict {
-            Verdict::Full => DeferError::Full(event),
-            Verdict::Inside => DeferError::Inside(event),
-            Verdict::TimedOut => DeferError::TimedOut(event),
-            Verdict::Dropped => {
-                drop_event(event, &self.home, self.place);
+        Err(match admission {
+            Admission::Full => DeferError::Full(event),
+            Admission::Inside => DeferError::Inside(event),
+            Admission::TimedOut => DeferError::TimedOut(event),
+            Admission::Dropped => {
+                drop_event(event, &self.info, self.location);
                 return Ok(());
             }
             _ => DeferError::Closed(event),
@@ -104,64 +104,64 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// Decides what comes of one more event, and takes out the oldest where they have to go.
-    fn judge(
+    fn check_capacity(
         &self,
         inbox: &mut Inbox<M, C>,
         until: Option<Instant>,
-        oldest: &mut SmallVec<[M::Parcel<C>; 1]>,
-    ) -> Verdict {
+        oldest: &mut SmallVec<[M::Envelope<C>; 1]>,
+    ) -> Admission {
         if inbox.closed {
-            return Verdict::Closed;
+            return Admission::Closed;
         }
         if self.there(inbox) < inbox.capacity {
-            return Verdict::Room;
+            return Admission::Room;
         }
         match inbox.overflow {
-            Overflow::Reject => Verdict::Full,
+            Overflow::Reject => Admission::Full,
             Overflow::DropNewest => {
                 inbox.dropped += 1;
-                Verdict::Dropped
+                Admission::Dropped
             }
             Overflow::DropOldest => {
                 while self.there(inbox) >= inbox.capacity {
-                    let Some(parcel) = pop_oldest(inbox) else {
+                    let Some(envelope) = pop_oldest(inbox) else {
                         break;
                     };
                     inbox.dropped += 1;
-                    oldest.push(parcel);
+                    oldest.push(envelope);
                 }
-                Verdict::Room
+                Admission::Room
             }
-            Overflow::Block if !M::WAITS || thread::drains(self.address()) => Verdict::Inside,
+            Overflow::Block if !M::WAITS || thread::drains(self.address()) => Admission::Inside,
             Overflow::Block if until.is_some_and(|until| Instant::now() >= until) => {
-                Verdict::TimedOut
+                Admission::TimedOut
             }
-            Overflow::Block => Verdict::Wait,
+            Overflow::Block => Admission::Wait,
         }
     }
 
     /// Tells those who wait for room that there may be some.
-    pub(super) fn ring_room(&self, blocked: usize) {
+    pub(super) fn notify_room(&self, blocked: usize) {
         if blocked > 0 && !planted(Fault::Roomless) {
-            M::ring(&self.room);
+            M::notify_all(&self.room);
         }
     }
 }
 
 /// Takes out the event that has waited longest. Those in the outbox, where a drain left them before
 /// the queue was bounded, are out of reach.
-fn pop_oldest<M: Mode, C: 'static>(inbox: &mut Inbox<M, C>) -> Option<M::Parcel<C>> {
-    let place = inbox
+fn pop_oldest<M: QueueFlavour, C: 'static>(inbox: &mut Inbox<M, C>) -> Option<M::Envelope<C>> {
+    let position = inbox
         .latest
         .as_ref()
-        .and_then(|latest| latest.place(u64::MAX));
-    let is_next = |place| place <= inbox.batch.first() || inbox.batch.len() == 0;
-    if place.is_some_and(is_next) {
-        let parcel = inbox.latest.as_mut()?.pop();
+        .and_then(|latest| latest.position(u64::MAX));
+    let is_next = |position| position <= inbox.batch.first() || inbox.batch.len() == 0;
+    if position.is_some_and(is_next) {
+        let envelope = inbox.latest.as_mut()?.pop();
         inbox.set_limit();
-        return parcel;
+        return envelope;
     }
-    inbox.batch.pop(&mut inbox.shelf)
+    inbox.batch.pop(&mut inbox.free_list)
 }
 
 impl<C: 'static> Queue<Shared, C> {
@@ -173,7 +173,7 @@ impl<C: 'static> Queue<Shared, C> {
         timeout: Duration,
     ) -> Result<(), DeferError<E>>
     where
-        Shared: Carries<E>,
+        Shared: LaneFor<E>,
     {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));

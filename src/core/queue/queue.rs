@@ -12,34 +12,34 @@ use crate::core::failure::trace::Link;
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
 use crate::core::primitives::thread;
 use crate::core::queue::claim::Claim;
-use crate::core::queue::delayed::{Delayed, Ticket};
-use crate::core::queue::envelope::{Parcel, Shelf, exchange};
+use crate::core::queue::delayed::{DelayQueue, TimerKey};
+use crate::core::queue::envelope::{Envelope, FreeList, exchange};
 use crate::core::queue::index::Index;
-use crate::core::queue::lanes::{Batch, Queues as Mode, Stores as Carries};
+use crate::core::queue::lanes::{Batch, LaneFor, QueueFlavour};
 use crate::core::queue::latest::{Latest, Now};
-use crate::core::queue::report::Tray;
+use crate::core::queue::report::DrainReport;
 use crate::core::queue::target::Target;
 use crate::core::queue::wakers::Wakers;
-use crate::core::settings::bus::Settings;
+use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
-use crate::core::settings::observer::Hook;
-use crate::core::settings::signal_info::{Home, Origin};
+use crate::core::settings::observer::ObserverRef;
+use crate::core::settings::signal_info::{SignalInfo, TopicId};
 use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
-use crate::failure::{Cause, HandlerError, Place};
+use crate::failure::{CallSite, Cause, HandlerError};
 use crate::policy::Overflow;
-use crate::topic::any_event::{Kind, Subject};
+use crate::topic::any_event::{Kind, TopicInfo};
 use crate::topic::name::Name;
 
 /// What only the holder of the lock touches. Nothing in here is dropped under it.
-pub(super) struct Inbox<M: Mode, C: 'static> {
+pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     /// Boxed, as the outbox is, because what is swapped right after it was written stalls.
     pub(super) batch: Box<Batch<M, C>>,
     pub(super) index: Index,
     /// How many events of inbox and outbox leave room for one more, as far as that is plain: 0 once
     /// the queue is closed, else the capacity, less those in `latest`.
     pub(super) limit: usize,
-    pub(super) wake: Option<Hook<M, ()>>,
+    pub(super) wake: Option<ObserverRef<M, ()>>,
     /// How many threads wait for the bell.
     pub(super) waiting: usize,
     pub(super) wakers: Wakers,
@@ -55,15 +55,15 @@ pub(super) struct Inbox<M: Mode, C: 'static> {
     /// Whether the last one still runs.
     pub(super) draining: bool,
     pub(super) latest: Option<Box<Latest<M, C>>>,
-    pub(super) delayed: Option<Box<Delayed<M, C>>>,
+    pub(super) delayed: Option<Box<DelayQueue<M, C>>>,
     /// How many events have been delayed.
     sequence: u64,
     /// How many of them had the earliest deadline.
     pub(super) firsts: u64,
-    pub(super) shelf: Shelf<M, C>,
+    pub(super) free_list: FreeList<M, C>,
 }
 
-impl<M: Mode, C: 'static> Inbox<M, C> {
+impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     pub(super) fn latest_len(&self) -> usize {
         self.latest.as_ref().map_or(0, |latest| latest.len())
     }
@@ -82,7 +82,7 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
 
     fn now(&self) -> Now {
         Now {
-            place: self.batch.end(),
+            position: self.batch.end(),
             drains: self.drains,
             draining: self.draining,
         }
@@ -96,18 +96,18 @@ impl<M: Mode, C: 'static> Inbox<M, C> {
         event: E,
     ) -> Result<Option<E>, E>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         let now = self.now();
         let latest = self.latest.as_mut();
         match latest.and_then(|latest| latest.renew(signal, now)) {
-            Some(parcel) => Ok(exchange::<M, E, C>(parcel, link, event)),
+            Some(envelope) => Ok(exchange::<M, E, C>(envelope, link, event)),
             None => Err(event),
         }
     }
 }
 
-pub(crate) struct Queue<M: Mode, C: 'static> {
+pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     pub(super) inbox: M::Lock<Inbox<M, C>>,
     /// The turn: held while a drain calls handlers. Only one at a time, and never by a thread that
     /// is inside a drain already.
@@ -116,15 +116,15 @@ pub(crate) struct Queue<M: Mode, C: 'static> {
     /// the handlers that it calls.
     pub(super) left: M::Word,
     /// Rings when something waits.
-    pub(super) bell: M::Bell,
+    pub(super) condvar: M::Condvar,
     /// Rings when there is room.
-    pub(super) room: M::Bell,
-    pub(super) home: M::Ptr<Home<M>>,
-    pub(super) place: Place,
+    pub(super) room: M::Condvar,
+    pub(super) info: M::Ptr<SignalInfo<M>>,
+    pub(super) location: CallSite,
 }
 
-impl<M: Mode, C: 'static> Queue<M, C> {
-    pub(crate) fn new(settings: Settings<M>, place: Place) -> Self {
+impl<M: QueueFlavour, C: 'static> Queue<M, C> {
+    pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
         let inbox = Inbox {
             batch: Box::default(),
             index: Index::default(),
@@ -143,29 +143,29 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             delayed: None,
             sequence: 0,
             firsts: 0,
-            shelf: Shelf::default(),
+            free_list: FreeList::default(),
         };
         Queue {
             inbox: M::Lock::new(inbox),
             outbox: M::Lock::new(Box::default()),
             left: M::Word::new(0),
-            bell: M::bell(),
-            room: M::bell(),
-            home: M::ptr(Home {
-                subject: Subject::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
-                topic: 0,
-                settings,
+            condvar: M::condvar(),
+            room: M::condvar(),
+            info: M::ptr(SignalInfo {
+                topic_info: TopicInfo::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
+                key: 0,
+                config,
             }),
-            place,
+            location,
         }
     }
 
-    pub(crate) fn home(&self) -> &M::Ptr<Home<M>> {
-        &self.home
+    pub(crate) fn info(&self) -> &M::Ptr<SignalInfo<M>> {
+        &self.info
     }
 
-    pub(super) fn tray(&self) -> Tray<'_, M> {
-        Tray::new(&self.home, self.place, &self.left)
+    pub(super) fn tray(&self) -> DrainReport<'_, M> {
+        DrainReport::new(&self.info, self.location, &self.left)
     }
 
     pub(super) fn address(&self) -> usize {
@@ -180,7 +180,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         event: E,
     ) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
@@ -201,19 +201,19 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[inline]
     pub(crate) fn defer_again<E: 'static>(
         &self,
-        settings: &Settings<M>,
+        config: &BusConfig<M>,
         name: &Name,
         event: E,
     ) -> Result<(), E>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         // A topic that an event waits for exists, so nothing else can have its name. If it is
         // closed, whoever looks for it will see.
-        let wanted = Origin::new::<M>(settings, name);
-        let joins = |last: &Target<M, E, C>, origin| match last {
+        let wanted = TopicId::new::<M>(config, name);
+        let joins = |last: &Target<M, E, C>, topic_id| match last {
             Target::Signal(last) => {
-                (origin == Some(wanted) || last.home.is(settings, name)) && !last.is_closed()
+                (topic_id == Some(wanted) || last.info.is(config, name)) && !last.is_closed()
             }
             Target::Call(_) => false,
         };
@@ -227,7 +227,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         event: E,
     ) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         // Outlives the lock where the queue refuses: dropping it may drop captures.
         let mut claim = Some(claim);
@@ -247,25 +247,25 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     fn put<E: 'static>(
         &self,
         event: E,
-        joins: impl FnOnce(&Target<M, E, C>, Option<Origin>) -> bool,
+        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         // Made and dropped outside of the lock: both may call a subscriber.
         let mut link = Link::here();
-        let ring = self.inbox.with(|inbox| {
+        let notify = self.inbox.with(|inbox| {
             let there = inbox.batch.len() + self.left.get();
             if there >= inbox.limit {
                 return Err(event);
             }
             let Inbox { batch, index, .. } = inbox;
             batch.push(index, event, &mut link, joins, target)?;
-            Ok(there == 0 && inbox.latest_len() == 0 && inbox.is_heard())
+            Ok(there == 0 && inbox.latest_len() == 0 && inbox.has_waiters())
         })?;
-        if ring {
-            self.announce();
+        if notify {
+            self.notify_ready();
         }
         Ok(())
     }
@@ -280,7 +280,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         until: Option<Instant>,
     ) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         let mut link = Link::here();
         self.admit(event, until, |inbox, event| {
@@ -302,7 +302,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         event: E,
     ) -> Result<(), DeferError<E>>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
@@ -325,11 +325,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
                     Err(event) => {
                         let now = inbox.now();
                         let target = Target::Signal(signal.clone());
-                        let parcel = inbox
-                            .shelf
-                            .pack(&mut inbox.index, target, link.take(), event);
+                        let envelope =
+                            inbox
+                                .free_list
+                                .allocate(&mut inbox.index, target, link.take(), event);
                         let latest = inbox.latest.get_or_insert_default();
-                        latest.push(signal.address(), parcel, now);
+                        latest.push(signal.address(), envelope, now);
                         inbox.set_limit();
                     }
                 }
@@ -337,7 +338,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         };
         // Outside of the lock: dropping it runs user code.
         if let Some(old) = old {
-            drop_event(old, &signal.home, self.place);
+            drop_event(old, &signal.info, self.location);
         }
         result
     }
@@ -348,15 +349,15 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         signal: &M::Ptr<Signal<M, E, C>>,
         deadline: Instant,
         event: E,
-    ) -> Result<Ticket, DeferError<E>>
+    ) -> Result<TimerKey, DeferError<E>>
     where
-        M: Carries<E>,
+        M: LaneFor<E>,
     {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
         let mut link = Link::here();
-        let (ticket, first) = self.inbox.with(|inbox| {
+        let (timer, first) = self.inbox.with(|inbox| {
             if inbox.closed {
                 return Err(DeferError::Closed(event));
             }
@@ -364,39 +365,39 @@ impl<M: Mode, C: 'static> Queue<M, C> {
                 return Err(DeferError::Full(event));
             }
             let target = Target::Signal(signal.clone());
-            let parcel = inbox
-                .shelf
-                .pack(&mut inbox.index, target, link.take(), event);
+            let envelope = inbox
+                .free_list
+                .allocate(&mut inbox.index, target, link.take(), event);
             inbox.sequence += 1;
             let delayed = inbox.delayed.get_or_insert_default();
             let first = delayed.next().is_none_or(|next| deadline < next);
             inbox.firsts += u64::from(first);
-            Ok((delayed.insert(deadline, inbox.sequence, parcel), first))
+            Ok((delayed.insert(deadline, inbox.sequence, envelope), first))
         })?;
         if first {
             // Whoever sleeps until the next deadline has to look at it again.
-            self.announce();
+            self.notify_ready();
         }
-        Ok(ticket)
+        Ok(timer)
     }
 
     /// Drops a delayed event; whether it was still there.
-    pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
+    pub(crate) fn cancel(&self, timer: TimerKey) -> bool {
         let cancelled = self.inbox.with(|inbox| {
             let delayed = inbox.delayed.as_mut();
-            delayed.and_then(|delayed| delayed.cancel(ticket))
+            delayed.and_then(|delayed| delayed.cancel(timer))
         });
-        let Some(parcel) = cancelled else {
+        let Some(envelope) = cancelled else {
             return false;
         };
-        self.discard([parcel]);
+        self.discard([envelope]);
         true
     }
 
-    pub(crate) fn is_delayed(&self, ticket: Ticket) -> bool {
+    pub(crate) fn is_delayed(&self, timer: TimerKey) -> bool {
         self.inbox.with(|inbox| {
             let delayed = inbox.delayed.as_ref();
-            delayed.is_some_and(|delayed| delayed.contains(ticket))
+            delayed.is_some_and(|delayed| delayed.contains(timer))
         })
     }
 
@@ -409,11 +410,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 
     /// Drops what is in these parcels, and puts them back on the shelf.
-    pub(super) fn discard(&self, parcels: impl IntoIterator<Item = M::Parcel<C>>) {
+    pub(super) fn discard(&self, envelopes: impl IntoIterator<Item = M::Envelope<C>>) {
         let tray = self.tray();
-        for mut parcel in parcels {
-            parcel.discard(&tray);
-            self.inbox.with(|inbox| inbox.shelf.keep(parcel));
+        for mut envelope in envelopes {
+            envelope.discard(&tray);
+            self.inbox.with(|inbox| inbox.free_list.recycle(envelope));
         }
     }
 
@@ -437,8 +438,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             inbox.wakers.take()
         });
         if !planted(Fault::Untolled) {
-            M::ring(&self.bell);
-            M::ring(&self.room);
+            M::notify_all(&self.condvar);
+            M::notify_all(&self.room);
             self.wake_all(wakers);
         }
     }
@@ -456,8 +457,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
                 inbox.batch.begin_at(end);
                 let (latest, delayed) = (inbox.latest.take(), inbox.delayed.take());
                 inbox.set_limit();
-                let shelf = std::mem::take(&mut inbox.shelf);
-                (batch, left, latest, delayed, shelf)
+                let free_list = std::mem::take(&mut inbox.free_list);
+                (batch, left, latest, delayed, free_list)
             })
         };
         let taken = self.outbox.try_with(|outbox| {
@@ -466,33 +467,33 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         });
         // A drain on this thread is below us on the stack, and drops the rest when it finds nothing
         // left; one on another keeps what it has.
-        let ((mut batch, left, latest, delayed, shelf), rest) =
+        let ((mut batch, left, latest, delayed, free_list), rest) =
             taken.unwrap_or_else(|| (take(thread::drains(self.address())), None));
-        M::ring(&self.room);
+        M::notify_all(&self.room);
         let mut count = batch.len() + left;
         let tray = self.tray();
         if let Some(mut rest) = rest {
             rest.discard(&tray);
         }
         batch.discard(&tray);
-        let latest = latest.into_iter().flat_map(|it| it.into_parcels());
-        let delayed = delayed.into_iter().flat_map(|it| it.into_parcels());
-        for mut parcel in latest.chain(delayed) {
-            parcel.discard(&tray);
+        let latest = latest.into_iter().flat_map(|it| it.into_envelopes());
+        let delayed = delayed.into_iter().flat_map(|it| it.into_envelopes());
+        for mut envelope in latest.chain(delayed) {
+            envelope.discard(&tray);
             count += 1;
         }
-        drop(shelf);
+        drop(free_list);
         count
     }
 }
 
 /// Whether an event for the signal goes where the last one of its type goes.
 #[inline]
-fn joins<M: Mode, E, C>(signal: &M::Ptr<Signal<M, E, C>>, last: &Target<M, E, C>) -> bool {
+fn joins<M: QueueFlavour, E, C>(signal: &M::Ptr<Signal<M, E, C>>, last: &Target<M, E, C>) -> bool {
     matches!(last, Target::Signal(last) if last.address() == signal.address())
 }
 
-impl<M: Mode, C: 'static> Drop for Queue<M, C> {
+impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
     fn drop(&mut self) {
         let count = self.clear();
         if count > 0 {
@@ -500,10 +501,10 @@ impl<M: Mode, C: 'static> Drop for Queue<M, C> {
             let error = HandlerError {
                 topic,
                 label: None,
-                place: self.place,
+                location: self.location,
                 cause,
             };
-            if !self.home.settings.tell(&error) {
+            if !self.info.config.tell(&error) {
                 log(&error);
             }
         }

@@ -2,14 +2,14 @@
 
 use std::sync::OnceLock;
 
-use crate::core::handler::entry::{Anchor, Code, Deliver, Entity, Entry, Head, Round, state};
+use crate::core::handler::entry::{Anchor, Code, Entity, Entry, Head, QueuedHandler, Round, state};
 use crate::core::handler::erased::code;
 use crate::core::handler::failures::failed;
 use crate::core::handler::handler_fn::{Callee, Captures, Filter, Link, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::Word;
 use crate::core::queue::claim::Claim;
-use crate::core::queue::lanes::Queues as Mode;
+use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::Queue;
 use crate::error::{DeferError, DeferErrorKind};
 use crate::outcome::Outcome;
@@ -18,44 +18,44 @@ use crate::outcome::Outcome;
 type Put<M, E, D> = fn(&Queue<M, D>, Claim<M, E, D>, E) -> Result<(), DeferError<E>>;
 
 /// A closure that a queue calls: emitting clones the event into the queue, whose context is `D`.
-pub(crate) struct Queued<M: Mode, E: 'static, D: 'static, F> {
+pub(crate) struct QueueHandler<M: QueueFlavour, E: 'static, D: 'static, F> {
     f: F,
     queue: M::Weak<Queue<M, D>>,
     put: Put<M, E, D>,
     /// The entry that this stands in, for the items. Goes with the captures, so it is no cycle.
-    me: OnceLock<Anchor<M, dyn Deliver<M, E, D>>>,
+    own_entry: OnceLock<Anchor<M, dyn QueuedHandler<M, E, D>>>,
 }
 
-impl<M: Mode, E: 'static, D: 'static, F> Queued<M, E, D, F> {
+impl<M: QueueFlavour, E: 'static, D: 'static, F> QueueHandler<M, E, D, F> {
     pub(crate) fn new(f: F, queue: M::Weak<Queue<M, D>>, put: Put<M, E, D>) -> Self {
-        Queued {
+        QueueHandler {
             f,
             queue,
             put,
-            me: OnceLock::new(),
+            own_entry: OnceLock::new(),
         }
     }
 }
 
 /// How many claimed calls wait in the queue, and one more until the limit has removed the handler.
 /// Whoever brings it to zero lets go of the captures.
-pub(crate) struct Pending<M: Mode>(M::Word);
+pub(crate) struct PendingCalls<M: QueueFlavour>(M::Word);
 
-impl<M: Mode> Pending<M> {
+impl<M: QueueFlavour> PendingCalls<M> {
     fn settle(&self) -> bool {
         self.0.sub(1) == 1
     }
 }
 
-impl<M: Mode> Default for Pending<M> {
+impl<M: QueueFlavour> Default for PendingCalls<M> {
     fn default() -> Self {
-        Pending(M::Word::new(1))
+        PendingCalls(M::Word::new(1))
     }
 }
 
-impl<M, E, C, D, F, R> Callee<M, E, C> for Queued<M, E, D, F>
+impl<M, E, C, D, F, R> Callee<M, E, C> for QueueHandler<M, E, D, F>
 where
-    M: Mode,
+    M: QueueFlavour,
     E: Clone + 'static,
     C: 'static,
     D: 'static,
@@ -63,34 +63,34 @@ where
     R: Outcome,
 {
     const QUEUED: bool = true;
-    type Kept = Pending<M>;
-    fn born<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    type EntryState = PendingCalls<M>;
+    fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         entry: &Anchor<M, Subscribed<M, S, P, Self>>,
     ) {
-        let me = entry.cast::<dyn Deliver<M, E, D>>(|entry| entry);
-        entry.with_captures(|captures| _ = captures.callee.me.set(me));
+        let own_entry = entry.cast::<dyn QueuedHandler<M, E, D>>(|entry| entry);
+        entry.with_captures(|captures| _ = captures.callee.own_entry.set(own_entry));
     }
 
-    fn reserve(kept: &Pending<M>) {
-        kept.0.add(1);
+    fn reserve_call(state: &PendingCalls<M>) {
+        state.0.add(1);
     }
 
-    fn forgo(&self, kept: &Pending<M>) {
-        if kept.settle() {
-            self.me.get().into_iter().for_each(Anchor::release);
+    fn release_reservation(&self, state: &PendingCalls<M>) {
+        if state.settle() {
+            self.own_entry.get().into_iter().for_each(Anchor::release);
         }
     }
 
-    fn spent(kept: &Pending<M>) -> bool {
-        kept.settle()
+    fn on_limit_reached(state: &PendingCalls<M>) -> bool {
+        state.settle()
     }
 
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        let Some(me) = self.me.get() else {
+    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+        let Some(own_entry) = self.own_entry.get() else {
             return Code::Skipped;
         };
         // Made before the clone, which may panic.
-        let claim = Claim::new(me.clone());
+        let claim = Claim::new(own_entry.clone());
         let put = match M::upgrade(&self.queue) {
             Some(queue) => {
                 (self.put)(&queue, claim, event.clone()).map_err(|refused| refused.kind())
@@ -99,15 +99,15 @@ where
         };
         match put {
             Ok(()) => Code::Ran,
-            Err(kind) => failed(head, Some(round.subject), Box::new(kind)),
+            Err(kind) => failed(head, Some(cx.topic_info), Box::new(kind)),
         }
     }
 }
 
-impl<M, S, D, P, F, R> Deliver<M, S::Event, D>
-    for Entry<M, Link<M, S, Pending<M>>, Captures<P, Queued<M, S::Event, D, F>>>
+impl<M, S, D, P, F, R> QueuedHandler<M, S::Event, D>
+    for Entry<M, Link<M, S, PendingCalls<M>>, Captures<P, QueueHandler<M, S::Event, D, F>>>
 where
-    M: Mode,
+    M: QueueFlavour,
     S: Owner<M>,
     D: 'static,
     P: 'static,
@@ -125,6 +125,6 @@ where
     }
 
     fn settle(&self) -> bool {
-        self.link.kept.settle()
+        self.link.state.settle()
     }
 }

@@ -1,29 +1,29 @@
 //! What a drain collects, while it goes on.
 
 use crate::core::failure::report::{self, Report};
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
-use crate::core::settings::signal_info::Home;
-use crate::failure::Place;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::failure::CallSite;
 
 /// What a drain collects.
-pub struct Tray<'q, M: Mode> {
+pub struct DrainReport<'q, M: Primitives> {
     pub(crate) delivered: usize,
     pub(super) report: Option<Box<Report>>,
     /// Where failures go that no signal is to blame for.
-    pub(crate) home: &'q Home<M>,
+    pub(crate) info: &'q SignalInfo<M>,
     /// Where the queue was made.
-    pub(crate) place: Place,
+    pub(crate) location: CallSite,
     left: &'q M::Word,
 }
 
-impl<'q, M: Mode> Tray<'q, M> {
-    pub(super) fn new(home: &'q Home<M>, place: Place, left: &'q M::Word) -> Self {
-        Tray {
+impl<'q, M: Primitives> DrainReport<'q, M> {
+    pub(super) fn new(info: &'q SignalInfo<M>, location: CallSite, left: &'q M::Word) -> Self {
+        DrainReport {
             delivered: 0,
             report: None,
-            home,
-            place,
+            info,
+            location,
             left,
         }
     }

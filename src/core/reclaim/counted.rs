@@ -36,7 +36,7 @@ impl<M: Primitives> Counts<M> {
 pub trait Counted<M: Primitives> {
     fn counts(&self) -> &Counts<M>;
     /// Whether this is the first time that the hold is given up which it was made with.
-    fn gives_up(&self) -> bool;
+    fn mark_released(&self) -> bool;
     /// Drops the captures.
     ///
     /// # Safety
@@ -49,7 +49,7 @@ pub trait Counted<M: Primitives> {
 pub(crate) struct Anchor<M: Primitives, T: ?Sized + Counted<M>>(NonNull<T>, PhantomData<M>);
 
 // SAFETY: what is counted in the shared flavour is made by functions that ask the captures to be
-// `Send`, and `Sync` where they are called by reference (`Shares`, `Carries`); the rest of it is
+// `Send`, and `Sync` where they are called by reference (`SyncBound`, `SendBound`); the rest of it is
 // atomics and `Arc`s.
 unsafe impl<T: ?Sized + Counted<Shared>> Send for Anchor<Shared, T> {}
 // SAFETY: as above.
@@ -99,7 +99,7 @@ impl<M: Primitives, T: ?Sized + Counted<M>> Anchor<M, T> {
     /// Gives up the hold that it was made with; the first call counts. Runs the `Drop` of captures if
     /// no other hold is left, so no lock may be held.
     pub(crate) fn release(&self) {
-        if self.gives_up() {
+        if self.mark_released() {
             drop(Hold(self.0, PhantomData));
         }
     }

@@ -22,32 +22,32 @@
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
-use crate::core::primitives::flavour::{Local, Primitives as Mode, Shared};
+use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{
     AtomicPtr, Fault, Ordering, RwLock, Word, global, model_fence, per_thread, planted,
 };
-use crate::core::primitives::thread::{self, Frame};
+use crate::core::primitives::thread::{self, ActiveScope};
 
 /// What every snapshot begins with.
 #[repr(C)]
-pub struct Header<M: Mode> {
+pub struct SnapshotHeader<M: Primitives> {
     /// The publication is one, each counted reader one, each paid debt one.
     count: M::Word,
     /// Frees the whole snapshot that begins with this header.
-    free: unsafe fn(NonNull<Header<M>>),
+    free: unsafe fn(NonNull<SnapshotHeader<M>>),
     /// What an emission of the snapshot is inside of.
-    pub(crate) frame: Frame,
+    pub(crate) scope: ActiveScope,
 }
 
-impl<M: Mode> Header<M> {
+impl<M: Primitives> SnapshotHeader<M> {
     /// A header with a count of one.
     ///
     /// `free` is called once, by whoever lets the last count go, on any thread.
-    pub(crate) fn new(frame: Frame, free: unsafe fn(NonNull<Self>)) -> Self {
-        Header {
+    pub(crate) fn new(scope: ActiveScope, free: unsafe fn(NonNull<Self>)) -> Self {
+        SnapshotHeader {
             count: M::Word::new(1),
             free,
-            frame,
+            scope,
         }
     }
 }
@@ -57,7 +57,7 @@ impl<M: Mode> Header<M> {
 /// # Safety
 ///
 /// The caller owns a count and gives it up.
-pub(crate) unsafe fn release<M: Mode>(header: NonNull<Header<M>>) {
+pub(crate) unsafe fn release<M: Primitives>(header: NonNull<SnapshotHeader<M>>) {
     // SAFETY: the caller's count keeps the header alive until it is subtracted here.
     unsafe {
         let free = header.as_ref().free;
@@ -69,7 +69,7 @@ pub(crate) unsafe fn release<M: Mode>(header: NonNull<Header<M>>) {
 
 /// What is published where there is no snapshot. No snapshot stands at these addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tag {
+pub enum SnapshotState {
     /// The last snapshot is out of date.
     Stale = 0,
     /// There are no handlers.
@@ -79,50 +79,50 @@ pub enum Tag {
 }
 
 #[inline(always)]
-fn is_tag<T>(pointer: *mut T) -> bool {
-    pointer.addr() <= Tag::Closed as usize
+fn is_state<T>(pointer: *mut T) -> bool {
+    pointer.addr() <= SnapshotState::Closed as usize
 }
 
-fn from_tag<T>(tag: Tag) -> *mut T {
-    ptr::without_provenance_mut(tag as usize)
+fn from_state<T>(state: SnapshotState) -> *mut T {
+    ptr::without_provenance_mut(state as usize)
 }
 
-fn current<T>(pointer: *mut T) -> Result<NonNull<T>, Tag> {
+fn current<T>(pointer: *mut T) -> Result<NonNull<T>, SnapshotState> {
     match pointer.addr() {
-        1 => Err(Tag::Empty),
-        2 => Err(Tag::Closed),
-        _ => NonNull::new(pointer).ok_or(Tag::Stale),
+        1 => Err(SnapshotState::Empty),
+        2 => Err(SnapshotState::Closed),
+        _ => NonNull::new(pointer).ok_or(SnapshotState::Stale),
     }
 }
 
 /// Keeps one snapshot alive while it is read.
-pub trait Pin<M: Mode> {
-    fn header(&self) -> NonNull<Header<M>>;
+pub trait ReadGuard<M: Primitives> {
+    fn header(&self) -> NonNull<SnapshotHeader<M>>;
 }
 
 /// A pin that owns a count.
-pub struct Counted<M: Mode>(NonNull<Header<M>>);
+pub struct CountGuard<M: Primitives>(NonNull<SnapshotHeader<M>>);
 
-impl<M: Mode> Counted<M> {
+impl<M: Primitives> CountGuard<M> {
     /// # Safety
     ///
     /// The header is alive.
     #[inline(always)]
-    pub(crate) unsafe fn new(header: NonNull<Header<M>>) -> Self {
+    pub(crate) unsafe fn new(header: NonNull<SnapshotHeader<M>>) -> Self {
         // SAFETY: the caller says so.
         unsafe { header.as_ref() }.count.add(1);
-        Counted(header)
+        CountGuard(header)
     }
 }
 
-impl<M: Mode> Pin<M> for Counted<M> {
+impl<M: Primitives> ReadGuard<M> for CountGuard<M> {
     #[inline(always)]
-    fn header(&self) -> NonNull<Header<M>> {
+    fn header(&self) -> NonNull<SnapshotHeader<M>> {
         self.0
     }
 }
 
-impl<M: Mode> Drop for Counted<M> {
+impl<M: Primitives> Drop for CountGuard<M> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the count was taken in `new`.
@@ -131,44 +131,44 @@ impl<M: Mode> Drop for Counted<M> {
 }
 
 /// What the read side needs of a flavour.
-pub trait Reads: Mode {
+pub trait ReadFlavour: Primitives {
     type Published: Publish<Self>;
     /// How a reader without the lock keeps a snapshot.
-    type Pin: Pin<Self>;
+    type ReadGuard: ReadGuard<Self>;
 }
 
-impl Reads for Shared {
-    type Published = AtomicPtr<Header<Shared>>;
-    type Pin = Announced;
+impl ReadFlavour for Shared {
+    type Published = AtomicPtr<SnapshotHeader<Shared>>;
+    type ReadGuard = HazardGuard;
 }
 
-impl Reads for Local {
-    type Published = Cell<*mut Header<Local>>;
-    type Pin = Counted<Local>;
+impl ReadFlavour for Local {
+    type Published = Cell<*mut SnapshotHeader<Local>>;
+    type ReadGuard = CountGuard<Local>;
 }
 
 /// A place that publishes one snapshot. Writers call it under the signal's lock, one at a time.
-pub trait Publish<M: Reads>: 'static {
-    fn new(tag: Tag) -> Self;
+pub trait Publish<M: ReadFlavour>: 'static {
+    fn new(state: SnapshotState) -> Self;
     /// Gets the thread what it needs to pin, so that later emissions need not.
     fn prepare() {}
     /// Pins what is published, without a lock; `None` if there is no snapshot, or no slot for it.
     /// `level` is how deep the emission is nested.
-    fn enter(&self, level: usize) -> Option<M::Pin>;
+    fn try_load(&self, level: usize) -> Option<M::ReadGuard>;
     /// Whether it is this tag that is published, without a lock.
-    fn is(&self, tag: Tag) -> bool;
+    fn is(&self, state: SnapshotState) -> bool;
     /// Whether it is this snapshot that is published, without a lock.
-    fn has(&self, header: NonNull<Header<M>>) -> bool;
+    fn has(&self, header: NonNull<SnapshotHeader<M>>) -> bool;
     /// What is published, seen by the only writer.
-    fn current(&self) -> Result<NonNull<Header<M>>, Tag>;
+    fn current(&self) -> Result<NonNull<SnapshotHeader<M>>, SnapshotState>;
     /// Publishes a snapshot where none is. The publication takes over the caller's count.
-    fn put(&self, header: NonNull<Header<M>>);
+    fn put(&self, header: NonNull<SnapshotHeader<M>>);
     /// Publishes a tag. The count of what was there goes to the caller, who has to let it go once
     /// the lock is released; readers that are inside have counts of their own by then.
-    fn take(&self, tag: Tag) -> Option<NonNull<Header<M>>>;
+    fn take(&self, state: SnapshotState) -> Option<NonNull<SnapshotHeader<M>>>;
 }
 
-type SharedHeader = Header<Shared>;
+type SharedSnapshotHeader = SnapshotHeader<Shared>;
 
 /// Slots of one thread. An emission nested deeper than this takes the signal's lock.
 const SLOTS: usize = 8;
@@ -176,7 +176,7 @@ const SLOTS: usize = 8;
 /// One announcement. Null: none. A header's address: read without a count. With the lowest bit
 /// set: a writer has paid.
 #[derive(Debug)]
-pub(crate) struct Slot(AtomicPtr<SharedHeader>);
+pub(crate) struct Slot(AtomicPtr<SharedSnapshotHeader>);
 
 /// The slots of one thread, by nesting level, handed on to another thread after its end.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ pub(crate) struct Slot(AtomicPtr<SharedHeader>);
 pub(crate) struct Slots([Slot; SLOTS]);
 
 #[derive(Default)]
-struct Registry {
+struct SlotRegistry {
     all: Vec<&'static Slots>,
     /// Of threads that have ended. A subset of `all`, each with empty slots.
     free: Vec<&'static Slots>,
@@ -193,8 +193,8 @@ struct Registry {
 global! {
     /// Every thread's slots. Locked for reading by writers of signals, for writing when a thread
     /// emits for the first time and when it ends.
-    REGISTRY: RwLock<Registry> =
-        RwLock::new(Registry { all: Vec::new(), free: Vec::new() })
+    SLOT_REGISTRY: RwLock<SlotRegistry> =
+        RwLock::new(SlotRegistry { all: Vec::new(), free: Vec::new() })
 }
 
 per_thread! {
@@ -219,19 +219,19 @@ pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequenc
     thread::is_inside(&is_run_by, entry, sequence)
         || slots().is_some_and(|slots| {
             slots
-                .announced()
+                .hazards()
                 .any(|it| it.could_call(&is_run_by, entry, sequence))
         })
 }
 
 /// Gives the slots back when the thread ends.
-struct Return(Cell<Option<&'static Slots>>);
+struct ReturnSlots(Cell<Option<&'static Slots>>);
 
-impl Drop for Return {
+impl Drop for ReturnSlots {
     fn drop(&mut self) {
         if let Some(slots) = self.0.get() {
             set_slots(None);
-            let mut registry = REGISTRY
+            let mut registry = SLOT_REGISTRY
                 .write()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
             registry.free.push(slots);
@@ -240,16 +240,16 @@ impl Drop for Return {
 }
 
 thread_local! {
-    static RETURN: Return = const { Return(Cell::new(None)) };
+    static RETURN_SLOTS: ReturnSlots = const { ReturnSlots(Cell::new(None)) };
 }
 
 /// Finds slots for a thread that has none; `None` when the thread is ending.
 #[cold]
 #[inline(never)]
 fn register() -> Option<&'static Slots> {
-    RETURN
+    RETURN_SLOTS
         .try_with(|to_return| {
-            let mut registry = REGISTRY
+            let mut registry = SLOT_REGISTRY
                 .write()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
             let slots = registry.free.pop().unwrap_or_else(|| {
@@ -269,46 +269,46 @@ fn register() -> Option<&'static Slots> {
 
 impl Slots {
     /// What the thread of these slots is inside of, asked by itself.
-    pub(crate) fn announced(&self) -> impl Iterator<Item = Frame> {
+    pub(crate) fn hazards(&self) -> impl Iterator<Item = ActiveScope> {
         self.0.iter().filter_map(|slot| {
             let header = NonNull::new(unmarked(slot.0.load(Ordering::Acquire)))?;
             // SAFETY: this thread announced it and is not out of the emission yet, which keeps it.
-            Some(unsafe { header.as_ref() }.frame)
+            Some(unsafe { header.as_ref() }.scope)
         })
     }
 }
 
 /// A pin by an announcement.
-pub struct Announced {
-    header: NonNull<SharedHeader>,
+pub struct HazardGuard {
+    header: NonNull<SharedSnapshotHeader>,
     slot: &'static Slot,
 }
 
-impl Pin<Shared> for Announced {
+impl ReadGuard<Shared> for HazardGuard {
     #[inline(always)]
-    fn header(&self) -> NonNull<SharedHeader> {
+    fn header(&self) -> NonNull<SharedSnapshotHeader> {
         self.header
     }
 }
 
-impl Drop for Announced {
+impl Drop for HazardGuard {
     #[inline(always)]
     fn drop(&mut self) {
         empty(self.slot, self.header.as_ptr());
     }
 }
 
-fn marked(header: *mut SharedHeader) -> *mut SharedHeader {
+fn marked(header: *mut SharedSnapshotHeader) -> *mut SharedSnapshotHeader {
     header.map_addr(|address| address | 1)
 }
 
-fn unmarked(header: *mut SharedHeader) -> *mut SharedHeader {
+fn unmarked(header: *mut SharedSnapshotHeader) -> *mut SharedSnapshotHeader {
     header.map_addr(|address| address & !1)
 }
 
 /// Gives every reader that announced `header` a count of it.
-fn pay_debts(header: NonNull<SharedHeader>) {
-    let registry = REGISTRY
+fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
+    let registry = SLOT_REGISTRY
         .read()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     for slot in registry.all.iter().flat_map(|slots| &slots.0) {
@@ -337,9 +337,9 @@ fn pay_debts(header: NonNull<SharedHeader>) {
     }
 }
 
-impl Publish<Shared> for AtomicPtr<SharedHeader> {
-    fn new(tag: Tag) -> Self {
-        AtomicPtr::new(from_tag(tag))
+impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
+    fn new(state: SnapshotState) -> Self {
+        AtomicPtr::new(from_state(state))
     }
 
     fn prepare() {
@@ -349,10 +349,10 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
     }
 
     #[inline(always)]
-    fn enter(&self, level: usize) -> Option<Announced> {
+    fn try_load(&self, level: usize) -> Option<HazardGuard> {
         let mut seen = self.load(Ordering::Acquire);
         loop {
-            if is_tag(seen) || cfg!(feature = "lock-reads") {
+            if is_state(seen) || cfg!(feature = "lock-reads") {
                 return None;
             }
             let slots = match slots() {
@@ -374,7 +374,7 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
             let again = self.load(Ordering::SeqCst);
             if again == seen {
                 let header = NonNull::new(again)?;
-                return Some(Announced { header, slot });
+                return Some(HazardGuard { header, slot });
             }
             // Too late. The debt may have been paid nevertheless, even for a later snapshot that
             // came to stand at this address, which is why counts do not depend on the type.
@@ -384,28 +384,28 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
     }
 
     #[inline(always)]
-    fn is(&self, tag: Tag) -> bool {
-        self.load(Ordering::Acquire).addr() == tag as usize
+    fn is(&self, state: SnapshotState) -> bool {
+        self.load(Ordering::Acquire).addr() == state as usize
     }
 
     #[inline(always)]
-    fn has(&self, header: NonNull<SharedHeader>) -> bool {
+    fn has(&self, header: NonNull<SharedSnapshotHeader>) -> bool {
         self.load(Ordering::Acquire) == header.as_ptr()
     }
 
-    fn current(&self) -> Result<NonNull<SharedHeader>, Tag> {
+    fn current(&self) -> Result<NonNull<SharedSnapshotHeader>, SnapshotState> {
         current(self.load(Ordering::Acquire))
     }
 
-    fn put(&self, header: NonNull<SharedHeader>) {
+    fn put(&self, header: NonNull<SharedSnapshotHeader>) {
         self.store(header.as_ptr(), Ordering::SeqCst);
     }
 
-    fn take(&self, to: Tag) -> Option<NonNull<SharedHeader>> {
+    fn take(&self, to: SnapshotState) -> Option<NonNull<SharedSnapshotHeader>> {
         if self.is(to) {
             return None;
         }
-        let old = current(self.swap(from_tag(to), Ordering::SeqCst)).ok()?;
+        let old = current(self.swap(from_state(to), Ordering::SeqCst)).ok()?;
         model_fence();
         if !planted(Fault::Unpaid) {
             pay_debts(old);
@@ -416,11 +416,11 @@ impl Publish<Shared> for AtomicPtr<SharedHeader> {
 
 /// Empties a slot of this thread.
 #[inline(always)]
-fn empty(slot: &'static Slot, announced: *mut SharedHeader) {
+fn empty(slot: &'static Slot, hazards: *mut SharedSnapshotHeader) {
     let (done, failed) = (Ordering::AcqRel, Ordering::Acquire);
     if let Err(paid) = slot
         .0
-        .compare_exchange(announced, ptr::null_mut(), done, failed)
+        .compare_exchange(hazards, ptr::null_mut(), done, failed)
     {
         empty_paid(slot, paid);
     }
@@ -429,7 +429,7 @@ fn empty(slot: &'static Slot, announced: *mut SharedHeader) {
 /// Empties a slot whose debt a writer has paid.
 #[cold]
 #[inline(never)]
-fn empty_paid(slot: &'static Slot, paid: *mut SharedHeader) {
+fn empty_paid(slot: &'static Slot, paid: *mut SharedSnapshotHeader) {
     slot.0.store(ptr::null_mut(), Ordering::Release);
     let header = unmarked(paid);
     // SAFETY: the mark says that a writer put this address there with a count for the reader. The
@@ -438,40 +438,40 @@ fn empty_paid(slot: &'static Slot, paid: *mut SharedHeader) {
 }
 
 /// The local flavour counts its readers: there is one thread, so a count is a plain addition.
-impl Publish<Local> for Cell<*mut Header<Local>> {
-    fn new(tag: Tag) -> Self {
-        Cell::new(from_tag(tag))
+impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
+    fn new(state: SnapshotState) -> Self {
+        Cell::new(from_state(state))
     }
 
     #[inline(always)]
-    fn enter(&self, _: usize) -> Option<Counted<Local>> {
+    fn try_load(&self, _: usize) -> Option<CountGuard<Local>> {
         let seen = self.get();
-        if is_tag(seen) {
+        if is_state(seen) {
             return None;
         }
         // SAFETY: alive, because the publication owns a count.
-        Some(unsafe { Counted::new(NonNull::new(seen)?) })
+        Some(unsafe { CountGuard::new(NonNull::new(seen)?) })
     }
 
     #[inline(always)]
-    fn is(&self, tag: Tag) -> bool {
-        self.get().addr() == tag as usize
+    fn is(&self, state: SnapshotState) -> bool {
+        self.get().addr() == state as usize
     }
 
     #[inline(always)]
-    fn has(&self, header: NonNull<Header<Local>>) -> bool {
+    fn has(&self, header: NonNull<SnapshotHeader<Local>>) -> bool {
         self.get() == header.as_ptr()
     }
 
-    fn current(&self) -> Result<NonNull<Header<Local>>, Tag> {
+    fn current(&self) -> Result<NonNull<SnapshotHeader<Local>>, SnapshotState> {
         current(self.get())
     }
 
-    fn put(&self, header: NonNull<Header<Local>>) {
+    fn put(&self, header: NonNull<SnapshotHeader<Local>>) {
         self.set(header.as_ptr());
     }
 
-    fn take(&self, to: Tag) -> Option<NonNull<Header<Local>>> {
-        current(self.replace(from_tag(to))).ok()
+    fn take(&self, to: SnapshotState) -> Option<NonNull<SnapshotHeader<Local>>> {
+        current(self.replace(from_state(to))).ok()
     }
 }

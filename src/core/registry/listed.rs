@@ -6,35 +6,35 @@ use std::sync::Arc;
 
 use crate::core::handler::entry::state;
 use crate::core::primitives::flavour::{Local, Shared};
-use crate::core::signal::directory::Signals;
+use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
 use crate::topic::any_event::AnyEvent;
 
 /// A topic, whatever its type, or a pattern.
-pub trait Listed<M: Signals, C: 'static> {
+pub trait AnySignal<M: SignalFlavour, C: 'static> {
     /// Removes the handler with this key and sequence number.
     fn cancel(&self, key: u64, sequence: u64) -> bool;
     fn close(&self);
-    fn unlist(&self);
+    fn detach_from_bus(&self);
     fn as_any(&self) -> &dyn Any;
     /// Where the signal stands.
     fn address(&self) -> usize;
     /// It has handles, handlers or waiting events.
     fn exists(&self) -> bool;
     /// Takes the handlers of a pattern in.
-    fn attach(&self, group: &dyn Listed<M, C>);
+    fn attach(&self, pattern: &dyn AnySignal<M, C>);
     /// Forgets a pattern, by its address.
-    fn detach(&self, group: usize);
+    fn detach(&self, pattern: usize);
     /// The handlers of a pattern have changed.
-    fn renew(&self);
+    fn invalidate(&self);
     /// Removes the handlers whose target has died.
     fn prune(&self);
 }
 
 /// A signal that the registry does not keep.
-pub struct WeakSignal<M: Signals, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
+pub struct WeakSignal<M: SignalFlavour, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
 
-impl<M: Signals, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
+impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal<M, C> for WeakSignal<M, E, C> {
     fn cancel(&self, key: u64, sequence: u64) -> bool {
         M::upgrade(&self.0).is_some_and(|signal| signal.remove(key, sequence, state::CANCELLED))
     }
@@ -43,9 +43,9 @@ impl<M: Signals, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
             signal.close();
         }
     }
-    fn unlist(&self) {
+    fn detach_from_bus(&self) {
         if let Some(signal) = M::upgrade(&self.0) {
-            signal.unlist();
+            signal.detach_from_bus();
         }
     }
     fn as_any(&self) -> &dyn Any {
@@ -57,20 +57,20 @@ impl<M: Signals, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
     fn exists(&self) -> bool {
         M::exists(&self.0)
     }
-    fn attach(&self, group: &dyn Listed<M, C>) {
-        let group: Option<&WeakSignal<M, AnyEvent, C>> = group.as_any().downcast_ref();
-        if let (Some(signal), Some(group)) = (M::upgrade(&self.0), group) {
-            signal.attach(group.0.clone());
+    fn attach(&self, pattern: &dyn AnySignal<M, C>) {
+        let pattern: Option<&WeakSignal<M, AnyEvent, C>> = pattern.as_any().downcast_ref();
+        if let (Some(signal), Some(pattern)) = (M::upgrade(&self.0), pattern) {
+            signal.attach(pattern.0.clone());
         }
     }
-    fn detach(&self, group: usize) {
+    fn detach(&self, pattern: usize) {
         if let Some(signal) = M::upgrade(&self.0) {
-            signal.detach(group);
+            signal.detach(pattern);
         }
     }
-    fn renew(&self) {
+    fn invalidate(&self) {
         if let Some(signal) = M::upgrade(&self.0) {
-            signal.renew();
+            signal.invalidate();
         }
     }
     fn prune(&self) {
@@ -81,30 +81,30 @@ impl<M: Signals, E: 'static, C: 'static> Listed<M, C> for WeakSignal<M, E, C> {
 }
 
 /// What a registry needs of a flavour: a pointer to what is listed.
-pub trait Lists: Signals {
+pub trait ListFlavour: SignalFlavour {
     /// A topic in a registry.
-    type Listed<C: 'static>: Clone;
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C>;
+    type AnySignal<C: 'static>: Clone;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal<C>;
     /// What is listed.
-    fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Self, C>;
+    fn listed<C: 'static>(listed: &Self::AnySignal<C>) -> &dyn AnySignal<Self, C>;
 }
 
-impl Lists for Shared {
-    type Listed<C: 'static> = Arc<dyn Listed<Shared, C> + Send + Sync>;
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C> {
+impl ListFlavour for Shared {
+    type AnySignal<C: 'static> = Arc<dyn AnySignal<Shared, C> + Send + Sync>;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal<C> {
         Arc::new(signal)
     }
-    fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Shared, C> {
+    fn listed<C: 'static>(listed: &Self::AnySignal<C>) -> &dyn AnySignal<Shared, C> {
         &**listed
     }
 }
 
-impl Lists for Local {
-    type Listed<C: 'static> = Rc<dyn Listed<Local, C>>;
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::Listed<C> {
+impl ListFlavour for Local {
+    type AnySignal<C: 'static> = Rc<dyn AnySignal<Local, C>>;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal<C> {
         Rc::new(signal)
     }
-    fn listed<C: 'static>(listed: &Self::Listed<C>) -> &dyn Listed<Local, C> {
+    fn listed<C: 'static>(listed: &Self::AnySignal<C>) -> &dyn AnySignal<Local, C> {
         &**listed
     }
 }

@@ -15,15 +15,15 @@ use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 use crate::core::handler::entry::Handler;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{Lock, Word};
-use crate::core::registry::listed::{Listed, Lists, WeakSignal};
+use crate::core::registry::listed::{AnySignal, ListFlavour, WeakSignal};
 use crate::core::registry::trie::Trie;
-use crate::core::settings::bus::Settings;
-use crate::core::settings::signal_info::Home;
-use crate::core::signal::directory::{Directory, Signals};
-use crate::core::signal::signal::{Group, Groups, Signal, StrongGroup};
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::directory::{Directory, SignalFlavour};
+use crate::core::signal::signal::{PatternSignal, PatternSignals, Signal, StrongPatternSignal};
 use crate::error::WrongType;
-use crate::failure::Place;
-use crate::topic::any_event::{AnyEvent, Kind, Subject};
+use crate::failure::CallSite;
+use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
 use crate::topic::name::Name;
 
 new_key_type! { struct TopicKey; }
@@ -36,28 +36,28 @@ fn key_of(topic: u64) -> TopicKey {
 type There<M, E, C> = Result<Option<<M as Primitives>::Ptr<Signal<M, E, C>>>, WrongType>;
 
 /// What there is for a name.
-pub(crate) enum Found<M: Registers, E, C: 'static> {
+pub(crate) enum Found<M: RegistryFlavour, E, C: 'static> {
     Topic(M::Ptr<Signal<M, E, C>>),
     /// Nobody holds the name; the patterns that it matches.
-    Unheld(Groups<M, C>),
+    Unheld(PatternSignals<M, C>),
 }
 
-struct Topic<M: Registers, C: 'static> {
+struct Topic<M: RegistryFlavour, C: 'static> {
     name: Name,
     type_name: &'static str,
     /// Where it was used first.
-    place: Place,
+    location: CallSite,
     kind: Kind,
-    signal: M::Listed<C>,
+    signal: M::AnySignal<C>,
 }
 
-impl<M: Registers, C: 'static> Topic<M, C> {
-    fn listed(&self) -> &dyn Listed<M, C> {
+impl<M: RegistryFlavour, C: 'static> Topic<M, C> {
+    fn listed(&self) -> &dyn AnySignal<M, C> {
         M::listed::<C>(&self.signal)
     }
 }
 
-struct Topics<M: Registers, C: 'static> {
+struct Topics<M: RegistryFlavour, C: 'static> {
     /// Topics and patterns.
     topics: SlotMap<TopicKey, Topic<M, C>>,
     /// Of the topics.
@@ -67,7 +67,7 @@ struct Topics<M: Registers, C: 'static> {
     closed: bool,
 }
 
-impl<M: Registers, C: 'static> Topics<M, C> {
+impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
     fn key(&self, kind: Kind, name: &str) -> Option<TopicKey> {
         match kind {
             Kind::Topic => self.names.get(name).copied(),
@@ -92,16 +92,16 @@ impl<M: Registers, C: 'static> Topics<M, C> {
                 topic: topic.name.as_str().to_owned(),
                 registered: topic.type_name,
                 requested: type_name::<E>(),
-                place: topic.place,
+                location: topic.location,
             }),
         }
     }
 
     /// Visits the patterns that a name matches.
-    fn groups_of(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
+    fn patterns_of_topic(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
         self.trie.patterns_of(name, &mut |key| {
-            let group = self.topics.get(key).map(|it| it.listed().as_any());
-            group
+            let pattern = self.topics.get(key).map(|it| it.listed().as_any());
+            pattern
                 .and_then(<dyn Any>::downcast_ref)
                 .into_iter()
                 .for_each(&mut visit);
@@ -127,17 +127,17 @@ impl<M: Registers, C: 'static> Topics<M, C> {
     }
 }
 
-pub struct Registry<M: Registers, C: 'static> {
+pub struct Registry<M: RegistryFlavour, C: 'static> {
     topics: M::Lock<Topics<M, C>>,
     /// The hook for unhandled events, as the only handler of a pattern that is nowhere attached.
-    unhandled: M::Lock<Option<StrongGroup<M, C>>>,
+    unhandled: M::Lock<Option<StrongPatternSignal<M, C>>>,
     /// 1 once there has been a handler with a target that may die: it may keep a topic when it is dead.
     has_weak: M::Word,
-    pub(crate) settings: Settings<M>,
+    pub(crate) config: BusConfig<M>,
 }
 
-impl<M: Registers, C: 'static> Registry<M, C> {
-    pub(crate) fn new(settings: Settings<M>) -> Self {
+impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
+    pub(crate) fn new(config: BusConfig<M>) -> Self {
         let topics = Topics {
             topics: SlotMap::with_key(),
             names: HashMap::new(),
@@ -148,7 +148,7 @@ impl<M: Registers, C: 'static> Registry<M, C> {
             topics: M::Lock::new(topics),
             unhandled: M::Lock::new(None),
             has_weak: M::Word::new(0),
-            settings,
+            config,
         }
     }
 
@@ -160,10 +160,10 @@ impl<M: Registers, C: 'static> Registry<M, C> {
                     return Ok(Found::Topic(signal));
                 }
             }
-            let mut groups = Groups::<M, C>::new();
+            let mut patterns = PatternSignals::<M, C>::new();
             // One that goes while we look goes outside, with the rest.
-            all.groups_of(name, |group| groups.extend(M::upgrade(&group.0)));
-            Ok(Found::Unheld(groups))
+            all.patterns_of_topic(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
+            Ok(Found::Unheld(patterns))
         })
     }
 
@@ -172,7 +172,7 @@ impl<M: Registers, C: 'static> Registry<M, C> {
         this: &M::Ptr<Self>,
         kind: Kind,
         name: &Name,
-        place: Place,
+        location: CallSite,
     ) -> Result<M::Ptr<Signal<M, E, C>>, WrongType> {
         if this.has_weak.get() != 0 {
             this.make_room();
@@ -185,25 +185,25 @@ impl<M: Registers, C: 'static> Registry<M, C> {
                 // Its last handle is going at this moment, on another thread.
                 drop(all.remove(key));
             }
-            let mut groups = Vec::new();
+            let mut patterns = Vec::new();
             if kind == Kind::Topic {
-                all.groups_of(name.as_str(), |group| groups.push(group.0.clone()));
+                all.patterns_of_topic(name.as_str(), |pattern| patterns.push(pattern.0.clone()));
             }
             let mut made = None;
             let key = all.topics.insert_with_key(|key| {
-                let home = Home {
-                    subject: Subject::new::<E>(kind, name.clone()),
-                    topic: key.data().as_ffi(),
-                    settings: this.settings.clone(),
+                let info = SignalInfo {
+                    topic_info: TopicInfo::new::<E>(kind, name.clone()),
+                    key: key.data().as_ffi(),
+                    config: this.config.clone(),
                 };
                 let registry = M::directory(this);
-                let signal = M::ptr(Signal::new(home, Some(registry), groups));
+                let signal = M::ptr(Signal::new(info, Some(registry), patterns));
                 let listed = M::list(WeakSignal(M::downgrade(&signal)));
                 made = Some(signal);
                 Topic {
                     name: name.clone(),
                     type_name: type_name::<E>(),
-                    place,
+                    location,
                     kind,
                     signal: listed,
                 }
@@ -224,11 +224,11 @@ impl<M: Registers, C: 'static> Registry<M, C> {
     }
 
     /// Puts a hook for unhandled events in place of the one that was there. Costs O(topics).
-    pub(crate) fn set_unhandled(&self, hook: M::Ptr<Group<M, C>>) {
-        let old = self.unhandled.with(|group| group.replace(hook));
-        self.settings.hear_unhandled();
+    pub(crate) fn set_unhandled(&self, hook: M::Ptr<PatternSignal<M, C>>) {
+        let old = self.unhandled.with(|pattern| pattern.replace(hook));
+        self.config.hear_unhandled();
         for topic in self.all() {
-            M::listed::<C>(&topic).renew();
+            M::listed::<C>(&topic).invalidate();
         }
         // Last: then its captures are nowhere any more.
         drop(old);
@@ -257,7 +257,7 @@ impl<M: Registers, C: 'static> Registry<M, C> {
         });
     }
 
-    fn topics_of(&self, pattern: &Home<M>) -> Vec<M::Listed<C>> {
+    fn topics_of(&self, pattern: &SignalInfo<M>) -> Vec<M::AnySignal<C>> {
         self.topics.with(|all| {
             let mut found = Vec::new();
             all.trie.topics_of(pattern.name().as_str(), &mut |key| {
@@ -300,7 +300,7 @@ impl<M: Registers, C: 'static> Registry<M, C> {
         self.topics.with(|all| all.closed)
     }
 
-    fn all(&self) -> Vec<M::Listed<C>> {
+    fn all(&self) -> Vec<M::AnySignal<C>> {
         self.topics.with(|all| {
             let signals = all.topics.values().map(|topic| topic.signal.clone());
             signals.collect()
@@ -308,27 +308,29 @@ impl<M: Registers, C: 'static> Registry<M, C> {
     }
 
     /// From now on only handles keep the signals.
-    pub(crate) fn unlist(&self) {
-        self.all().iter().for_each(|it| M::listed::<C>(it).unlist());
+    pub(crate) fn detach_from_bus(&self) {
+        self.all()
+            .iter()
+            .for_each(|it| M::listed::<C>(it).detach_from_bus());
     }
 }
 
 /// What a registry needs of a flavour: that signals know it as their directory.
-pub trait Registers: Lists {
+pub trait RegistryFlavour: ListFlavour {
     fn directory<C: 'static>(
         registry: &Self::Ptr<Registry<Self, C>>,
     ) -> Self::Weak<Self::Directory<C>>;
 }
 
-impl Signals for Shared {
+impl SignalFlavour for Shared {
     type Directory<C: 'static> = Registry<Shared, C>;
 }
 
-impl Signals for Local {
+impl SignalFlavour for Local {
     type Directory<C: 'static> = Registry<Local, C>;
 }
 
-impl Registers for Shared {
+impl RegistryFlavour for Shared {
     fn directory<C: 'static>(
         registry: &Arc<Registry<Shared, C>>,
     ) -> sync::Weak<Registry<Shared, C>> {
@@ -336,29 +338,29 @@ impl Registers for Shared {
     }
 }
 
-impl Registers for Local {
+impl RegistryFlavour for Local {
     fn directory<C: 'static>(registry: &Rc<Registry<Local, C>>) -> rc::Weak<Registry<Local, C>> {
         Rc::downgrade(registry)
     }
 }
 
-impl<M: Registers, C: 'static> Directory<M, C> for Registry<M, C> {
+impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
     fn expect_weak(&self) {
         self.has_weak.set(1);
     }
     fn unhandled(&self) -> Option<Handler<M, C>> {
-        if !self.settings.hears_unhandled() {
+        if !self.config.hears_unhandled() {
             return None;
         }
-        let group = self.unhandled.with(|group| group.clone())?;
+        let pattern = self.unhandled.with(|pattern| pattern.clone())?;
         let mut hook = None;
-        group.hold_all(&mut |it| hook = Some(it));
+        pattern.upgrade_all(&mut |it| hook = Some(it));
         hook
     }
 
-    fn attach(&self, pattern: &Home<M>) {
+    fn attach(&self, pattern: &SignalInfo<M>) {
         let own = self.topics.with(|all| {
-            let own = all.topics.get(key_of(pattern.topic));
+            let own = all.topics.get(key_of(pattern.key));
             own.map(|own| own.signal.clone())
         });
         let Some(own) = own else { return };
@@ -367,18 +369,18 @@ impl<M: Registers, C: 'static> Directory<M, C> for Registry<M, C> {
         }
     }
 
-    fn renew(&self, pattern: &Home<M>) {
+    fn invalidate(&self, pattern: &SignalInfo<M>) {
         let topics = self.topics_of(pattern);
-        topics.iter().for_each(|it| M::listed::<C>(it).renew());
+        topics.iter().for_each(|it| M::listed::<C>(it).invalidate());
     }
 
-    fn matches(&self, pattern: &Home<M>, topic: usize) -> bool {
-        let is_it = |it: &M::Listed<C>| M::listed::<C>(it).address() == topic;
+    fn matches(&self, pattern: &SignalInfo<M>, topic: usize) -> bool {
+        let is_it = |it: &M::AnySignal<C>| M::listed::<C>(it).address() == topic;
         self.topics_of(pattern).iter().any(is_it)
     }
 
-    fn sign_off(&self, home: &Home<M>, address: usize) {
-        let key = key_of(home.topic);
+    fn unregister(&self, info: &SignalInfo<M>, address: usize) {
+        let key = key_of(info.key);
         let gone = self.topics.with(|all| {
             if all.topics.get(key)?.listed().address() != address {
                 return None;
@@ -386,8 +388,8 @@ impl<M: Registers, C: 'static> Directory<M, C> for Registry<M, C> {
             all.remove(key)
         });
         drop(gone);
-        if home.subject.kind == Kind::Pattern {
-            for topic in self.topics_of(home) {
+        if info.topic_info.kind == Kind::Pattern {
+            for topic in self.topics_of(info) {
                 M::listed::<C>(&topic).detach(address);
             }
         }

@@ -43,9 +43,9 @@ impl<T: Copy> Trie<T> {
     }
 
     /// Adds a subject; the value of an equal one that was there goes. O(tokens).
-    pub(crate) fn insert(&mut self, kind: Kind, subject: &str, value: T) {
+    pub(crate) fn insert(&mut self, kind: Kind, topic_info: &str, value: T) {
         let mut at = self.root;
-        for token in subject.split('.') {
+        for token in topic_info.split('.') {
             at = match self.nodes[at].children.get(token) {
                 Some(&child) => child,
                 None => {
@@ -68,8 +68,8 @@ impl<T: Copy> Trie<T> {
     }
 
     /// Removes a subject, and the tokens that lead to nothing else. O(tokens).
-    pub(crate) fn remove(&mut self, kind: Kind, subject: &str) {
-        self.prune(self.root, kind, Some(subject));
+    pub(crate) fn remove(&mut self, kind: Kind, topic_info: &str) {
+        self.prune(self.root, kind, Some(topic_info));
         if self.nodes.len() == 1 {
             // Gives back the room of the largest crowd.
             *self = Trie::new();
@@ -77,12 +77,12 @@ impl<T: Copy> Trie<T> {
     }
 
     /// Removes what is below `at`; whether nothing is left there.
-    fn prune(&mut self, at: NodeKey, kind: Kind, subject: Option<&str>) -> bool {
-        let Some(subject) = subject else {
+    fn prune(&mut self, at: NodeKey, kind: Kind, topic_info: Option<&str>) -> bool {
+        let Some(topic_info) = topic_info else {
             *self.nodes[at].value(kind) = None;
             return self.nodes[at].is_empty();
         };
-        let (token, rest) = split(subject);
+        let (token, rest) = split(topic_info);
         let Some(&child) = self.nodes[at].children.get(token) else {
             return false;
         };
@@ -175,10 +175,10 @@ impl<T> Node<T> {
 }
 
 /// The first token, and what follows it.
-fn split(subject: &str) -> (&str, Option<&str>) {
-    match subject.split_once('.') {
+fn split(topic_info: &str) -> (&str, Option<&str>) {
+    match topic_info.split_once('.') {
         Some((token, rest)) => (token, Some(rest)),
-        None => (subject, None),
+        None => (topic_info, None),
     }
 }
 
@@ -209,14 +209,16 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let subject = prop_oneof![
+        let topic_info = prop_oneof![
             tokens(false).prop_map(|name| (Kind::Topic, name)),
             tokens(true).prop_map(|pattern| (Kind::Pattern, pattern)),
         ];
-        (subject, prop::bool::weighted(0.7)).prop_map(|((kind, subject), insert)| match insert {
-            true => Step::Insert(kind, subject),
-            false => Step::Remove(kind, subject),
-        })
+        (topic_info, prop::bool::weighted(0.7)).prop_map(
+            |((kind, topic_info), insert)| match insert {
+                true => Step::Insert(kind, topic_info),
+                false => Step::Remove(kind, topic_info),
+            },
+        )
     }
 
     proptest! {
@@ -226,40 +228,40 @@ mod tests {
             let mut trie = Trie::new();
             let mut list: Vec<(Kind, String, usize)> = Vec::new();
             for (value, step) in steps.into_iter().enumerate() {
-                let (Step::Insert(kind, subject) | Step::Remove(kind, subject)) = &step;
-                list.retain(|(k, s, _)| (k, s) != (kind, subject));
+                let (Step::Insert(kind, topic_info) | Step::Remove(kind, topic_info)) = &step;
+                list.retain(|(k, s, _)| (k, s) != (kind, topic_info));
                 match &step {
                     Step::Insert(..) => {
-                        trie.insert(*kind, subject, value);
-                        list.push((*kind, subject.clone(), value));
+                        trie.insert(*kind, topic_info, value);
+                        list.push((*kind, topic_info.clone(), value));
                     }
-                    Step::Remove(..) => trie.remove(*kind, subject),
+                    Step::Remove(..) => trie.remove(*kind, topic_info),
                 }
             }
-            for (kind, subject, value) in &list {
+            for (kind, topic_info, value) in &list {
                 let (mut found, mut expected) = (Vec::new(), Vec::new());
                 for (other, text, value) in list.iter().filter(|(other, ..)| other != kind) {
                     let (pattern, name) = match other {
-                        Kind::Pattern => (text, subject),
-                        Kind::Topic => (subject, text),
+                        Kind::Pattern => (text, topic_info),
+                        Kind::Topic => (topic_info, text),
                     };
                     let matches = Pattern::parse(pattern.as_str()).is_ok_and(|it| it.matches(name));
                     expected.extend(matches.then_some(*value));
                 }
                 match kind {
-                    Kind::Topic => trie.patterns_of(subject, &mut |value| found.push(value)),
+                    Kind::Topic => trie.patterns_of(topic_info, &mut |value| found.push(value)),
                     Kind::Pattern => {
-                        trie.topics_of(subject, &mut |value| found.push(value));
-                        assert_eq!(trie.pattern(subject), Some(*value));
+                        trie.topics_of(topic_info, &mut |value| found.push(value));
+                        assert_eq!(trie.pattern(topic_info), Some(*value));
                     }
                 }
                 found.sort_unstable();
                 expected.sort_unstable();
-                assert_eq!(found, expected, "{subject}");
+                assert_eq!(found, expected, "{topic_info}");
             }
             // And nothing is left of what goes.
-            for (kind, subject, _) in &list {
-                trie.remove(*kind, subject);
+            for (kind, topic_info, _) in &list {
+                trie.remove(*kind, topic_info);
             }
             assert_eq!(trie.nodes.len(), 1);
         }

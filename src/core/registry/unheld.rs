@@ -7,15 +7,15 @@ use smallvec::SmallVec;
 
 use crate::core::emission::call::refused;
 use crate::core::emission::gathered::call_traced;
-use crate::core::emission::summary::Tally;
+use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::Follows;
 use crate::core::handler::entry::{Handler, rank};
-use crate::core::primitives::thread::{self, Frame};
-use crate::core::registry::registry::{Registers as Mode, Registry};
+use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::registry::registry::{Registry, RegistryFlavour};
 use crate::core::settings::failure_source::drop_event_about;
 use crate::core::signal::directory::Directory;
-use crate::core::signal::signal::{Group, Groups, horizon};
-use crate::topic::any_event::{Kind, Subject};
+use crate::core::signal::signal::{PatternSignal, PatternSignals, sequence_limit};
+use crate::topic::any_event::{Kind, TopicInfo};
 use crate::topic::name::Name;
 
 /// Calls the handlers of the patterns that a name matches which nobody holds. Nothing is kept of
@@ -23,53 +23,58 @@ use crate::topic::name::Name;
 ///
 /// What panics when the event is made, or is dropped, is as in [`run_lazy`](crate::core::emission::run::run_lazy).
 #[track_caller]
-pub(crate) fn run_unheld<M: Mode, E: 'static, C: 'static, B: Borrow<E>>(
+pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
     registry: &Registry<M, C>,
-    groups: Groups<M, C>,
+    patterns: PatternSignals<M, C>,
     name: &Name,
     event: impl FnOnce() -> B,
     context: &mut C,
-) -> Tally {
-    let (horizon, settings) = (horizon(), &registry.settings);
+) -> EmissionSummary {
+    let (sequence_limit, config) = (sequence_limit(), &registry.config);
     let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
     let mut give = |it| handlers.push(it);
-    groups.iter().for_each(|group| group.hold_all(&mut give));
+    patterns
+        .iter()
+        .for_each(|pattern| pattern.upgrade_all(&mut give));
     if handlers.is_empty() {
         if registry.is_closed() {
-            return Tally::CLOSED;
+            return EmissionSummary::CLOSED;
         }
         let Some(unhandled) = registry.unhandled() else {
-            return Tally::NOTHING;
+            return EmissionSummary::NOTHING;
         };
         handlers.push(unhandled);
     }
     // All that is of the user's comes after this: there are holds.
-    let occupy = |group: &M::Ptr<Group<M, C>>| {
-        let inside = group.address();
-        thread::occupy(Frame { inside, horizon })
+    let enter = |pattern: &M::Ptr<PatternSignal<M, C>>| {
+        let inside = pattern.address();
+        thread::enter_scope(ActiveScope {
+            inside,
+            sequence_limit,
+        })
     };
-    let occupied: SmallVec<[_; 4]> = groups.iter().map(occupy).collect();
-    let place = Location::caller();
-    if thread::depth() >= settings.max_depth() {
-        return refused(name, settings, place);
+    let scope_guard: SmallVec<[_; 4]> = patterns.iter().map(enter).collect();
+    let location = Location::caller();
+    if thread::depth() >= config.max_depth() {
+        return refused(name, config, location);
     }
     let event = event();
-    let Some(level) = thread::descend(settings.max_depth()) else {
-        return refused(name, settings, place);
+    let Some(depth_guard) = thread::enter_emission(config.max_depth()) else {
+        return refused(name, config, location);
     };
     handlers.sort_unstable_by_key(rank);
-    let subject = Subject::new::<E>(Kind::Topic, name.clone());
+    let topic_info = TopicInfo::new::<E>(Kind::Topic, name.clone());
     let follows = Follows::NONE;
-    let tally = call_traced(
+    let summary = call_traced(
         handlers,
         event.borrow(),
-        &subject,
-        settings,
+        &topic_info,
+        config,
         context,
         follows,
     );
-    drop(occupied);
-    drop(level);
-    drop_event_about(event, &subject, settings, place);
-    tally
+    drop(scope_guard);
+    drop(depth_guard);
+    drop_event_about(event, &topic_info, config, location);
+    summary
 }

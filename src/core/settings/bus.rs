@@ -5,21 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::core::failure::log::{log, write_log};
-use crate::core::failure::panics::{dispose, message};
-use crate::core::primitives::flavour::Primitives as Mode;
+use crate::core::failure::panics::{drop_payload, message};
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, MAX_DEPTH};
-use crate::core::settings::observer::Hook;
+use crate::core::settings::observer::ObserverRef;
 use crate::executor::Executor;
 use crate::failure::HandlerError;
 use crate::policy::Panics;
 
 /// What a bus decides for all its signals and its queue. A signal or a queue of its own has what
 /// is usual, and no hook.
-pub(crate) struct Settings<M: Mode>(Option<M::Ptr<Chosen<M>>>);
+pub(crate) struct BusConfig<M: Primitives>(Option<M::Ptr<BusConfigInner<M>>>);
 
-struct Chosen<M: Mode> {
-    error_hook: M::Lock<Option<Hook<M, HandlerError>>>,
+struct BusConfigInner<M: Primitives> {
+    error_hook: M::Lock<Option<ObserverRef<M, HandlerError>>>,
     /// There is, or was, a hook for unhandled events, so that signals without handlers have to look.
     hears_unhandled: AtomicBool,
     panics: Panics,
@@ -27,13 +27,13 @@ struct Chosen<M: Mode> {
     executor: Option<Arc<dyn Executor>>,
 }
 
-impl<M: Mode> Settings<M> {
+impl<M: Primitives> BusConfig<M> {
     pub(crate) fn new(
         panics: Panics,
         max_depth: usize,
         executor: Option<Arc<dyn Executor>>,
     ) -> Self {
-        Settings(Some(M::ptr(Chosen {
+        BusConfig(Some(M::ptr(BusConfigInner {
             error_hook: M::Lock::new(None),
             hears_unhandled: AtomicBool::new(false),
             panics,
@@ -44,7 +44,7 @@ impl<M: Mode> Settings<M> {
 
     /// Those of a signal or queue that belongs to no bus.
     pub(crate) fn usual() -> Self {
-        Settings(None)
+        BusConfig(None)
     }
 
     pub(crate) fn panics(&self) -> Panics {
@@ -61,27 +61,29 @@ impl<M: Mode> Settings<M> {
     }
 
     pub(crate) fn hears_unhandled(&self) -> bool {
-        let chosen = self.0.as_ref();
-        chosen.is_some_and(|it| it.hears_unhandled.load(Relaxed))
+        let inner = self.0.as_ref();
+        inner.is_some_and(|it| it.hears_unhandled.load(Relaxed))
     }
 
     /// To be called before the signals are told, which happens under their locks.
     pub(crate) fn hear_unhandled(&self) {
-        if let Some(chosen) = &self.0 {
-            chosen.hears_unhandled.store(true, Relaxed);
+        if let Some(inner) = &self.0 {
+            inner.hears_unhandled.store(true, Relaxed);
         }
     }
 
-    pub(crate) fn hook(&self) -> Option<Hook<M, HandlerError>> {
+    pub(crate) fn hook(&self) -> Option<ObserverRef<M, HandlerError>> {
         self.0.as_ref()?.error_hook.with(|hook| hook.clone())
     }
 
     /// Puts a hook in place of the one that was there.
-    pub(crate) fn set_hook(&self, hook: Hook<M, HandlerError>) {
-        let Some(chosen) = &self.0 else { return };
-        let old = chosen.error_hook.with(|slot| slot.replace(hook));
+    pub(crate) fn set_hook(&self, hook: ObserverRef<M, HandlerError>) {
+        let Some(inner) = &self.0 else { return };
+        let old = inner.error_hook.with(|slot| slot.replace(hook));
         // Outside of the lock: dropping it runs user code.
-        old.as_ref().into_iter().for_each(Hook::<M, _>::release);
+        old.as_ref()
+            .into_iter()
+            .for_each(ObserverRef::<M, _>::release);
     }
 
     /// Tells the hook; whether there was one, or the log stood in for it.
@@ -98,7 +100,7 @@ impl<M: Mode> Settings<M> {
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hold.observe(error))) {
             write_log(&format!("error hook panicked: {}", message(&payload)), None);
-            dispose(payload);
+            drop_payload(payload);
         }
         // Before the flag is reset: a hook that replaced itself has its captures dropped here.
         drop(hold);
@@ -112,13 +114,13 @@ impl<M: Mode> Settings<M> {
     }
 }
 
-impl<M: Mode> Clone for Settings<M> {
+impl<M: Primitives> Clone for BusConfig<M> {
     fn clone(&self) -> Self {
-        Settings(self.0.clone())
+        BusConfig(self.0.clone())
     }
 }
 
-impl<M: Mode> Drop for Chosen<M> {
+impl<M: Primitives> Drop for BusConfigInner<M> {
     fn drop(&mut self) {
         if let Some(hook) = self.error_hook.with(Option::take) {
             hook.release();

@@ -2,57 +2,61 @@
 
 use std::borrow::Cow;
 
-use crate::core::failure::panics::{Payload, caught};
+use crate::core::failure::panics::{Payload, catch};
 use crate::core::failure::pending;
 use crate::core::failure::report::{self, Report};
-use crate::core::primitives::flavour::Primitives as Mode;
-use crate::core::settings::bus::Settings;
-use crate::core::settings::signal_info::Home;
-use crate::failure::{Cause, HandlerError, Place};
-use crate::topic::any_event::Subject;
+use crate::core::primitives::flavour::Primitives;
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::failure::{CallSite, Cause, HandlerError};
+use crate::topic::any_event::TopicInfo;
 
 /// Who is to blame.
-pub(crate) struct Blame<'b, M: Mode> {
-    settings: Option<&'b Settings<M>>,
+pub(crate) struct FailureSource<'b, M: Primitives> {
+    config: Option<&'b BusConfig<M>>,
     /// Of the emission, which to a handler of a pattern is not that of its home.
-    subject: Option<&'b Subject>,
+    topic_info: Option<&'b TopicInfo>,
     label: Option<&'b str>,
-    place: Place,
+    location: CallSite,
 }
 
-impl<'b, M: Mode> Blame<'b, M> {
-    pub(crate) fn new(home: Option<&'b Home<M>>, label: Option<&'b str>, place: Place) -> Self {
-        Blame {
-            settings: home.map(|home| &home.settings),
-            subject: home.map(|home| &home.subject),
+impl<'b, M: Primitives> FailureSource<'b, M> {
+    pub(crate) fn new(
+        info: Option<&'b SignalInfo<M>>,
+        label: Option<&'b str>,
+        location: CallSite,
+    ) -> Self {
+        FailureSource {
+            config: info.map(|info| &info.config),
+            topic_info: info.map(|info| &info.topic_info),
             label,
-            place,
+            location,
         }
     }
 
     /// In an emission about this.
-    pub(crate) fn about(self, subject: Option<&'b Subject>) -> Self {
-        Blame {
-            subject: subject.or(self.subject),
+    pub(crate) fn about(self, topic_info: Option<&'b TopicInfo>) -> Self {
+        FailureSource {
+            topic_info: topic_info.or(self.topic_info),
             ..self
         }
     }
 
     fn error(&self, cause: Cause) -> HandlerError {
-        let topic = match self.subject {
-            Some(subject) => subject.name.to_cow(),
+        let topic = match self.topic_info {
+            Some(topic_info) => topic_info.name.to_cow(),
             None => Cow::Borrowed("(hook)"),
         };
         HandlerError {
             topic,
             label: self.label.map(Box::from),
-            place: self.place,
+            location: self.location,
             cause,
         }
     }
 
     fn tell(&self, error: &HandlerError) -> bool {
-        self.settings.is_some_and(|settings| settings.tell(error))
+        self.config.is_some_and(|config| config.tell(error))
     }
 
     pub(crate) fn raise(&self, cause: Cause, payload: Option<Payload>) {
@@ -65,52 +69,52 @@ impl<'b, M: Mode> Blame<'b, M> {
 }
 
 /// Runs user code that must not unwind into us.
-pub(crate) fn guarded<M: Mode>(
-    home: Option<&Home<M>>,
+pub(crate) fn guarded<M: Primitives>(
+    info: Option<&SignalInfo<M>>,
     label: Option<&str>,
-    place: Place,
+    location: CallSite,
     f: impl FnOnce(),
 ) {
-    if let Err(payload) = caught(f) {
-        Blame::new(home, label, place).panicked(payload);
+    if let Err(payload) = catch(f) {
+        FailureSource::new(info, label, location).panicked(payload);
     }
 }
 
 /// Drops an event, whose `Drop` may panic: that is raised against its topic.
 #[inline]
-pub(crate) fn drop_event<M: Mode, E>(event: E, home: &Home<M>, place: Place) {
-    drop_event_about(event, &home.subject, &home.settings, place);
+pub(crate) fn drop_event<M: Primitives, E>(event: E, info: &SignalInfo<M>, location: CallSite) {
+    drop_event_about(event, &info.topic_info, &info.config, location);
 }
 
 /// The same for the event of a topic that nobody holds.
 #[inline]
-pub(crate) fn drop_event_about<M: Mode, E>(
+pub(crate) fn drop_event_about<M: Primitives, E>(
     event: E,
-    subject: &Subject,
-    settings: &Settings<M>,
-    place: Place,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+    location: CallSite,
 ) {
     if !std::mem::needs_drop::<E>() {
         return;
     }
-    if let Err(payload) = caught(|| drop(event)) {
-        let blame = Blame {
-            settings: Some(settings),
-            subject: Some(subject),
+    if let Err(payload) = catch(|| drop(event)) {
+        let source = FailureSource {
+            config: Some(config),
+            topic_info: Some(topic_info),
             label: None,
-            place,
+            location,
         };
-        blame.panicked(payload);
+        source.panicked(payload);
     }
 }
 
 /// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
 #[cold]
 #[inline(never)]
-pub(crate) fn collect<M: Mode>(
+pub(crate) fn collect<M: Primitives>(
     depth: usize,
     mark: usize,
-    settings: &Settings<M>,
+    config: &BusConfig<M>,
 ) -> Option<Box<Report>> {
-    report::collect(depth, mark, &|error| settings.tell(error))
+    report::collect(depth, mark, &|error| config.tell(error))
 }

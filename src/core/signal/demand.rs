@@ -3,25 +3,25 @@
 use crate::core::primitives::sync::Lock;
 use crate::core::reclaim::counted::Anchor;
 use crate::core::settings::failure_source::guarded;
-use crate::core::settings::observer::Hook;
-use crate::core::signal::directory::Signals as Mode;
-use crate::core::signal::signal::{Groups, Signal};
+use crate::core::settings::observer::ObserverRef;
+use crate::core::signal::directory::SignalFlavour;
+use crate::core::signal::signal::{PatternSignals, Signal};
 
-impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Adds somebody who wants to know whether there are handlers, and says it if there are.
-    pub(crate) fn watch(&self, hook: Hook<M, bool>) {
-        self.writer.with(|writer| {
-            self.home.subject.set_watched();
-            writer.more().watchers.add(hook);
+    pub(crate) fn watch(&self, hook: ObserverRef<M, bool>) {
+        self.state.with(|state| {
+            self.info.topic_info.set_watched();
+            state.ext().watchers.add(hook);
         });
         self.tell_watchers();
     }
 
     /// Forgets one of them, by its address. A call that is under way goes on.
     pub(crate) fn unwatch(&self, hook: usize) {
-        let gone = self.writer.with(|writer| {
-            let gone = writer.more().watchers.remove(hook);
-            writer.trim();
+        let gone = self.state.with(|state| {
+            let gone = state.ext().watchers.remove(hook);
+            state.trim();
             gone
         });
         gone.as_ref().into_iter().for_each(Anchor::release);
@@ -29,24 +29,25 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// Tells those who want to know of a change, one call at a time for each of them.
     pub(super) fn tell_watchers(&self) {
-        while self.home.subject.is_watched() {
-            let (next, _groups) = self.writer.with(|writer| {
-                let groups: Groups<M, C> = writer.groups().filter_map(M::upgrade).collect();
+        while self.info.topic_info.is_watched() {
+            let (next, _patterns) = self.state.with(|state| {
+                let patterns: PatternSignals<M, C> =
+                    state.patterns().filter_map(M::upgrade).collect();
                 let active =
-                    !writer.roster.is_empty() || groups.iter().any(|group| group.len() > 0);
-                let more = writer.more.as_mut();
-                let next = more.and_then(|more| Some((more.watchers.next(active)?, active)));
-                (next, groups)
+                    !state.roster.is_empty() || patterns.iter().any(|pattern| pattern.len() > 0);
+                let ext = state.ext.as_mut();
+                let next = ext.and_then(|ext| Some((ext.watchers.next(active)?, active)));
+                (next, patterns)
             });
             let Some((hook, active)) = next else { return };
             if let Some(hold) = hook.hold() {
                 let call = || hold.observe(&active);
-                guarded(Some(&*self.home), None, hook.place(), call);
+                guarded(Some(&*self.info), None, hook.location(), call);
             }
-            self.writer.with(|writer| {
-                let more = writer.more.as_mut();
-                more.into_iter()
-                    .for_each(|more| more.watchers.told(hook.address()));
+            self.state.with(|state| {
+                let ext = state.ext.as_mut();
+                ext.into_iter()
+                    .for_each(|ext| ext.watchers.told(hook.address()));
             });
         }
     }

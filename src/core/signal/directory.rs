@@ -2,11 +2,11 @@
 
 use crate::core::handler::entry::Handler;
 use crate::core::primitives::flavour::Primitives;
-use crate::core::reclaim::hazard::Reads;
-use crate::core::settings::signal_info::Home;
+use crate::core::reclaim::hazard::ReadFlavour;
+use crate::core::settings::signal_info::SignalInfo;
 
 /// What signals need of a flavour: the type of who is told of their changes.
-pub trait Signals: Reads {
+pub trait SignalFlavour: ReadFlavour {
     type Directory<C: 'static>: Directory<Self, C>;
 }
 
@@ -17,11 +17,11 @@ pub trait Directory<M: Primitives, C: 'static> {
     /// Who hears of events that nobody handles.
     fn unhandled(&self) -> Option<Handler<M, C>>;
     /// Lets the topics that a pattern matches know that it has got a handler.
-    fn attach(&self, pattern: &Home<M>);
+    fn attach(&self, pattern: &SignalInfo<M>);
     /// Lets the topics that a pattern matches know that it has lost a handler.
-    fn renew(&self, pattern: &Home<M>);
+    fn invalidate(&self, pattern: &SignalInfo<M>);
     /// Whether a pattern matches the topic at this address.
-    fn matches(&self, pattern: &Home<M>, topic: usize) -> bool;
+    fn matches(&self, pattern: &SignalInfo<M>, topic: usize) -> bool;
     /// Forgets a signal, unless another has its place by now.
-    fn sign_off(&self, home: &Home<M>, address: usize);
+    fn unregister(&self, info: &SignalInfo<M>, address: usize);
 }

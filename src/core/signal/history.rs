@@ -4,18 +4,18 @@ use std::ptr::NonNull;
 
 use crate::core::handler::entry::{Anchor, Handler, Hold};
 use crate::core::primitives::sync::Lock;
-use crate::core::primitives::thread::{self, Frame};
-use crate::core::signal::directory::Signals as Mode;
+use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::retain::Retain;
 use crate::core::signal::signal::Signal;
 
-impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// What is kept, if something is.
     pub(crate) fn retained(&self) -> Option<Hold<M, dyn Retain<M, C>>> {
-        match self.home.subject.retains() {
+        match self.info.topic_info.retains() {
             true => self
-                .writer
-                .with(|writer| writer.more.as_ref()?.retained.as_ref()?.hold()),
+                .state
+                .with(|state| state.ext.as_ref()?.retained.as_ref()?.hold()),
             false => None,
         }
     }
@@ -28,24 +28,33 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         give: &mut impl FnMut(Handler<M, C>),
     ) -> Option<Result<u64, ()>> {
         let (retained, unhandled) = (self.retained()?, self.unhandled());
-        let (mut gathered, mut occupied) = (None, None);
+        let (mut collected, mut scope_guard) = (None, None);
         let inside = self.address();
-        let gather = &mut || {
-            gathered = self.gather(unhandled.as_ref(), give);
+        let collect_handlers = &mut || {
+            collected = self.collect_handlers(unhandled.as_ref(), give);
             // There are holds, and events to be dropped.
-            let occupy = |&(horizon, _): &_| thread::occupy(Frame { inside, horizon });
-            occupied = gathered.as_ref().map(occupy);
-            gathered.is_some()
+            let enter = |&(sequence_limit, _): &_| {
+                thread::enter_scope(ActiveScope {
+                    inside,
+                    sequence_limit,
+                })
+            };
+            scope_guard = collected.as_ref().map(enter);
+            collected.is_some()
         };
         // SAFETY: `retained` is a hold, and the event one of this signal.
         unsafe {
             retained
                 .entry()
-                .keep(NonNull::from(event).cast(), &self.home, gather)
+                .keep(NonNull::from(event).cast(), &self.info, collect_handlers)
         };
-        drop(occupied);
+        drop(scope_guard);
         // The groups go outside of both locks.
-        Some(gathered.map(|(horizon, _groups)| horizon).ok_or(()))
+        Some(
+            collected
+                .map(|(sequence_limit, _patterns)| sequence_limit)
+                .ok_or(()),
+        )
     }
 
     /// Keeps so many events from now on, in what `make` makes if there is nothing to keep them in.
@@ -56,21 +65,21 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     ) {
         if let (Some(retained), true) = (this.retained(), most > 0) {
             // SAFETY: this is a hold.
-            return unsafe { retained.entry().resize(most, &this.home) };
+            return unsafe { retained.entry().resize(most, &this.info) };
         }
         let new = (most > 0).then(make);
-        let (gone, old, kept) = this.writer.with(|writer| {
-            if writer.roster.is_closed() {
+        let (gone, old, kept) = this.state.with(|state| {
+            if state.roster.is_closed() {
                 return (new, None, None);
             }
-            this.home.subject.set_retains(new.is_some());
-            if writer.listed && new.is_some() && writer.keeps_itself.is_none() {
-                writer.keeps_itself = Some(this.clone());
+            this.info.topic_info.set_retains(new.is_some());
+            if state.in_bus && new.is_some() && state.self_ref.is_none() {
+                state.self_ref = Some(this.clone());
             }
-            let gone = std::mem::replace(&mut writer.more().retained, new);
-            writer.trim();
-            let old = this.published.take(writer.tag(&this.home));
-            (gone, old, writer.let_go())
+            let gone = std::mem::replace(&mut state.ext().retained, new);
+            state.trim();
+            let old = this.published.take(state.idle_state(&this.info));
+            (gone, old, state.take_self_ref())
         });
         drop(old);
         gone.as_ref().into_iter().for_each(Anchor::release);

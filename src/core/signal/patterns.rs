@@ -2,42 +2,42 @@
 
 use crate::core::handler::entry::Handler;
 use crate::core::primitives::sync::{Fault, Lock, planted};
-use crate::core::reclaim::hazard::Tag;
-use crate::core::signal::directory::{Directory, Signals as Mode};
-use crate::core::signal::signal::{Group, Signal};
+use crate::core::reclaim::hazard::SnapshotState;
+use crate::core::signal::directory::{Directory, SignalFlavour};
+use crate::core::signal::signal::{PatternSignal, Signal};
 use crate::topic::any_event::Kind;
 
-impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Adds a hold of each handler.
-    pub(crate) fn hold_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
-        self.writer.with(|writer| writer.hold_all(give));
+    pub(crate) fn upgrade_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
+        self.state.with(|state| state.upgrade_all(give));
     }
 
     /// Takes the handlers of a pattern in, if it has not, and what they are in this moment.
-    pub(crate) fn attach(&self, group: M::Weak<Group<M, C>>) {
-        let old = self.writer.with(|writer| {
-            if writer.roster.is_closed() {
+    pub(crate) fn attach(&self, pattern: M::Weak<PatternSignal<M, C>>) {
+        let old = self.state.with(|state| {
+            if state.roster.is_closed() {
                 return None;
             }
-            let known = |it: &M::Weak<Group<M, C>>| M::address(it) == M::address(&group);
-            if !writer.groups().any(known) {
-                writer.more().groups.push(group);
+            let known = |it: &M::Weak<PatternSignal<M, C>>| M::address(it) == M::address(&pattern);
+            if !state.patterns().any(known) {
+                state.ext().patterns.push(pattern);
             }
-            self.published.take(Tag::Stale)
+            self.published.take(SnapshotState::Stale)
         });
         drop(old);
         self.tell_watchers();
     }
 
     /// Forgets a pattern, by its address.
-    pub(crate) fn detach(&self, group: usize) {
-        let old = self.writer.with(|writer| {
-            let stays = |it: &M::Weak<Group<M, C>>| M::address(it).addr() != group;
-            writer.more().groups.retain(stays);
-            writer.trim();
-            match writer.roster.is_closed() {
+    pub(crate) fn detach(&self, pattern: usize) {
+        let old = self.state.with(|state| {
+            let stays = |it: &M::Weak<PatternSignal<M, C>>| M::address(it).addr() != pattern;
+            state.ext().patterns.retain(stays);
+            state.trim();
+            match state.roster.is_closed() {
                 true => None,
-                false => self.published.take(writer.tag(&self.home)),
+                false => self.published.take(state.idle_state(&self.info)),
             }
         });
         drop(old);
@@ -45,24 +45,24 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 
     /// The handlers of a pattern have changed.
-    pub(crate) fn renew(&self) {
-        let old = self.writer.with(|writer| match writer.roster.is_closed() {
+    pub(crate) fn invalidate(&self) {
+        let old = self.state.with(|state| match state.roster.is_closed() {
             true => None,
-            false => self.published.take(writer.tag(&self.home)),
+            false => self.published.take(state.idle_state(&self.info)),
         });
         drop(old);
         self.tell_watchers();
     }
 
     /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
-    pub(super) fn renew_topics(&self) {
+    pub(super) fn invalidate_topics(&self) {
         if let (Some(registry), false) = (self.pattern_registry(), planted(Fault::Unrenewed)) {
-            registry.renew(&self.home);
+            registry.invalidate(&self.info);
         }
     }
 
     pub(super) fn pattern_registry(&self) -> Option<M::Ptr<M::Directory<C>>> {
-        match self.home.subject.kind {
+        match self.info.topic_info.kind {
             Kind::Pattern => M::upgrade(self.registry.as_ref()?),
             Kind::Topic => None,
         }
@@ -71,6 +71,6 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Whether the topic at this address has handlers of this pattern.
     pub(crate) fn is_part_of(&self, signal: usize) -> bool {
         self.pattern_registry()
-            .is_some_and(|registry| registry.matches(&self.home, signal))
+            .is_some_and(|registry| registry.matches(&self.info, signal))
     }
 }

@@ -3,40 +3,40 @@
 use crate::core::handler::entry::{Anchor, Handle, Handler, state};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
-use crate::core::reclaim::hazard::Tag;
-use crate::core::signal::directory::Signals as Mode;
-use crate::core::signal::signal::{Handles, Signal};
+use crate::core::reclaim::hazard::SnapshotState;
+use crate::core::signal::directory::SignalFlavour;
+use crate::core::signal::signal::{HandlerRoster, Signal};
 
-impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Removes the handler with this key and sequence number; whether it was there, and alive. `flags`
     /// go into its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its
     /// target.
     pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
-        let removed = self.writer.with(|writer| {
+        let removed = self.state.with(|state| {
             // Both, because a roster that was emptied gives its keys out again.
-            let entry = writer.roster.get(key)?;
+            let entry = state.roster.get(key)?;
             let head = entry.head();
             if head.sequence != sequence || (flags & !head.state.get() & state::WEAK != 0) {
                 return None;
             }
             // Asked while it is in the roster: whoever drops its subscription later releases it.
             let lived = !entry.is_dead();
-            let entry = writer.roster.remove(key)?;
+            let entry = state.roster.remove(key)?;
             entry.head().original().state.or(state::REMOVED | flags);
-            let kept = writer.let_go();
-            let old = self.published.take(writer.tag(&self.home));
+            let kept = state.take_self_ref();
+            let old = self.published.take(state.idle_state(&self.info));
             Some((entry, lived, old, kept))
         });
         let Some((entry, lived, old, kept)) = removed else {
             return false;
         };
         drop(old);
-        self.renew_topics();
+        self.invalidate_topics();
         self.tell_watchers();
         if flags & state::CANCELLED != 0 {
             entry.end();
         }
-        if flags & state::CANCELLED != 0 || entry.spent() {
+        if flags & state::CANCELLED != 0 || entry.on_limit_reached() {
             entry.release();
         }
         drop(kept);
@@ -50,13 +50,13 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         sequence: u64,
         make: impl FnOnce(&Anchor<M, dyn Handle<M, C>>) -> Option<Anchor<M, dyn Handle<M, C>>>,
     ) -> bool {
-        let exchanged = self.writer.with(|writer| {
-            let place = writer.roster.get_mut(key)?;
-            if place.head().sequence != sequence {
+        let exchanged = self.state.with(|state| {
+            let entry = state.roster.get_mut(key)?;
+            if entry.head().sequence != sequence {
                 return None;
             }
-            let made = make(place)?;
-            let old = std::mem::replace(place, made);
+            let made = make(entry)?;
+            let old = std::mem::replace(entry, made);
             let word = &old.head().state;
             if !planted(Fault::Unreplaced) {
                 word.or(state::REPLACED);
@@ -65,21 +65,21 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 // Its target matters no more. Set once, and cleared under the lock.
                 word.sub(state::WEAK);
             }
-            Some((old, self.published.take(Tag::Stale)))
+            Some((old, self.published.take(SnapshotState::Stale)))
         });
         let Some((old, retired)) = exchanged else {
             return false;
         };
         drop(retired);
-        self.renew_topics();
+        self.invalidate_topics();
         old.release();
         true
     }
 
     /// What has the place of this handler now.
     pub(crate) fn current(&self, key: u64, sequence: u64) -> Option<Handler<M, C>> {
-        self.writer.with(|writer| {
-            let entry = writer.roster.get(key)?;
+        self.state.with(|state| {
+            let entry = state.roster.get(key)?;
             match entry.head().sequence == sequence {
                 true => entry.hold(),
                 false => None,
@@ -89,31 +89,35 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// Removes those whose target has died.
     pub(crate) fn prune(&self) {
-        self.bury(|roster| match roster.has_weak {
+        self.remove_where(|roster| match roster.has_weak {
             true => roster.prune(Anchor::is_dead),
             false => Vec::new(),
         });
     }
 
     /// Removes those that `take` takes out of the roster.
-    pub(super) fn bury(
+    pub(super) fn remove_where(
         &self,
-        take: impl FnOnce(&mut Handles<M, C>) -> Vec<Anchor<M, dyn Handle<M, C>>>,
+        take: impl FnOnce(&mut HandlerRoster<M, C>) -> Vec<Anchor<M, dyn Handle<M, C>>>,
     ) {
-        let (dead, old, kept) = self.writer.with(|writer| {
-            let dead = take(&mut writer.roster);
+        let (dead, old, kept) = self.state.with(|state| {
+            let dead = take(&mut state.roster);
             if dead.is_empty() {
                 return (dead, None, None);
             }
             for entry in &dead {
                 entry.head().state.or(state::REMOVED | state::CANCELLED);
             }
-            let kept = writer.let_go();
-            (dead, self.published.take(writer.tag(&self.home)), kept)
+            let kept = state.take_self_ref();
+            (
+                dead,
+                self.published.take(state.idle_state(&self.info)),
+                kept,
+            )
         });
         drop(old);
         if !dead.is_empty() {
-            self.renew_topics();
+            self.invalidate_topics();
             self.tell_watchers();
         }
         dead.iter().for_each(Anchor::release);
@@ -122,47 +126,47 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// Removes all handlers; how many.
     pub(crate) fn clear(&self) -> usize {
-        self.sweep(false)
+        self.remove_all(false)
     }
 
     /// Removes all handlers, and lets none in any more.
     pub(crate) fn close(&self) {
-        self.sweep(true);
+        self.remove_all(true);
     }
 
-    fn sweep(&self, close: bool) -> usize {
+    fn remove_all(&self, close: bool) -> usize {
         let flags = match close {
             true => state::REMOVED | state::CANCELLED | state::CLOSED,
             false => state::REMOVED | state::CANCELLED,
         };
-        let (entries, count, old, kept) = self.writer.with(|writer| {
-            if writer.roster.is_closed() {
+        let (entries, count, old, kept) = self.state.with(|state| {
+            if state.roster.is_closed() {
                 return (Vec::new(), 0, None, None);
             }
-            let count = writer.living();
+            let count = state.live_count();
             let entries = match close {
-                true => writer.roster.close(),
-                false => writer.roster.drain(),
+                true => state.roster.close(),
+                false => state.roster.drain(),
             };
             for entry in &entries {
                 entry.head().original().state.or(flags);
             }
             let tag = match close {
-                true => Tag::Closed,
-                false => writer.tag(&self.home),
+                true => SnapshotState::Closed,
+                false => state.idle_state(&self.info),
             };
             let mut retained = None;
             if close {
-                self.home.subject.close();
-                writer.more().groups = Vec::new();
-                retained = writer.more().retained.take();
-                writer.trim();
+                self.info.topic_info.close();
+                state.ext().patterns = Vec::new();
+                retained = state.ext().retained.take();
+                state.trim();
             }
-            let kept = (writer.let_go(), retained);
+            let kept = (state.take_self_ref(), retained);
             (entries, count, self.published.take(tag), Some(kept))
         });
         drop(old);
-        self.renew_topics();
+        self.invalidate_topics();
         self.tell_watchers();
         for entry in entries {
             entry.end();
@@ -175,7 +179,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
+impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
     type Event = E;
     type Context = C;
     fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {

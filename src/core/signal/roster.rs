@@ -8,7 +8,7 @@ new_key_type! {
     struct Key;
 }
 
-/// More places than this are given back once they are empty.
+/// SignalExt places than this are given back once they are empty.
 const MANY: usize = 64;
 
 /// Handlers by key. `H` is a pointer to one. Keys may come back after the roster was empty.

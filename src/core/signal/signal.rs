@@ -10,11 +10,11 @@ use smallvec::SmallVec;
 use crate::core::handler::entry::{Anchor, Handle, Handler, rank};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;
-use crate::core::primitives::thread::Frame;
-use crate::core::reclaim::hazard::{Counted, Publish, Tag};
-use crate::core::reclaim::publication::{Look, Publication, Reading};
-use crate::core::settings::signal_info::Home;
-use crate::core::signal::directory::{Directory, Signals as Mode};
+use crate::core::primitives::thread::ActiveScope;
+use crate::core::reclaim::hazard::{CountGuard, Publish, SnapshotState};
+use crate::core::reclaim::publication::{Loaded, Publication, SnapshotGuard};
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::retain::Retain;
 use crate::core::signal::roster::Roster;
 use crate::core::signal::watchers::Watchers;
@@ -24,7 +24,7 @@ use crate::topic::any_event::AnyEvent;
 pub(super) static SEQUENCE: AtomicU64 = AtomicU64::new(1);
 
 /// Whoever subscribes from now on has this sequence number or a later one.
-pub(crate) fn horizon() -> u64 {
+pub(crate) fn sequence_limit() -> u64 {
     SEQUENCE.load(Ordering::Relaxed)
 }
 
@@ -32,85 +32,85 @@ pub(crate) fn horizon() -> u64 {
 pub(crate) type Handlers<M, C> = SmallVec<[Handler<M, C>; 2]>;
 
 /// The handlers by key, whatever their events are.
-pub(super) type Handles<M, C> = Roster<Anchor<M, dyn Handle<M, C>>>;
+pub(super) type HandlerRoster<M, C> = Roster<Anchor<M, dyn Handle<M, C>>>;
 
 /// The handlers of one pattern. Nothing is emitted to it: what is emitted to a topic that the
 /// pattern matches runs these handlers among its own.
-pub(crate) type Group<M, C> = Signal<M, AnyEvent, C>;
+pub(crate) type PatternSignal<M, C> = Signal<M, AnyEvent, C>;
 
-pub(crate) type StrongGroup<M, C> = <M as Primitives>::Ptr<Group<M, C>>;
+pub(crate) type StrongPatternSignal<M, C> = <M as Primitives>::Ptr<PatternSignal<M, C>>;
 
 /// The handlers of some patterns.
-pub(crate) type Groups<M, C> = SmallVec<[StrongGroup<M, C>; 4]>;
+pub(crate) type PatternSignals<M, C> = SmallVec<[StrongPatternSignal<M, C>; 4]>;
 
-pub(crate) type WeakGroups<M, C> = Vec<<M as Primitives>::Weak<Group<M, C>>>;
+pub(crate) type WeakPatternSignals<M, C> = Vec<<M as Primitives>::Weak<PatternSignal<M, C>>>;
 
 /// What only the holder of the lock touches.
-pub(super) struct Writer<M: Mode, E, C: 'static> {
-    pub(super) roster: Handles<M, C>,
-    pub(super) more: Option<Box<More<M, C>>>,
+pub(super) struct SignalState<M: SignalFlavour, E, C: 'static> {
+    pub(super) roster: HandlerRoster<M, C>,
+    pub(super) ext: Option<Box<SignalExt<M, C>>>,
     /// A topic that has handlers, or retains events, keeps itself, and no other does.
-    pub(super) keeps_itself: Option<M::Ptr<Signal<M, E, C>>>,
+    pub(super) self_ref: Option<M::Ptr<Signal<M, E, C>>>,
     /// The bus has not gone.
-    pub(super) listed: bool,
+    pub(super) in_bus: bool,
 }
 
 /// What few signals have.
-pub(super) struct More<M: Mode, C: 'static> {
+pub(super) struct SignalExt<M: SignalFlavour, C: 'static> {
     /// The patterns that this topic's name matches.
-    pub(super) groups: WeakGroups<M, C>,
+    pub(super) patterns: WeakPatternSignals<M, C>,
     pub(super) watchers: Watchers<M>,
     pub(super) retained: Option<Anchor<M, dyn Retain<M, C>>>,
 }
 
-impl<M: Mode, C> Default for More<M, C> {
+impl<M: SignalFlavour, C> Default for SignalExt<M, C> {
     fn default() -> Self {
-        More {
-            groups: Vec::new(),
+        SignalExt {
+            patterns: Vec::new(),
             watchers: Watchers::new(),
             retained: None,
         }
     }
 }
 
-pub(crate) struct Signal<M: Mode, E, C: 'static> {
+pub(crate) struct Signal<M: SignalFlavour, E, C: 'static> {
     pub(super) published: Publication<M, Handlers<M, C>>,
     pub(crate) max_depth: usize,
-    pub(crate) home: M::Ptr<Home<M>>,
-    pub(super) writer: M::Lock<Writer<M, E, C>>,
+    pub(crate) info: M::Ptr<SignalInfo<M>>,
+    pub(super) state: M::Lock<SignalState<M, E, C>>,
     /// Where to sign off.
     pub(super) registry: Option<M::Weak<M::Directory<C>>>,
 }
 
-impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// A signal without handlers.
     pub(crate) fn new(
-        home: Home<M>,
+        info: SignalInfo<M>,
         registry: Option<M::Weak<M::Directory<C>>>,
-        groups: WeakGroups<M, C>,
+        patterns: WeakPatternSignals<M, C>,
     ) -> Self {
-        let listed = registry.is_some();
-        let tag = match groups.is_empty() && !home.settings.hears_unhandled() {
-            true => Tag::Empty,
-            false => Tag::Stale,
+        let in_bus = registry.is_some();
+        let tag = match patterns.is_empty() && !info.config.hears_unhandled() {
+            true => SnapshotState::Empty,
+            false => SnapshotState::Stale,
         };
-        let writer = Writer {
+        let state = SignalState {
             roster: Roster::new(),
-            more: match groups.is_empty() {
+            ext: match patterns.is_empty() {
                 true => None,
-                false => Some(Box::new(More {
-                    groups,
-                    ..More::default()
+                false => Some(Box::new(SignalExt {
+                    patterns,
+                    ..SignalExt::default()
                 })),
             },
-            keeps_itself: None,
-            listed,
+            self_ref: None,
+            in_bus,
         };
         Signal {
             published: Publication::new(tag),
-            max_depth: home.settings.max_depth(),
-            home: M::ptr(home),
-            writer: M::Lock::new(writer),
+            max_depth: info.config.max_depth(),
+            info: M::ptr(info),
+            state: M::Lock::new(state),
             registry,
         }
     }
@@ -121,7 +121,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// How many handlers are connected. O(1); O(n) where one of them may have lost its target.
     pub(crate) fn len(&self) -> usize {
-        self.writer.with(|writer| writer.living())
+        self.state.with(|state| state.live_count())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -129,24 +129,27 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 
     /// The bus has gone: from now on only handles keep the signal.
-    pub(crate) fn unlist(&self) {
-        let kept = self.writer.with(|writer| {
-            writer.listed = false;
-            writer.keeps_itself.take()
+    pub(crate) fn detach_from_bus(&self) {
+        let kept = self.state.with(|state| {
+            state.in_bus = false;
+            state.self_ref.take()
         });
         drop(kept);
     }
 
     /// The snapshot of an emission that begins now, without a lock. `None`: look under it.
     #[inline(always)]
-    pub(crate) fn enter(&self, level: usize) -> Option<Reading<M, Handlers<M, C>, M::Pin>> {
-        self.published.enter(level)
+    pub(crate) fn try_load(
+        &self,
+        level: usize,
+    ) -> Option<SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>> {
+        self.published.try_load(level)
     }
 
     /// Whether this is what is published now, without a lock.
     #[inline(always)]
-    pub(crate) fn publishes(&self, reading: &Reading<M, Handlers<M, C>, M::Pin>) -> bool {
-        self.published.publishes(reading)
+    pub(crate) fn publishes(&self, guard: &SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>) -> bool {
+        self.published.publishes(guard)
     }
 
     /// Whether there is nothing to run, without a lock.
@@ -157,37 +160,37 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
 
     /// Holds who is to hear an emission that begins now, and says up to which sequence number that is;
     /// `None` if the signal is closed. The groups go outside of any lock.
-    pub(crate) fn gather(
+    pub(crate) fn collect_handlers(
         &self,
         unhandled: Option<&Handler<M, C>>,
         give: &mut impl FnMut(Handler<M, C>),
-    ) -> Option<(u64, Groups<M, C>)> {
-        self.writer.with(|writer| {
-            let horizon = horizon();
-            let open = !writer.roster.is_closed();
-            open.then(|| (horizon, writer.gather(unhandled, give)))
+    ) -> Option<(u64, PatternSignals<M, C>)> {
+        self.state.with(|state| {
+            let sequence_limit = sequence_limit();
+            let open = !state.roster.is_closed();
+            open.then(|| (sequence_limit, state.collect_handlers(unhandled, give)))
         })
     }
 
     /// Looks under the lock, and publishes what is missing.
-    pub(crate) fn look(&self) -> Look<Reading<M, Handlers<M, C>, Counted<M>>> {
+    pub(crate) fn load_slow(&self) -> Loaded<SnapshotGuard<M, Handlers<M, C>, CountGuard<M>>> {
         M::Published::prepare();
         let unhandled = self.unhandled();
-        let (look, _groups) = self.writer.with(|writer| {
-            let frame = Frame {
+        let (look, _patterns) = self.state.with(|state| {
+            let scope = ActiveScope {
                 inside: self.address(),
-                horizon: horizon(),
+                sequence_limit: sequence_limit(),
             };
-            let mut groups = Groups::<M, C>::new();
-            let look = self.published.read_or_publish(frame, || {
+            let mut patterns = PatternSignals::<M, C>::new();
+            let look = self.published.read_or_publish(scope, || {
                 let mut handlers = Handlers::<M, C>::new();
-                groups = writer.gather(unhandled.as_ref(), &mut |it| handlers.push(it));
+                patterns = state.collect_handlers(unhandled.as_ref(), &mut |it| handlers.push(it));
                 // O(n log n), O(n) if they come in order.
                 handlers.sort_unstable_by_key(rank);
                 (!handlers.is_empty()).then_some(handlers)
             });
             // One of them may have lost its last handle meanwhile, and must not go under the lock.
-            (look, groups)
+            (look, patterns)
         });
         look
     }
@@ -198,95 +201,95 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C> Writer<M, E, C> {
+impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
     /// Keeps itself no more, if nothing asks for it.
-    pub(super) fn let_go(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
+    pub(super) fn take_self_ref(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
         match self.roster.is_empty() && !self.retains() {
-            true => self.keeps_itself.take(),
+            true => self.self_ref.take(),
             false => None,
         }
     }
 
     /// How many handlers there are, without those whose target has died.
-    pub(super) fn living(&self) -> usize {
+    pub(super) fn live_count(&self) -> usize {
         match self.roster.has_weak {
             true => self.roster.iter().filter(|it| !it.is_dead()).count(),
             false => self.roster.len(),
         }
     }
 
-    pub(super) fn more(&mut self) -> &mut More<M, C> {
-        self.more.get_or_insert_default()
+    pub(super) fn ext(&mut self) -> &mut SignalExt<M, C> {
+        self.ext.get_or_insert_default()
     }
 
     /// Gives back what is empty.
     pub(super) fn trim(&mut self) {
-        let is_empty = |more: &More<M, C>| {
-            more.groups.is_empty() && more.watchers.is_empty() && more.retained.is_none()
+        let is_empty = |ext: &SignalExt<M, C>| {
+            ext.patterns.is_empty() && ext.watchers.is_empty() && ext.retained.is_none()
         };
-        if self.more.as_deref().is_some_and(is_empty) {
-            self.more = None;
+        if self.ext.as_deref().is_some_and(is_empty) {
+            self.ext = None;
         }
     }
 
     pub(super) fn retains(&self) -> bool {
-        self.more
-            .as_ref()
-            .is_some_and(|more| more.retained.is_some())
+        self.ext.as_ref().is_some_and(|ext| ext.retained.is_some())
     }
 
     /// Gives a hold of each handler, of patterns too; of `unhandled` if there are none. What comes
     /// back goes outside of the lock.
-    pub(super) fn gather(
+    pub(super) fn collect_handlers(
         &self,
         unhandled: Option<&Handler<M, C>>,
         give: &mut impl FnMut(Handler<M, C>),
-    ) -> Groups<M, C> {
+    ) -> PatternSignals<M, C> {
         let mut nobody = true;
         let mut note = |handler| {
             nobody = false;
             give(handler);
         };
-        self.hold_all(&mut note);
-        let groups: Groups<M, C> = self.groups().filter_map(M::upgrade).collect();
-        groups.iter().for_each(|group| group.hold_all(&mut note));
+        self.upgrade_all(&mut note);
+        let patterns: PatternSignals<M, C> = self.patterns().filter_map(M::upgrade).collect();
+        patterns
+            .iter()
+            .for_each(|pattern| pattern.upgrade_all(&mut note));
         if let (true, Some(unhandled)) = (nobody, unhandled) {
             give(unhandled.clone());
         }
-        groups
+        patterns
     }
 
     /// Gives a hold of each handler.
-    pub(super) fn hold_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
+    pub(super) fn upgrade_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
         self.roster.iter().filter_map(Anchor::hold).for_each(give);
     }
 
-    pub(super) fn groups(&self) -> impl Iterator<Item = &M::Weak<Group<M, C>>> {
-        self.more.iter().flat_map(|more| more.groups.iter())
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &M::Weak<PatternSignal<M, C>>> {
+        self.ext.iter().flat_map(|ext| ext.patterns.iter())
     }
 
     /// What is published until the next emission looks.
-    pub(super) fn tag(&self, home: &Home<M>) -> Tag {
-        let nobody = self.roster.is_empty() && self.groups().next().is_none();
-        match nobody && !self.retains() && !home.settings.hears_unhandled() {
-            true => Tag::Empty,
-            false => Tag::Stale,
+    pub(super) fn idle_state(&self, info: &SignalInfo<M>) -> SnapshotState {
+        let nobody = self.roster.is_empty() && self.patterns().next().is_none();
+        match nobody && !self.retains() && !info.config.hears_unhandled() {
+            true => SnapshotState::Empty,
+            false => SnapshotState::Stale,
         }
     }
 }
 
-impl<M: Mode, E, C> Drop for Signal<M, E, C> {
+impl<M: SignalFlavour, E, C> Drop for Signal<M, E, C> {
     fn drop(&mut self) {
-        let retained = self.writer.with(|writer| {
+        let retained = self.state.with(|state| {
             // Their subscriptions find no signal any more, and release them where they stand: none of
             // them may be asked for its target, and nobody wants to know how many live.
-            writer.roster.has_weak = false;
-            writer.more.as_mut().and_then(|more| more.retained.take())
+            state.roster.has_weak = false;
+            state.ext.as_mut().and_then(|ext| ext.retained.take())
         });
         self.clear();
         retained.as_ref().into_iter().for_each(Anchor::release);
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
-            registry.sign_off(&self.home, self.address());
+            registry.unregister(&self.info, self.address());
         }
     }
 }

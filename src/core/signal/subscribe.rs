@@ -5,24 +5,24 @@ use std::sync::atomic::Ordering;
 use crate::core::handler::entry::{Anchor, Draft, Entity, Entry, Extra, Handle, state};
 use crate::core::handler::handler_fn::{Callee, Captures, Filter, Link, Subscribed};
 use crate::core::primitives::sync::{Fault, Lock, Word, planted};
-use crate::core::reclaim::hazard::Tag;
-use crate::core::signal::directory::{Directory, Signals as Mode};
+use crate::core::reclaim::hazard::SnapshotState;
+use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{SEQUENCE, Signal};
-use crate::failure::Place;
+use crate::failure::CallSite;
 
 /// What a subscriber asks for, apart from the closures.
-pub(crate) struct Wish {
-    pub(crate) place: Place,
+pub(crate) struct SubscribeOptions {
+    pub(crate) location: CallSite,
     pub(crate) priority: i32,
     pub(crate) label: Option<Box<str>>,
     pub(crate) limit: Option<usize>,
 }
 
-impl Wish {
+impl SubscribeOptions {
     /// No more than a place.
-    pub(crate) fn new(place: Place) -> Self {
-        Wish {
-            place,
+    pub(crate) fn new(location: CallSite) -> Self {
+        SubscribeOptions {
+            location,
             priority: 0,
             label: None,
             limit: None,
@@ -30,12 +30,12 @@ impl Wish {
     }
 }
 
-impl<M: Mode, E, C: 'static> Signal<M, E, C> {
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Adds a handler. One that cannot be (the signal is closed, its limit is zero) comes back
     /// removed already, and without its captures.
     pub(crate) fn subscribe<P, K>(
         this: &M::Ptr<Self>,
-        wish: Wish,
+        options: SubscribeOptions,
         filter: P,
         callee: K,
     ) -> Anchor<M, Subscribed<M, Self, P, K>>
@@ -44,31 +44,32 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         P: Filter<E>,
         K: Callee<M, E, C>,
     {
-        let gated = match P::ASKS || wish.limit.is_some() {
+        let gated = match P::ASKS || options.limit.is_some() {
             true => state::GATED,
             false => 0,
         } | if K::WEAK { state::WEAK } else { 0 };
-        let left = wish.limit.map(M::Word::new);
-        let extra = (wish.label.is_some() || left.is_some() || wish.priority != 0).then(|| {
-            Box::new(Extra {
-                label: wish.label,
-                left,
-                priority: wish.priority,
-                original: None,
-            })
-        });
+        let left = options.limit.map(M::Word::new);
+        let extra =
+            (options.label.is_some() || left.is_some() || options.priority != 0).then(|| {
+                Box::new(Extra {
+                    label: options.label,
+                    left,
+                    priority: options.priority,
+                    original: None,
+                })
+            });
         let make = |key, state| {
             let draft = Draft {
                 key,
                 sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
-                place: wish.place,
-                home: Some(this.home.clone()),
+                location: options.location,
+                info: Some(this.info.clone()),
                 extra,
                 state: state | gated,
             };
             let link = Link {
                 signal: M::downgrade(this),
-                kept: K::Kept::default(),
+                state: K::EntryState::default(),
             };
             Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
         };
@@ -78,30 +79,30 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         let mut make = Some(make);
         // `None` where events are kept that the handler is to be given in the same moment.
         let mut insert = |kept: bool| {
-            this.writer.with(|writer| {
-                if writer.retains() && !kept {
+            this.state.with(|state| {
+                if state.retains() && !kept {
                     return None;
                 }
                 let make = make.take()?;
-                if writer.roster.is_closed() {
+                if state.roster.is_closed() {
                     return Some((make(0, state::REMOVED | state::CLOSED), None));
                 }
-                if wish.limit == Some(0) {
+                if options.limit == Some(0) {
                     return Some((make(0, state::REMOVED), None));
                 }
                 if K::WEAK {
-                    writer.roster.has_weak = true;
+                    state.roster.has_weak = true;
                 }
                 let mut entry = None;
-                writer.roster.insert(|key| {
+                state.roster.insert(|key| {
                     let made = make(key, 0);
-                    K::born(&made);
+                    K::on_subscribed(&made);
                     let handle = made.cast::<dyn Handle<M, C>>(|entry| entry);
                     entry = Some(made);
                     handle
                 });
-                if writer.listed && writer.keeps_itself.is_none() {
-                    writer.keeps_itself = Some(this.clone());
+                if state.in_bus && state.self_ref.is_none() {
+                    state.self_ref = Some(this.clone());
                 }
                 let Some(entry) = entry else {
                     unreachable!("a slotmap calls the closure once")
@@ -109,7 +110,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
                 let old = if planted(Fault::Unpublished) {
                     None
                 } else {
-                    this.published.take(Tag::Stale)
+                    this.published.take(SnapshotState::Stale)
                 };
                 Some((entry, old))
             })
@@ -118,7 +119,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         if let (None, Some(retained)) = (&inserted, this.retained()) {
             // SAFETY: `retained` is a hold, and the handler one of this signal.
             unsafe {
-                retained.entry().hand_over(&this.home, &mut || {
+                retained.entry().hand_over(&this.info, &mut || {
                     inserted = insert(true);
                     let (entry, _) = inserted.as_ref()?;
                     // Removed or not: here is a lock, and this may be the last hold by now.
@@ -132,12 +133,12 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
         // Outside of the lock, like every release: it may run user code.
         drop(old);
         if let (Some(registry), false) = (this.pattern_registry(), planted(Fault::Unattached)) {
-            registry.attach(&this.home);
+            registry.attach(&this.info);
         }
         this.tell_watchers();
         // Those that were never let in. Whoever has removed another releases it, or leaves that to a
         // call that waits in a queue.
-        if entry.head().has(state::CLOSED) || wish.limit == Some(0) {
+        if entry.head().has(state::CLOSED) || options.limit == Some(0) {
             entry.release();
         }
         entry
@@ -146,7 +147,7 @@ impl<M: Mode, E, C: 'static> Signal<M, E, C> {
     /// Prepares for a handler with a target that may die: only those can add up without an emission,
     /// and only they pay for it.
     fn expect_weak(&self) {
-        self.bury(|roster| roster.make_room(Anchor::is_dead));
+        self.remove_where(|roster| roster.make_room(Anchor::is_dead));
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
             registry.expect_weak();
         }

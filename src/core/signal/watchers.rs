@@ -1,11 +1,11 @@
 //! Those who want to know whether a signal has handlers.
 
-use crate::core::primitives::flavour::Primitives as Mode;
-use crate::core::settings::observer::Hook;
+use crate::core::primitives::flavour::Primitives;
+use crate::core::settings::observer::ObserverRef;
 
 /// One who wants to know.
-struct Watcher<M: Mode> {
-    hook: Hook<M, bool>,
+struct Watcher<M: Primitives> {
+    hook: ObserverRef<M, bool>,
     /// What it was told last.
     told: bool,
     /// A call is under way. Whoever makes it looks again afterwards.
@@ -13,14 +13,14 @@ struct Watcher<M: Mode> {
 }
 
 /// Those who want to know, of one signal. Changed under its lock; calls nobody.
-pub(crate) struct Watchers<M: Mode>(Vec<Watcher<M>>);
+pub(crate) struct Watchers<M: Primitives>(Vec<Watcher<M>>);
 
-impl<M: Mode> Watchers<M> {
+impl<M: Primitives> Watchers<M> {
     pub(crate) fn new() -> Self {
         Watchers(Vec::new())
     }
 
-    pub(crate) fn add(&mut self, hook: Hook<M, bool>) {
+    pub(crate) fn add(&mut self, hook: ObserverRef<M, bool>) {
         self.0.push(Watcher {
             hook,
             told: false,
@@ -29,7 +29,7 @@ impl<M: Mode> Watchers<M> {
     }
 
     /// Takes one out, by its address.
-    pub(crate) fn remove(&mut self, hook: usize) -> Option<Hook<M, bool>> {
+    pub(crate) fn remove(&mut self, hook: usize) -> Option<ObserverRef<M, bool>> {
         let at = self.0.iter().position(|it| it.hook.address() == hook)?;
         Some(self.0.remove(at).hook)
     }
@@ -39,7 +39,7 @@ impl<M: Mode> Watchers<M> {
     }
 
     /// The next one to be told, if there is one: its turn begins.
-    pub(crate) fn next(&mut self, active: bool) -> Option<Hook<M, bool>> {
+    pub(crate) fn next(&mut self, active: bool) -> Option<ObserverRef<M, bool>> {
         let untold = |it: &&mut Watcher<M>| !it.telling && it.told != active;
         let next = self.0.iter_mut().find(untold)?;
         (next.telling, next.told) = (true, active);

@@ -1,4 +1,4 @@
-//! Async handlers, and the futures that they have started: those of an emission that is awaited are
+//! AsyncFlavour handlers, and the futures that they have started: those of an emission that is awaited are
 //! polled by whoever awaits it, those of all others by the executor of the bus.
 
 use std::any::Any;
@@ -10,115 +10,115 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use crate::core::emission::call::collect;
-use crate::core::emission::summary::Tally;
-use crate::core::failure::panics::caught;
+use crate::core::emission::summary::EmissionSummary;
+use crate::core::failure::panics::catch;
 use crate::core::handler::entry::{Anchor, Code, Entity, Head, Hold, Round};
 use crate::core::handler::erased::code;
-use crate::core::handler::failures as faults;
+use crate::core::handler::failures;
 use crate::core::handler::handler_fn::{Callee, Filter, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
-use crate::core::primitives::thread::{self, Frame};
-use crate::core::settings::bus::Settings;
+use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::guarded;
 use crate::executor::Executor;
 use crate::outcome::{BoxError, Flow, Outcome};
 
 /// What a future of a handler comes to, whatever it returns.
-pub(crate) type Settled = Result<Flow, BoxError>;
+pub(crate) type HandlerOutput = Result<Flow, BoxError>;
 
-pub(crate) fn settle(outcome: impl Outcome) -> Settled {
+pub(crate) fn settle(outcome: impl Outcome) -> HandlerOutput {
     outcome.settle()
 }
 
 /// A closure that starts a future for each event.
-pub(crate) struct Starts<M: Async, F, T> {
+pub(crate) struct AsyncHandler<M: AsyncFlavour, F, T> {
     f: F,
     /// The entry that this stands in, to hold it. Goes with the captures, so it is no cycle.
-    me: OnceLock<Anchor<M, dyn Entity<M>>>,
+    own_entry: OnceLock<Anchor<M, dyn Entity<M>>>,
     types: PhantomData<fn() -> T>,
 }
 
-impl<M: Async, F, T> Starts<M, F, T> {
+impl<M: AsyncFlavour, F, T> AsyncHandler<M, F, T> {
     pub(crate) fn new(f: F) -> Self {
-        Starts {
+        AsyncHandler {
             f,
-            me: OnceLock::new(),
+            own_entry: OnceLock::new(),
             types: PhantomData,
         }
     }
 }
 
-impl<M, E, C, F, T> Callee<M, E, C> for Starts<M, F, T>
+impl<M, E, C, F, T> Callee<M, E, C> for AsyncHandler<M, F, T>
 where
-    M: Spawns<T>,
+    M: FutureFor<T>,
     E: Clone + 'static,
     C: 'static,
     F: Fn(M::Ptr<E>) -> T + 'static,
     T: Future<Output: Outcome> + 'static,
 {
-    type Kept = ();
-    fn born<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    type EntryState = ();
+    fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         entry: &Anchor<M, Subscribed<M, S, P, Self>>,
     ) {
-        let me = entry.cast::<dyn Entity<M>>(|entry| entry);
-        entry.with_captures(|captures| _ = captures.callee.me.set(me));
+        let own_entry = entry.cast::<dyn Entity<M>>(|entry| entry);
+        entry.with_captures(|captures| _ = captures.callee.own_entry.set(own_entry));
     }
 
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        let Some(hold) = self.me.get().and_then(Anchor::hold) else {
+    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+        let Some(hold) = self.own_entry.get().and_then(Anchor::hold) else {
             return Code::Skipped;
         };
-        let start = |event| Flight {
+        let start = |event| HandlerFuture {
             future: Some(M::future((self.f)(event))),
             hold,
         };
         if let Some(event) = awaited::<M::Ptr<E>>() {
-            board(start(event));
+            collect_future(start(event));
             return Code::Ran;
         }
-        let executor = head.home.as_ref().and_then(|it| it.settings.executor());
+        let executor = head.info.as_ref().and_then(|it| it.config.executor());
         let Some(executor) = executor else {
-            return faults::unexecuted(head, round.subject);
+            return failures::unexecuted(head, cx.topic_info);
         };
-        M::launch(start(M::ptr(event.clone())), executor);
+        M::spawn(start(M::ptr(event.clone())), executor);
         Code::Ran
     }
 }
 
 /// A future that a handler has started. Keeps the handler's captures: its call has not ended.
-pub struct Flight<M: Async> {
+pub struct HandlerFuture<M: AsyncFlavour> {
     /// None once it has ended.
     future: Option<M::Future>,
     hold: Hold<M, dyn Entity<M>>,
 }
 
-impl<M: Async> Flight<M> {
+impl<M: AsyncFlavour> HandlerFuture<M> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Code> {
-        let occupied = thread::occupy(self.frame());
+        let scope_guard = thread::enter_scope(self.scope());
         let Some(future) = &mut self.future else {
             return Poll::Ready(Code::Skipped);
         };
         let head = self.hold.entry().head();
         let mut polled = Poll::Pending;
-        let done = caught(|| polled = Pin::new(future).poll(cx));
+        let done = catch(|| polled = Pin::new(future).poll(cx));
         let code = match (done, polled) {
             (Ok(()), Poll::Pending) => return Poll::Pending,
             (Ok(()), Poll::Ready(settled)) => code(head, None, settled),
             (Err(payload), _) => {
-                faults::panicked(head, None, payload);
+                failures::panicked(head, None, payload);
                 Code::Failed
             }
         };
-        drop(occupied);
+        drop(scope_guard);
         self.end();
         Poll::Ready(code)
     }
 
-    fn frame(&self) -> Frame {
-        Frame {
+    fn scope(&self) -> ActiveScope {
+        ActiveScope {
             inside: self.hold.entry().address(),
-            horizon: 0,
+            sequence_limit: 0,
         }
     }
 
@@ -128,15 +128,15 @@ impl<M: Async> Flight<M> {
             return;
         };
         let head = self.hold.entry().head();
-        let occupied = thread::occupy(self.frame());
-        guarded(head.home.as_deref(), head.label(), head.place, || {
+        let scope_guard = thread::enter_scope(self.scope());
+        guarded(head.info.as_deref(), head.label(), head.location, || {
             drop(future);
         });
-        drop(occupied);
+        drop(scope_guard);
     }
 }
 
-impl<M: Async> Drop for Flight<M> {
+impl<M: AsyncFlavour> Drop for HandlerFuture<M> {
     fn drop(&mut self) {
         self.end();
     }
@@ -148,7 +148,7 @@ struct Awaited {
     depth: usize,
     /// The pointer to the event that they share.
     event: Box<dyn Any>,
-    flights: Vec<Box<dyn Any>>,
+    futures: Vec<Box<dyn Any>>,
 }
 
 thread_local! {
@@ -167,21 +167,21 @@ fn awaited<P: Clone + 'static>() -> Option<P> {
     event.ok().flatten()
 }
 
-fn board<M: Async>(flight: Flight<M>) {
-    let mut flight = Some(Box::new(flight));
+fn collect_future<M: AsyncFlavour>(future: HandlerFuture<M>) {
+    let mut future = Some(Box::new(future));
     AWAITED.with_borrow_mut(|awaited| {
-        if let (Some(here), Some(flight)) = (awaited, flight.take()) {
-            here.flights.push(flight);
+        if let (Some(here), Some(future)) = (awaited, future.take()) {
+            here.futures.push(future);
         }
     });
 }
 
 /// Emits, and collects what the async handlers start.
-pub(crate) fn boarding<M: Async, E: 'static>(
+pub(crate) fn collect_futures<M: AsyncFlavour, E: 'static>(
     event: &M::Ptr<E>,
     max_depth: usize,
-    emit: impl FnOnce(&E) -> Tally,
-) -> (Tally, Vec<Flight<M>>) {
+    emit: impl FnOnce(&E) -> EmissionSummary,
+) -> (EmissionSummary, Vec<HandlerFuture<M>>) {
     if thread::depth() >= max_depth {
         // It is refused. Who is told of that may emit on the level that is laid out below.
         return (emit(event), Vec::new());
@@ -189,38 +189,41 @@ pub(crate) fn boarding<M: Async, E: 'static>(
     let here = Awaited {
         depth: thread::depth() + 1,
         event: Box::new(event.clone()),
-        flights: Vec::new(),
+        futures: Vec::new(),
     };
     let exchange = |with| AWAITED.try_with(|awaited| awaited.replace(with));
     let outer = exchange(Some(here)).ok().flatten();
-    let tally = emit(event);
+    let summary = emit(event);
     let here = exchange(outer).ok().flatten();
-    let flights = here.into_iter().flat_map(|here| here.flights);
-    let flights = flights.filter_map(|flight| flight.downcast().ok());
-    (tally, flights.map(|flight| *flight).collect())
+    let futures = here.into_iter().flat_map(|here| here.futures);
+    let futures = futures.filter_map(|future| future.downcast().ok());
+    (summary, futures.map(|future| *future).collect())
 }
 
 /// Goes on with an emission that has been let in already: what fails in `f` is one of its failures.
-pub(crate) fn resume<M: Async>(settings: &Settings<M>, f: impl FnOnce(&mut Tally)) -> Tally {
-    let level = thread::descend(usize::MAX);
-    let mut tally = Tally::NOTHING;
-    f(&mut tally);
-    collect(settings, &mut tally);
-    drop(level);
-    tally
+pub(crate) fn resume<M: AsyncFlavour>(
+    config: &BusConfig<M>,
+    f: impl FnOnce(&mut EmissionSummary),
+) -> EmissionSummary {
+    let depth_guard = thread::enter_emission(usize::MAX);
+    let mut summary = EmissionSummary::NOTHING;
+    f(&mut summary);
+    collect(config, &mut summary);
+    drop(depth_guard);
+    summary
 }
 
 /// Polls all of them; what those that have ended came to.
-pub(crate) fn poll_all<M: Async>(
-    flights: &mut Vec<Flight<M>>,
-    settings: &Settings<M>,
+pub(crate) fn poll_all<M: AsyncFlavour>(
+    futures: &mut Vec<HandlerFuture<M>>,
+    config: &BusConfig<M>,
     cx: &mut Context<'_>,
-) -> Tally {
-    resume(settings, |tally| {
-        flights.retain_mut(|flight| match flight.poll(cx) {
+) -> EmissionSummary {
+    resume(config, |summary| {
+        futures.retain_mut(|future| match future.poll(cx) {
             Poll::Pending => true,
             Poll::Ready(code) => {
-                tally.counts.note(code);
+                summary.counts.note(code);
                 false
             }
         });
@@ -228,68 +231,68 @@ pub(crate) fn poll_all<M: Async>(
 }
 
 /// Gives a future to an executor.
-pub(crate) fn launch(flight: Flight<Shared>, executor: Arc<dyn Executor>) {
+pub(crate) fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
     let schedule = move |runnable: async_task::Runnable| {
         executor.execute(Box::new(move || _ = runnable.run()));
     };
-    let (runnable, task) = async_task::spawn(Launched(Some(flight)), schedule);
+    let (runnable, task) = async_task::spawn(Spawned(Some(future)), schedule);
     task.detach();
     runnable.schedule();
 }
 
 /// A future in the hands of an executor. Dropped before it has ended, it was abandoned.
-struct Launched(Option<Flight<Shared>>);
+struct Spawned(Option<HandlerFuture<Shared>>);
 
-impl Future for Launched {
+impl Future for Spawned {
     type Output = ();
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(flight) = &mut self.0 else {
+        let Some(future) = &mut self.0 else {
             return Poll::Ready(());
         };
-        flight.poll(cx).map(|_| self.0 = None)
+        future.poll(cx).map(|_| self.0 = None)
     }
 }
 
-impl Drop for Launched {
+impl Drop for Spawned {
     fn drop(&mut self) {
-        if let Some(flight) = &self.0 {
-            let occupied = thread::occupy(flight.frame());
-            faults::abandoned(flight.hold.entry().head());
-            drop(occupied);
+        if let Some(future) = &self.0 {
+            let scope_guard = thread::enter_scope(future.scope());
+            failures::abandoned(future.hold.entry().head());
+            drop(scope_guard);
         }
     }
 }
 
 /// What async handlers need of a flavour: a box for futures, and somebody to give one to.
-pub trait Async: Primitives {
+pub trait AsyncFlavour: Primitives {
     /// What an async handler has started.
-    type Future: Future<Output = Settled> + Unpin + 'static;
+    type Future: Future<Output = HandlerOutput> + Unpin + 'static;
     /// Gives what was started to an executor.
-    fn launch(flight: Flight<Self>, executor: Arc<dyn Executor>);
+    fn spawn(future: HandlerFuture<Self>, executor: Arc<dyn Executor>);
 }
 
-impl Async for Shared {
-    type Future = pin::Pin<Box<dyn Future<Output = Settled> + Send>>;
-    fn launch(flight: Flight<Shared>, executor: Arc<dyn Executor>) {
-        launch(flight, executor);
+impl AsyncFlavour for Shared {
+    type Future = pin::Pin<Box<dyn Future<Output = HandlerOutput> + Send>>;
+    fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
+        spawn(future, executor);
     }
 }
 
-impl Async for Local {
-    type Future = pin::Pin<Box<dyn Future<Output = Settled>>>;
-    fn launch(_: Flight<Local>, _: Arc<dyn Executor>) {
+impl AsyncFlavour for Local {
+    type Future = pin::Pin<Box<dyn Future<Output = HandlerOutput>>>;
+    fn spawn(_: HandlerFuture<Local>, _: Arc<dyn Executor>) {
         unreachable!("a local bus cannot be given an executor")
     }
 }
 
 /// A flavour whose handlers may start futures of this type.
-pub trait Spawns<T>: Async {
+pub trait FutureFor<T>: AsyncFlavour {
     fn future(future: T) -> Self::Future
     where
         T: Future<Output: Outcome> + 'static;
 }
 
-impl<T: Send> Spawns<T> for Shared {
+impl<T: Send> FutureFor<T> for Shared {
     fn future(future: T) -> Self::Future
     where
         T: Future<Output: Outcome> + 'static,
@@ -298,7 +301,7 @@ impl<T: Send> Spawns<T> for Shared {
     }
 }
 
-impl<T> Spawns<T> for Local {
+impl<T> FutureFor<T> for Local {
     fn future(future: T) -> Self::Future
     where
         T: Future<Output: Outcome> + 'static,

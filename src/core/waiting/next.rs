@@ -9,15 +9,15 @@ use std::time::Instant;
 use crate::core::handler::entry::{Anchor, Code, Control, Entity, Head, Round, state};
 use crate::core::handler::handler_fn::{Callee, Filter, Subscribed, remove};
 use crate::core::handler::owner::Owner;
-use crate::core::primitives::flavour::{Primitives as Mode, Shared};
+use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::{Fault, Lock, planted};
-use crate::core::waiting::waiter::{self, Told, Waiter};
+use crate::core::waiting::waiter::{self, PendingWake, Waiter};
 
 /// A place for one value, and who waits for it.
-pub(crate) struct Slot<M: Mode, T: 'static> {
+pub(crate) struct Oneshot<M: Primitives, T: 'static> {
     state: M::Lock<State<T>>,
     /// Rung for a thread that waits.
-    bell: M::Bell,
+    condvar: M::Condvar,
 }
 
 struct State<T> {
@@ -34,23 +34,23 @@ impl<T> State<T> {
     }
 }
 
-impl<M: Mode, T> Default for Slot<M, T> {
+impl<M: Primitives, T> Default for Oneshot<M, T> {
     fn default() -> Self {
         let state = State {
             value: None,
             over: false,
             waiter: Waiter::default(),
         };
-        Slot {
+        Oneshot {
             state: M::Lock::new(state),
-            bell: M::bell(),
+            condvar: M::condvar(),
         }
     }
 }
 
-impl<M: Mode, T> Slot<M, T> {
+impl<M: Primitives, T> Oneshot<M, T> {
     /// Lets a value in, if it is the first.
-    fn fill(&self, value: T) -> Result<Told, T> {
+    fn fill(&self, value: T) -> Result<PendingWake, T> {
         self.state.with(|state| {
             if state.over {
                 return Err(value);
@@ -61,7 +61,7 @@ impl<M: Mode, T> Slot<M, T> {
     }
 
     /// Nothing comes any more. What came before stays.
-    fn end(&self) -> Told {
+    fn end(&self) -> PendingWake {
         self.state.with(|state| {
             state.over = true;
             state.waiter.take()
@@ -81,12 +81,12 @@ impl<M: Mode, T> Slot<M, T> {
     }
 }
 
-impl<T> Slot<Shared, T> {
+impl<T> Oneshot<Shared, T> {
     /// Parks until something came, or nothing will. `None`: the time was up first.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Option<T>> {
         waiter::wait(
             &self.state,
-            &self.bell,
+            &self.condvar,
             until,
             |state| &mut state.waiter,
             State::ask,
@@ -95,34 +95,34 @@ impl<T> Slot<Shared, T> {
 }
 
 /// What a future sees of its handler.
-pub(crate) trait Awaited<M: Mode, T>: Control<M> {
-    fn slot(&self) -> &Slot<M, T>;
+pub(crate) trait NextEntry<M: Primitives, T>: Control<M> {
+    fn oneshot(&self) -> &Oneshot<M, T>;
 }
 
 /// The entry of such a handler.
-type Awaiting<M, S, P, T, F> = Subscribed<M, S, P, First<M, T, F>>;
+type Awaiting<M, S, P, T, F> = Subscribed<M, S, P, NextHandler<M, T, F>>;
 
 /// A closure that makes the value out of an event, or passes over it.
-pub(crate) struct First<M: Mode, T, F> {
+pub(crate) struct NextHandler<M: Primitives, T, F> {
     map: F,
     types: std::marker::PhantomData<fn() -> (M, T)>,
 }
 
-impl<M, E, C, T, F> Callee<M, E, C> for First<M, T, F>
+impl<M, E, C, T, F> Callee<M, E, C> for NextHandler<M, T, F>
 where
-    M: Mode,
+    M: Primitives,
     E: 'static,
     C: 'static,
     T: 'static,
     F: Fn(&E) -> Option<T> + 'static,
 {
-    type Kept = Slot<M, T>;
+    type EntryState = Oneshot<M, T>;
 
     fn call(&self, _: &Head<M>, _: &E, _: &mut Round<'_, C>) -> Code {
         unreachable!("it is called with its entry")
     }
 
-    unsafe fn call_in<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    unsafe fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         entry: &Subscribed<M, S, P, Self>,
         event: &E,
         _: &mut Round<'_, C>,
@@ -134,41 +134,41 @@ where
         let Some(value) = map(event) else {
             return Code::Skipped;
         };
-        let slot = &entry.link.kept;
-        match slot.fill(value) {
-            Ok(told) => {
+        let oneshot = &entry.link.state;
+        match oneshot.fill(value) {
+            Ok(wake) => {
                 // Before anybody hears of it, so that it can be waited for anew.
                 remove(entry, 0);
-                told.tell::<M>(&slot.bell);
+                wake.wake::<M>(&oneshot.condvar);
                 Code::Ran
             }
             Err(_late) => Code::Skipped,
         }
     }
 
-    fn ended(&self, kept: &Slot<M, T>, head: &Head<M>) {
+    fn on_removed(&self, state: &Oneshot<M, T>, head: &Head<M>) {
         if !planted(Fault::Unended) {
-            kept.end().tell_guarded(&kept.bell, head);
+            state.end().wake_guarded(&state.condvar, head);
         }
     }
 }
 
-impl<M, S, P, T, F> Awaited<M, T> for Awaiting<M, S, P, T, F>
+impl<M, S, P, T, F> NextEntry<M, T> for Awaiting<M, S, P, T, F>
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     T: 'static,
     F: Fn(&S::Event) -> Option<T> + 'static,
 {
-    fn slot(&self) -> &Slot<M, T> {
-        &self.link.kept
+    fn oneshot(&self) -> &Oneshot<M, T> {
+        &self.link.state
     }
 }
 
-impl<M: Mode, T, F> First<M, T, F> {
+impl<M: Primitives, T, F> NextHandler<M, T, F> {
     pub(crate) fn new(map: F) -> Self {
-        First {
+        NextHandler {
             map,
             types: std::marker::PhantomData,
         }
@@ -178,9 +178,9 @@ impl<M: Mode, T, F> First<M, T, F> {
 /// What a future keeps of a new handler.
 pub(crate) fn awaited<M, S, P, T, F>(
     entry: Anchor<M, Awaiting<M, S, P, T, F>>,
-) -> Anchor<M, dyn Awaited<M, T>>
+) -> Anchor<M, dyn NextEntry<M, T>>
 where
-    M: Mode,
+    M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     T: 'static,
@@ -189,7 +189,7 @@ where
     if entry.head().has(state::REMOVED) {
         // Refused, or called already with an event that is retained, which this leaves there. Nobody
         // waits yet.
-        let _nobody = entry.link.kept.end();
+        let _nobody = entry.link.state.end();
     }
-    entry.erase(|entry: NonNull<_>| entry as NonNull<dyn Awaited<M, T>>)
+    entry.erase(|entry: NonNull<_>| entry as NonNull<dyn NextEntry<M, T>>)
 }

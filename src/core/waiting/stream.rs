@@ -13,40 +13,40 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use crate::core::handler::entry::{Code, Head, Round};
-use crate::core::handler::failures as faults;
+use crate::core::handler::failures;
 use crate::core::handler::handler_fn::Callee;
-use crate::core::primitives::flavour::{Primitives as Mode, Shared};
+use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::{Fault, Lock, Ordering, Word, fence, planted};
 use crate::core::settings::failure_source::drop_event;
-use crate::core::settings::signal_info::Home;
-use crate::core::waiting::waiter::{self, Told, Waiter};
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::waiting::waiter::{self, PendingWake, Waiter};
 use crate::error::{Lagged, StreamFull};
-use crate::failure::Place;
+use crate::failure::CallSite;
 use crate::policy::Overflow;
 
 /// What waits between a handler and its stream.
-pub(crate) struct Buffer<M: Mode, T> {
-    state: Alone<M::Lock<State<T>>>,
+pub(crate) struct StreamBuffer<M: Primitives, T> {
+    state: CachePadded<M::Lock<State<T>>>,
     /// What comes before the inbox. Locked alone, or under the lock of the state.
-    outbox: Alone<M::Lock<VecDeque<Numbered<T>>>>,
+    outbox: CachePadded<M::Lock<VecDeque<Numbered<T>>>>,
     /// How many events the stream has taken. All counts and numbers go round at the end.
-    taken: Alone<M::Word>,
+    taken: CachePadded<M::Word>,
     /// How many threads wait for room. Changed under the lock of the state.
     blocked: M::Word,
     /// Rung for a thread that waits for an event.
-    bell: M::Bell,
+    condvar: M::Condvar,
     /// Rung for threads that wait for room.
-    room: M::Bell,
+    room: M::Condvar,
     capacity: usize,
     overflow: Overflow,
-    home: M::Ptr<Home<M>>,
-    place: Place,
+    info: M::Ptr<SignalInfo<M>>,
+    location: CallSite,
 }
 
 /// On a line of memory of its own: what one thread writes all the time must not take from the other
 /// what only that one needs.
 #[repr(align(128))] // Two lines, for the pairwise prefetch.
-struct Alone<T>(T);
+struct CachePadded<T>(T);
 
 struct State<T> {
     inbox: VecDeque<Numbered<T>>,
@@ -70,7 +70,7 @@ struct Numbered<T> {
 
 /// Where a stream is in its buffer.
 #[derive(Default)]
-pub(crate) struct Cursor {
+pub(crate) struct ReadPosition {
     /// The number of the event that comes next, unless it is lost.
     next: usize,
     taken: usize,
@@ -80,19 +80,19 @@ pub(crate) struct Cursor {
 pub(crate) type Item<T> = Result<T, Lagged>;
 
 /// What came of an event.
-enum Verdict {
-    Added(Told),
+enum Admission {
+    Added(PendingWake),
     Full,
     Dropped,
     Over,
 }
 
-impl<M: Mode, T> Buffer<M, T> {
+impl<M: Primitives, T> StreamBuffer<M, T> {
     pub(crate) fn new(
         capacity: usize,
         overflow: Overflow,
-        home: M::Ptr<Home<M>>,
-        place: Place,
+        info: M::Ptr<SignalInfo<M>>,
+        location: CallSite,
     ) -> Self {
         let state = State {
             inbox: VecDeque::new(),
@@ -103,17 +103,17 @@ impl<M: Mode, T> Buffer<M, T> {
             over: false,
             waiter: Waiter::default(),
         };
-        Buffer {
-            state: Alone(M::Lock::new(state)),
-            outbox: Alone(M::Lock::new(VecDeque::new())),
-            taken: Alone(M::Word::new(0)),
+        StreamBuffer {
+            state: CachePadded(M::Lock::new(state)),
+            outbox: CachePadded(M::Lock::new(VecDeque::new())),
+            taken: CachePadded(M::Word::new(0)),
             blocked: M::Word::new(0),
-            bell: M::bell(),
-            room: M::bell(),
+            condvar: M::condvar(),
+            room: M::condvar(),
             capacity,
             overflow,
-            home,
-            place,
+            info,
+            location,
         }
     }
 
@@ -143,19 +143,19 @@ impl<M: Mode, T> Buffer<M, T> {
     /// Takes an event in, or does without it as the overflow says. An error: there is no room.
     fn push(&self, event: T) -> Result<Code, StreamFull> {
         let (mut event, mut oldest, mut blocked) = (Some(event), None, false);
-        let verdict = M::wait(&self.state.0, &self.room, |state| {
+        let admission = M::wait(&self.state.0, &self.room, |state| {
             if std::mem::take(&mut blocked) {
                 self.blocked.sub(1);
             }
             if state.over {
-                return ControlFlow::Break(Verdict::Over);
+                return ControlFlow::Break(Admission::Over);
             }
             if self.is_full(state) {
                 match self.overflow {
-                    Overflow::Reject => return ControlFlow::Break(Verdict::Full),
+                    Overflow::Reject => return ControlFlow::Break(Admission::Full),
                     Overflow::DropNewest => {
                         state.next = state.next.wrapping_add(1);
-                        return ControlFlow::Break(Verdict::Dropped);
+                        return ControlFlow::Break(Admission::Dropped);
                     }
                     Overflow::DropOldest => oldest = self.oldest(state),
                     // What a signal has kept is handed over before there is anybody to take it.
@@ -178,16 +178,16 @@ impl<M: Mode, T> Buffer<M, T> {
                 state.next = number.wrapping_add(1);
                 state.pushed = state.pushed.wrapping_add(1);
             }
-            ControlFlow::Break(Verdict::Added(state.waiter.take()))
+            ControlFlow::Break(Admission::Added(state.waiter.take()))
         });
-        match verdict {
-            Verdict::Added(told) => {
-                told.tell::<M>(&self.bell);
+        match admission {
+            Admission::Added(wake) => {
+                wake.wake::<M>(&self.condvar);
                 Ok(Code::Ran)
             }
-            Verdict::Full => Err(StreamFull(self.capacity)),
-            Verdict::Dropped => Ok(Code::Ran),
-            Verdict::Over => Ok(Code::Skipped),
+            Admission::Full => Err(StreamFull(self.capacity)),
+            Admission::Dropped => Ok(Code::Ran),
+            Admission::Over => Ok(Code::Skipped),
         }
     }
 
@@ -203,11 +203,11 @@ impl<M: Mode, T> Buffer<M, T> {
         })
     }
 
-    /// Counts an event that could not be cloned.
-    fn lose(&self) -> Told {
+    /// PackedCounts an event that could not be cloned.
+    fn lose(&self) -> PendingWake {
         self.state.0.with(|state| {
             if state.over {
-                return Told::default();
+                return PendingWake::default();
             }
             state.next = state.next.wrapping_add(1);
             state.waiter.take()
@@ -215,13 +215,13 @@ impl<M: Mode, T> Buffer<M, T> {
     }
 
     /// Nothing comes any more. What has come stays.
-    pub(crate) fn end(&self) -> Told {
-        let told = self.state.0.with(|state| {
+    pub(crate) fn end(&self) -> PendingWake {
+        let wake = self.state.0.with(|state| {
             state.over = true;
             state.waiter.take()
         });
         self.make_room();
-        told
+        wake
     }
 
     /// Nobody takes anything any more.
@@ -232,9 +232,9 @@ impl<M: Mode, T> Buffer<M, T> {
         });
         let outbox = self.outbox.0.with(std::mem::take);
         self.make_room();
-        drop_event(waker, &self.home, self.place);
+        drop_event(waker, &self.info, self.location);
         for Numbered { event, .. } in outbox.into_iter().chain(inbox) {
-            drop_event(event, &self.home, self.place);
+            drop_event(event, &self.info, self.location);
         }
     }
 
@@ -247,18 +247,18 @@ impl<M: Mode, T> Buffer<M, T> {
         if self.blocked.get() > 0 && !planted(Fault::Roomless) {
             // Who has just begun to wait does so with the lock, and hears the bell when it has let go.
             self.state.0.with(|_| ());
-            M::ring(&self.room);
+            M::notify_all(&self.room);
         }
     }
 
-    pub(crate) fn poll(&self, cursor: &mut Cursor, waker: &Waker) -> Poll<Option<Item<T>>> {
-        let poll = match self.first(cursor) {
+    pub(crate) fn poll(&self, position: &mut ReadPosition, waker: &Waker) -> Poll<Option<Item<T>>> {
+        let poll = match self.first(position) {
             Some(item) => Poll::Ready(Some(item)),
             None => waiter::poll(
                 &self.state.0,
                 waker,
                 |state| &mut state.waiter,
-                |state| self.ask(cursor, state),
+                |state| self.ask(position, state),
             ),
         };
         self.make_room();
@@ -266,9 +266,9 @@ impl<M: Mode, T> Buffer<M, T> {
     }
 
     /// Takes what is there.
-    pub(crate) fn take(&self, cursor: &mut Cursor) -> Option<Item<T>> {
-        let item = self.first(cursor).or_else(|| {
-            let found = self.state.0.with(|state| self.ask(cursor, state));
+    pub(crate) fn take(&self, position: &mut ReadPosition) -> Option<Item<T>> {
+        let item = self.first(position).or_else(|| {
+            let found = self.state.0.with(|state| self.ask(position, state));
             found.flatten()
         });
         self.make_room();
@@ -276,53 +276,57 @@ impl<M: Mode, T> Buffer<M, T> {
     }
 
     /// What is next, if it is in the outbox.
-    fn first(&self, cursor: &mut Cursor) -> Option<Item<T>> {
-        self.outbox.0.with(|outbox| self.pop(cursor, outbox))
+    fn first(&self, position: &mut ReadPosition) -> Option<Item<T>> {
+        self.outbox.0.with(|outbox| self.pop(position, outbox))
     }
 
     /// What is next. `None` inside: nothing any more. Nothing at all while something may still come.
-    fn ask(&self, cursor: &mut Cursor, state: &mut State<T>) -> Option<Option<Item<T>>> {
+    fn ask(&self, position: &mut ReadPosition, state: &mut State<T>) -> Option<Option<Item<T>>> {
         let first = self.outbox.0.with(|outbox| {
             if outbox.is_empty() {
                 std::mem::swap(outbox, &mut state.inbox);
             }
-            self.pop(cursor, outbox)
+            self.pop(position, outbox)
         });
         // What was lost at the end has nothing behind it.
-        match first.or_else(|| Some(Err(cursor.lost(state.next)?))) {
+        match first.or_else(|| Some(Err(position.lost(state.next)?))) {
             Some(item) => Some(Some(item)),
             None => state.over.then_some(None),
         }
     }
 
     /// The first of the outbox, unless one is missing before it.
-    fn pop(&self, cursor: &mut Cursor, outbox: &mut VecDeque<Numbered<T>>) -> Option<Item<T>> {
-        if let Some(lagged) = cursor.lost(outbox.front()?.number) {
+    fn pop(
+        &self,
+        position: &mut ReadPosition,
+        outbox: &mut VecDeque<Numbered<T>>,
+    ) -> Option<Item<T>> {
+        if let Some(lagged) = position.lost(outbox.front()?.number) {
             return Some(Err(lagged));
         }
         let Numbered { number, event } = outbox.pop_front()?;
-        cursor.next = number.wrapping_add(1);
-        cursor.taken = cursor.taken.wrapping_add(1);
-        self.taken.0.set(cursor.taken);
+        position.next = number.wrapping_add(1);
+        position.taken = position.taken.wrapping_add(1);
+        self.taken.0.set(position.taken);
         Some(Ok(event))
     }
 }
 
-impl<T> Buffer<Shared, T> {
+impl<T> StreamBuffer<Shared, T> {
     /// Parks until something comes, or nothing will. `None`: the time was up first.
     pub(crate) fn wait(
         &self,
-        cursor: &mut Cursor,
+        position: &mut ReadPosition,
         until: Option<Instant>,
     ) -> Option<Option<Item<T>>> {
-        let found = match self.first(cursor) {
+        let found = match self.first(position) {
             Some(item) => Some(Some(item)),
             None => waiter::wait(
                 &self.state.0,
-                &self.bell,
+                &self.condvar,
                 until,
                 |state| &mut state.waiter,
-                |state| self.ask(cursor, state),
+                |state| self.ask(position, state),
             ),
         };
         self.make_room();
@@ -337,7 +341,7 @@ impl<T> State<T> {
     }
 }
 
-impl Cursor {
+impl ReadPosition {
     /// Goes on to the event of this number: how many are missing before it, if any.
     fn lost(&mut self, number: usize) -> Option<Lagged> {
         let lost = number.wrapping_sub(self.next);
@@ -347,63 +351,63 @@ impl Cursor {
 }
 
 /// A closure that makes what is buffered out of an event, or passes over it.
-pub(crate) struct Pushes<M: Mode, T: 'static, F> {
+pub(crate) struct StreamHandler<M: Primitives, T: 'static, F> {
     pub(crate) map: F,
-    pub(crate) buffer: M::Ptr<Buffer<M, T>>,
+    pub(crate) buffer: M::Ptr<StreamBuffer<M, T>>,
 }
 
-/// Counts an event as lost if it is dropped by a panic of the closure.
-struct Making<'m, M: Mode, T> {
-    buffer: &'m Buffer<M, T>,
+/// PackedCounts an event as lost if it is dropped by a panic of the closure.
+struct LossGuard<'m, M: Primitives, T> {
+    buffer: &'m StreamBuffer<M, T>,
     head: &'m Head<M>,
 }
 
-impl<M: Mode, T> Drop for Making<'_, M, T> {
+impl<M: Primitives, T> Drop for LossGuard<'_, M, T> {
     fn drop(&mut self) {
-        let told = self.buffer.lose();
-        told.tell_guarded(&self.buffer.bell, self.head);
+        let wake = self.buffer.lose();
+        wake.wake_guarded(&self.buffer.condvar, self.head);
     }
 }
 
-impl<M, E, C, T, F> Callee<M, E, C> for Pushes<M, T, F>
+impl<M, E, C, T, F> Callee<M, E, C> for StreamHandler<M, T, F>
 where
-    M: Mode,
+    M: Primitives,
     E: 'static,
     C: 'static,
     T: 'static,
     F: Fn(&E) -> Option<T> + 'static,
 {
-    type Kept = ();
+    type EntryState = ();
 
-    fn call(&self, head: &Head<M>, event: &E, round: &mut Round<'_, C>) -> Code {
-        let making = Making {
+    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+        let loss_guard = LossGuard {
             buffer: &*self.buffer,
             head,
         };
         let made = (self.map)(event);
-        std::mem::forget(making);
+        std::mem::forget(loss_guard);
         let Some(event) = made else {
             return Code::Skipped;
         };
         match self.buffer.push(event) {
             Ok(code) => code,
-            Err(full) => faults::failed(head, Some(round.subject), Box::new(full)),
+            Err(full) => failures::failed(head, Some(cx.topic_info), Box::new(full)),
         }
     }
 
-    fn ended(&self, (): &(), head: &Head<M>) {
+    fn on_removed(&self, (): &(), head: &Head<M>) {
         if !planted(Fault::Unended) {
-            self.buffer.end().tell_guarded(&self.buffer.bell, head);
+            self.buffer.end().wake_guarded(&self.buffer.condvar, head);
         }
     }
 }
 
-impl<M: Mode, T, F> Drop for Pushes<M, T, F> {
+impl<M: Primitives, T, F> Drop for StreamHandler<M, T, F> {
     fn drop(&mut self) {
         // Its limit has removed it, or the signal refused it. A panic of the waker is caught where
         // captures are dropped.
         if !planted(Fault::Unended) {
-            self.buffer.end().tell::<M>(&self.buffer.bell);
+            self.buffer.end().wake::<M>(&self.buffer.condvar);
         }
     }
 }

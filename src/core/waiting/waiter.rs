@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::core::failure::panics::caught;
+use crate::core::failure::panics::catch;
 use crate::core::handler::entry::Head;
-use crate::core::handler::failures as faults;
-use crate::core::primitives::flavour::{Primitives as Mode, Shared};
+use crate::core::handler::failures;
+use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::{Fault, Lock, planted};
 
 /// Stands beside what is waited for, under the same lock.
@@ -23,14 +23,14 @@ pub(crate) struct Waiter {
 /// Somebody was taken out of a [`Waiter`], and is to be told once the lock is released.
 #[must_use = "whoever waits has to be told"]
 #[derive(Default)]
-pub(crate) struct Told(Waiter);
+pub(crate) struct PendingWake(Waiter);
 
 impl Waiter {
     /// There is something, or nothing comes any more.
-    pub(crate) fn take(&mut self) -> Told {
+    pub(crate) fn take(&mut self) -> PendingWake {
         match planted(Fault::Untold) {
-            true => Told::default(),
-            false => Told(Waiter {
+            true => PendingWake::default(),
+            false => PendingWake(Waiter {
                 waker: self.waker.take(),
                 parked: self.parked,
             }),
@@ -43,12 +43,12 @@ impl Waiter {
     }
 }
 
-impl Told {
+impl PendingWake {
     /// Wakes. What a waker does wrong unwinds into the caller.
-    pub(crate) fn tell<M: Mode>(self, bell: &M::Bell) {
-        let Told(Waiter { waker, parked }) = self;
+    pub(crate) fn wake<M: Primitives>(self, condvar: &M::Condvar) {
+        let PendingWake(Waiter { waker, parked }) = self;
         if parked {
-            M::ring(bell);
+            M::notify_all(condvar);
         }
         if let Some(waker) = waker {
             waker.wake();
@@ -56,12 +56,12 @@ impl Told {
     }
 
     /// Wakes where nothing may unwind: a panic of the waker is a failure of the handler.
-    pub(crate) fn tell_guarded<M: Mode>(self, bell: &M::Bell, head: &Head<M>) {
+    pub(crate) fn wake_guarded<M: Primitives>(self, condvar: &M::Condvar, head: &Head<M>) {
         if self.0.waker.is_none() && !self.0.parked {
             return;
         }
-        if let Err(payload) = caught(|| self.tell::<M>(bell)) {
-            faults::panicked(head, None, payload);
+        if let Err(payload) = catch(|| self.wake::<M>(condvar)) {
+            failures::panicked(head, None, payload);
         }
     }
 }
@@ -79,11 +79,11 @@ pub(crate) fn poll<S, R>(
         if let Some(found) = ask(state) {
             return (Poll::Ready(found), None);
         }
-        let place = &mut waiter(state).waker;
-        if place.is_some() && planted(Fault::Unchanged) {
+        let registered = &mut waiter(state).waker;
+        if registered.is_some() && planted(Fault::Unchanged) {
             return (Poll::Pending, None);
         }
-        (Poll::Pending, std::mem::replace(place, new.take()))
+        (Poll::Pending, std::mem::replace(registered, new.take()))
     });
     drop((old, new));
     poll
@@ -91,13 +91,13 @@ pub(crate) fn poll<S, R>(
 
 /// The same for a thread, which parks until there is something. `None`: the time was up first.
 pub(crate) fn wait<S, R>(
-    at: &<Shared as Mode>::Lock<S>,
-    bell: &<Shared as Mode>::Bell,
+    at: &<Shared as Primitives>::Lock<S>,
+    condvar: &<Shared as Primitives>::Condvar,
     until: Option<Instant>,
     waiter: impl Fn(&mut S) -> &mut Waiter,
     mut ask: impl FnMut(&mut S) -> Option<R>,
 ) -> Option<R> {
-    Shared::wait(at, bell, |state| {
+    Shared::wait(at, condvar, |state| {
         waiter(state).parked = false;
         if let Some(found) = ask(state) {
             return ControlFlow::Break(Some(found));

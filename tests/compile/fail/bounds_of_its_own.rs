@@ -5,13 +5,13 @@ use slotcast::flavour::Shared;
 #[allow(dead_code)]
 mod own {
     pub mod flavour {
-        pub trait Shares<T> {}
+        pub trait SyncBound<T> {}
     }
 }
 
 #[allow(dead_code)]
 trait Callback: Fn(&u32) {}
 
-impl slotcast::flavour::Shares<&'static dyn Callback> for Shared {}
+impl slotcast::flavour::SyncBound<&'static dyn Callback> for Shared {}
 
 fn main() {}

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use slotcast::flavour::{Bus, Carries, Flavour, Local, Shared, Shares, Signal, Subscription};
+use slotcast::flavour::{Bus, Flavour, Local, SendBound, Shared, Signal, Subscription, SyncBound};
 use slotcast::{Flow, IntoPattern};
 
 thread_local! {
@@ -76,16 +76,16 @@ type Capturing = Box<dyn Fn(&u32) + Send + Sync>;
 /// Either flavour, with what the tests subscribe and send.
 trait Either:
     Flavour
-    + Shares<Plain>
-    + Shares<Passes>
-    + Shares<Nested<Self>>
-    + Shares<Later>
-    + Shares<Capturing>
-    + Carries<u32>
-    + Carries<[u64; 5]>
-    + Carries<String>
-    + Carries<Capturing>
-    + Carries<Plain>
+    + SyncBound<Plain>
+    + SyncBound<Passes>
+    + SyncBound<Nested<Self>>
+    + SyncBound<Later>
+    + SyncBound<Capturing>
+    + SendBound<u32>
+    + SendBound<[u64; 5]>
+    + SendBound<String>
+    + SendBound<Capturing>
+    + SendBound<Plain>
 {
     /// Subscribes a handler without captures, whose type has no name.
     fn on_nothing(signal: &Signal<Self, u32>) -> Subscription<Self>;

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use slotcast::flavour::{
-    Bus, Carries, Flavour, Local, Pause, Shared, Shares, Signal, Subscription,
+    Bus, Flavour, Local, Pause, SendBound, Shared, Signal, Subscription, SyncBound,
 };
 use slotcast::{BoxError, Drained, Emission, Flow, HandlerError, Panics, SubscriptionId, Topic};
 
@@ -28,12 +28,12 @@ type Told = fn(&HandlerError);
 /// A flavour that takes what the scripts are made of: either.
 pub(crate) trait Either:
     Flavour
-    + Shares<Called>
-    + Shares<CalledLater>
-    + Shares<Asked>
-    + Shares<Told>
-    + Carries<CalledOnce>
-    + Carries<u32>
+    + SyncBound<Called>
+    + SyncBound<CalledLater>
+    + SyncBound<Asked>
+    + SyncBound<Told>
+    + SendBound<CalledOnce>
+    + SendBound<u32>
 {
 }
 impl Either for Shared {}

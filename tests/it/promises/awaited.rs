@@ -148,7 +148,7 @@ fn every_failure_is_in_the_emission() {
         assert_eq!(log.take().len(), 4, "each is told once");
         let text = done.errors().iter().find(|it| it.label() == Some("four"));
         assert!(text.unwrap().to_string().ends_with("failed: no 7"));
-        assert!(done.errors()[0].place().file().ends_with("awaited.rs"));
+        assert!(done.errors()[0].location().file().ends_with("awaited.rs"));
     }
 }
 

@@ -43,7 +43,7 @@ fn a_failure_keeps_no_other_handler_from_running() {
     let error = &done.errors()[0];
     assert_eq!(describe(error), "file.saved Some(\"first\") Failed");
     assert_eq!(
-        (error.place().line(), error.place().file()),
+        (error.location().line(), error.location().file()),
         (line, file!())
     );
     // In the message, and so not its source as well.
@@ -320,7 +320,7 @@ fn a_failing_posted_closure_is_reported() {
     let drained = queue.drain();
     let error = &drained.errors()[0];
     assert_eq!(
-        (error.place().line(), error.kind()),
+        (error.location().line(), error.kind()),
         (line, FailureKind::Failed)
     );
 }

@@ -254,7 +254,7 @@ fn a_failure_names_the_topic_of_the_emission_and_the_line_of_the_pattern() {
         (error.topic(), error.label()),
         ("order.placed", Some("audit"))
     );
-    assert_eq!(error.place().line(), line);
+    assert_eq!(error.location().line(), line);
     for topic in [&PLACED, &Topic::new("order.unheld")] {
         assert_eq!(panic_of(|| bus.emit(topic, &13)), "thirteen");
     }

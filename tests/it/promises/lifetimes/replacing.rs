@@ -42,7 +42,7 @@ fn a_replaced_handler_keeps_its_place_and_its_subscription() {
     let done = bus.emit(&TICK, &3);
     let error = &done.errors()[0];
     assert_eq!(
-        (error.label(), error.place().line()),
+        (error.label(), error.location().line()),
         (Some("second"), line)
     );
     assert_eq!(log.take(), ["first 3", "third 3"]);
