@@ -146,7 +146,7 @@ impl<M: Flavour> Recorder<M> {
             false => names,
         };
         panic!(
-            "the recorded topics are not those expected, from location {} on\n  expected: {}\n  recorded: {}",
+            "the recorded topics are not those expected, from place {} on\n  expected: {}\n  recorded: {}",
             same.count(),
             list(topics.join(", ")),
             list(recorded.join(", ")),
