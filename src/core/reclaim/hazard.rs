@@ -352,7 +352,7 @@ impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     fn try_load(&self, level: usize) -> Option<HazardGuard> {
         let mut seen = self.load(Ordering::Acquire);
         loop {
-            if is_state(seen) || cfg!(feature = "lock-reads") {
+            if is_state(seen) || cfg!(slotcast_lock_reads) {
                 return None;
             }
             let slots = match slots() {
