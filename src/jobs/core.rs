@@ -11,9 +11,7 @@ use std::time::Instant;
 use super::context::JobContext;
 use super::error::{JobError, Outcome};
 use super::host::{self, CallSite};
-use crate::core::primitives::sync::{
-    AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, planted,
-};
+use crate::core::primitives::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock};
 use crate::core::primitives::thread::token;
 
 /// Called with the outcome. The one that was added before it hangs on to it.
@@ -129,18 +127,12 @@ impl<T> Core<T> {
 
     /// Calls the callbacks until there are no more, and hands the outcome to whom it belongs.
     fn settle(&self, outcome: Outcome<T>) {
-        let mut looked = false;
         loop {
             let mut state = lock(&self.state);
-            // Planted: what was added while callbacks ran is not looked for.
-            if looked && planted(Fault::Uncalled) {
-                state.callbacks = None;
-            }
             let Some(last) = state.callbacks.take() else {
                 return self.end(state, outcome);
             };
             drop(state);
-            looked = true;
             for callback in in_order(last) {
                 callback.call(&outcome);
             }
@@ -199,9 +191,6 @@ impl<T> Core<T> {
 
     /// The handle is dropped, and takes nothing any more.
     pub(super) fn disown(&self) {
-        if planted(Fault::Undropped) {
-            return;
-        }
         let (outcome, sink) = self.leave_to(OutcomeSink::Nobody);
         if outcome.is_some() {
             host::guarded(self.location, || drop(outcome));
@@ -265,10 +254,6 @@ impl<T> Core<T> {
         }
         // Cloned outside of the lock, and what was there is dropped outside of it: user code.
         let new = waker.clone();
-        if planted(Fault::Unlistened) {
-            _ = std::mem::replace(&mut lock(&self.state).sink, OutcomeSink::Waker(new));
-            return Poll::Pending;
-        }
         let (outcome, waker) = self.leave_to(OutcomeSink::Waker(new));
         // A panic in its `Drop` must not take the outcome with it.
         host::guarded(self.location, || drop(waker));

@@ -10,7 +10,7 @@ use super::backlog::{Backlog, Item, Runnable};
 use super::error::{JobError, SubmitErrorKind};
 use super::host::{self, CallSite};
 use crate::core::primitives::sync::{
-    AtomicUsize, Condvar, Fault, Mutex, MutexGuard, Ordering, lock, per_thread, planted, thread,
+    AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, per_thread, thread,
 };
 
 /// How many jobs run on top of each other on one thread, each because the one below waits for it.
@@ -226,7 +226,7 @@ impl Pool {
         }
         state.backlog.push(item);
         self.filled.store(1, Ordering::Relaxed);
-        let wakes = state.idle > 0 && !planted(Fault::Unemployed);
+        let wakes = state.idle > 0;
         if wakes {
             state.idle -= 1;
             state.woken += 1;

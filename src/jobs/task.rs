@@ -8,7 +8,7 @@ use super::core::{Core, outcome_of};
 use super::error::JobError;
 use super::host;
 use super::pool::{self, BlockingGuard, Pool};
-use crate::core::primitives::sync::{Fault, Mutex, lock, planted};
+use crate::core::primitives::sync::{Mutex, lock};
 
 /// A job without its type: for handles without a value.
 pub(super) trait Control: Send + Sync {
@@ -120,7 +120,7 @@ where
     fn cancel(&self) -> bool {
         self.core.context.tell();
         let work = self.claim();
-        if work.is_none() && !planted(Fault::Unclaimed) {
+        if work.is_none() {
             return false;
         }
         if let Some(pool) = self.pool() {

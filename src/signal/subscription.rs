@@ -11,7 +11,7 @@ use crate::core::handler::replace::{
 };
 use crate::core::mode::{Mode, Shared, SyncBound};
 use crate::core::primitives::parking;
-use crate::core::primitives::sync::{Fault, Word, planted};
+use crate::core::primitives::sync::Word;
 use crate::core::reclaim::hazard::is_inside;
 use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
 use crate::outcome::Outcome;
@@ -368,9 +368,7 @@ impl Subscription<Shared> {
         if gone() {
             return Ok(());
         }
-        if !planted(Fault::Unawaited) {
-            head.state.or(state::AWAITED);
-        }
+        head.state.or(state::AWAITED);
         if parking::park_until(gone, deadline) {
             Ok(())
         } else {

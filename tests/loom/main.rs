@@ -4,8 +4,8 @@
 //! RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --test loom
 //! ```
 //!
-//! Each model names the planted faults that make it fail: with `SLOTCAST_PLANTED=Unpaid`, say, in the
-//! environment. The code under test is the crate's own, with loom's atomics, locks and thread-locals.
+//! Each model names the planted faults of `tests/faults.txt` that make it fail: `.ci/faults Unpaid`, say,
+//! plants that one. The code under test is the crate's own, with loom's atomics, locks and thread-locals.
 
 #![cfg(loom)]
 

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use crate::core::emission::gathered;
 use crate::core::handler::entry::{Anchor, Draft, DropInParts, Entity, Entry, Handler};
-use crate::core::primitives::sync::{Fault, Lock, planted};
+use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::settings::failure_source::{drop_event, guarded};
 use crate::core::settings::signal_info::SignalInfo;
@@ -75,11 +75,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retain
     ) {
         // SAFETY: the caller says so.
         let retained = unsafe { self.captures() };
-        let too_early = planted(Fault::Unlocked).then(&mut *insert);
-        let (handler, events) = retained.kept.with(|kept| {
-            let handler = too_early.unwrap_or_else(insert);
-            (handler, kept.events.clone())
-        });
+        let (handler, events) = retained.kept.with(|kept| (insert(), kept.events.clone()));
         let inside = handler.as_ref().map_or(0, |it| it.entry().address());
         let scope_guard = thread::enter_scope(ActiveScope {
             inside,

@@ -8,7 +8,7 @@ use crate::core::handler::erased::code;
 use crate::core::handler::failures;
 use crate::core::handler::handler_fn::Callee;
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::sync::{Fault, Lock, Word, planted};
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::outcome::Outcome;
 
@@ -56,9 +56,7 @@ impl<M: Primitives, F> Exclusive<M, F> {
                 state if state & state::CANCELLED != 0 => return Err(Code::Skipped),
                 _ => {}
             }
-            if !planted(Fault::Unowned) {
-                self.owner.set(own_entry);
-            }
+            self.owner.set(own_entry);
             let _turn = OwnerGuard(&self.owner);
             Ok(call(closure, cx.context))
         });

@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::time::Instant;
 
 use crate::core::failure::report::Report;
-use crate::core::primitives::sync::{Fault, Lock, Word, planted};
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::lanes::{Batch, QueueFlavour};
@@ -322,7 +322,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     fn rest(&self, inbox: &Inbox<M, C>) -> DrainEnd {
         let remaining = self.there(inbox);
-        let wake = remaining > 0 && inbox.has_waiters() && !planted(Fault::Unwoken);
+        let wake = remaining > 0 && inbox.has_waiters();
         DrainEnd { remaining, wake }
     }
 }

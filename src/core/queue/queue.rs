@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::core::failure::log::log;
 use crate::core::failure::trace::Link;
-use crate::core::primitives::sync::{Fault, Lock, Word, planted};
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::delayed::{DelayQueue, TimerKey};
@@ -437,11 +437,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             inbox.set_limit();
             inbox.wakers.take()
         });
-        if !planted(Fault::Untolled) {
-            M::notify_all(&self.condvar);
-            M::notify_all(&self.room);
-            self.wake_all(wakers);
-        }
+        M::notify_all(&self.condvar);
+        M::notify_all(&self.room);
+        self.wake_all(wakers);
     }
 
     /// Drops what waits; how many events. What a drain on another thread has begun to deliver does

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::{Fault, Lock, planted};
+use crate::core::primitives::sync::Lock;
 use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::{Inbox, Queue};
 use crate::core::queue::wakers::{WakerKey, Woken};
@@ -45,10 +45,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     #[cold]
     pub(super) fn notify_ready(&self) {
         let (wake, wakers, waiting) = self.inbox.with(|inbox| {
-            let wakers = match planted(Fault::Unheard) {
-                true => Woken::new(),
-                false => inbox.wakers.take(),
-            };
+            let wakers = inbox.wakers.take();
             (inbox.wake.clone(), wakers, inbox.waiting > 0)
         });
         if waiting {

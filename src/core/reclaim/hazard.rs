@@ -24,7 +24,7 @@ use std::ptr::{self, NonNull};
 
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{
-    AtomicPtr, Fault, Ordering, RwLock, Word, global, model_fence, per_thread, planted,
+    AtomicPtr, Ordering, RwLock, Word, global, model_fence, per_thread,
 };
 use crate::core::primitives::thread::{self, ActiveScope};
 
@@ -324,11 +324,7 @@ fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
             marked(header.as_ptr()),
             Ordering::AcqRel,
             // What the reader did comes before what the writer does with the captures.
-            if planted(Fault::Unacquired) {
-                Ordering::Relaxed
-            } else {
-                Ordering::Acquire
-            },
+            Ordering::Acquire,
         );
         if swapped.is_err() {
             // The reader left meanwhile. Not the last count: the publication's is still there.
@@ -365,12 +361,8 @@ impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
                 "a level has one pin"
             );
             // A swap and not a store, because it is a full barrier at half the price.
-            if planted(Fault::Unfenced) {
-                slot.0.store(seen, Ordering::Relaxed);
-            } else {
-                slot.0.swap(seen, Ordering::SeqCst);
-                model_fence();
-            }
+            slot.0.swap(seen, Ordering::SeqCst);
+            model_fence();
             let again = self.load(Ordering::SeqCst);
             if again == seen {
                 let header = NonNull::new(again)?;
@@ -407,9 +399,7 @@ impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
         }
         let old = current(self.swap(from_state(to), Ordering::SeqCst)).ok()?;
         model_fence();
-        if !planted(Fault::Unpaid) {
-            pay_debts(old);
-        }
+        pay_debts(old);
         Some(old)
     }
 }

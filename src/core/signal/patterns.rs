@@ -1,7 +1,7 @@
 //! Patterns: the handlers of one, and the topics that take them in.
 
 use crate::core::handler::entry::Handler;
-use crate::core::primitives::sync::{Fault, Lock, planted};
+use crate::core::primitives::sync::Lock;
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{PatternSignal, Signal};
@@ -56,7 +56,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 
     /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
     pub(super) fn invalidate_topics(&self) {
-        if let (Some(registry), false) = (self.pattern_registry(), planted(Fault::Unrenewed)) {
+        if let Some(registry) = self.pattern_registry() {
             registry.invalidate(&self.info);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::core::handler::entry::{Anchor, Handle, Handler, state};
 use crate::core::handler::owner::Owner;
-use crate::core::primitives::sync::{Fault, Lock, Word, planted};
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{HandlerRoster, Signal};
@@ -58,9 +58,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let made = make(entry)?;
             let old = std::mem::replace(entry, made);
             let word = &old.head().state;
-            if !planted(Fault::Unreplaced) {
-                word.or(state::REPLACED);
-            }
+            word.or(state::REPLACED);
             if old.head().has(state::WEAK) {
                 // Its target matters no more. Set once, and cleared under the lock.
                 word.sub(state::WEAK);

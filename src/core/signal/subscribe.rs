@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::core::handler::entry::{Anchor, Draft, Entity, Entry, Extra, Handle, state};
 use crate::core::handler::handler_fn::{Callee, Captures, Filter, Link, Subscribed};
-use crate::core::primitives::sync::{Fault, Lock, Word, planted};
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{SEQUENCE, Signal};
@@ -107,12 +107,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 let Some(entry) = entry else {
                     unreachable!("a slotmap calls the closure once")
                 };
-                let old = if planted(Fault::Unpublished) {
-                    None
-                } else {
-                    this.published.take(SnapshotState::Stale)
-                };
-                Some((entry, old))
+                Some((entry, this.published.take(SnapshotState::Stale)))
             })
         };
         let mut inserted = insert(false);
@@ -132,7 +127,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         };
         // Outside of the lock, like every release: it may run user code.
         drop(old);
-        if let (Some(registry), false) = (this.pattern_registry(), planted(Fault::Unattached)) {
+        if let Some(registry) = this.pattern_registry() {
             registry.attach(&this.info);
         }
         this.tell_watchers();

@@ -10,7 +10,7 @@ use crate::core::handler::entry::{Anchor, Code, Control, Entity, Head, Round, st
 use crate::core::handler::handler_fn::{Callee, Filter, Subscribed, remove};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::{Fault, Lock, planted};
+use crate::core::primitives::sync::Lock;
 use crate::core::waiting::waiter::{self, PendingWake, Waiter};
 
 /// A place for one value, and who waits for it.
@@ -147,9 +147,7 @@ where
     }
 
     fn on_removed(&self, state: &Oneshot<M, T>, head: &Head<M>) {
-        if !planted(Fault::Unended) {
-            state.end().wake_guarded(&state.condvar, head);
-        }
+        state.end().wake_guarded(&state.condvar, head);
     }
 }
 

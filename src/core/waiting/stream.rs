@@ -16,7 +16,7 @@ use crate::core::handler::entry::{Code, Head, Round};
 use crate::core::handler::failures;
 use crate::core::handler::handler_fn::Callee;
 use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::{Fault, Lock, Ordering, Word, fence, planted};
+use crate::core::primitives::sync::{Lock, Ordering, Word, fence};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::waiting::waiter::{self, PendingWake, Waiter};
@@ -164,7 +164,7 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
                         self.blocked.add(1);
                         // Either this thread sees what was taken, or the stream that it waits.
                         fence(Ordering::SeqCst);
-                        if self.is_full(state) || planted(Fault::Unlooked) {
+                        if self.is_full(state) {
                             blocked = true;
                             return ControlFlow::Continue(None);
                         }
@@ -194,7 +194,7 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
     /// Takes out the oldest, unless the stream has made room meanwhile.
     fn oldest(&self, state: &mut State<T>) -> Option<Numbered<T>> {
         self.outbox.0.with(|outbox| {
-            if !self.is_full(state) && !planted(Fault::Unlooked) {
+            if !self.is_full(state) {
                 return None;
             }
             let oldest = outbox.pop_front().or_else(|| state.inbox.pop_front())?;
@@ -244,7 +244,7 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
             return;
         }
         fence(Ordering::SeqCst);
-        if self.blocked.get() > 0 && !planted(Fault::Roomless) {
+        if self.blocked.get() > 0 {
             // Who has just begun to wait does so with the lock, and hears the bell when it has let go.
             self.state.0.with(|_| ());
             M::notify_all(&self.room);
@@ -396,9 +396,7 @@ where
     }
 
     fn on_removed(&self, (): &(), head: &Head<M>) {
-        if !planted(Fault::Unended) {
-            self.buffer.end().wake_guarded(&self.buffer.condvar, head);
-        }
+        self.buffer.end().wake_guarded(&self.buffer.condvar, head);
     }
 }
 
@@ -406,8 +404,6 @@ impl<M: Primitives, T, F> Drop for StreamHandler<M, T, F> {
     fn drop(&mut self) {
         // Its limit has removed it, or the signal refused it. A panic of the waker is caught where
         // captures are dropped.
-        if !planted(Fault::Unended) {
-            self.buffer.end().wake::<M>(&self.buffer.condvar);
-        }
+        self.buffer.end().wake::<M>(&self.buffer.condvar);
     }
 }

@@ -10,7 +10,7 @@ use crate::core::failure::panics::catch;
 use crate::core::handler::entry::Head;
 use crate::core::handler::failures;
 use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::{Fault, Lock, planted};
+use crate::core::primitives::sync::Lock;
 
 /// Stands beside what is waited for, under the same lock.
 #[derive(Default)]
@@ -28,13 +28,10 @@ pub(crate) struct PendingWake(Waiter);
 impl Waiter {
     /// There is something, or nothing comes any more.
     pub(crate) fn take(&mut self) -> PendingWake {
-        match planted(Fault::Untold) {
-            true => PendingWake::default(),
-            false => PendingWake(Waiter {
-                waker: self.waker.take(),
-                parked: self.parked,
-            }),
-        }
+        PendingWake(Waiter {
+            waker: self.waker.take(),
+            parked: self.parked,
+        })
     }
 
     /// Nobody waits any more. What comes back is to be dropped once the lock is released.
@@ -80,9 +77,6 @@ pub(crate) fn poll<S, R>(
             return (Poll::Ready(found), None);
         }
         let registered = &mut waiter(state).waker;
-        if registered.is_some() && planted(Fault::Unchanged) {
-            return (Poll::Pending, None);
-        }
         (Poll::Pending, std::mem::replace(registered, new.take()))
     });
     drop((old, new));
