@@ -1,5 +1,5 @@
-//! Atomics, locks and thread-locals, by way of one module, so that a model checker can stand in
-//! for them. Nothing here knows what a handler is.
+//! Atomics, locks, thread-locals and process-wide values: the only way to them, so that the model
+//! checker can replace them.
 
 use std::cell::{Cell, RefCell};
 
@@ -19,7 +19,7 @@ pub(crate) use loom::thread;
 #[cfg(all(not(loom), feature = "jobs"))]
 pub(crate) use std::thread;
 
-/// A process-wide value: once for the process, or once for each execution of a model.
+/// A process-wide value: one per process, or one per execution of a model.
 #[cfg(not(loom))]
 macro_rules! global {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
@@ -34,7 +34,7 @@ macro_rules! global {
     };
 }
 
-/// A thread's value that needs no destructor, and so can be used inside those of others.
+/// A thread-local without a destructor, usable inside the destructors of others.
 #[cfg(not(loom))]
 macro_rules! per_thread {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
@@ -49,71 +49,72 @@ macro_rules! per_thread {
 }
 pub(crate) use {global, per_thread};
 
-/// A full fence for the model checker, which takes sequentially consistent accesses for weaker
-/// ones. Outside of a model the accesses on both sides of it are what orders them.
+/// A full fence for the model checker, which treats sequentially consistent accesses as weaker
+/// ones. Outside of a model the accesses on both sides of it provide the ordering.
 #[inline(always)]
 pub(crate) fn model_fence() {
     #[cfg(loom)]
+    // SeqCst; pairs with the other calls of this function.
     fence(Ordering::SeqCst);
 }
 
-/// Faults that are planted in the models, to see them turn red.
+/// Faults planted in the models, to check that the models detect them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// A reader announces its snapshot without the barrier.
     Unfenced,
-    /// A writer does not look for readers.
+    /// A writer does not check for readers.
     Unpaid,
-    /// A writer that finds a reader gone does not see what it did before.
+    /// A writer that finds that a reader has left does not see what the reader did before.
     Unacquired,
     /// A subscription does not mark the snapshot stale.
     Unpublished,
-    /// A waiting cancel does not say that it waits.
+    /// A waiting cancel does not register as a waiter.
     Unawaited,
-    /// A drain that leaves something behind does not wake.
+    /// A drain that leaves events in the queue does not wake.
     Unwoken,
-    /// Closing a queue does not ring for those who run it.
+    /// Closing a queue does not notify the threads that run it.
     Untolled,
-    /// A pattern that loses a handler does not tell its topics.
+    /// A pattern that loses a handler does not invalidate its topics.
     Unrenewed,
-    /// A new pattern does not tell the topics that exist.
+    /// A new pattern is not attached to the topics that exist.
     Unattached,
-    /// What is kept is looked at before the handler is inserted, and not in the same moment.
+    /// Retained events are read before the handler is inserted, not in the same critical section.
     Unlocked,
-    /// What comes into an empty queue does not wake the futures that wait for it.
+    /// An event for an empty queue does not wake the futures that wait for it.
     Unheard,
-    /// A drain does not ring for those who wait for room.
+    /// A drain does not notify the threads that wait for capacity.
     Roomless,
-    /// Whoever is about to wait for room in a stream, or to make some, does not look again.
+    /// A thread about to wait for capacity in a stream, or to free some, does not check again.
     Unlooked,
-    /// A turn does not say whose it is.
+    /// Exclusive access to a handler does not record its owner.
     Unowned,
-    /// A handler that was replaced is not marked so.
+    /// A replaced handler is not marked as such.
     Unreplaced,
-    /// A callback that is added while a job's others run is not looked for.
+    /// A callback added while a job's other callbacks run is not found.
     #[cfg(feature = "jobs")]
     Uncalled,
-    /// A job that runs is completed by whoever cancels it.
+    /// A running job is completed by the thread that cancels it.
     #[cfg(feature = "jobs")]
     Unclaimed,
-    /// A job is not told that nobody takes its outcome.
+    /// A job is not notified that its outcome will not be taken.
     #[cfg(feature = "jobs")]
     Undropped,
-    /// A job's waker is replaced without another look at the outcome.
+    /// A job's waker is replaced without checking the outcome again.
     #[cfg(feature = "jobs")]
     Unlistened,
-    /// A pool does not wake a thread for what is submitted.
+    /// A pool does not wake a thread for a submitted job.
     #[cfg(feature = "jobs")]
     Unemployed,
-    /// What comes for a future or a stream does not wake it.
+    /// An event for a future or a stream does not wake it.
     Untold,
-    /// A handler that was removed does not tell whoever waits for it.
+    /// A removed handler does not notify its waiter.
     Unended,
-    /// A task that polls with another waker is woken by the one before.
+    /// A task that polls with a new waker is woken by the previous one.
     Unchanged,
 }
 
-/// Whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.
+/// Returns whether a fault is planted: by its name in `SLOTCAST_PLANTED`, in models only.
 #[cfg(loom)]
 pub(crate) fn planted(fault: Fault) -> bool {
     static NAME: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
@@ -127,8 +128,8 @@ pub(crate) const fn planted(_: Fault) -> bool {
     false
 }
 
-/// Locks, and takes no notice of a panic that an earlier holder met: nothing here runs user code
-/// under a lock, so no invariant can have been left half done.
+/// Locks a mutex and ignores poisoning: no user code runs under a lock, so a panic cannot have left an
+/// invariant broken.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
@@ -140,28 +141,33 @@ pub trait Word: 'static {
     fn new(value: usize) -> Self;
     fn get(&self) -> usize;
     fn set(&self, value: usize);
-    /// Adds and returns what was there before.
+    /// Adds and returns the previous value.
     fn add(&self, n: usize) -> usize;
-    /// Subtracts and returns what was there before.
+    /// Subtracts and returns the previous value.
     fn sub(&self, n: usize) -> usize;
-    /// Sets bits and returns what was there before.
+    /// Sets bits and returns the previous value.
     fn or(&self, bits: usize) -> usize;
-    /// Replaces the value and returns what was there before.
+    /// Replaces the value and returns the previous one.
     fn swap(&self, value: usize) -> usize;
-    /// Applies `f` until it sticks; the value before, or `None` if `f` gave none.
+    /// Replaces the value with what `f` returns for it. Returns the previous value, or `None` if `f`
+    /// returned `None`. The atomic calls `f` again where another thread came first.
     fn update(&self, f: impl Fn(usize) -> Option<usize>) -> Option<usize>;
 }
 
+/// Each load acquires and each store releases, so every access that reads the value of another one
+/// pairs with it.
 impl Word for AtomicUsize {
     fn new(value: usize) -> Self {
         AtomicUsize::new(value)
     }
     #[inline(always)]
     fn get(&self) -> usize {
+        // Acquire; pairs with the Release in all methods that write.
         self.load(Ordering::Acquire)
     }
     #[inline(always)]
     fn set(&self, value: usize) {
+        // Release; pairs with the Acquire in all methods that read.
         self.store(value, Ordering::Release);
     }
     #[inline(always)]
@@ -223,11 +229,11 @@ impl Word for Cell<usize> {
     }
 }
 
-/// Exclusive access for the length of a closure: a mutex, or a borrow flag.
+/// Exclusive access while a closure runs: a mutex, or a borrow flag.
 pub trait Lock<T> {
     fn new(value: T) -> Self;
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
-    /// Like `with`, but gives up where the lock is taken, by this thread or another.
+    /// Like `with`, but returns `None` if the lock is taken, by this thread or another.
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 
