@@ -35,7 +35,7 @@ pub enum Panics {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The event is returned in [`DeferError::Full`].
+    /// The event is returned in [`DeferError::Full`](crate::DeferError::Full).
     Reject,
     /// The event that has waited longest, of any topic, is dropped and counted. An event whose delivery has
     /// begun does not wait any more.
@@ -46,8 +46,9 @@ pub enum Overflow {
     /// thread could free any.
     ///
     /// A drain frees capacity when it begins to deliver an event. On the thread that drains the queue the
-    /// event is returned in [`DeferError::Inside`] instead. A thread that fills its own queue before it
-    /// drains it waits for ever, and so do two threads whose handlers wait for capacity in each other's
-    /// queue: [`defer_timeout`](crate::flavour::Queue::defer_timeout) bounds the wait.
+    /// event is returned in [`DeferError::Inside`](crate::DeferError::Inside) instead. A thread that fills
+    /// its own queue before it drains it waits for ever, and so do two threads whose handlers wait for
+    /// capacity in each other's queue: [`defer_timeout`](crate::flavour::Queue::defer_timeout) bounds the
+    /// wait.
     Block,
 }
