@@ -16,6 +16,10 @@
 //! 10. `bus`: a registry and a queue.
 
 #![allow(
+    clippy::module_inception,
+    reason = "the main file of a folder has the folder's name"
+)]
+#![allow(
     missing_debug_implementations,
     reason = "nothing in here can be named from outside"
 )]
