@@ -1,10 +1,57 @@
-//! Every public error, apart from the failures of handlers and from those of jobs.
+//! The public errors, except for the failures of handlers and the errors of jobs.
 
-use std::error::Error;
-use std::fmt;
 use std::panic::Location;
 
-/// Why a name is not a topic's name.
+/// Implements the common part of an error that hands back the value of a refused call: `kind`, the
+/// conversion into the value, `Debug` (which needs no `Debug` of the value), `Display` and `Error`.
+///
+/// Takes the error with its variants, each of which has the value and a namesake in the kind, and the
+/// signatures of the two methods.
+macro_rules! hands_back {
+    (
+        impl<$Value:ident> $Error:ident<$_Value:ident>: $($Variant:ident)|+ {
+            $(#[$kind_doc:meta])*
+            pub fn kind(&self) -> $Kind:ident;
+            $(#[$into_doc:meta])*
+            pub fn $into_value:ident(self) -> $_Output:ident;
+        }
+    ) => {
+        impl<$Value> $Error<$Value> {
+            $(#[$kind_doc])*
+            pub fn kind(&self) -> $Kind {
+                match self {
+                    $($Error::$Variant(_) => $Kind::$Variant,)+
+                }
+            }
+
+            $(#[$into_doc])*
+            pub fn $into_value(self) -> $Value {
+                match self {
+                    $($Error::$Variant(value))|+ => value,
+                }
+            }
+        }
+
+        impl<$Value> ::std::fmt::Debug for $Error<$Value> {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                write!(f, concat!(stringify!($Error), "::{:?}(..)"), self.kind())
+            }
+        }
+
+        impl<$Value> ::std::fmt::Display for $Error<$Value> {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(&self.kind(), f)
+            }
+        }
+
+        impl<$Value> ::std::error::Error for $Error<$Value> {}
+    };
+}
+#[cfg(feature = "jobs")]
+#[allow(unused_imports, reason = "used by the errors of jobs")]
+pub(crate) use hands_back;
+
+/// Why a text is not a topic name.
 ///
 /// # Examples
 ///
@@ -21,11 +68,12 @@ pub struct TopicError {
     pub(crate) problem: Problem,
 }
 
+/// The rest of the message: what is wrong, and at which byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem(pub(crate) String);
 
 impl TopicError {
-    /// The name that was refused; of one that is too long, its beginning.
+    /// The refused name. If it is too long, its beginning.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -53,14 +101,14 @@ pub struct PatternError {
 }
 
 impl PatternError {
-    /// The text that was refused; of one that is too long, its beginning.
+    /// The refused text. If it is too long, its beginning.
     #[must_use]
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 }
 
-/// A topic's name is taken by another payload type.
+/// The name of a topic is in use with another payload type.
 ///
 /// # Examples
 ///
@@ -98,13 +146,13 @@ impl WrongType {
         self.registered
     }
 
-    /// The payload type that was asked for.
+    /// The payload type that was requested.
     #[must_use]
     pub fn requested(&self) -> &'static str {
         self.requested
     }
 
-    /// Where the topic was used first.
+    /// The line that used the topic first.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.location
@@ -113,8 +161,8 @@ impl WrongType {
 
 /// An event that could not be deferred, handed back.
 ///
-/// A `Box<dyn Error + Send + Sync>` can be made of it if the event is `Sync`; for others
-/// `.map_err(|error| error.kind())?`, which is an error, too.
+/// It converts into a `Box<dyn Error + Send + Sync>` if the event is `Send` and `Sync`. For other events
+/// there is `.map_err(|error| error.kind())?`: the kind is an error, too.
 ///
 /// # Examples
 ///
@@ -128,88 +176,50 @@ impl WrongType {
 /// ```
 #[non_exhaustive]
 pub enum DeferError<E> {
-    /// The signal belongs to no bus, and so has no queue: use [`Queue::defer`](crate::Queue).
+    /// The signal does not belong to a bus, and so has no queue: use [`Queue::defer`](crate::Queue).
     NoQueue(E),
     /// The queue or the signal was closed.
     Closed(E),
-    /// The queue is full, and set to [`Overflow::Reject`](crate::Overflow); or as many events as it
-    /// has capacity are delayed.
+    /// The queue is full and set to [`Overflow::Reject`](crate::Overflow), or as many events are delayed as
+    /// its capacity.
     Full(E),
-    /// The queue is full, and this thread is inside a drain of it: to wait for room would never end.
+    /// The queue is full, and this thread is inside a drain of it: waiting for capacity would never end.
     Inside(E),
     /// The queue was full until the time was up.
     TimedOut(E),
 }
 
 /// Why an event could not be deferred, without the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeferErrorKind {
     /// The signal belongs to no bus.
+    #[error("signal has no queue: it was not made by a bus")]
     NoQueue,
     /// The queue or the signal was closed.
+    #[error("queue or signal is closed")]
     Closed,
     /// The queue is full.
+    #[error("queue is full")]
     Full,
     /// The queue is full, and this thread is inside a drain of it.
+    #[error("queue is full: this thread is inside a drain of it")]
     Inside,
     /// The queue was full until the time was up.
+    #[error("queue was full until the time was up")]
     TimedOut,
 }
 
-impl fmt::Display for DeferErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DeferErrorKind::NoQueue => "signal has no queue: it was not made by a bus",
-            DeferErrorKind::Closed => "queue or signal is closed",
-            DeferErrorKind::Full => "queue is full",
-            DeferErrorKind::Inside => "queue is full: this thread is inside a drain of it",
-            DeferErrorKind::TimedOut => "queue was full until the time was up",
-        })
+hands_back! {
+    impl<E> DeferError<E>: NoQueue | Closed | Full | Inside | TimedOut {
+        /// Why it could not be deferred.
+        pub fn kind(&self) -> DeferErrorKind;
+        /// The event.
+        pub fn into_event(self) -> E;
     }
 }
 
-impl Error for DeferErrorKind {}
-
-impl<E> DeferError<E> {
-    /// Why it could not be deferred.
-    pub fn kind(&self) -> DeferErrorKind {
-        match self {
-            DeferError::NoQueue(_) => DeferErrorKind::NoQueue,
-            DeferError::Closed(_) => DeferErrorKind::Closed,
-            DeferError::Full(_) => DeferErrorKind::Full,
-            DeferError::Inside(_) => DeferErrorKind::Inside,
-            DeferError::TimedOut(_) => DeferErrorKind::TimedOut,
-        }
-    }
-
-    /// The event.
-    pub fn into_event(self) -> E {
-        match self {
-            DeferError::NoQueue(event)
-            | DeferError::Closed(event)
-            | DeferError::Full(event)
-            | DeferError::Inside(event)
-            | DeferError::TimedOut(event) => event,
-        }
-    }
-}
-
-impl<E> fmt::Debug for DeferError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DeferError::{:?}(..)", self.kind())
-    }
-}
-
-impl<E> fmt::Display for DeferError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind().fmt(f)
-    }
-}
-
-impl<E> Error for DeferError<E> {}
-
-/// Why a cancel did not wait to the end. The handler is cancelled all the same.
+/// Why a cancel stopped waiting, or did not wait. The handler is cancelled nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -217,12 +227,12 @@ pub enum WaitError {
     /// for it would never end.
     #[error("cancelled without waiting: this thread is inside an emission of the handler")]
     Inside,
-    /// The time was up first.
+    /// The timeout elapsed first.
     #[error("cancelled, but the handler was still in use when the time was up")]
     TimedOut,
 }
 
-/// A handler that could not take the place of another, handed back.
+/// A handler that could not replace another one, handed back.
 ///
 /// # Examples
 ///
@@ -238,38 +248,38 @@ pub enum WaitError {
 /// ```
 #[non_exhaustive]
 pub enum ReplaceError<F> {
-    /// The subscription is not active any more, so there is no place to take.
+    /// The subscription is not active any more, so there is no handler to replace.
     Inactive(F),
-    /// The subscribed handler takes another event, or another context.
+    /// The subscribed handler takes another event type, or another context type.
     WrongType(F),
-    /// The handler was subscribed by `on_queue`, and calls of it may wait: cancel it and subscribe
-    /// anew.
+    /// The handler was subscribed by `on_queue`, and calls of it may be waiting: cancel it and subscribe
+    /// again.
     Queued(F),
 }
 
-/// Why a handler could not take the place of another, without the handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why a handler could not replace another one, without the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplaceErrorKind {
     /// The subscription is not active any more.
+    #[error("subscription is not active any more")]
     Inactive,
-    /// The subscribed handler takes another event, or another context.
+    /// The subscribed handler takes another event type, or another context type.
+    #[error("subscribed handler takes another event or context")]
     WrongType,
     /// The handler was subscribed by `on_queue`.
+    #[error("subscribed handler runs where a queue is drained")]
     Queued,
 }
 
-impl fmt::Display for ReplaceErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ReplaceErrorKind::Inactive => "subscription is not active any more",
-            ReplaceErrorKind::WrongType => "subscribed handler takes another event or context",
-            ReplaceErrorKind::Queued => "subscribed handler runs where a queue is drained",
-        })
+hands_back! {
+    impl<F> ReplaceError<F>: Inactive | WrongType | Queued {
+        /// Why it could not replace the other one.
+        pub fn kind(&self) -> ReplaceErrorKind;
+        /// The handler.
+        pub fn into_handler(self) -> F;
     }
 }
-
-impl Error for ReplaceErrorKind {}
 
 impl<F> ReplaceError<F> {
     pub(crate) fn new(kind: ReplaceErrorKind, handler: F) -> Self {
@@ -279,42 +289,9 @@ impl<F> ReplaceError<F> {
             ReplaceErrorKind::Queued => ReplaceError::Queued(handler),
         }
     }
-
-    /// Why it could not.
-    pub fn kind(&self) -> ReplaceErrorKind {
-        match self {
-            ReplaceError::Inactive(_) => ReplaceErrorKind::Inactive,
-            ReplaceError::WrongType(_) => ReplaceErrorKind::WrongType,
-            ReplaceError::Queued(_) => ReplaceErrorKind::Queued,
-        }
-    }
-
-    /// The handler.
-    pub fn into_handler(self) -> F {
-        match self {
-            ReplaceError::Inactive(handler)
-            | ReplaceError::WrongType(handler)
-            | ReplaceError::Queued(handler) => handler,
-        }
-    }
 }
 
-impl<F> fmt::Debug for ReplaceError<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ReplaceError::{:?}(..)", self.kind())
-    }
-}
-
-impl<F> fmt::Display for ReplaceError<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind().fmt(f)
-    }
-}
-
-impl<F> Error for ReplaceError<F> {}
-
-/// Nothing comes any more: the signal that was waited for was closed or cleared, or its last handle
-/// has gone.
+/// There will be no more events: the signal was closed or cleared, or its last handle was dropped.
 ///
 /// # Examples
 ///
@@ -328,8 +305,8 @@ impl<F> Error for ReplaceError<F> {}
 #[non_exhaustive]
 pub struct Closed;
 
-/// Events were lost before the next one that a stream yields: overflow dropped them, or they could
-/// not be cloned.
+/// Events were lost before the next one that a stream yields: they were dropped by overflow, or could not
+/// be cloned.
 ///
 /// # Examples
 ///
@@ -348,28 +325,28 @@ pub struct Closed;
 pub struct Lagged(pub(crate) usize);
 
 impl Lagged {
-    /// How many events, in this place.
+    /// The number of events that were lost here.
     #[must_use]
     pub fn lost(&self) -> usize {
         self.0
     }
 }
 
-/// A stream that is set to [`Overflow::Reject`](crate::Overflow) had no room for an event: what the
-/// failure of its handler carries.
+/// A full stream that is set to [`Overflow::Reject`](crate::Overflow) did not accept an event. This is the
+/// error in the failure of its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("stream is full ({0} events)")]
 pub struct StreamFull(pub(crate) usize);
 
 impl StreamFull {
-    /// How many events wait in the stream, which is its capacity.
+    /// The number of events that wait in the stream, which is its capacity.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0
     }
 }
 
-/// Nothing came until the time was up.
+/// No event came before the timeout elapsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("nothing came until the time was up")]
 #[non_exhaustive]

@@ -1,8 +1,8 @@
-//! Whatever runs work elsewhere.
+//! Executors: where tasks run.
 
-/// Runs tasks, on threads of its own or wherever it likes: a pool, a runtime, a closure.
+/// Runs tasks, on threads of its own or elsewhere: a pool, a runtime, a closure.
 ///
-/// Every `Fn(Box<dyn FnOnce() + Send>)` is one, so that a pool or a runtime is one line:
+/// Every `Fn(Box<dyn FnOnce() + Send>)` is an executor, so that a pool or a runtime takes one line:
 ///
 /// ```
 /// use slotcast::Executor;
@@ -15,11 +15,11 @@
 /// assert_eq!(done.recv(), Ok(7));
 /// ```
 ///
-/// To run a task is to call it, once. A task that is dropped instead is refused: whoever waits for
-/// it is told that it was abandoned, so an executor that is full or shut down just drops it. Tasks
-/// do not unwind. An executor may call the task before it returns.
+/// An executor runs a task by calling it, once. A task that is dropped instead is refused: its waiter is
+/// notified that it was abandoned, so an executor that is full or shut down just drops it. Tasks do not
+/// unwind. An executor may call the task before it returns.
 pub trait Executor: Send + Sync + 'static {
-    /// Runs `task` as soon as may be, or drops it.
+    /// Runs `task` as soon as possible, or drops it.
     fn execute(&self, task: Box<dyn FnOnce() + Send>);
 }
 

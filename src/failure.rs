@@ -1,15 +1,16 @@
-//! What failed in an emission or a drain: how, and where that was subscribed.
+//! The failures of an emission or a drain: how each failed, and where its handler was subscribed.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 
+#[cfg(feature = "jobs")]
 use crate::error::DeferErrorKind;
 use crate::outcome::BoxError;
 
-/// A line of the user's code.
-pub(crate) type CallSite = &'static std::panic::Location<'static>;
+/// A line of user code.
+pub(crate) type CallSite = &'static Location<'static>;
 
 /// How a handler, or the delivery to it, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,24 +18,24 @@ pub(crate) type CallSite = &'static std::panic::Location<'static>;
 pub enum FailureKind {
     /// It returned an `Err`, which is the [`source`](Error::source).
     Failed,
-    /// It panicked, or its filter, or the `Drop` of what it captured.
+    /// It panicked, or its filter did, or the `Drop` of its captures.
     Panicked,
-    /// The emission was refused: too many are nested in each other on this thread.
+    /// The emission was refused: too many are nested on this thread.
     TooDeep,
     /// The drain was refused: this thread is inside another one.
     NestedDrain,
-    /// A queue went away with events inside, or did not take the outcome of a job. An `on_queue`
-    /// handler whose queue is full, closed or gone has [`Failed`](Self::Failed).
+    /// A queue was dropped with events inside, or did not accept the outcome of a job. An `on_queue`
+    /// handler whose queue is full, closed or dropped has [`Failed`](Self::Failed).
     Undelivered,
-    /// A handler subscribed by `on_mut` was entered again from its own call, and not called.
+    /// A handler subscribed by `on_mut` was not called, because its own call is running on this thread.
     Reentered,
-    /// An async handler was not started: the emission was not awaited, and the bus has no executor.
+    /// An async handler was not started: the emission is not awaited, and the bus has no executor.
     NoExecutor,
-    /// What an async handler had started was dropped by the executor before it ended.
+    /// The future of an async handler was dropped by the executor before it was complete.
     Abandoned,
 }
 
-/// One failure: what failed, how, and where that was subscribed.
+/// One failure: what failed, how, and where it was subscribed.
 ///
 /// # Examples
 ///
@@ -58,16 +59,17 @@ pub struct HandlerError {
     pub(crate) cause: Cause,
 }
 
+/// How it failed, with the data of the message.
 pub(crate) enum Cause {
     Failed(BoxError),
-    /// The panic's message.
+    /// With the panic's message.
     Panicked(String),
-    /// The limit.
+    /// With the limit.
     TooDeep(usize),
     NestedDrain,
-    /// How many events.
+    /// With the number of events.
     Undelivered(usize),
-    /// The outcome of a job.
+    /// Of the outcome of a job.
     #[cfg(feature = "jobs")]
     Unqueued(DeferErrorKind),
     Reentered,
@@ -76,20 +78,20 @@ pub(crate) enum Cause {
 }
 
 impl HandlerError {
-    /// The name of the topic; for a signal without a bus, its payload type.
+    /// The name of the topic. For a signal without a bus, the name of its payload type.
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// The handler's label, if it was given one.
+    /// The handler's label, if it has one.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
-    /// The line that subscribed the handler; where no handler is to blame, the line that emitted,
-    /// drained or made the queue.
+    /// The line that subscribed the handler. If no handler is to blame, the line that emitted, drained or
+    /// created the queue.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.location
@@ -200,14 +202,14 @@ impl fmt::Debug for HandlerError {
 impl Error for HandlerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            // It is in the message already.
+            // The error itself is in the message already.
             Cause::Failed(error) => error.source(),
             _ => None,
         }
     }
 }
 
-/// What failed in an emission or a drain, as one error. There is at least one failure.
+/// The failures of an emission or a drain, as one error. There is at least one.
 #[derive(Debug)]
 pub struct HandlerErrors(pub(crate) Vec<HandlerError>);
 

@@ -1,11 +1,11 @@
-//! What a handler may return.
+//! The return values of handlers.
 
 use std::error::Error;
 
-/// The error that a handler may return: any, boxed. The same in both flavours.
+/// The error of a handler: any error, boxed. The same in both flavours.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// What a closure that uses `?` returns: it names the error, which the compiler cannot guess.
+/// The return type for a closure that uses `?`: it names the error type, which the compiler cannot infer.
 ///
 /// # Examples
 ///
@@ -22,7 +22,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// ```
 pub type HandlerResult = Result<(), BoxError>;
 
-/// Whether an emission goes on to the next handler.
+/// Whether an emission continues with the next handler.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ pub type HandlerResult = Result<(), BoxError>;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Flow {
-    /// Go on. What `()` means, too.
+    /// Continue with the next handler. Returning `()` means the same.
     #[default]
     Continue,
     /// Call no further handler for this event.
@@ -59,7 +59,7 @@ impl<T: sealed::Outcome> Outcome for T {}
 pub(crate) mod sealed {
     use super::{BoxError, Flow};
 
-    // Said here as well: of a `Result` it is what is inside that fails.
+    // Repeated here: for a `Result` the bound that fails is on the value inside.
     #[diagnostic::on_unimplemented(
         message = "a handler cannot return `{Self}`",
         label = "this handler returns `{Self}`",
@@ -68,6 +68,7 @@ pub(crate) mod sealed {
                 goes to `subscribe().on_async(..)`"
     )]
     pub trait Outcome {
+        /// Converts the value into whether to continue, or the error.
         fn settle(self) -> Result<Flow, BoxError>;
     }
 
@@ -85,7 +86,7 @@ pub(crate) mod sealed {
         }
     }
 
-    /// The type `!`, which stable Rust can name only as what such a function returns.
+    /// Names the type `!`, which stable Rust can name only as the return type of a function.
     pub trait Returns {
         type Output;
     }

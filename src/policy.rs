@@ -1,21 +1,21 @@
-//! What is decided once: what becomes of panics, and of events for which there is no room.
+//! Policies: what happens to panics, and to events that exceed the capacity.
 
-/// What becomes of a handler's panic once the other handlers have run.
+/// What happens to a handler's panic once the other handlers have run.
 ///
-/// In either case it is a failure: in [`Emission::errors`](crate::Emission::errors) if there is an
-/// emission to return, and told to the error hook.
+/// In either case it is a failure: it is in [`Emission::errors`](crate::Emission::errors) if the emission
+/// returns, and is passed to the error hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Panics {
-    /// The first panic of an emission, or of a drain, goes on to whoever emitted or drained.
+    /// The first panic of an emission or a drain is resumed in the code that emitted or drained.
     #[default]
     Resume,
-    /// It ends there.
+    /// The panic is not resumed.
     Contain,
 }
 
-/// What becomes of an event that is deferred to a full queue; see
-/// [`Queue::bounded`](crate::flavour::Queue::bounded). For what it means to a stream see
+/// What happens to an event that is deferred to a full queue; see
+/// [`Queue::bounded`](crate::flavour::Queue::bounded). For its meaning in a stream see
 /// [`EventStream`](crate::flavour::EventStream).
 ///
 /// # Examples
@@ -35,19 +35,20 @@ pub enum Panics {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The event is handed back, in [`DeferError::Full`].
+    /// The event is returned in [`DeferError::Full`](crate::DeferError::Full).
     Reject,
-    /// The event that has waited longest, whatever its topic, is dropped to make room, and counted.
-    /// One whose delivery has begun does not wait any more.
+    /// The event that has waited longest, of any topic, is dropped and counted. An event whose delivery has
+    /// begun does not wait any more.
     DropOldest,
-    /// The event is dropped, and counted.
+    /// The event is dropped and counted.
     DropNewest,
-    /// The thread that defers waits for room. In the shared flavour only: in the local one, nobody
-    /// else could make room.
+    /// The thread that defers waits for capacity. In the shared flavour only: in the local one no other
+    /// thread could free any.
     ///
-    /// A drain makes room when it begins to deliver an event. On the thread that drains the queue the
-    /// event is handed back instead, in [`DeferError::Inside`]. A thread that fills its own queue
-    /// before it drains it waits for ever, and so do two whose handlers wait for room in each other's
-    /// queue: [`defer_timeout`](crate::flavour::Queue::defer_timeout) bounds the wait.
+    /// A drain frees capacity when it begins to deliver an event. On the thread that drains the queue the
+    /// event is returned in [`DeferError::Inside`](crate::DeferError::Inside) instead. A thread that fills
+    /// its own queue before it drains it waits for ever, and so do two threads whose handlers wait for
+    /// capacity in each other's queue: [`defer_timeout`](crate::flavour::Queue::defer_timeout) bounds the
+    /// wait.
     Block,
 }

@@ -1,4 +1,21 @@
-//! One bus: a registry of topics and a queue, and their common end.
+//! One bus: a registry of topics and a queue, which are closed together.
+//!
+//! # What it owns
+//!
+//! The registry and the queue of a bus.
+//!
+//! # What it guarantees
+//!
+//! The queue is closed before the registry is, or before the signals are detached.
+//!
+//! # What it does not know
+//!
+//! Names, events and handlers.
+//!
+//! # Decisions
+//!
+//! **Dropping a bus closes its queue and leaves its signals to their handles.** A `Signal` with a handle
+//! stays usable; `defer` through it is refused.
 
 use crate::core::mode::Mode;
 use crate::core::queue::queue::Queue;
@@ -6,6 +23,7 @@ use crate::core::registry::registry::Registry;
 use crate::core::settings::bus::BusConfig;
 use crate::failure::CallSite;
 
+/// The registry and the queue of a bus.
 pub(crate) struct Bus<M: Mode, C: 'static> {
     pub(crate) registry: M::Ptr<Registry<M, C>>,
     pub(crate) queue: M::Ptr<Queue<M, C>>,
@@ -20,8 +38,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
+    /// Closes the queue and all signals.
     pub(crate) fn close(&self) {
-        // First the queue: a handler that is dropped by the rest cannot defer any more.
+        // The queue first: the drop of a handler's captures cannot defer any more.
         self.queue.close();
         self.registry.close();
     }

@@ -1,4 +1,29 @@
-//! A flavour, as the whole of the core needs it: what each layer asks for, together.
+//! The private half of a flavour: what all layers of the core require of it, together.
+//!
+//! # What it owns
+//!
+//! [`Mode`], which joins the traits that the layers declare for a flavour, and the bound [`SendBound`] on
+//! what is handed over to the handlers' thread.
+//!
+//! # What it guarantees
+//!
+//! [`Shared`] and [`Local`] are the only flavours, and what may cross threads cannot be decided by users.
+//!
+//! # What it does not know
+//!
+//! What the layers do with a flavour: each declares its requirements in a trait of its own.
+//!
+//! # Decisions
+//!
+//! **One set of types for both flavours.** `flavour::Signal<M, E, C>` is written once, and
+//! `slotcast::Signal` and `slotcast::local::Signal` are aliases. The requirement on a handler is one bound,
+//! `M: SyncBound<F>` or `M: SendBound<F>`: `F: Send + Sync` or `F: Send` for [`Shared`], nothing for
+//! [`Local`]. Two sets of thin types would have said everything twice, and would have diverged. The cost:
+//! compiler messages name `Signal<Shared, E>`.
+//!
+//! **The bounds are sealed by blanket implementations.** `SyncBound` and `SendBound` decide what may cross
+//! threads, so users must not be able to implement them. A private trait without a type parameter would
+//! not have been enough, because `&'static dyn TheirTrait` counts as a type of theirs.
 
 pub use crate::core::primitives::flavour::{Local, Shared, SyncBound};
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
@@ -10,15 +35,15 @@ pub trait Mode: RegistryFlavour + QueueFlavour + AsyncFlavour {}
 impl Mode for Shared {}
 impl Mode for Local {}
 
-/// What may be handed over to wherever this flavour's events are handled: for [`Shared`] anything
-/// `Send`, for [`Local`] anything. Sealed.
+/// The bound on what is moved to wherever this flavour's events are handled: `Send` for [`Shared`],
+/// none for [`Local`]. Sealed.
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot be moved to another thread, as the shared flavour needs it",
     label = "is not `Send`, or contains something that is not",
     note = "use an `Arc` instead of an `Rc`; `slotcast::local` takes events and closures of any kind"
 )]
 pub trait SendBound<T>: sealed::SendBound<T> {}
-// Else the message would be about the bounds of the sealed trait, which nobody can name.
+// Otherwise the error message would name the bounds of the sealed trait, which users cannot.
 #[diagnostic::do_not_recommend]
 impl<T, M: sealed::SendBound<T>> SendBound<T> for M {}
 

@@ -1,4 +1,4 @@
-//! An event of any type, and what is known of the topic that it was emitted to.
+//! An event of any type, and the description of the topic that it was emitted to.
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -7,22 +7,24 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::topic::name::Name;
 
-/// Which of the two a subject is: a pattern need not have a wildcard.
+/// Whether a text names a topic or is a pattern. The text does not show it: a pattern need not have a
+/// wildcard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Topic,
     Pattern,
 }
 
-/// What an emission is about, as handlers of patterns see it.
+/// The description of a topic, as the handlers of patterns see it during an emission.
 pub(crate) struct TopicInfo {
-    /// The topic, or for a signal without a bus its payload's type.
+    /// The name of the topic, or of the payload type for a signal without a bus.
     pub(crate) name: Name,
     pub(crate) payload: TypeId,
     pub(crate) type_name: fn() -> &'static str,
-    /// What it is the subject of: a topic, or the handlers of a pattern.
+    /// Whether this describes a topic, or the signal of a pattern's handlers.
     pub(crate) kind: Kind,
-    /// What few signals are. Changed under the signal's lock.
+    /// Rare properties of the signal. Changed under the signal's lock, and read without it by `Relaxed`
+    /// loads: a flag publishes no other data.
     flags: AtomicU8,
 }
 
@@ -33,19 +35,21 @@ impl TopicInfo {
             payload: TypeId::of::<E>(),
             type_name: type_name::<E>,
             kind,
-            flags: AtomicU8::new(match TypeId::of::<E>() == TypeId::of::<AnyEvent>() {
-                true => Self::ANY,
-                false => 0,
+            flags: AtomicU8::new(if TypeId::of::<E>() == TypeId::of::<AnyEvent>() {
+                Self::ANY
+            } else {
+                0
             }),
         }
     }
 
-    /// The signal was closed, and handlers of patterns are not closed with it.
+    /// The signal was closed. The handlers of patterns are not closed with it.
     const CLOSED: u8 = 1;
-    /// The payload is an [`AnyEvent`] itself, that somebody emits again.
+    /// The payload is an [`AnyEvent`] itself, which is emitted again.
     const ANY: u8 = 2;
-
-    /// Somebody wants, or wanted, to know whether there are handlers.
+    /// Emissions retain their events.
+    const RETAINS: u8 = 4;
+    /// There is, or was, a watcher of whether there are handlers.
     const WATCHED: u8 = 8;
 
     pub(crate) fn is_watched(&self) -> bool {
@@ -56,26 +60,26 @@ impl TopicInfo {
         self.flags.fetch_or(Self::WATCHED, Relaxed);
     }
 
-    /// Emissions keep their events.
-    const RETAINS: u8 = 4;
-
     #[inline]
     pub(crate) fn retains(&self) -> bool {
         self.flags.load(Relaxed) & Self::RETAINS != 0
     }
 
     pub(crate) fn set_retains(&self, retains: bool) {
-        match retains {
-            true => self.flags.fetch_or(Self::RETAINS, Relaxed),
-            false => self.flags.fetch_and(!Self::RETAINS, Relaxed),
-        };
+        if retains {
+            self.flags.fetch_or(Self::RETAINS, Relaxed);
+        } else {
+            self.flags.fetch_and(!Self::RETAINS, Relaxed);
+        }
     }
 
+    /// Returns whether the signal is open and its payload is no [`AnyEvent`].
     #[inline(always)]
     pub(crate) fn is_plain(&self) -> bool {
         self.flags.load(Relaxed) & (Self::CLOSED | Self::ANY) == 0
     }
 
+    /// Returns whether the payload is an [`AnyEvent`].
     #[inline]
     pub(crate) fn is_any(&self) -> bool {
         self.flags.load(Relaxed) & Self::ANY != 0
@@ -91,7 +95,7 @@ impl TopicInfo {
     }
 }
 
-/// An event of any type, as a handler of a pattern is given it.
+/// An event of any type, as it is passed to the handlers of a pattern.
 ///
 /// # Examples
 ///
@@ -117,8 +121,8 @@ pub struct AnyEvent {
 impl AnyEvent {
     /// # Safety
     ///
-    /// `payload` points to a value of the type that `topic_info` says, and both outlive what is made
-    /// here, which must not be handed out by value.
+    /// `payload` points to a value of the type that `topic_info` states. Both outlive the returned value,
+    /// which must not be given to user code by value.
     #[inline(always)]
     pub(crate) unsafe fn new(payload: NonNull<()>, topic_info: &TopicInfo) -> Self {
         AnyEvent {
@@ -128,7 +132,7 @@ impl AnyEvent {
     }
 
     fn topic_info(&self) -> &TopicInfo {
-        // SAFETY: `new`'s caller says that it is alive.
+        // SAFETY: the caller of `new` guarantees that it is alive.
         unsafe { self.topic_info.as_ref() }
     }
 
@@ -138,24 +142,24 @@ impl AnyEvent {
         self.topic_info().name.as_str()
     }
 
-    /// The name of the payload's type, for people to read.
+    /// The name of the payload's type, for diagnostics.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         (self.topic_info().type_name)()
     }
 
-    /// The event, if it is of this type.
+    /// The event, if it has this type.
     #[must_use]
     pub fn payload<E: 'static>(&self) -> Option<&E> {
         if self.topic_info().payload != TypeId::of::<E>() {
             return None;
         }
-        // SAFETY: the type is the one that `new`'s caller said it is.
+        // SAFETY: the type is the one that the caller of `new` guarantees, and the value is alive.
         Some(unsafe { self.payload.cast::<E>().as_ref() })
     }
 }
 
-/// Shows the topic and the type; the event itself need not have a `Debug`.
+/// Shows the topic and the type. The event need not implement `Debug`.
 impl fmt::Debug for AnyEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnyEvent")

@@ -1,4 +1,25 @@
-//! Names with payload types.
+//! Topics, patterns over their names, and events of any type.
+//!
+//! # What it owns
+//!
+//! - [`Topic`] and [`Event`], here: names with payload types.
+//! - `name`: the syntax of names and patterns, and their text.
+//! - `pattern`: [`Pattern`](pattern::Pattern) and what is accepted for one.
+//! - `any_event`: [`AnyEvent`](any_event::AnyEvent), the one place that restores an event's type for users.
+//!
+//! # What it guarantees
+//!
+//! A name and a pattern are valid once they exist: constants are checked by the compiler, other texts at
+//! run time. Cloning one does not copy its text.
+//!
+//! # What it does not know
+//!
+//! Buses, signals and handlers. A topic by itself reserves nothing.
+//!
+//! # Decisions
+//!
+//! Names and wildcards follow the subjects of NATS. The payload type is part of the topic's type, and is
+//! checked at run time only where a topic meets its name on a bus.
 
 pub(crate) mod any_event;
 pub(crate) mod name;
@@ -12,12 +33,12 @@ use crate::topic::name::{Name, checked, find_problem};
 
 /// A name together with the type of the events that are sent under it.
 ///
-/// A name consists of tokens with dots in between, as the subjects of NATS do: at most 1 KiB and
-/// 64 tokens, none empty, without white space, control characters, `*` and `>`. Two topics of the
-/// same name are the same topic. Make them `const`: a bad name does not compile.
+/// A name consists of tokens separated by dots, as the subjects of NATS do: at most 1 KiB and 64 tokens,
+/// none of them empty, without white space, control characters, `*` and `>`. Two topics with the same name
+/// are the same topic. Make them `const`: an invalid name does not compile.
 ///
-/// A topic by itself reserves nothing: it exists on a [`Bus`](crate::Bus) as long as a handle, a
-/// handler or a deferred event is there for it. The name and its type stay bound as long.
+/// A topic by itself reserves nothing. It exists on a [`Bus`](crate::Bus) as long as it has a handle, a
+/// handler or a deferred event there. For the same time its name is bound to its type.
 ///
 /// # Examples
 ///
@@ -38,10 +59,10 @@ pub struct Topic<E: ?Sized> {
     payload: PhantomData<fn(&E)>,
 }
 
-/// An event type with a topic of its own, for those who key events by type.
+/// An event type with a topic of its own, for programs that identify events by type.
 ///
-/// Sugar over names: there is no second registry, and [`Topic::new`] with the same name is the
-/// same topic.
+/// Shorthand for a name: there is no second registry, and [`Topic::new`] with the same name is the same
+/// topic.
 ///
 /// # Examples
 ///
@@ -58,17 +79,17 @@ pub struct Topic<E: ?Sized> {
 /// assert_eq!(bus.emit(&Topic::of::<Resized>(), &Resized { width: 80 }).ran(), 1);
 /// ```
 pub trait Event: 'static {
-    /// The name of the topic. A bad one does not compile where [`Topic::of`] is used.
+    /// The name of the topic. An invalid one does not compile where [`Topic::of`] is used.
     const NAME: &'static str;
 }
 
 impl<E> Topic<E> {
-    /// A topic with a name that is known when the program is compiled.
+    /// Creates a topic with a name that is known at compile time.
     ///
     /// # Panics
     ///
-    /// If the name is not one; in a constant, that is a compile error. For names that are made
-    /// while the program runs there is [`named`](Topic::named).
+    /// If the name is invalid. In a constant that is a compile error. For names that are made at run time
+    /// there is [`named`](Topic::named).
     #[must_use]
     #[track_caller]
     pub const fn new(name: &'static str) -> Self {
@@ -81,12 +102,12 @@ impl<E> Topic<E> {
         }
     }
 
-    /// A topic with a name that is made while the program runs. Allocates the name once; clones of
-    /// the topic share it.
+    /// Creates a topic with a name that is made at run time. Allocates the name once; clones of the topic
+    /// share it.
     ///
     /// # Errors
     ///
-    /// If the name is not one, with the reason and the place in the name.
+    /// If the name is invalid, with the reason and the position in the name.
     ///
     /// # Examples
     ///
@@ -115,7 +136,7 @@ impl<E> Topic<E> {
     }
 }
 
-/// Topics of events that name themselves.
+/// Topics of event types that name their own.
 impl Topic<()> {
     /// The topic of an event type that names its own: `Topic::of::<Resized>()`. See [`Event`].
     #[must_use]

@@ -1,4 +1,4 @@
-//! The text of topic names and patterns: what is allowed in it, and how it is kept.
+//! The text of topic names and patterns: its syntax, and how it is stored.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,10 +28,11 @@ impl Name {
     }
 }
 
+// The limits on names and patterns.
 const MAX_BYTES: usize = 1024;
 const MAX_TOKENS: usize = 64;
 
-/// What is wrong with a name, or with a pattern, and at which byte.
+/// Returns what is wrong with a name, or with a pattern if `wild`, and at which byte.
 pub(crate) const fn find_problem(name: &str, wild: bool) -> Option<(&'static str, usize)> {
     macro_rules! problem {
         ($what:literal, $at:expr) => {
@@ -79,7 +80,7 @@ pub(crate) const fn find_problem(name: &str, wild: bool) -> Option<(&'static str
     None
 }
 
-/// The same for a name that is made while the program runs: the name, and what to say of it.
+/// Checks a name that is made at run time. Returns it, or on error its beginning and the problem.
 pub(crate) fn checked(mut name: String, wild: bool) -> Result<String, (String, Problem)> {
     let Some((problem, at)) = find_problem(&name, wild) else {
         return Ok(name);
@@ -87,23 +88,20 @@ pub(crate) fn checked(mut name: String, wild: bool) -> Result<String, (String, P
     let problem = problem
         .trim_start_matches("topic name ")
         .trim_start_matches("pattern ");
-    let problem = match name.len() > MAX_BYTES {
-        true => Problem(problem.to_owned()),
-        false => Problem(format!("{problem} at byte {at}")),
-    };
-    if name.len() > MAX_BYTES {
-        // An error that is logged should not repeat a megabyte.
-        let end = (0..=64)
-            .rev()
-            .find(|&end| name.is_char_boundary(end))
-            .unwrap_or(0);
-        name.truncate(end);
+    if name.len() <= MAX_BYTES {
+        return Err((name, Problem(format!("{problem} at byte {at}"))));
     }
-    Err((name, problem))
+    // An error that is logged should not repeat a megabyte.
+    let end = (0..=64)
+        .rev()
+        .find(|&end| name.is_char_boundary(end))
+        .unwrap_or(0);
+    name.truncate(end);
+    Err((name, Problem(problem.to_owned())))
 }
 
-/// Whether the character that begins at this byte is white space or a control character, by
-/// Unicode's properties. `char::is_whitespace` is not `const` in the oldest Rust supported.
+/// Returns whether the character that begins at this byte is white space or a control character, by
+/// Unicode's properties. `char::is_whitespace` is not `const` in the oldest supported Rust.
 const fn is_blank(bytes: &[u8], at: usize) -> bool {
     let second = if at + 1 < bytes.len() {
         bytes[at + 1]

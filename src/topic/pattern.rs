@@ -1,15 +1,14 @@
-//! Patterns over the names of topics, and what their handlers are given.
+//! Patterns over the names of topics.
 
 use std::fmt;
 
 use crate::error::PatternError;
 use crate::topic::name::{Name, checked, find_problem};
 
-/// Names of topics, all at once: `order.*`, `order.>`, `*.failed`.
+/// A set of topic names: `order.*`, `order.>`, `*.failed`.
 ///
-/// Tokens with dots in between, as in a name, with the wildcards of NATS: `*` stands for one token,
-/// whichever it is; `>`, as the last token, for one or more. Without wildcards a pattern matches one
-/// name.
+/// Tokens separated by dots, as in a name, with the wildcards of NATS: `*` matches any one token; `>`, as
+/// the last token, matches one or more. Without wildcards a pattern matches one name.
 ///
 /// # Examples
 ///
@@ -33,12 +32,12 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern that is known when the program is compiled.
+    /// Creates a pattern that is known at compile time.
     ///
     /// # Panics
     ///
-    /// If the text is not a pattern; in a constant, that is a compile error. For patterns that are
-    /// made while the program runs there is [`parse`](Pattern::parse).
+    /// If the text is not a pattern. In a constant that is a compile error. For patterns that are made at
+    /// run time there is [`parse`](Pattern::parse).
     #[must_use]
     #[track_caller]
     pub const fn new(pattern: &'static str) -> Self {
@@ -50,11 +49,11 @@ impl Pattern {
         }
     }
 
-    /// A pattern that is made while the program runs.
+    /// Creates a pattern at run time.
     ///
     /// # Errors
     ///
-    /// If the text is not a pattern, with the reason and the place in the text.
+    /// If the text is not a pattern, with the reason and the position in the text.
     pub fn parse(pattern: impl Into<String>) -> Result<Self, PatternError> {
         let text = checked(pattern.into(), true)
             .map_err(|(pattern, problem)| PatternError { pattern, problem })?;
@@ -69,8 +68,8 @@ impl Pattern {
         self.text.as_str()
     }
 
-    /// Whether a name matches. Costs a comparison of the tokens; a bus does not ask this for an
-    /// emission, it looks up in an index once.
+    /// Returns whether a name matches. Compares the tokens. A bus does not call this for an emission: it
+    /// looks the name up once, in an index.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let mut tokens = name.split('.');
@@ -106,7 +105,7 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// What a bus takes for a pattern: a [`Pattern`], a reference to one, or a text in the source. Sealed.
+/// What a bus accepts as a pattern: a [`Pattern`], a reference to one, or a `&'static str`. Sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a pattern",
     label = "not a pattern, nor a text in the source",
@@ -118,7 +117,7 @@ impl<T: sealed::IntoPattern> IntoPattern for T {}
 pub(crate) mod sealed {
     use super::{Pattern, find_problem};
 
-    // Said here as well, where a bound of the other leads to.
+    // Repeated here, because a failed bound on the public trait is reported for this one.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not a pattern",
         label = "not a pattern, nor a text in the source",
@@ -143,7 +142,7 @@ pub(crate) mod sealed {
         fn into_pattern(self) -> Pattern {
             match find_problem(self, true) {
                 None => Pattern::new(self),
-                // With the text and the place, for which there is no room in a constant.
+                // With the text and the position, which the message of a constant cannot have.
                 Some(_) => match Pattern::parse(self) {
                     Ok(pattern) => pattern,
                     Err(error) => panic!("{error}"),

@@ -1,4 +1,11 @@
 //! Catches panics of user code, and resumes the one that goes on to the caller.
+//!
+//! # Decisions
+//!
+//! **A resumed panic is recognised** by the address of its payload, its text, and the depth that it was
+//! resumed to. `std` has no better mark that leaves the payload as the handler made it. One case remains: a
+//! handler that catches a panic of an inner emission and then panics itself, with the same text and with
+//! its payload at the same address, is taken for the first panic, and reported once instead of twice.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -10,38 +17,39 @@ use crate::failure::HandlerError;
 
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// The panic that an emission of this thread resumed last, so that the one around it knows it again.
+/// What a panic is recognised by.
 ///
-/// The address alone would not do: whoever catches a panic frees its payload, and the next may come
-/// to stand there. Only a handler that catches one and then panics itself, in the same words and at
-/// the same address, is taken for the first.
+/// The address alone is not enough: code that catches a panic frees its payload, and the next payload
+/// may be allocated at the same address.
 #[derive(PartialEq, Eq)]
-pub(super) struct Resumed {
-    /// How many levels were open when it left its emission.
+pub(super) struct PanicMark {
+    /// The number of open levels when it left its emission.
     pub(super) depth: usize,
     address: usize,
     pub(super) text: String,
 }
 
 thread_local! {
-    static RESUMED: RefCell<Option<Resumed>> = const { RefCell::new(None) };
+    /// The panic that an emission of this thread resumed last, for the enclosing emission to recognise.
+    static LAST_RESUMED: RefCell<Option<PanicMark>> = const { RefCell::new(None) };
 }
 
-impl Resumed {
-    pub(super) fn now(payload: &Payload) -> Self {
-        Resumed {
+impl PanicMark {
+    /// The mark of a panic at the current depth.
+    pub(super) fn new(payload: &Payload) -> Self {
+        PanicMark {
             depth: thread::depth(),
             address: std::ptr::from_ref::<dyn Any + Send>(&**payload).addr(),
             text: message(payload),
         }
     }
 
-    /// Whether this is the panic that was resumed last. Nobody is asked of that one again.
+    /// Returns whether this is the panic that was resumed last, and forgets that one.
     pub(super) fn is_known(&self) -> bool {
-        let known = RESUMED.try_with(|last| {
+        let known = LAST_RESUMED.try_with(|last| {
             let mut last = last.borrow_mut();
             let known = last.as_ref() == Some(self);
-            // Another one, out of what unwinding drops, leaves the first on its way.
+            // A different panic, from a drop during unwinding: the stored one is still unwinding.
             if known || !std::thread::panicking() {
                 *last = None;
             }
@@ -51,13 +59,14 @@ impl Resumed {
     }
 }
 
-/// Resumes a panic, and remembers it.
+/// Resumes a panic, and stores its mark.
 pub(crate) fn resume(payload: Payload) -> ! {
-    let resumed = Resumed::now(&payload);
-    let _ = RESUMED.try_with(|last| *last.borrow_mut() = Some(resumed));
+    let resumed = PanicMark::new(&payload);
+    let _ = LAST_RESUMED.try_with(|last| *last.borrow_mut() = Some(resumed));
     resume_unwind(payload)
 }
 
+/// The text of a panic.
 pub(crate) fn message(payload: &Payload) -> String {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         (*text).to_owned()
@@ -68,23 +77,23 @@ pub(crate) fn message(payload: &Payload) -> String {
     }
 }
 
-/// Drops a panic's payload, whose own `Drop` may panic.
+/// Drops a panic's payload, whose own `Drop` may panic: the payload of that panic is leaked.
 pub(crate) fn drop_payload(payload: Payload) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(another);
     }
 }
 
-/// Runs user code that is called by no handler; its panic.
+/// Runs user code that no handler calls. Returns its panic.
 pub(crate) fn catch(f: impl FnOnce()) -> Result<(), Payload> {
     if !std::thread::panicking() {
-        // What was resumed before has been caught by somebody else.
-        let _ = RESUMED.try_with(RefCell::take);
+        // The panic that was resumed before has been caught by user code.
+        let _ = LAST_RESUMED.try_with(RefCell::take);
     }
     catch_unwind(AssertUnwindSafe(f))
 }
 
-/// Runs user code whose panic is an answer: its message.
+/// Runs user code whose panic is part of the result. Returns its message.
 #[cfg(feature = "jobs")]
 pub(crate) fn catch_and_report<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     let mut returned = None;
@@ -100,19 +109,19 @@ pub(crate) fn catch_and_report<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     }
 }
 
-/// Runs user code whose panics concern nobody; what it returned.
+/// Runs user code and ignores its panic. Returns its value, `None` if it panicked.
 #[cfg(feature = "tracing")]
 pub(crate) fn catch_silently<R>(f: impl FnOnce() -> R) -> Option<R> {
     let done = catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
-        // It ends here, so nobody else can be taken for it.
-        let _ = RESUMED.try_with(RefCell::take);
+        // This panic ends here, so that no later one is taken for it.
+        let _ = LAST_RESUMED.try_with(RefCell::take);
         drop_payload(payload);
     });
     done.ok()
 }
 
-/// The message of a failure. Its `Display` is user code, and whoever writes it may have a lock. It
-/// may panic, too.
+/// Formats a failure. The `Display` of its error is user code that may panic, so it runs here, before
+/// a writer takes a lock.
 pub(crate) fn describe(error: &HandlerError) -> String {
     let mut line = String::new();
     let written = catch_unwind(AssertUnwindSafe(|| write!(line, "{error}")));

@@ -1,4 +1,4 @@
-//! Failures that were raised on this thread and that no emission or drain has collected yet.
+//! The failures that were raised on this thread and that no emission or drain has collected yet.
 
 #[cfg(feature = "jobs")]
 use std::borrow::Cow;
@@ -7,37 +7,38 @@ use std::cell::RefCell;
 use crate::core::failure::log::log;
 #[cfg(feature = "jobs")]
 use crate::core::failure::panics::catch;
-use crate::core::failure::panics::{Payload, Resumed, drop_payload};
+use crate::core::failure::panics::{PanicMark, Payload, drop_payload};
 use crate::core::failure::trace;
 use crate::core::primitives::thread;
 #[cfg(feature = "jobs")]
 use crate::failure::CallSite;
 use crate::failure::{Cause, HandlerError};
 
+/// A failure that was raised and not collected.
 pub(super) struct PendingFailure {
-    /// How deep the thread was when it was raised.
+    /// The depth of the thread when it was raised.
     depth: usize,
-    /// `None`: an inner emission has told of this panic already; only the payload goes on.
+    /// `None` if an inner emission has reported this panic already and only the payload is passed on.
     pub(super) error: Option<HandlerError>,
     pub(super) payload: Option<Payload>,
 }
 
 thread_local! {
-    /// Raised and not collected. Never borrowed while user code runs.
+    /// In the order they were raised. Never borrowed while user code runs.
     static PENDING: RefCell<Vec<PendingFailure>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Raises a panic: as a failure that `describe` makes of its message, unless an emission inside has
-/// told of it.
+/// Raises a panic, as the failure that `describe` makes of its message. If an inner emission has
+/// reported it already, only its payload is passed on. See [`raise`] for `call_hook`.
 pub(crate) fn panicked(
     payload: Payload,
     describe: impl FnOnce(Cause) -> HandlerError,
-    tell: impl FnOnce(&HandlerError) -> bool,
+    call_hook: impl FnOnce(&HandlerError) -> bool,
 ) {
-    let caught = Resumed::now(&payload);
+    let caught = PanicMark::new(&payload);
     if caught.is_known() {
         if caught.depth == 0 && !thread::is_draining() {
-            // Nobody to collect it, and nobody left to tell.
+            // No emission or drain collects it, and it has been reported.
             return drop_payload(payload);
         }
         push(PendingFailure {
@@ -46,20 +47,25 @@ pub(crate) fn panicked(
             payload: Some(payload),
         });
     } else {
-        raise(describe(Cause::Panicked(caught.text)), Some(payload), tell);
+        raise(
+            describe(Cause::Panicked(caught.text)),
+            Some(payload),
+            call_hook,
+        );
     }
 }
 
-/// Raises a failure. `tell` tells the hook, where nobody on this thread is there to collect it.
+/// Raises a failure. If no emission or drain of this thread will collect it, `call_hook` passes it to the
+/// error hook and returns whether there was one; otherwise the failure is logged.
 pub(crate) fn raise(
     error: HandlerError,
     payload: Option<Payload>,
-    tell: impl FnOnce(&HandlerError) -> bool,
+    call_hook: impl FnOnce(&HandlerError) -> bool,
 ) {
     trace::failed(&error);
     let depth = thread::depth();
     if thread::is_directly_in_hook() {
-        // Hooks are not told of what happens in hooks, and there is nobody else.
+        // Hooks are not called for failures inside of hooks, and nothing collects these.
         log(&error);
         payload.into_iter().for_each(drop_payload);
         return;
@@ -72,8 +78,8 @@ pub(crate) fn raise(
         });
         return;
     }
-    // Nobody on this thread to collect it: captures that panicked when they were dropped.
-    if !tell(&error) {
+    // No emission or drain to collect it: captures that panicked when they were dropped.
+    if !call_hook(&error) {
         log(&error);
     }
     if let Some(payload) = payload {
@@ -81,12 +87,12 @@ pub(crate) fn raise(
     }
 }
 
-/// Runs user code that no emission and no bus answers for: a panic of it is logged, unless an
-/// emission inside of it has told of that already.
+/// Runs user code outside of any emission and bus. Its panic is logged, unless an emission inside of it
+/// has reported that panic already.
 #[cfg(feature = "jobs")]
 pub(crate) fn logged(topic: &'static str, location: CallSite, f: impl FnOnce()) {
     let Err(payload) = catch(f) else { return };
-    let resumed = Resumed::now(&payload);
+    let resumed = PanicMark::new(&payload);
     if !resumed.is_known() {
         let error = HandlerError {
             topic: Cow::Borrowed(topic),
@@ -106,7 +112,7 @@ fn push(failure: PendingFailure) {
     if pushed.is_ok() {
         thread::set_failures(thread::failures() + 1);
     }
-    // The thread is ending, and the list has gone before us.
+    // The thread is ending, and its list has been destroyed already.
     if let Some(PendingFailure {
         error: Some(error), ..
     }) = failure
@@ -115,7 +121,7 @@ fn push(failure: PendingFailure) {
     }
 }
 
-/// Takes the faults raised at `depth` or deeper, after the first `mark`, off the list.
+/// Removes and returns the failures raised at `depth` or deeper, after the first `mark` of the list.
 pub(super) fn take(depth: usize, mark: usize) -> Vec<PendingFailure> {
     PENDING
         .try_with(|pending| {
@@ -123,9 +129,9 @@ pub(super) fn take(depth: usize, mark: usize) -> Vec<PendingFailure> {
             let shallower = pending.iter().rposition(|failure| failure.depth < depth);
             let start = shallower.map_or(0, |last| last + 1).max(mark);
             let start = start.min(pending.len());
-            let mine = pending.split_off(start);
+            let taken = pending.split_off(start);
             thread::set_failures(pending.len());
-            mine
+            taken
         })
         .unwrap_or_default()
 }

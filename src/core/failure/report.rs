@@ -1,4 +1,4 @@
-//! What an emission or a drain has collected of failures, until somebody has looked.
+//! The failures that an emission or a drain has collected, until they are looked at.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -9,31 +9,33 @@ use crate::core::failure::pending::{PendingFailure, take};
 use crate::failure::HandlerError;
 use crate::policy::Panics;
 
-/// What went wrong in an emission or a drain. Never empty.
+/// The failures of one emission or drain. Never empty. When dropped unseen, it is logged.
 pub(crate) struct Report {
     pub(crate) errors: Vec<HandlerError>,
     panic: Option<FirstPanic>,
-    /// A hook was told, or somebody looked, so that nothing is left for the log.
+    /// Set once a hook was called or the errors were looked at: then nothing is logged.
     pub(crate) seen: Seen,
 }
 
 /// The first panic, to be resumed.
 struct FirstPanic {
-    /// In a mutex that nobody locks, for the report to be `Sync`.
+    /// In a mutex that is never locked: it makes the report `Sync`.
     payload: Mutex<Payload>,
-    /// Its place among the errors; none if an inner emission has told of it.
+    /// Its index among the errors. `None` if an inner emission has reported it.
     error: Option<usize>,
 }
 
-/// A flag that is set through a shared reference, in a type that stays `Sync`.
+/// A flag that can be set through a shared reference of a `Sync` type.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(std::sync::atomic::AtomicBool);
 
 impl Seen {
     pub(crate) fn set(&self) {
+        // Relaxed: the flag publishes no other data.
         self.0.store(true, std::sync::atomic::Ordering::Relaxed);
     }
     fn get(&self) -> bool {
+        // Relaxed; see `set`.
         self.0.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
@@ -49,37 +51,40 @@ impl Report {
 
     /// Adds one failure.
     pub(super) fn add(&mut self, error: Option<HandlerError>, payload: Option<Payload>) {
-        let at = error.is_some().then_some(self.errors.len());
+        let index = error.is_some().then_some(self.errors.len());
         self.errors.extend(error);
         match (&self.panic, payload) {
             (None, Some(payload)) => {
-                let payload = Mutex::new(payload);
-                self.panic = Some(FirstPanic { payload, error: at });
+                self.panic = Some(FirstPanic {
+                    payload: Mutex::new(payload),
+                    error: index,
+                });
             }
             (Some(_), Some(another)) => drop_payload(another),
             (_, None) => {}
         }
     }
 
-    /// Tells the hook of all errors, by `tell`, which says whether there was one.
-    pub(crate) fn tell(&mut self, tell: &dyn Fn(&HandlerError) -> bool) {
-        // Every one of them is told: they were raised here, and nowhere else.
-        let told = self.errors.iter().fold(false, |_, error| tell(error));
-        if told {
+    /// Passes all errors to the hook, by `call_hook`, which returns whether there is a hook.
+    pub(crate) fn tell(&mut self, call_hook: &dyn Fn(&HandlerError) -> bool) {
+        // All of them: each was raised here and has been reported nowhere else.
+        let has_hook = self.errors.iter().fold(false, |_, error| call_hook(error));
+        if has_hook {
             self.seen.set();
         }
     }
 
-    /// Adds what happened later.
+    /// Appends the failures of a later report.
     pub(crate) fn append(&mut self, later: &mut Report) {
         if self.seen.get() != later.seen.get() {
-            // Of different signals, one with a hook: the rest is not left to whoever looks.
-            let untold = if self.seen.get() {
+            // Different signals, one of them with a hook: the errors that were not passed to a hook are
+            // logged, as the merged report counts as seen.
+            let unseen = if self.seen.get() {
                 &later.errors
             } else {
                 &self.errors
             };
-            untold.iter().for_each(log);
+            unseen.iter().for_each(log);
             self.seen.set();
         }
         let shift = self.errors.len();
@@ -96,7 +101,7 @@ impl Report {
         }
     }
 
-    /// Takes the panic out, where those of the signal are contained.
+    /// Drops the panic if the signal contains panics.
     pub(crate) fn contain(&mut self, panics: Panics) {
         if panics == Panics::Contain {
             if let Some(panic) = self.panic.take() {
@@ -105,7 +110,7 @@ impl Report {
         }
     }
 
-    /// Resumes the first panic, if there was one and nothing forbids it.
+    /// Resumes the first panic, if there was one, unless panics are contained or the thread is unwinding.
     pub(crate) fn resume(mut self: Box<Self>, panics: Panics) -> Box<Self> {
         let Some(FirstPanic { payload, error }) = self.panic.take() else {
             return self;
@@ -115,7 +120,8 @@ impl Report {
             drop_payload(payload);
             return self;
         }
-        // Its own message was printed by the panic hook; the others would be lost.
+        // The panic hook of `std` has printed this one. The others would be lost: the drop below logs them,
+        // unless they were passed to a hook.
         if let Some(error) = error {
             self.errors.remove(error);
         }
@@ -124,33 +130,34 @@ impl Report {
     }
 }
 
-/// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
+/// Collects the failures raised at `depth` or deeper, after the first `mark` pending ones, and passes
+/// them to the hook.
 pub(crate) fn collect(
     depth: usize,
     mark: usize,
-    tell: &dyn Fn(&HandlerError) -> bool,
+    call_hook: &dyn Fn(&HandlerError) -> bool,
 ) -> Option<Box<Report>> {
     let mut report = Report::new(Vec::new());
     let mut found = false;
-    // Again, until nothing is left: to dispose of a payload may raise more.
+    // Until nothing is left: dropping a payload may raise more.
     loop {
-        let mine = take(depth, mark);
-        if mine.is_empty() {
+        let taken = take(depth, mark);
+        if taken.is_empty() {
             break;
         }
         found = true;
-        for PendingFailure { error, payload, .. } in mine {
+        for PendingFailure { error, payload, .. } in taken {
             report.add(error, payload);
         }
     }
     if !found {
         return None;
     }
-    report.tell(tell);
+    report.tell(call_hook);
     Some(report)
 }
 
-/// Adds what happened later, if anything did.
+/// Appends a later report, if there is one.
 pub(crate) fn join(report: &mut Option<Box<Report>>, later: Option<Box<Report>>) {
     match (report, later) {
         (Some(report), Some(mut later)) => report.append(&mut later),

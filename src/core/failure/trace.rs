@@ -1,8 +1,24 @@
-//! What a `tracing` subscriber is told, with the feature of that name. Without it nothing, by types
-//! of no size.
+//! Spans and events for a `tracing` subscriber, with the feature of that name. Without the feature, the
+//! same functions do nothing, and their types are zero-sized.
 //!
-//! A subscriber is user code. It is called where handlers may be called, never under a lock; while it
-//! runs, nothing of this crate is traced on its thread; and its panics end here.
+//! A subscriber is user code. It is called where handlers may be called, never under a lock. While it
+//! runs, nothing of this crate is traced on its thread. Its panics are caught here.
+//!
+//! # Decisions
+//!
+//! **Tracing surrounds the loop and is not part of the handler list.** Two entries, of the highest and the
+//! lowest priority, could not record how many handlers ran and that one stopped. They would miss an
+//! emission that ends early, and would exist with the feature off. A span in `core::emission` has all of
+//! that. It is on a path of its own, so that the usual path has the same instructions as without the
+//! feature, except for a check of the level.
+//!
+//! The subscriber is called inside of the emission's level. A flag of the thread keeps what the subscriber
+//! itself does from being traced, because a subscriber that emits would recurse without end. Its panics are
+//! caught, because a drain that unwinds halfway loses count of its events.
+//!
+//! **With `tracing` on and no subscriber, the log stays on standard error.** Features are united over all
+//! crates of a program, so the crate that turned this one on need not be the one whose users read the
+//! errors.
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) use off::*;
@@ -27,45 +43,45 @@ mod on {
     use crate::topic::name::Name;
 
     const TARGET: &str = "slotcast";
-    /// Of spans, and of failures as they happen.
+    /// The level of spans, and of failures as they happen.
     const LEVEL: Level = Level::DEBUG;
 
     thread_local! {
-        /// The subscriber runs. What it emits is not traced, or it could go on for ever.
+        /// Whether the subscriber runs. What it emits is not traced, or it could recurse without end.
         static BUSY: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Whether anybody could be interested. Whether somebody is, the callsite knows.
+    /// Returns whether a subscriber may want the level. Whether it does is known to the callsite.
     #[inline(always)]
     pub(crate) fn wanted() -> bool {
         LEVEL <= STATIC_MAX_LEVEL && LEVEL <= LevelFilter::current()
     }
 
-    /// Calls the subscriber. `None` if it panics, or runs already.
-    fn quietly<R>(f: impl FnOnce() -> R) -> Option<R> {
+    /// Calls the subscriber. Returns `None` if it panics, or runs already.
+    fn call_subscriber<R>(f: impl FnOnce() -> R) -> Option<R> {
         if BUSY.replace(true) {
             return None;
         }
-        let told = panics::catch_silently(f);
+        let returned = panics::catch_silently(f);
         BUSY.set(false);
-        told
+        returned
     }
 
-    /// The span that was current when an event was deferred. Dropping the last of its clones calls
-    /// the subscriber; cloning calls nobody.
+    /// The span that was current when an event was deferred. Dropping the last clone calls the
+    /// subscriber; cloning does not.
     ///
-    /// Behind a pointer, so that there mostly is a null pointer to store and to compare.
+    /// Behind a pointer, so that most of the time a null pointer is stored and compared.
     #[derive(Clone)]
     pub(crate) struct Link(Option<Arc<Span>>);
 
     impl Link {
-        /// The current one.
+        /// The current span, if one is wanted.
         #[inline]
         pub(crate) fn here() -> Self {
             Link(if wanted() { current() } else { None })
         }
 
-        /// Whether both are the same. Calls nothing.
+        /// Returns whether both are the same span. Does not call the subscriber.
         #[inline]
         pub(crate) fn is(&self, other: &Link) -> bool {
             match (&self.0, &other.0) {
@@ -75,12 +91,13 @@ mod on {
             }
         }
 
-        /// Takes it out, so that what is left may be dropped under a lock.
+        /// Moves the span out, so that the rest may be dropped under a lock.
         #[inline]
         pub(crate) fn take(&mut self) -> Link {
             Link(self.0.take())
         }
 
+        /// The span that the span of the delivery follows from.
         #[inline]
         pub(crate) fn follows(&self) -> Follows<'_> {
             Follows(self.0.as_deref())
@@ -91,23 +108,23 @@ mod on {
     #[inline(never)]
     fn current() -> Option<Arc<Span>> {
         let current = || {
-            // Where nobody wants the span of the delivery, nobody asks what it follows from.
+            // If the span of the delivery is not wanted, what it follows from is not needed.
             let current = span_enabled!(target: TARGET, LEVEL, topic).then(Span::current);
             current.filter(|span| span.id().is_some()).map(Arc::new)
         };
-        quietly(current).flatten()
+        call_subscriber(current).flatten()
     }
 
     impl Drop for Link {
         #[inline]
         fn drop(&mut self) {
             if let Some(span) = self.0.take() {
-                quietly(|| drop(span));
+                call_subscriber(|| drop(span));
             }
         }
     }
 
-    /// What the span of a delivery follows from.
+    /// The span that the span of a delivery follows from.
     #[derive(Clone, Copy)]
     pub(crate) struct Follows<'l>(Option<&'l Span>);
 
@@ -115,7 +132,8 @@ mod on {
         pub(crate) const NONE: Follows<'static> = Follows(None);
     }
 
-    /// The span that an emission or a call runs in, until it is dropped. Boxed, as a link is.
+    /// The entered span of an emission or a call, until it is dropped. Boxed, so that it mostly is a null
+    /// pointer, as a [`Link`] is.
     pub(crate) struct Traced(Option<Box<EnteredSpan>>);
 
     impl Traced {
@@ -132,10 +150,10 @@ mod on {
                 }
                 Some(Box::new(span.entered()))
             };
-            Traced(quietly(enter).flatten())
+            Traced(call_subscriber(enter).flatten())
         }
 
-        /// Ends the span of an emission, and says how that went.
+        /// Ends the span of an emission, and records its result.
         #[inline(always)]
         pub(crate) fn end(self, ran: u32, stopped: bool) {
             if let Some(span) = &self.0 {
@@ -150,7 +168,7 @@ mod on {
     #[cold]
     #[inline(never)]
     fn record(span: &Span, ran: u32, stopped: bool) {
-        quietly(|| {
+        call_subscriber(|| {
             span.record("ran", ran);
             if stopped {
                 span.record("stopped", true);
@@ -170,10 +188,10 @@ mod on {
     #[cold]
     #[inline(never)]
     fn leave(span: Box<EnteredSpan>) {
-        quietly(|| drop(span));
+        call_subscriber(|| drop(span));
     }
 
-    /// Begins the span of an emission.
+    /// Enters the span of an emission.
     #[inline(always)]
     pub(crate) fn emission(name: &Name, follows: Follows<'_>) -> Traced {
         if !wanted() {
@@ -185,28 +203,29 @@ mod on {
         })
     }
 
-    /// Begins the span of a call that was claimed earlier, or was posted.
+    /// Enters the span of a call that was claimed earlier, or was posted. `source` returns the topic, the
+    /// label and the location of what is called.
     pub(crate) fn call<'c>(
-        who: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
+        source: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
         follows: Follows<'_>,
     ) -> Traced {
         if !wanted() {
             return Traced(None);
         }
         Traced::enter(follows, || {
-            let (topic, label, location) = who();
+            let (topic, label, location) = source();
             let topic = topic.map(Name::as_str);
             span!(target: TARGET, LEVEL, "call", topic, label, place = %location)
         })
     }
 
-    /// Tells of a failure as it happens, inside of the span it happens in.
+    /// Records a failure as it happens, inside of the span it happens in.
     #[cold]
     #[inline(never)]
     pub(crate) fn failed(error: &HandlerError) {
         if wanted() {
             let line = panics::describe(error);
-            quietly(|| {
+            call_subscriber(|| {
                 let (topic, label, kind) = (error.topic(), error.label(), error.kind());
                 let location = error.location();
                 event!(target: TARGET, LEVEL, topic, label, place = %location, ?kind, "{line}");
@@ -214,7 +233,7 @@ mod on {
         }
     }
 
-    /// Logs a line; whether there was a subscriber to take it.
+    /// Logs a line. Returns whether there was a subscriber to take it.
     pub(crate) fn log(line: &str, error: Option<&HandlerError>) -> bool {
         let log = || {
             if get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
@@ -229,7 +248,7 @@ mod on {
             event!(target: TARGET, Level::ERROR, topic, label, place = %location, ?kind, "{line}");
             true
         };
-        quietly(log) == Some(true)
+        call_subscriber(log) == Some(true)
     }
 }
 

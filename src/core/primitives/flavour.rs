@@ -1,5 +1,6 @@
-//! What the two flavours differ in at the bottom: pointers, locks, counters, and whether a thread can
-//! wait for another. What a layer above needs of a flavour, it says in a trait of its own.
+//! The pointers, locks and counters of the two flavours, and whether one thread can wait for another.
+//!
+//! Each layer above declares what it needs of a flavour in a trait of its own.
 
 use std::cell::{Cell, RefCell};
 use std::ops::{ControlFlow, Deref};
@@ -25,26 +26,26 @@ pub trait Primitives: Sized + 'static {
     type Weak<T: ?Sized>: Clone;
     /// Wakes the threads that wait for a queue.
     type Condvar;
-    /// Whether a thread can wait for what another one does.
+    /// Whether a thread can wait for another one.
     const WAITS: bool;
 
     fn condvar() -> Self::Condvar;
     fn notify_all(condvar: &Self::Condvar);
-    /// Asks under the lock, and again whenever the bell rings or the time is up that `ask` names,
-    /// until there is an answer.
+    /// Calls `check` under the lock, and again after each notification and after the deadline that it
+    /// returned, until it breaks with a value.
     fn wait<T, R>(
-        at: &Self::Lock<T>,
+        lock: &Self::Lock<T>,
         condvar: &Self::Condvar,
-        ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+        check: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
     ) -> R;
     fn ptr<T>(value: T) -> Self::Ptr<T>;
     fn downgrade<T: ?Sized>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
     fn upgrade<T: ?Sized>(weak: &Self::Weak<T>) -> Option<Self::Ptr<T>>;
-    /// A pointer to nothing.
+    /// A weak pointer that never upgrades.
     fn nowhere<T>() -> Self::Weak<T>;
-    /// Whether there is anything left to point to.
+    /// Whether the value has not been dropped.
     fn exists<T: ?Sized>(weak: &Self::Weak<T>) -> bool;
-    /// Where `weak` points, for comparing.
+    /// The address of the value, for comparing.
     fn address<T>(weak: &Self::Weak<T>) -> *const T;
 }
 
@@ -63,22 +64,22 @@ impl Primitives for Shared {
         condvar.notify_all();
     }
     fn wait<T, R>(
-        at: &Mutex<T>,
+        mutex: &Mutex<T>,
         condvar: &Condvar,
-        mut ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+        mut check: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
     ) -> R {
-        let mut guard = lock(at);
+        let mut guard = lock(mutex);
         loop {
-            let until = match ask(&mut guard) {
-                ControlFlow::Break(answer) => return answer,
-                ControlFlow::Continue(until) => until,
+            let deadline = match check(&mut guard) {
+                ControlFlow::Break(value) => return value,
+                ControlFlow::Continue(deadline) => deadline,
             };
-            guard = match until {
+            guard = match deadline {
                 None => condvar
                     .wait(guard)
                     .unwrap_or_else(|poisoned| poisoned.into_inner()),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
                     match condvar.wait_timeout(guard, left) {
                         Ok((guard, _)) => guard,
                         Err(poisoned) => poisoned.into_inner().0,
@@ -118,12 +119,12 @@ impl Primitives for Local {
     fn condvar() {}
     fn notify_all((): &()) {}
     fn wait<T, R>(
-        at: &RefCell<T>,
+        cell: &RefCell<T>,
         (): &(),
-        ask: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
+        check: impl FnMut(&mut T) -> ControlFlow<R, Option<Instant>>,
     ) -> R {
-        match at.with(ask) {
-            ControlFlow::Break(answer) => answer,
+        match cell.with(check) {
+            ControlFlow::Break(value) => value,
             ControlFlow::Continue(_) => unreachable!("nobody else could end the wait"),
         }
     }
@@ -147,8 +148,8 @@ impl Primitives for Local {
     }
 }
 
-/// What may be called by reference from wherever this flavour's events are emitted: for
-/// [`Shared`] anything `Send + Sync`, for [`Local`] anything. Sealed.
+/// The bound on what is called by reference wherever this flavour's events are emitted:
+/// `Send + Sync` for [`Shared`], none for [`Local`]. Sealed.
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot be called from every thread, as the shared flavour needs it",
     label = "captures something that is not `Send` and `Sync`",
@@ -156,12 +157,12 @@ impl Primitives for Local {
     note = "`on_mut` and `once` take closures that are only `Send`; `slotcast::local` takes any closure"
 )]
 pub trait SyncBound<T: ?Sized>: sealed::SyncBound<T> {}
-// Else the message would be about the bounds of the sealed trait, which nobody can name.
+// Otherwise the error message would name the bounds of the sealed trait, which users cannot.
 #[diagnostic::do_not_recommend]
 impl<T: ?Sized, M: sealed::SyncBound<T>> SyncBound<T> for M {}
 
-/// Not reachable from outside: what is `Send` must not be a matter of opinion. That the trait above
-/// has a blanket implementation keeps others from adding theirs.
+/// Not reachable from outside: users must not decide what may cross threads. The blanket
+/// implementation above rules out implementations of theirs; see the decisions in `core::mode`.
 mod sealed {
     use super::{Local, Shared};
 

@@ -1,4 +1,35 @@
+//! The primitives of both flavours, and the state of a thread.
+//!
+//! # What it owns
+//!
+//! - `sync`: atomics, locks, thread-locals and process-wide values, from `std` or from the model
+//!   checker.
+//! - `flavour`: the pointers, locks and counters of [`Shared`](flavour::Shared) and
+//!   [`Local`](flavour::Local), and the bound on what may be called from several threads.
+//! - `thread`: per thread, the depth of nested emissions, what is running, the queue being drained and
+//!   the hook being called.
+//! - `parking`: the one place where threads wait for a handler's captures to be dropped.
+//! - `unwind`: why the public types are unwind safe.
+//!
+//! # What it guarantees
+//!
+//! - A poisoned lock is recovered: no user code runs under one, so no invariant is left broken.
+//! - [`Lock::with`](sync::Lock::with) takes a closure, so that the end of each lock is visible.
+//! - The state of a thread needs no destructor, so signals work inside the destructors of other
+//!   thread-locals.
+//!
+//! # What it does not know
+//!
+//! Handlers, signals, events and failures. It calls no user code. A signal, an entry or a queue is an
+//! address here.
+//!
+//! # Decisions
+//!
+//! They are in the header of the file that they are about: why leaving a level stores the depth, and
+//! where waiting is refused, in `thread`.
+
 pub(crate) mod flavour;
 pub(crate) mod parking;
 pub(crate) mod sync;
 pub(crate) mod thread;
+pub(crate) mod unwind;

@@ -1,7 +1,7 @@
-//! Where threads park that wait for a handler's captures to go.
+//! Blocks threads that wait for a handler's captures to be dropped.
 //!
-//! One place for the whole process, because waiting cancels are rare and an entry should not pay
-//! for them.
+//! One condition variable for the whole process: waiting cancels are rare, and an entry should not
+//! pay for them.
 
 use std::time::Instant;
 
@@ -11,13 +11,13 @@ global! {
     LOT: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new())
 }
 
-/// Parks until `is_done`, or until `deadline`; whether it was done. `is_done` must not lock, and
-/// whoever makes it true calls [`wake_all`] afterwards.
+/// Blocks until `is_done` returns `true`, or until `deadline`. Returns whether it did. `is_done` must
+/// not lock, and the thread that makes it true calls [`wake_all`] afterwards.
 pub(crate) fn park_until(is_done: impl Fn() -> bool, deadline: Option<Instant>) -> bool {
     let (mutex, condvar) = (&LOT.0, &LOT.1);
     let mut guard = lock(mutex);
     loop {
-        // Asked under the lock: a wake-up after it cannot come before the wait.
+        // Under the lock: a notification after this check cannot precede the wait.
         if is_done() {
             return true;
         }
@@ -41,9 +41,9 @@ pub(crate) fn park_until(is_done: impl Fn() -> bool, deadline: Option<Instant>) 
     }
 }
 
-/// Wakes everybody to ask again.
+/// Wakes all waiters, which check their conditions again.
 pub(crate) fn wake_all() {
-    // Locked and let go: whoever found its condition false before is waiting by now.
+    // Locked and unlocked: a thread that found its condition false is waiting by now.
     drop(lock(&LOT.0));
     LOT.1.notify_all();
 }

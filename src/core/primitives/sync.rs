@@ -1,5 +1,5 @@
-//! Atomics, locks and thread-locals, by way of one module, so that a model checker can stand in
-//! for them. Nothing here knows what a handler is.
+//! Atomics, locks, thread-locals and process-wide values: the only way to them, so that the model
+//! checker can replace them.
 
 use std::cell::{Cell, RefCell};
 
@@ -19,7 +19,7 @@ pub(crate) use loom::thread;
 #[cfg(all(not(loom), feature = "jobs"))]
 pub(crate) use std::thread;
 
-/// A process-wide value: once for the process, or once for each execution of a model.
+/// A process-wide value: one per process, or one per execution of a model.
 #[cfg(not(loom))]
 macro_rules! global {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
@@ -34,7 +34,7 @@ macro_rules! global {
     };
 }
 
-/// A thread's value that needs no destructor, and so can be used inside those of others.
+/// A thread-local without a destructor, usable inside the destructors of others.
 #[cfg(not(loom))]
 macro_rules! per_thread {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
@@ -49,16 +49,17 @@ macro_rules! per_thread {
 }
 pub(crate) use {global, per_thread};
 
-/// A full fence for the model checker, which takes sequentially consistent accesses for weaker
-/// ones. Outside of a model the accesses on both sides of it are what orders them.
+/// A full fence for the model checker, which treats sequentially consistent accesses as weaker
+/// ones. Outside of a model the accesses on both sides of it provide the ordering.
 #[inline(always)]
 pub(crate) fn model_fence() {
     #[cfg(loom)]
+    // SeqCst; pairs with the other calls of this function.
     fence(Ordering::SeqCst);
 }
 
-/// Locks, and takes no notice of a panic that an earlier holder met: nothing here runs user code
-/// under a lock, so no invariant can have been left half done.
+/// Locks a mutex and ignores poisoning: no user code runs under a lock, so a panic cannot have left an
+/// invariant broken.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
@@ -70,28 +71,33 @@ pub trait Word: 'static {
     fn new(value: usize) -> Self;
     fn get(&self) -> usize;
     fn set(&self, value: usize);
-    /// Adds and returns what was there before.
+    /// Adds and returns the previous value.
     fn add(&self, n: usize) -> usize;
-    /// Subtracts and returns what was there before.
+    /// Subtracts and returns the previous value.
     fn sub(&self, n: usize) -> usize;
-    /// Sets bits and returns what was there before.
+    /// Sets bits and returns the previous value.
     fn or(&self, bits: usize) -> usize;
-    /// Replaces the value and returns what was there before.
+    /// Replaces the value and returns the previous one.
     fn swap(&self, value: usize) -> usize;
-    /// Applies `f` until it sticks; the value before, or `None` if `f` gave none.
+    /// Replaces the value with what `f` returns for it. Returns the previous value, or `None` if `f`
+    /// returned `None`. The atomic calls `f` again where another thread came first.
     fn update(&self, f: impl Fn(usize) -> Option<usize>) -> Option<usize>;
 }
 
+/// Each load acquires and each store releases, so every access that reads the value of another one
+/// pairs with it.
 impl Word for AtomicUsize {
     fn new(value: usize) -> Self {
         AtomicUsize::new(value)
     }
     #[inline(always)]
     fn get(&self) -> usize {
+        // Acquire; pairs with the Release in all methods that write.
         self.load(Ordering::Acquire)
     }
     #[inline(always)]
     fn set(&self, value: usize) {
+        // Release; pairs with the Acquire in all methods that read.
         self.store(value, Ordering::Release);
     }
     #[inline(always)]
@@ -153,11 +159,11 @@ impl Word for Cell<usize> {
     }
 }
 
-/// Exclusive access for the length of a closure: a mutex, or a borrow flag.
+/// Exclusive access while a closure runs: a mutex, or a borrow flag.
 pub trait Lock<T> {
     fn new(value: T) -> Self;
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
-    /// Like `with`, but gives up where the lock is taken, by this thread or another.
+    /// Like `with`, but returns `None` if the lock is taken, by this thread or another.
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 

@@ -1,21 +1,31 @@
-//! What a thread remembers while it emits: how deep it is, and inside what.
+//! The state of a thread: the depth of nested emissions, and what is running on it.
 //!
 //! Plain cells without a destructor, so that signals work inside the destructors of other
 //! thread-locals. Knows no types of events and calls nothing.
+//!
+//! # Decisions
+//!
+//! **Leaving a level stores the depth that was found on entering**, and does not subtract from the
+//! current one. Hazard slots are assigned by depth. So the two locked instructions of an emission wait
+//! for few stores.
+//!
+//! **Waiting is refused inside of drops too.** A thread records which snapshots and captures it is
+//! dropping ([`enter_scope`]), as it does for queued calls. A wait for one of them on the same thread
+//! would never end.
 
 use std::cell::Cell;
 
 use crate::core::primitives::sync::per_thread;
 
-/// How deep emissions nest where nobody sets another limit.
+/// The default limit on the depth of nested emissions.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// What a level of nesting is inside of, where that is not announced in a slot.
+/// What is running at one level of nesting, where no hazard slot announces it.
 #[derive(Clone, Copy)]
 pub(crate) struct ActiveScope {
-    /// The address of a signal that is emitting, or of an entry.
+    /// The address of the signal that emits, or of the entry in use.
     pub(crate) inside: usize,
-    /// The emission calls handlers with a sequence number below this one.
+    /// Only handlers with a sequence number below this one are called.
     pub(crate) sequence_limit: u64,
 }
 
@@ -25,8 +35,8 @@ impl ActiveScope {
         sequence_limit: 0,
     };
 
-    /// Whether this could still call the handler with this sequence number, of this signal and
-    /// this entry.
+    /// Returns whether this could still call the handler with this entry and sequence number.
+    /// `is_run_by` returns whether the signal at an address calls it.
     pub(crate) fn could_call(
         self,
         is_run_by: impl Fn(usize) -> bool,
@@ -39,20 +49,21 @@ impl ActiveScope {
 
 struct State {
     depth: Cell<usize>,
-    /// Invariant: nothing, but for levels that are open and that [`with_scope`](DepthGuard::with_scope) was called
-    /// for. Levels beyond the last one are not recorded.
+    /// Invariant: [`NOTHING`](ActiveScope::NOTHING), except for open levels with a
+    /// [`ScopedDepthGuard`]. Levels beyond the last one are not recorded.
     scopes: [Cell<ActiveScope>; MAX_DEPTH],
-    /// What the thread is inside of that is no emission: a call by a queue, the drop of a snapshot,
-    /// whose handlers wait for their turn, and the drop of captures.
+    /// What is running that is no emission: a call by a queue, the drop of a snapshot, whose handlers
+    /// are dropped one after another, and the drop of captures.
     inner_scopes: [Cell<ActiveScope>; MAX_SCOPES],
-    /// How many of them are current. Those beyond the last one are not recorded.
+    /// How many of them are active. Those beyond the last one are not recorded.
     inner_scopes_len: Cell<usize>,
+    /// The number of failures that were raised and not collected.
     failures: Cell<usize>,
-    /// Where the hook began that is running: the depth, and the queue that is being drained.
+    /// Where the running hook began: the depth, and the address of the queue being drained.
     in_hook: Cell<Option<(usize, usize)>>,
-    /// The panic under way came before its handler was entered.
+    /// Whether the current panic started before its handler was entered.
     unentered: Cell<bool>,
-    /// The address of the queue that is being drained, or 0.
+    /// The address of the queue being drained, or 0.
     draining: Cell<usize>,
 }
 
@@ -69,19 +80,19 @@ per_thread! {
     }
 }
 
-/// A number that no other thread has at the same time, and never 0.
+/// A number that identifies the thread while it lives. Never 0.
 #[inline(always)]
 pub(crate) fn token() -> usize {
     STATE.with(|state| std::ptr::from_ref(state).addr())
 }
 
-/// How many emissions, and deliveries to single handlers, are open.
+/// The number of open levels: emissions, and deliveries to single handlers.
 #[inline(always)]
 pub(crate) fn depth() -> usize {
     STATE.with(|state| state.depth.get())
 }
 
-/// Goes one level down, unless `limit` levels are open already.
+/// Opens a level. Returns `None` if `limit` levels are open already.
 #[inline(always)]
 pub(crate) fn enter_emission(limit: usize) -> Option<DepthGuard> {
     let depth = depth();
@@ -92,20 +103,20 @@ pub(crate) fn enter_emission(limit: usize) -> Option<DepthGuard> {
     Some(DepthGuard { above: depth })
 }
 
-/// One level of nesting, until it is dropped.
+/// Closes a level when dropped.
 pub(crate) struct DepthGuard {
-    /// Kept, so that leaving is a store of its own and waits for nothing.
+    /// The depth found on entering: leaving stores it, and so waits for no load.
     above: usize,
 }
 
 impl DepthGuard {
-    /// How many levels are open above this one.
+    /// The number of open levels that enclose this one.
     #[inline(always)]
     pub(crate) fn above(&self) -> usize {
         self.above
     }
 
-    /// Records what the level is inside of, until it is left.
+    /// Records what is running at this level, until it is closed.
     pub(crate) fn with_scope(self, scope: ActiveScope) -> ScopedDepthGuard {
         STATE.with(|state| {
             if let Some(cell) = state.scopes.get(self.above) {
@@ -123,7 +134,7 @@ impl Drop for DepthGuard {
     }
 }
 
-/// A level that has a frame.
+/// A level with a recorded scope. When dropped, clears the scope and closes the level.
 pub(crate) struct ScopedDepthGuard(DepthGuard);
 
 impl Drop for ScopedDepthGuard {
@@ -136,28 +147,28 @@ impl Drop for ScopedDepthGuard {
     }
 }
 
-/// Whether this thread is inside something that could still call the handler with this sequence
-/// number, of this signal and this entry, as far as that is not announced in a slot.
+/// Returns whether a recorded scope of this thread could still call the handler with this entry and
+/// sequence number. Does not look at hazard slots. See [`ActiveScope::could_call`].
 pub(crate) fn is_inside(is_run_by: &impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
     STATE.with(|state| {
-        let (depth, scope_guard) = (state.depth.get(), state.inner_scopes_len.get());
-        // Levels that are not recorded could be anything.
+        let (depth, inner) = (state.depth.get(), state.inner_scopes_len.get());
+        // Scopes that are not recorded could be anything.
         depth > MAX_DEPTH
-            || scope_guard > MAX_SCOPES
-            || state.inner_scopes[..scope_guard]
+            || inner > MAX_SCOPES
+            || state.inner_scopes[..inner]
                 .iter()
-                .any(|it| it.get().could_call(is_run_by, entry, sequence))
+                .any(|scope| scope.get().could_call(is_run_by, entry, sequence))
             || state.scopes[..depth]
                 .iter()
-                .any(|it| it.get().could_call(is_run_by, entry, sequence))
+                .any(|scope| scope.get().could_call(is_run_by, entry, sequence))
     })
 }
 
-/// How many of those inside each other are remembered.
+/// The number of nested scopes outside of emissions that are recorded.
 const MAX_SCOPES: usize = 16;
 
-/// Says what the thread is inside of, until the guard is dropped. Whoever waits for that from inside
-/// would wait for ever, as inside of an emission; unlike one, it is no level.
+/// Records what is running, until the guard is dropped. A wait for it on this thread would never end,
+/// as inside of an emission. Unlike one, it opens no level.
 pub(crate) fn enter_scope(scope: ActiveScope) -> ScopeGuard {
     STATE.with(|state| {
         let count = state.inner_scopes_len.get();
@@ -169,6 +180,7 @@ pub(crate) fn enter_scope(scope: ActiveScope) -> ScopeGuard {
     ScopeGuard(())
 }
 
+/// Ends a scope when dropped.
 pub(crate) struct ScopeGuard(());
 
 impl Drop for ScopeGuard {
@@ -177,12 +189,12 @@ impl Drop for ScopeGuard {
     }
 }
 
-/// Whether a hook runs on this thread, and no emission or drain inside of it.
+/// Returns whether a hook runs on this thread, and no emission or drain inside of the hook.
 pub(crate) fn is_directly_in_hook() -> bool {
     STATE.with(|state| state.in_hook.get() == Some((state.depth.get(), state.draining.get())))
 }
 
-/// How many failures were raised on this thread that nobody has collected yet.
+/// The number of failures that were raised on this thread and not collected yet.
 #[inline(always)]
 pub(crate) fn failures() -> usize {
     STATE.with(|state| state.failures.get())
@@ -192,22 +204,22 @@ pub(crate) fn set_failures(count: usize) {
     STATE.with(|state| state.failures.set(count));
 }
 
-/// Says whether the panic under way came before its handler was entered; what was said before.
+/// Sets whether the current panic started before its handler was entered. Returns the previous value.
 pub(crate) fn set_unentered(unentered: bool) -> bool {
     STATE.with(|state| state.unentered.replace(unentered))
 }
 
-/// Whether a drain runs on this thread.
+/// Returns whether this thread drains a queue.
 pub(crate) fn is_draining() -> bool {
     STATE.with(|state| state.draining.get() != 0)
 }
 
-/// Whether the queue at this address is drained on this thread.
+/// Returns whether this thread drains the queue at this address.
 pub(crate) fn drains(queue: usize) -> bool {
     STATE.with(|state| state.draining.get() == queue)
 }
 
-/// Marks the thread as draining a queue, until it is dropped. `None` inside of a drain.
+/// Marks this thread as draining a queue, until the guard is dropped. `None` inside of a drain.
 pub(crate) fn begin_drain(queue: usize) -> Option<DrainGuard> {
     STATE.with(|state| {
         if state.draining.get() != 0 {
@@ -218,6 +230,7 @@ pub(crate) fn begin_drain(queue: usize) -> Option<DrainGuard> {
     })
 }
 
+/// Ends the mark of [`begin_drain`] when dropped.
 pub(crate) struct DrainGuard(());
 
 impl Drop for DrainGuard {
@@ -226,7 +239,7 @@ impl Drop for DrainGuard {
     }
 }
 
-/// Marks the thread as running a hook, until it is dropped. `None` inside of one.
+/// Marks this thread as running a hook, until the guard is dropped. `None` inside of a hook.
 pub(crate) fn begin_hook() -> Option<HookGuard> {
     STATE.with(|state| {
         if state.in_hook.get().is_some() {
@@ -239,6 +252,7 @@ pub(crate) fn begin_hook() -> Option<HookGuard> {
     })
 }
 
+/// Ends the mark of [`begin_hook`] when dropped.
 pub(crate) struct HookGuard(());
 
 impl Drop for HookGuard {

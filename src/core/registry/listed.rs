@@ -1,4 +1,4 @@
-//! A signal of any type, as a registry lists it: weakly.
+//! A signal of any payload type, as the registry lists it: by a weak reference.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -10,28 +10,29 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
 use crate::topic::any_event::AnyEvent;
 
-/// A topic, whatever its type, or a pattern.
+/// A topic of any payload type, or a pattern. All methods but `as_any`, `address` and `exists` do nothing
+/// if the signal has been dropped.
 pub trait AnySignal<M: SignalFlavour, C: 'static> {
-    /// Removes the handler with this key and sequence number.
+    /// Removes the handler with this key and sequence number. Returns whether it was there.
     fn cancel(&self, key: u64, sequence: u64) -> bool;
     fn close(&self);
     fn detach_from_bus(&self);
     fn as_any(&self) -> &dyn Any;
-    /// Where the signal stands.
+    /// The address of the signal, which identifies it.
     fn address(&self) -> usize;
-    /// It has handles, handlers or waiting events.
+    /// Returns whether the signal has handles, handlers or waiting events.
     fn exists(&self) -> bool;
-    /// Takes the handlers of a pattern in.
+    /// Adds a pattern that matches the topic.
     fn attach(&self, pattern: &dyn AnySignal<M, C>);
-    /// Forgets a pattern, by its address.
+    /// Removes a pattern, by its address.
     fn detach(&self, pattern: usize);
-    /// The handlers of a pattern have changed.
+    /// Marks the published snapshot as stale, because the handlers of a pattern have changed.
     fn invalidate(&self);
-    /// Removes the handlers whose target has died.
+    /// Removes the handlers whose target has been dropped.
     fn prune(&self);
 }
 
-/// A signal that the registry does not keep.
+/// A weak reference to a signal.
 pub struct WeakSignal<M: SignalFlavour, E, C: 'static>(pub(crate) M::Weak<Signal<M, E, C>>);
 
 impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal<M, C> for WeakSignal<M, E, C> {
@@ -80,12 +81,13 @@ impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal<M, C> for WeakSignal<M,
     }
 }
 
-/// What a registry needs of a flavour: a pointer to what is listed.
+/// What the registry needs of a flavour: a pointer to an [`AnySignal`].
 pub trait ListFlavour: SignalFlavour {
-    /// A topic in a registry.
+    /// A pointer to an entry of the registry.
     type AnySignal<C: 'static>: Clone;
+    /// Erases the payload type.
     fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal<C>;
-    /// What is listed.
+    /// Dereferences the pointer.
     fn listed<C: 'static>(listed: &Self::AnySignal<C>) -> &dyn AnySignal<Self, C>;
 }
 

@@ -1,9 +1,7 @@
-//! The topics of one bus, by name, and its patterns. Each name has one payload type as long as the
-//! topic exists.
+//! The topics of one bus, by name, and its patterns, all referenced weakly.
 //!
-//! Holds both weakly: a topic is kept by its handles, its handlers and its waiting events, a pattern
-//! by its handlers. Which topics match which patterns is looked up when either side is added, in a
-//! trie, and never for an emission of a topic that exists.
+//! Each name has one payload type while its topic exists. Topics are matched against patterns when
+//! either is added, never for an emission of a topic that exists.
 
 use std::any::{Any, type_name};
 use std::collections::HashMap;
@@ -32,20 +30,21 @@ fn key_of(topic: u64) -> TopicKey {
     KeyData::from_ffi(topic).into()
 }
 
-/// A signal, if it is there.
-type There<M, E, C> = Result<Option<<M as Primitives>::Ptr<Signal<M, E, C>>>, WrongType>;
+/// The signal of a key, if it exists with this payload type.
+type Lookup<M, E, C> = Result<Option<<M as Primitives>::Ptr<Signal<M, E, C>>>, WrongType>;
 
-/// What there is for a name.
+/// The result of looking up a name for an emission.
 pub(crate) enum Found<M: RegistryFlavour, E, C: 'static> {
     Topic(M::Ptr<Signal<M, E, C>>),
-    /// Nobody holds the name; the patterns that it matches.
+    /// The topic does not exist. Has the patterns that the name matches.
     Unheld(PatternSignals<M, C>),
 }
 
+/// A topic or a pattern.
 struct Topic<M: RegistryFlavour, C: 'static> {
     name: Name,
     type_name: &'static str,
-    /// Where it was used first.
+    /// The line of its first use.
     location: CallSite,
     kind: Kind,
     signal: M::AnySignal<C>,
@@ -58,11 +57,11 @@ impl<M: RegistryFlavour, C: 'static> Topic<M, C> {
 }
 
 struct Topics<M: RegistryFlavour, C: 'static> {
-    /// Topics and patterns.
+    /// Topics and patterns. The signal of an entry may have been dropped already.
     topics: SlotMap<TopicKey, Topic<M, C>>,
-    /// Of the topics.
+    /// The keys of the topics.
     names: HashMap<Box<str>, TopicKey>,
-    /// Of both.
+    /// The keys of topics and patterns.
     trie: Trie<TopicKey>,
     closed: bool,
 }
@@ -75,8 +74,8 @@ impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
         }
     }
 
-    /// The signal with this key; `None` if it has gone.
-    fn signal<E: 'static>(&self, key: TopicKey) -> There<M, E, C> {
+    /// The signal with this key. `None` if it has been dropped.
+    fn signal<E: 'static>(&self, key: TopicKey) -> Lookup<M, E, C> {
         let Some(topic) = self.topics.get(key) else {
             return Ok(None);
         };
@@ -86,7 +85,7 @@ impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
             .downcast_ref::<WeakSignal<M, E, C>>()
         {
             Some(signal) => Ok(M::upgrade(&signal.0)),
-            // A topic that has gone binds nobody.
+            // A topic that has been dropped does not reserve its name.
             None if !topic.listed().exists() => Ok(None),
             None => Err(WrongType {
                 topic: topic.name.as_str().to_owned(),
@@ -101,19 +100,18 @@ impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
     fn patterns_of_topic(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
         self.trie.patterns_of(name, &mut |key| {
             let pattern = self.topics.get(key).map(|it| it.listed().as_any());
-            pattern
-                .and_then(<dyn Any>::downcast_ref)
-                .into_iter()
-                .for_each(&mut visit);
+            if let Some(pattern) = pattern.and_then(<dyn Any>::downcast_ref) {
+                visit(pattern);
+            }
         });
     }
 
     fn remove(&mut self, key: TopicKey) -> Option<Topic<M, C>> {
-        let gone = self.topics.remove(key)?;
-        let name = gone.name.as_str();
-        if self.key(gone.kind, name) == Some(key) {
-            self.trie.remove(gone.kind, name);
-            if gone.kind == Kind::Topic {
+        let removed = self.topics.remove(key)?;
+        let name = removed.name.as_str();
+        if self.key(removed.kind, name) == Some(key) {
+            self.trie.remove(removed.kind, name);
+            if removed.kind == Kind::Topic {
                 self.names.remove(name);
             }
         }
@@ -123,15 +121,17 @@ impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
         if self.topics.is_empty() {
             self.topics = SlotMap::with_key();
         }
-        Some(gone)
+        Some(removed)
     }
 }
 
+/// The topics and the patterns of a bus.
 pub struct Registry<M: RegistryFlavour, C: 'static> {
     topics: M::Lock<Topics<M, C>>,
-    /// The hook for unhandled events, as the only handler of a pattern that is nowhere attached.
+    /// The hook for unhandled events, as the only handler of a pattern that is not in `topics`.
     unhandled: M::Lock<Option<StrongPatternSignal<M, C>>>,
-    /// 1 once there has been a handler with a target that may die: it may keep a topic when it is dead.
+    /// 1 once there has been a handler with a weak target, which keeps its topic even when the target has
+    /// been dropped.
     has_weak: M::Word,
     pub(crate) config: BusConfig<M>,
 }
@@ -152,7 +152,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         }
     }
 
-    /// The signal of a topic, if the topic exists, or else who listens by pattern.
+    /// The signal of a topic if the topic exists, otherwise the patterns that match the name.
     pub(crate) fn find<E: 'static>(&self, name: &str) -> Result<Found<M, E, C>, WrongType> {
         self.topics.with(|all| {
             if let Some(&key) = all.names.get(name) {
@@ -161,13 +161,13 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
                 }
             }
             let mut patterns = PatternSignals::<M, C>::new();
-            // One that goes while we look goes outside, with the rest.
+            // Moved out of the lock: one of these may be the last reference.
             all.patterns_of_topic(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
             Ok(Found::Unheld(patterns))
         })
     }
 
-    /// The signal of a topic or a pattern, which exists from now on.
+    /// The signal of a topic or a pattern, created if it does not exist.
     pub(crate) fn signal<E: 'static>(
         this: &M::Ptr<Self>,
         kind: Kind,
@@ -175,21 +175,21 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         location: CallSite,
     ) -> Result<M::Ptr<Signal<M, E, C>>, WrongType> {
         if this.has_weak.get() != 0 {
-            this.make_room();
+            this.prune_if_full();
         }
         let (signal, closed) = this.topics.with(|all| {
             if let Some(key) = all.key(kind, name.as_str()) {
                 if let Some(signal) = all.signal(key)? {
                     return Ok((signal, false));
                 }
-                // Its last handle is going at this moment, on another thread.
+                // The last handle is being dropped at this moment, on another thread.
                 drop(all.remove(key));
             }
             let mut patterns = Vec::new();
             if kind == Kind::Topic {
                 all.patterns_of_topic(name.as_str(), |pattern| patterns.push(pattern.0.clone()));
             }
-            let mut made = None;
+            let mut created = None;
             let key = all.topics.insert_with_key(|key| {
                 let info = SignalInfo {
                     topic_info: TopicInfo::new::<E>(kind, name.clone()),
@@ -199,7 +199,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
                 let registry = M::directory(this);
                 let signal = M::ptr(Signal::new(info, Some(registry), patterns));
                 let listed = M::list(WeakSignal(M::downgrade(&signal)));
-                made = Some(signal);
+                created = Some(signal);
                 Topic {
                     name: name.clone(),
                     type_name: type_name::<E>(),
@@ -212,7 +212,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             if kind == Kind::Topic {
                 all.names.insert(name.as_str().into(), key);
             }
-            let Some(signal) = made else {
+            let Some(signal) = created else {
                 unreachable!("a slotmap calls the closure once")
             };
             Ok((signal, all.closed))
@@ -223,21 +223,22 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         Ok(signal)
     }
 
-    /// Puts a hook for unhandled events in place of the one that was there. Costs O(topics).
+    /// Sets the hook for unhandled events, and drops the previous one. Costs O(topics).
     pub(crate) fn set_unhandled(&self, hook: M::Ptr<PatternSignal<M, C>>) {
         let old = self.unhandled.with(|pattern| pattern.replace(hook));
         self.config.hear_unhandled();
         for topic in self.all() {
             M::listed::<C>(&topic).invalidate();
         }
-        // Last: then its captures are nowhere any more.
+        // Last, when no snapshot that an emission may still load has the old hook.
         drop(old);
     }
 
-    /// Where the next topic needs more room, lets go of those that only dead handlers keep. Makes room
-    /// for as many again as are left, so that n topics that come cost O(n) in all.
-    fn make_room(&self) {
-        let crowd = self.topics.with(|all| {
+    /// If the next topic exceeds the capacity, removes handlers whose target has been dropped, and so the
+    /// topics that only those kept. Then reserves capacity for as many topics as are left, so that adding
+    /// n topics costs O(n) in total.
+    fn prune_if_full(&self) {
+        let listed = self.topics.with(|all| {
             let is_full = all.topics.len() == all.topics.capacity();
             let all = all
                 .topics
@@ -245,10 +246,10 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
                 .take(if is_full { usize::MAX } else { 0 });
             all.map(|topic| topic.signal.clone()).collect::<Vec<_>>()
         });
-        if crowd.is_empty() {
+        if listed.is_empty() {
             return;
         }
-        crowd.iter().for_each(|it| M::listed::<C>(it).prune());
+        listed.iter().for_each(|it| M::listed::<C>(it).prune());
         self.topics.with(|all| {
             let left = all.topics.len();
             if left > all.topics.capacity() / 2 {
@@ -257,6 +258,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         });
     }
 
+    /// The topics that match a pattern.
     fn topics_of(&self, pattern: &SignalInfo<M>) -> Vec<M::AnySignal<C>> {
         self.topics.with(|all| {
             let mut found = Vec::new();
@@ -267,7 +269,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         })
     }
 
-    /// Removes a handler of a topic; whether it was there.
+    /// Removes a handler of a topic. Returns whether it was there.
     pub(crate) fn cancel(&self, topic: u64, key: u64, sequence: u64) -> bool {
         let topic = key_of(topic);
         let listed = self
@@ -279,17 +281,19 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     /// The names of the topics that exist, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.topics.with(|all| {
-            let there = all
+            let existing = all
                 .topics
                 .values()
                 .filter(|topic| topic.kind == Kind::Topic && topic.listed().exists());
-            there.map(|topic| topic.name.as_str().to_owned()).collect()
+            existing
+                .map(|topic| topic.name.as_str().to_owned())
+                .collect()
         });
         names.sort_unstable();
         names
     }
 
-    /// Closes all signals, and those that come later.
+    /// Closes all signals, and those that are created later.
     pub(crate) fn close(&self) {
         self.topics.with(|all| all.closed = true);
         self.all().iter().for_each(|it| M::listed::<C>(it).close());
@@ -307,7 +311,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         })
     }
 
-    /// From now on only handles keep the signals.
+    /// Detaches the signals from the bus: from now on their handlers do not keep them.
     pub(crate) fn detach_from_bus(&self) {
         self.all()
             .iter()
@@ -315,7 +319,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     }
 }
 
-/// What a registry needs of a flavour: that signals know it as their directory.
+/// What the registry needs of a flavour: that it is the directory of the signals.
 pub trait RegistryFlavour: ListFlavour {
     fn directory<C: 'static>(
         registry: &Self::Ptr<Registry<Self, C>>,
@@ -375,19 +379,19 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
     }
 
     fn matches(&self, pattern: &SignalInfo<M>, topic: usize) -> bool {
-        let is_it = |it: &M::AnySignal<C>| M::listed::<C>(it).address() == topic;
-        self.topics_of(pattern).iter().any(is_it)
+        let is_topic = |it: &M::AnySignal<C>| M::listed::<C>(it).address() == topic;
+        self.topics_of(pattern).iter().any(is_topic)
     }
 
     fn unregister(&self, info: &SignalInfo<M>, address: usize) {
         let key = key_of(info.key);
-        let gone = self.topics.with(|all| {
+        let removed = self.topics.with(|all| {
             if all.topics.get(key)?.listed().address() != address {
                 return None;
             }
             all.remove(key)
         });
-        drop(gone);
+        drop(removed);
         if info.topic_info.kind == Kind::Pattern {
             for topic in self.topics_of(info) {
                 M::listed::<C>(&topic).detach(address);
@@ -415,7 +419,7 @@ mod tests {
         let (_one, _two) = (bus.on_pattern("a.*", |_| ()), bus.on_pattern(">", |_| ()));
         let before = matched(&bus);
         for _ in 0..3 {
-            // To subscribe makes the list stale: it is built anew by the emission.
+            // Subscribing makes the snapshot stale: the emission builds the next one.
             signal.on(|_| ()).detach();
             assert!(signal.emit(&1).ran() > 2);
             assert!(bus.emit(&topic, &1).ran() > 2);
@@ -423,7 +427,7 @@ mod tests {
             bus.drain();
         }
         assert_eq!(matched(&bus), before);
-        // One look for a name that nobody holds, however many patterns there are.
+        // One look-up for a name without a topic, however many patterns there are.
         assert_eq!(bus.emit(&Topic::new("a.c"), &1).ran(), 2);
         assert_eq!(matched(&bus), before + 1);
     }

@@ -1,7 +1,12 @@
-//! Finds the topics of a pattern, and the patterns of a name, without looking at the others.
+//! An index of topics and patterns: finds the topics that match a pattern, and the patterns that match a
+//! name, without visiting the others.
 //!
-//! A tree by tokens that holds both: the wildcards are tokens that no name can have. Knows nothing
-//! of handlers, locks or events.
+//! Source: the subscription list of the NATS server, a trie by tokens,
+//! <https://github.com/nats-io/nats-server/blob/main/server/sublist.go>. Unlike it, one trie has both
+//! patterns and topics, so that it is searched in both directions; a wildcard is a child like any other, by
+//! a token that no name can have; and results are not cached, because a topic keeps its patterns.
+//!
+//! Knows nothing of handlers, locks or events.
 
 use std::collections::HashMap;
 
@@ -16,16 +21,16 @@ pub(crate) const REST: &str = ">";
 
 struct Node<T> {
     children: HashMap<Box<str>, NodeKey>,
-    /// What ends here.
+    /// The values of the topic and the pattern that end here.
     topic: Option<T>,
     pattern: Option<T>,
 }
 
-/// Names of topics, and patterns, each with a value.
+/// A map from names of topics, and from patterns, to values.
 pub(crate) struct Trie<T> {
     nodes: SlotMap<NodeKey, Node<T>>,
     root: NodeKey,
-    /// How often something was matched.
+    /// The number of searches.
     #[cfg(test)]
     pub(crate) matched: std::cell::Cell<usize>,
 }
@@ -42,10 +47,10 @@ impl<T: Copy> Trie<T> {
         }
     }
 
-    /// Adds a subject; the value of an equal one that was there goes. O(tokens).
-    pub(crate) fn insert(&mut self, kind: Kind, topic_info: &str, value: T) {
+    /// Adds a name or a pattern, or replaces the value of an equal one. O(tokens).
+    pub(crate) fn insert(&mut self, kind: Kind, text: &str, value: T) {
         let mut at = self.root;
-        for token in topic_info.split('.') {
+        for token in text.split('.') {
             at = match self.nodes[at].children.get(token) {
                 Some(&child) => child,
                 None => {
@@ -67,22 +72,22 @@ impl<T: Copy> Trie<T> {
         self.nodes[at].pattern
     }
 
-    /// Removes a subject, and the tokens that lead to nothing else. O(tokens).
-    pub(crate) fn remove(&mut self, kind: Kind, topic_info: &str) {
-        self.prune(self.root, kind, Some(topic_info));
+    /// Removes a name or a pattern, and the nodes that lead to nothing else. O(tokens).
+    pub(crate) fn remove(&mut self, kind: Kind, text: &str) {
+        self.prune(self.root, kind, Some(text));
         if self.nodes.len() == 1 {
-            // Gives back the room of the largest crowd.
+            // Frees the memory of the largest number of nodes there has been.
             *self = Trie::new();
         }
     }
 
-    /// Removes what is below `at`; whether nothing is left there.
-    fn prune(&mut self, at: NodeKey, kind: Kind, topic_info: Option<&str>) -> bool {
-        let Some(topic_info) = topic_info else {
+    /// Removes `text` below `at`. Returns whether `at` is empty.
+    fn prune(&mut self, at: NodeKey, kind: Kind, text: Option<&str>) -> bool {
+        let Some(text) = text else {
             *self.nodes[at].value(kind) = None;
             return self.nodes[at].is_empty();
         };
-        let (token, rest) = split(topic_info);
+        let (token, rest) = split(text);
         let Some(&child) = self.nodes[at].children.get(token) else {
             return false;
         };
@@ -97,8 +102,8 @@ impl<T: Copy> Trie<T> {
         self.nodes[at].is_empty()
     }
 
-    /// Visits the patterns that a name matches, in no order. Looks at those nodes only that a
-    /// pattern leads to which could still match.
+    /// Visits the patterns that match a name, in no order. Visits only nodes of patterns that could still
+    /// match.
     pub(crate) fn patterns_of(&self, name: &str, visit: &mut impl FnMut(T)) {
         #[cfg(test)]
         self.matched.set(self.matched.get() + 1);
@@ -174,11 +179,11 @@ impl<T> Node<T> {
     }
 }
 
-/// The first token, and what follows it.
-fn split(topic_info: &str) -> (&str, Option<&str>) {
-    match topic_info.split_once('.') {
+/// The first token and the rest.
+fn split(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('.') {
         Some((token, rest)) => (token, Some(rest)),
-        None => (topic_info, None),
+        None => (text, None),
     }
 }
 
@@ -209,59 +214,60 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let topic_info = prop_oneof![
+        let text = prop_oneof![
             tokens(false).prop_map(|name| (Kind::Topic, name)),
             tokens(true).prop_map(|pattern| (Kind::Pattern, pattern)),
         ];
-        (topic_info, prop::bool::weighted(0.7)).prop_map(
-            |((kind, topic_info), insert)| match insert {
-                true => Step::Insert(kind, topic_info),
-                false => Step::Remove(kind, topic_info),
-            },
-        )
+        (text, prop::bool::weighted(0.7)).prop_map(|((kind, text), insert)| {
+            if insert {
+                Step::Insert(kind, text)
+            } else {
+                Step::Remove(kind, text)
+            }
+        })
     }
 
     proptest! {
-        /// Against a list, and `Pattern::matches` for each pair.
+        /// Compares with a list, by `Pattern::matches` for each pair.
         #[test]
         fn finds_what_a_list_finds(steps in prop::collection::vec(step(), 1..40)) {
             let mut trie = Trie::new();
             let mut list: Vec<(Kind, String, usize)> = Vec::new();
             for (value, step) in steps.into_iter().enumerate() {
-                let (Step::Insert(kind, topic_info) | Step::Remove(kind, topic_info)) = &step;
-                list.retain(|(k, s, _)| (k, s) != (kind, topic_info));
+                let (Step::Insert(kind, text) | Step::Remove(kind, text)) = &step;
+                list.retain(|(k, s, _)| (k, s) != (kind, text));
                 match &step {
                     Step::Insert(..) => {
-                        trie.insert(*kind, topic_info, value);
-                        list.push((*kind, topic_info.clone(), value));
+                        trie.insert(*kind, text, value);
+                        list.push((*kind, text.clone(), value));
                     }
-                    Step::Remove(..) => trie.remove(*kind, topic_info),
+                    Step::Remove(..) => trie.remove(*kind, text),
                 }
             }
-            for (kind, topic_info, value) in &list {
+            for (kind, text, value) in &list {
                 let (mut found, mut expected) = (Vec::new(), Vec::new());
-                for (other, text, value) in list.iter().filter(|(other, ..)| other != kind) {
+                for (other, other_text, value) in list.iter().filter(|(other, ..)| other != kind) {
                     let (pattern, name) = match other {
-                        Kind::Pattern => (text, topic_info),
-                        Kind::Topic => (topic_info, text),
+                        Kind::Pattern => (other_text, text),
+                        Kind::Topic => (text, other_text),
                     };
                     let matches = Pattern::parse(pattern.as_str()).is_ok_and(|it| it.matches(name));
                     expected.extend(matches.then_some(*value));
                 }
                 match kind {
-                    Kind::Topic => trie.patterns_of(topic_info, &mut |value| found.push(value)),
+                    Kind::Topic => trie.patterns_of(text, &mut |value| found.push(value)),
                     Kind::Pattern => {
-                        trie.topics_of(topic_info, &mut |value| found.push(value));
-                        assert_eq!(trie.pattern(topic_info), Some(*value));
+                        trie.topics_of(text, &mut |value| found.push(value));
+                        assert_eq!(trie.pattern(text), Some(*value));
                     }
                 }
                 found.sort_unstable();
                 expected.sort_unstable();
-                assert_eq!(found, expected, "{topic_info}");
+                assert_eq!(found, expected, "{text}");
             }
-            // And nothing is left of what goes.
-            for (kind, topic_info, _) in &list {
-                trie.remove(*kind, topic_info);
+            // When all are removed, no node is left.
+            for (kind, text, _) in &list {
+                trie.remove(*kind, text);
             }
             assert_eq!(trie.nodes.len(), 1);
         }

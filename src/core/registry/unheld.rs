@@ -1,4 +1,4 @@
-//! Emissions to a name that nobody holds.
+//! Emissions to a name whose topic does not exist.
 
 use std::borrow::Borrow;
 use std::panic::Location;
@@ -18,10 +18,11 @@ use crate::core::signal::signal::{PatternSignal, PatternSignals, sequence_limit}
 use crate::topic::any_event::{Kind, TopicInfo};
 use crate::topic::name::Name;
 
-/// Calls the handlers of the patterns that a name matches which nobody holds. Nothing is kept of
-/// the name, and up to eight handlers are called without allocating.
+/// Calls the handlers of the patterns that match a name without a topic. Stores nothing of the name, and
+/// calls up to eight handlers without allocating.
 ///
-/// What panics when the event is made, or is dropped, is as in [`run_lazy`](crate::core::emission::run::run_lazy).
+/// Panics from making or dropping the event are treated as in
+/// [`run_lazy`](crate::core::emission::run::run_lazy).
 #[track_caller]
 pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
     registry: &Registry<M, C>,
@@ -32,10 +33,10 @@ pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E
 ) -> EmissionSummary {
     let (sequence_limit, config) = (sequence_limit(), &registry.config);
     let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
-    let mut give = |it| handlers.push(it);
+    let mut push = |handler| handlers.push(handler);
     patterns
         .iter()
-        .for_each(|pattern| pattern.upgrade_all(&mut give));
+        .for_each(|pattern| pattern.upgrade_all(&mut push));
     if handlers.is_empty() {
         if registry.is_closed() {
             return EmissionSummary::CLOSED;
@@ -45,7 +46,7 @@ pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E
         };
         handlers.push(unhandled);
     }
-    // All that is of the user's comes after this: there are holds.
+    // Before any user code: from here on there are strong references to the handlers.
     let enter = |pattern: &M::Ptr<PatternSignal<M, C>>| {
         let inside = pattern.address();
         thread::enter_scope(ActiveScope {
@@ -53,7 +54,7 @@ pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E
             sequence_limit,
         })
     };
-    let scope_guard: SmallVec<[_; 4]> = patterns.iter().map(enter).collect();
+    let scope_guards: SmallVec<[_; 4]> = patterns.iter().map(enter).collect();
     let location = Location::caller();
     if thread::depth() >= config.max_depth() {
         return refused(name, config, location);
@@ -73,7 +74,7 @@ pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E
         context,
         follows,
     );
-    drop(scope_guard);
+    drop(scope_guards);
     drop(depth_guard);
     drop_event_about(event, &topic_info, config, location);
     summary

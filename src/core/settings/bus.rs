@@ -1,4 +1,4 @@
-//! What the signals and the queue of one bus share: how they treat panics and depth, and the hooks.
+//! The configuration that the signals and the queue of one bus share: panics, depth, executor, hooks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use crate::executor::Executor;
 use crate::failure::HandlerError;
 use crate::policy::Panics;
 
-/// What a bus decides for all its signals and its queue. A signal or a queue of its own has what
-/// is usual, and no hook.
+/// The configuration of a bus, for all its signals and its queue. A signal or a queue without a bus has
+/// the defaults, and no hook.
 pub(crate) struct BusConfig<M: Primitives>(Option<M::Ptr<BusConfigInner<M>>>);
 
 struct BusConfigInner<M: Primitives> {
     error_hook: M::Lock<Option<ObserverRef<M, HandlerError>>>,
-    /// There is, or was, a hook for unhandled events, so that signals without handlers have to look.
+    /// Whether there is, or was, a hook for unhandled events. If so, signals without handlers have to
+    /// look for it.
     hears_unhandled: AtomicBool,
     panics: Panics,
     max_depth: usize,
@@ -42,7 +43,7 @@ impl<M: Primitives> BusConfig<M> {
         })))
     }
 
-    /// Those of a signal or queue that belongs to no bus.
+    /// The defaults, for a signal or a queue without a bus.
     pub(crate) fn usual() -> Self {
         BusConfig(None)
     }
@@ -51,32 +52,38 @@ impl<M: Primitives> BusConfig<M> {
         self.0.as_ref().map_or(Panics::Resume, |it| it.panics)
     }
 
+    /// The limit on the depth of nested emissions.
     pub(crate) fn max_depth(&self) -> usize {
         self.0.as_ref().map_or(MAX_DEPTH, |it| it.max_depth)
     }
 
-    /// Who runs what async handlers start.
+    /// The executor for the futures of async handlers.
     pub(crate) fn executor(&self) -> Option<Arc<dyn Executor>> {
         self.0.as_ref()?.executor.clone()
     }
 
+    /// Returns whether signals without handlers have to look for a hook for unhandled events.
     pub(crate) fn hears_unhandled(&self) -> bool {
         let inner = self.0.as_ref();
+        // Relaxed: `hear_unhandled` is ordered by the locks of the signals.
         inner.is_some_and(|it| it.hears_unhandled.load(Relaxed))
     }
 
-    /// To be called before the signals are told, which happens under their locks.
+    /// Records that there is a hook for unhandled events. To be called before the signals are
+    /// invalidated, which happens under their locks.
     pub(crate) fn hear_unhandled(&self) {
         if let Some(inner) = &self.0 {
+            // Relaxed: a signal that is invalidated after this reads it under the same lock.
             inner.hears_unhandled.store(true, Relaxed);
         }
     }
 
+    /// The error hook.
     pub(crate) fn hook(&self) -> Option<ObserverRef<M, HandlerError>> {
         self.0.as_ref()?.error_hook.with(|hook| hook.clone())
     }
 
-    /// Puts a hook in place of the one that was there.
+    /// Sets the error hook, and releases the previous one.
     pub(crate) fn set_hook(&self, hook: ObserverRef<M, HandlerError>) {
         let Some(inner) = &self.0 else { return };
         let old = inner.error_hook.with(|slot| slot.replace(hook));
@@ -86,7 +93,8 @@ impl<M: Primitives> BusConfig<M> {
             .for_each(ObserverRef::<M, _>::release);
     }
 
-    /// Tells the hook; whether there was one, or the log stood in for it.
+    /// Passes a failure to the error hook. Inside of a hook, logs it instead. Returns whether there is a
+    /// hook.
     pub(crate) fn tell(&self, error: &HandlerError) -> bool {
         let Some(hook) = self.hook() else {
             return false;
@@ -102,13 +110,13 @@ impl<M: Primitives> BusConfig<M> {
             write_log(&format!("error hook panicked: {}", message(&payload)), None);
             drop_payload(payload);
         }
-        // Before the flag is reset: a hook that replaced itself has its captures dropped here.
+        // Before the flag is reset: the captures of a hook that replaced itself are dropped here.
         drop(hold);
         drop(in_hook);
         true
     }
 
-    /// Where they stand, to tell those of one bus from another's.
+    /// The address of the configuration, which identifies the bus. 0 without a bus.
     pub(super) fn address(&self) -> usize {
         self.0.as_ref().map_or(0, |it| (&raw const **it).addr())
     }

@@ -1,4 +1,4 @@
-//! Who is to blame for a failure, and who is told of it.
+//! What a failure is blamed on, and which hook receives it.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::{CallSite, Cause, HandlerError};
 use crate::topic::any_event::TopicInfo;
 
-/// Who is to blame.
+/// The handler, hook or topic that a failure is blamed on, with the configuration that has the hook.
 pub(crate) struct FailureSource<'b, M: Primitives> {
     config: Option<&'b BusConfig<M>>,
-    /// Of the emission, which to a handler of a pattern is not that of its home.
+    /// The topic of the emission. For a pattern's handler it is not that of the handler's own signal.
     topic_info: Option<&'b TopicInfo>,
     label: Option<&'b str>,
     location: CallSite,
@@ -34,7 +34,7 @@ impl<'b, M: Primitives> FailureSource<'b, M> {
         }
     }
 
-    /// In an emission about this.
+    /// The same source in an emission of this topic.
     pub(crate) fn about(self, topic_info: Option<&'b TopicInfo>) -> Self {
         FailureSource {
             topic_info: topic_info.or(self.topic_info),
@@ -55,20 +55,26 @@ impl<'b, M: Primitives> FailureSource<'b, M> {
         }
     }
 
-    fn tell(&self, error: &HandlerError) -> bool {
+    fn call_hook(&self, error: &HandlerError) -> bool {
         self.config.is_some_and(|config| config.tell(error))
     }
 
+    /// Raises a failure with this source.
     pub(crate) fn raise(&self, cause: Cause, payload: Option<Payload>) {
-        pending::raise(self.error(cause), payload, |error| self.tell(error));
+        pending::raise(self.error(cause), payload, |error| self.call_hook(error));
     }
 
+    /// Raises a panic with this source.
     pub(crate) fn panicked(&self, payload: Payload) {
-        pending::panicked(payload, |cause| self.error(cause), |error| self.tell(error));
+        pending::panicked(
+            payload,
+            |cause| self.error(cause),
+            |error| self.call_hook(error),
+        );
     }
 }
 
-/// Runs user code that must not unwind into us.
+/// Runs user code, and raises its panic as a failure.
 pub(crate) fn guarded<M: Primitives>(
     info: Option<&SignalInfo<M>>,
     label: Option<&str>,
@@ -80,13 +86,13 @@ pub(crate) fn guarded<M: Primitives>(
     }
 }
 
-/// Drops an event, whose `Drop` may panic: that is raised against its topic.
+/// Drops an event. A panic of its `Drop` is raised as a failure of its topic.
 #[inline]
 pub(crate) fn drop_event<M: Primitives, E>(event: E, info: &SignalInfo<M>, location: CallSite) {
     drop_event_about(event, &info.topic_info, &info.config, location);
 }
 
-/// The same for the event of a topic that nobody holds.
+/// The same for the event of a topic that does not exist.
 #[inline]
 pub(crate) fn drop_event_about<M: Primitives, E>(
     event: E,
@@ -108,7 +114,8 @@ pub(crate) fn drop_event_about<M: Primitives, E>(
     }
 }
 
-/// Collects what was raised at `depth` or deeper, after the first `mark` faults, and tells the hook.
+/// Collects the failures raised at `depth` or deeper, after the first `mark` pending ones, and passes
+/// them to the hook.
 #[cold]
 #[inline(never)]
 pub(crate) fn collect<M: Primitives>(

@@ -1,3 +1,29 @@
+//! The configuration of a bus, and the identity of a signal, as all layers above need them.
+//!
+//! # What it owns
+//!
+//! - `bus`: the configuration that the signals and the queue of one bus share, with the error hook.
+//! - `signal_info`: the name of a signal and its configuration, which its handlers share.
+//! - `observer`: closures that only observe: hooks and wakes.
+//! - `failure_source`: what a failure is blamed on, and which hook receives it.
+//!
+//! # What it guarantees
+//!
+//! - A hook is never called under a lock, and its panics are logged. It is not called for failures inside
+//!   of a hook: those are logged.
+//! - A hook that was replaced is dropped outside of the lock. If it is running, its captures are dropped
+//!   when it returns.
+//! - [`SignalInfo`](signal_info::SignalInfo) may outlive its signal.
+//!
+//! # What it does not know
+//!
+//! Handlers, signals, registries and queues. It keeps none of them alive.
+//!
+//! # Decisions
+//!
+//! A signal or a queue without a bus has no configuration of its own to allocate: `None` stands for the
+//! defaults and for the absence of a hook.
+
 pub(crate) mod bus;
 pub(crate) mod failure_source;
 pub(crate) mod observer;

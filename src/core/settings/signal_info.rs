@@ -1,15 +1,14 @@
-//! What the handlers of a signal have in common and may outlive the signal: its name, and where
-//! failures are told.
+//! What the handlers of a signal share, and what may outlive the signal: its name and its configuration.
 
 use crate::core::primitives::flavour::Primitives;
 use crate::core::settings::bus::BusConfig;
 use crate::topic::any_event::TopicInfo;
 use crate::topic::name::Name;
 
-/// One per signal.
+/// The name and the configuration of a signal. One per signal.
 pub struct SignalInfo<M: Primitives> {
     pub(crate) topic_info: TopicInfo,
-    /// The topic's key in its bus, 0 without one.
+    /// The topic's key in the registry of its bus, 0 without a bus.
     pub(crate) key: u64,
     pub(crate) config: BusConfig<M>,
 }
@@ -19,13 +18,13 @@ impl<M: Primitives> SignalInfo<M> {
         &self.topic_info.name
     }
 
-    /// Whether this is the topic of this name, in the bus that has these settings.
+    /// Returns whether this is the topic with this name in the bus with this configuration.
     pub(crate) fn is(&self, config: &BusConfig<M>, name: &Name) -> bool {
         self.config.address() == config.address() && self.name().as_str() == name.as_str()
     }
 }
 
-/// Where a topic's name and its bus stand: the same topic, as long as either exists.
+/// The addresses of a topic's name and of its bus. They identify the topic while both exist.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TopicId {
     text: usize,

@@ -1,0 +1,26 @@
+//! Why the public types are unwind safe, once for all of them.
+
+/// Implements `UnwindSafe` and `RefUnwindSafe` for types whose parameters come first, in brackets.
+///
+/// A panic leaves none of them in an inconsistent state: user code, such as handlers, executors and
+/// `Drop`s of captures and events, runs only where nothing is half changed, and its panics are
+/// caught there. That holds whatever the captures and the events are, so it does not depend on the
+/// type parameters. A field that a type merely passes on is named by its parameter after `where`.
+///
+/// ```text
+/// unwind_safe! {
+///     [M: Mode, C] Bus<M, C>;
+///     [M: Mode, S, E] EmitAll<M, S, E> where S;
+/// }
+/// ```
+#[allow(unused_macros, reason = "used by the public types")]
+macro_rules! unwind_safe {
+    ($([$($parameters:tt)*] $type:ty $(where $field:ident)?;)+) => {$(
+        impl<$($parameters)*> ::std::panic::UnwindSafe for $type
+        $(where $field: ::std::panic::UnwindSafe)? {}
+        impl<$($parameters)*> ::std::panic::RefUnwindSafe for $type
+        $(where $field: ::std::panic::RefUnwindSafe)? {}
+    )+};
+}
+#[allow(unused_imports, reason = "used by the public types")]
+pub(crate) use unwind_safe;
