@@ -16,12 +16,12 @@ struct App {
 const OPENED: Topic<String> = Topic::new("file.opened");
 const EDITED: Topic<String> = Topic::new("file.edited");
 
-/// The user wants to quit, with so many percent of power left. Handlers object in a list.
+/// The user wants to quit; `battery` is in percent. Handlers add their objections to a list.
 struct Quit {
     battery: u8,
 }
 
-/// A key that was pressed. The first handler that knows it says what it means.
+/// A key that was pressed. The first handler that knows it returns the command.
 struct Key(char);
 const CTRL_S: char = '\x13';
 
@@ -45,7 +45,7 @@ fn change_the_state() {
             app.unsaved.push(name.clone());
         }
     });
-    // A low priority: this one runs last, and sees what the others have done.
+    // Runs last, because of its low priority, and sees the changes of the others.
     let _status = bus.subscribe(&EDITED).priority(-10).on_with(|app, _| {
         app.status = format!("{} open, {} unsaved", app.open.len(), app.unsaved.len());
     });
@@ -65,7 +65,7 @@ fn collect_votes() {
     let quit = Signal::<Quit, Vec<&str>>::with_context();
     let _plan = quit.on_with(|objections, _| objections.push("plan.txt is not saved"));
     let _upload = quit.on_with(|objections, _| objections.push("an upload is running"));
-    // A veto: asked before the others, who are then not asked at all.
+    // A veto: runs before the others, which are then not called.
     let _battery = quit.subscribe().priority(10).on_with(|objections, quit| {
         if quit.battery < 5 {
             objections.push("the battery is low: save now");
@@ -98,7 +98,7 @@ fn take_the_first_answer() {
         *answer = Some(Command::Insert(key.0));
         Flow::Stop
     });
-    // Subscribed later, asked earlier. Knows one key only, and leaves the others to the next.
+    // Subscribed later, runs earlier. Handles one key only, and leaves the others to the next handler.
     let menu = pressed
         .subscribe()
         .priority(1)

@@ -1,4 +1,4 @@
-//! The first program: subscribe handlers to a topic, emit an event to them now, defer one for later.
+//! The first program: subscribe handlers to a topic, emit an event, defer one and drain the queue.
 //!
 //! Run it with `cargo run --example first_steps`.
 
@@ -9,30 +9,30 @@ struct Order {
     total: f64,
 }
 
-/// A name together with the type of what is sent under it. A bad name would not compile.
+/// A name and its payload type. An invalid name would not compile.
 const PLACED: Topic<Order> = Topic::new("order.placed");
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = Bus::new();
 
-    // A subscription keeps its handler connected until it is dropped ..
+    // Dropping a subscription cancels its handler.
     let log = bus.on(&PLACED, |o| println!("order {}: {:.2}", o.id, o.total));
-    // .. and one that is detached stays as long as the bus. This handler runs for one order only.
+    // Detached, a handler stays as long as the bus. This one runs for the first order only.
     bus.once(&PLACED, |o| {
         println!("order {} is the first: free shipping", o.id)
     })
     .detach();
 
-    // Emitting calls the handlers here and now, in the order they subscribed.
+    // Emitting calls the handlers synchronously, in subscription order.
     let done = bus.emit(&PLACED, &Order { id: 1, total: 9.5 });
     assert_eq!(done.ran(), 2);
 
-    // A deferred event waits in the queue of the bus until somebody drains it.
+    // A deferred event stays in the queue of the bus until the queue is drained.
     bus.defer(&PLACED, Order { id: 2, total: 3.0 })?;
     println!("order 2 waits");
     assert_eq!(bus.drain().delivered(), 1);
 
-    // With the subscription goes the handler.
+    // Cancels the handler.
     drop(log);
     let done = bus.emit(&PLACED, &Order { id: 3, total: 1.0 });
     assert_eq!(done.ran(), 0);

@@ -1,9 +1,9 @@
 //! The same downloads written three ways: with callbacks, with futures, and with async functions.
 //!
-//! Each way fetches four files at once and waits for all of them; asks three mirrors for one file,
-//! takes it from the first that has it and stops the others; and gives up on a server that is too
-//! slow. The downloads are jobs on the threads of a pool. They sleep where real ones would read
-//! from a network, tell how far they are, and end early when they are told to.
+//! Each way fetches four files concurrently and waits for all of them; requests one file from three
+//! mirrors, takes the first result and cancels the others; and cancels a download from a server that is
+//! too slow. The downloads are jobs of a thread pool. They sleep where real ones would read from a
+//! network, report progress, and end early when they are cancelled.
 //!
 //! Run it with `cargo run --example futures`.
 
@@ -17,9 +17,9 @@ use futures::future::{Either, join_all, select, select_ok};
 use slotcast::jobs::{Cancelled, JobContext, JobHandle};
 use slotcast::{Bus, Job, JobError, Jobs, Overflow, Queue, Signal, Topic, promise};
 
-// -- What is downloaded -----------------------------------------------------------------------
+// -- The downloads ----------------------------------------------------------------------------
 
-/// Where a file is: it comes in so many chunks, with a pause before each.
+/// A file on a server: it arrives in chunks, with a pause before each.
 #[derive(Clone, Copy)]
 struct Source {
     server: &'static str,
@@ -50,7 +50,7 @@ const MIRRORS: [Source; 3] = [
     source("far", "photos.zip", 10, 180_000),
 ];
 const SLOW: Source = source("slow", "backup.img", 10_000, 40);
-const PATIENCE: Duration = Duration::from_millis(150);
+const TIMEOUT: Duration = Duration::from_millis(150);
 
 const CHUNK: u64 = 64 * 1024;
 
@@ -65,7 +65,7 @@ struct File {
 enum Failure {
     #[error("no such file")]
     Missing,
-    #[error("was told to stop")]
+    #[error("was cancelled")]
     Stopped,
     #[error("took too long")]
     Late,
@@ -79,17 +79,17 @@ impl From<Cancelled> for Failure {
     }
 }
 
-/// What a job comes to: its own result, or why there is none.
+/// The result of a download.
 type Fetched = Result<File, Failure>;
 
-/// How many downloads are under way.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// The number of running downloads.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// The work of one job.
 fn fetch(cx: &JobContext, source: &Source) -> Fetched {
-    OPEN.fetch_add(1, Ordering::Relaxed);
+    RUNNING.fetch_add(1, Ordering::Relaxed);
     let fetched = receive(cx, source);
-    OPEN.fetch_sub(1, Ordering::Relaxed);
+    RUNNING.fetch_sub(1, Ordering::Relaxed);
     fetched
 }
 
@@ -108,7 +108,7 @@ fn receive(cx: &JobContext, source: &Source) -> Fetched {
     })
 }
 
-/// Sleeps in small pieces, to hear soon that it should stop.
+/// Sleeps in short intervals, to notice a cancellation soon.
 fn pause(cx: &JobContext, mut time: Duration) -> Result<(), Cancelled> {
     while !time.is_zero() {
         cx.check()?;
@@ -123,7 +123,7 @@ fn start(jobs: &Jobs, source: Source) -> Job<Fetched> {
     jobs.submit(move |cx| fetch(cx, &source))
 }
 
-/// What each of the three ways brings home.
+/// The results of each of the three ways.
 #[derive(Debug, PartialEq)]
 struct Report {
     /// In the order of [`FILES`].
@@ -134,13 +134,13 @@ struct Report {
 
 // -- With callbacks ---------------------------------------------------------------------------
 
-/// The state of this thread, lent to the callbacks: none of them needs a lock.
+/// The state of the main thread, lent to the callbacks: no lock is needed.
 #[derive(Default)]
 struct App {
-    /// How many callbacks are still to come.
-    open: usize,
+    /// The number of pending callbacks.
+    pending: usize,
     files: [Option<File>; FILES.len()],
-    told: usize,
+    updates: usize,
     mirrors: Vec<JobHandle>,
     first: Option<File>,
     slow: Option<JobHandle>,
@@ -149,9 +149,9 @@ struct App {
 }
 
 impl App {
-    /// What a program with a window does all its life: sleep until something waits, and drain.
+    /// The main loop: sleeps until the queue is not empty, and drains it.
     fn run(&mut self, ui: &Queue<App>) {
-        while self.open > 0 && ui.wait_timeout(Duration::from_secs(60)) {
+        while self.pending > 0 && ui.wait_timeout(Duration::from_secs(60)) {
             ui.drain_with(self);
         }
     }
@@ -161,24 +161,28 @@ fn with_callbacks(jobs: &Jobs) -> Result<Report, Failure> {
     let ui = Queue::<App>::with_context();
     let mut app = App::default();
 
-    // All of them: the last callback is the one that leaves nothing open.
+    // Wait for all: until no callback is pending.
     for (id, source) in FILES.into_iter().enumerate() {
         let job = start(jobs, source);
-        job.on_progress_in(&ui, |app, _| app.told += 1);
+        job.on_progress_in(&ui, |app, _| app.updates += 1);
         job.on_done_in(&ui, move |app, outcome| {
-            app.open -= 1;
+            app.pending -= 1;
             app.files[id] = Some(outcome??);
             Ok::<(), Failure>(())
         });
-        app.open += 1;
+        app.pending += 1;
     }
     app.run(&ui);
-    println!("  {} files, progress shown {} times", FILES.len(), app.told);
+    println!(
+        "  {} files, progress shown {} times",
+        FILES.len(),
+        app.updates
+    );
 
-    // The first of them: whoever has it stops the others, which call back as well.
+    // Wait for the first: its callback cancels the others, whose callbacks run as well.
     for source in MIRRORS {
         let mirror = start(jobs, source).on_done_in(&ui, |app, outcome| {
-            app.open -= 1;
+            app.pending -= 1;
             if let (Ok(Ok(file)), None) = (outcome, &app.first) {
                 println!("  {} from {}", file.name, file.server);
                 app.first = Some(file);
@@ -186,27 +190,30 @@ fn with_callbacks(jobs: &Jobs) -> Result<Report, Failure> {
             }
         });
         app.mirrors.push(mirror);
-        app.open += 1;
+        app.pending += 1;
     }
     app.run(&ui);
 
-    // With a timeout: an event that the queue delivers later. The download calls back in any case.
+    // With a timeout: a delayed event. The callback of the download runs in any case.
     let late = Signal::<(), App>::with_context();
     let _late = late.on_with(|app, ()| {
         app.is_late = true;
         app.slow.iter().for_each(|job| _ = job.cancel());
     });
-    let timeout = ui.defer_after(PATIENCE, &late, ()).expect("it is open");
+    let timeout = ui
+        .defer_after(TIMEOUT, &late, ())
+        .expect("the queue is open");
     let slow = start(jobs, SLOW).on_done_in(&ui, move |app, outcome| {
-        app.open -= 1;
+        app.pending -= 1;
         timeout.cancel();
-        app.in_time = Some(match app.is_late {
-            true => Err(Failure::Late),
-            false => outcome.unwrap_or_else(|error| Err(error.into())),
+        app.in_time = Some(if app.is_late {
+            Err(Failure::Late)
+        } else {
+            outcome.unwrap_or_else(|error| Err(error.into()))
         });
     });
     app.slow = Some(slow);
-    app.open += 1;
+    app.pending += 1;
     app.run(&ui);
     println!("  {}: given up", SLOW.name);
 
@@ -219,7 +226,7 @@ fn with_callbacks(jobs: &Jobs) -> Result<Report, Failure> {
 
 // -- With futures -----------------------------------------------------------------------------
 
-/// Completes when the time is up. A job of nobody's pool: whoever has the promise completes it.
+/// Completes when the time is up. A job without a pool: its promise is completed by a thread.
 fn timer(time: Duration) -> Job<()> {
     let (promise, job) = promise();
     thread::spawn(move || {
@@ -230,7 +237,7 @@ fn timer(time: Duration) -> Job<()> {
 }
 
 fn with_futures(jobs: &Jobs) -> Result<Report, Failure> {
-    // All of them: a job is a future. They run already; here they are only waited for.
+    // Wait for all: a job is a future. The jobs are running already; this only waits.
     let all = FILES.map(|source| start(jobs, source));
     let all = block_on(join_all(all));
     let all: Vec<File> = all
@@ -239,7 +246,7 @@ fn with_futures(jobs: &Jobs) -> Result<Report, Failure> {
         .collect::<Result<_, _>>()?;
     println!("  {} files", all.len());
 
-    // The first of them: who drops a future loses interest, and these stop then.
+    // Wait for the first: dropping the other futures cancels their jobs, by `abort_on_drop`.
     let mirrors = MIRRORS.map(|source| {
         let job = start(jobs, source).abort_on_drop();
         Box::pin(async { job.await? })
@@ -248,9 +255,9 @@ fn with_futures(jobs: &Jobs) -> Result<Report, Failure> {
     println!("  {} from {}", first.name, first.server);
     drop(others);
 
-    // With a timeout: the time is one more future.
+    // With a timeout: the timer is one more future.
     let slow = start(jobs, SLOW).abort_on_drop();
-    let in_time = match block_on(select(slow, timer(PATIENCE))) {
+    let in_time = match block_on(select(slow, timer(TIMEOUT))) {
         Either::Left((outcome, _)) => outcome?,
         Either::Right((_, slow)) => {
             let chunks = slow.progress().map_or(0, |progress| progress.done / CHUNK);
@@ -271,12 +278,12 @@ const WANTED: Topic<Source> = Topic::new("file.wanted");
 const SEARCHED: Topic<&str> = Topic::new("file.searched");
 const ARRIVED: Topic<File> = Topic::new("file.arrived");
 
-/// A download that stops where nobody waits for it any more.
+/// A download that is cancelled when the future is dropped.
 async fn download(jobs: Jobs, source: Source) -> Fetched {
     start(&jobs, source).abort_on_drop().await?
 }
 
-/// Here nobody knows who downloads: a file is wanted, and a file arrives.
+/// Decoupled by events: one requests a file, another reports its arrival.
 async fn with_await(jobs: &Jobs) -> Result<Report, Failure> {
     let bus = Bus::new();
     let arrived = bus.signal(&ARRIVED);
@@ -291,7 +298,7 @@ async fn with_await(jobs: &Jobs) -> Result<Report, Failure> {
         }
     });
 
-    // All of them: an emission that is awaited ends when its handlers have.
+    // Wait for all: an awaited emission completes when its handlers have completed.
     let mut files = bus.stream(&ARRIVED, FILES.len(), Overflow::Reject);
     let wanted = FILES.map(|source| bus.emit_async(&WANTED, source));
     let failed: usize = join_all(wanted)
@@ -303,8 +310,8 @@ async fn with_await(jobs: &Jobs) -> Result<Report, Failure> {
     println!("  {} files, {failed} failed", all.len());
     all.sort_by_key(|file| FILES.iter().position(|source| source.name == file.name));
 
-    // The first of them: each mirror is a handler of the same event. What is still under way stops
-    // when the emission is dropped.
+    // Wait for the first: each mirror is a handler of the same event. Dropping the emission cancels the
+    // downloads that are still running.
     let _mirrors = MIRRORS.map(|source| {
         let (jobs, arrived) = (jobs.clone(), arrived.clone());
         bus.subscribe(&SEARCHED).on_async(move |_| {
@@ -316,7 +323,7 @@ async fn with_await(jobs: &Jobs) -> Result<Report, Failure> {
             }
         })
     });
-    // Asked for before the question is put.
+    // Subscribed before the request is emitted.
     let first = bus.next(&ARRIVED);
     let search = bus.emit_async(&SEARCHED, MIRRORS[0].name);
     let first = match select(first, search).await {
@@ -327,10 +334,10 @@ async fn with_await(jobs: &Jobs) -> Result<Report, Failure> {
         println!("  {} from {}", file.name, file.server);
     }
 
-    // With a timeout: whatever waits can be given up by dropping it.
+    // With a timeout: dropping the emission cancels it.
     let next = bus.next(&ARRIVED);
     let wanted = bus.emit_async(&WANTED, SLOW);
-    let in_time = match select(wanted, timer(PATIENCE)).await {
+    let in_time = match select(wanted, timer(TIMEOUT)).await {
         Either::Left(_) => next.await.map_err(|_| Failure::Missing),
         Either::Right(_) => Err(Failure::Late),
     };
@@ -354,9 +361,9 @@ fn main() -> Result<(), Failure> {
     println!("with async functions:");
     let functions = block_on(with_await(&jobs))?;
 
-    // It does not tell the jobs to stop, and would find those that nobody has stopped.
+    // Does not cancel jobs, so it would find any that was not cancelled.
     assert_eq!(jobs.shutdown_timeout(Duration::from_secs(10)), 0);
-    assert_eq!(OPEN.load(Ordering::Relaxed), 0);
+    assert_eq!(RUNNING.load(Ordering::Relaxed), 0);
 
     let names = callbacks.all.iter().map(|file| file.name);
     assert!(names.eq(FILES.map(|source| source.name)));

@@ -1,8 +1,8 @@
-//! A game loop with a fixed time step: the loop owns the clock, and nothing happens between steps.
+//! A game loop with a fixed time step: the loop owns the clock, and events are delivered in steps only.
 //!
-//! Input comes from another thread, and of a hundred mouse moves in a frame only the last counts.
-//! Delayed events (a bomb, a spawn) are due by the game's own clock, so that a run can be repeated,
-//! paused or played faster. What is expensive gets what is left of the frame and no more.
+//! Input comes from another thread; of a hundred mouse moves in a frame only the last is kept. Delayed
+//! events (a bomb, a spawn) are due by the game's own clock, so that a run can be repeated, paused or
+//! accelerated. Expensive work runs within the time left in the frame.
 //!
 //! Run it with `cargo run --example game_loop`.
 
@@ -24,7 +24,7 @@ const CHUNK: Topic<u32> = Topic::new("world.chunk");
 
 const STEP: Duration = Duration::from_millis(16);
 
-/// What handlers change. Its owner is the loop, which lends it for each drain.
+/// The state that handlers change. Owned by the loop, which lends it to each drain.
 #[derive(Debug, Default)]
 struct Game {
     aim: Option<Moved>,
@@ -46,15 +46,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         game.exploded.push((*bomb, game.frame))
     });
 
-    // Work that may wait: it has a queue of its own, which is drained with what is left of a frame.
+    // Low-priority work: has its own queue, which is drained in the time left in a frame.
     let background = Queue::<Game>::with_context();
     let _chunks = bus
         .subscribe(&CHUNK)
         .on_queue(&background, |game: &mut Game, _| game.chunks += 1);
 
-    // Whatever the time of day: the clock of the game moves by one step for each frame.
+    // The simulated clock advances by one step for each frame, independent of the real time.
     let mut clock = Instant::now();
-    // Two bombs, in the game's time. The second one is defused.
+    // Two bombs, with deadlines in simulated time. The second one is defused.
     let bombs = bus.signal(&EXPLODED);
     let _first = bus.queue().defer_at(clock + 2 * STEP, &bombs, 1)?;
     let second = bus.queue().defer_at(clock + 3 * STEP, &bombs, 2)?;
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for frame in 0..6 {
         game.frame = frame;
         std::thread::scope(|scope| {
-            // A device that is faster than the game.
+            // An input device that is faster than the frame rate.
             scope.spawn(|| -> Result<(), slotcast::DeferErrorKind> {
                 for x in 0..100 {
                     let at = Moved { x, y: 10 * frame };
@@ -80,9 +80,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             bus.emit_with(&mut game, &CHUNK, &chunk);
         });
 
-        // All that is due by the game's clock.
+        // Delivers everything that is due by the game's clock.
         bus.queue().drain_at_with(&mut game, clock);
-        // And of the rest as much as fits; what does not stays, in order.
+        // Delivers as much low-priority work as fits; the rest stays queued, in order.
         background.drain_for_with(&mut game, Duration::from_millis(2));
         println!(
             "frame {frame}: {} moves, aim {:?}, {} chunks",
@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     background.drain_with(&mut game);
 
     assert_eq!(game.aim, Some(Moved { x: 99, y: 50 }));
-    // 600 were made, one for each frame was delivered.
+    // 600 were deferred, one was delivered in each frame.
     assert_eq!((game.moves, game.shots, game.chunks), (6, 6, 300));
     assert_eq!(game.exploded, [(1, 2)]);
     println!("bomb 1 exploded in frame 2");

@@ -1,9 +1,9 @@
 //! The single-threaded flavour: handlers and events that are not `Send`, and handlers that
 //! subscribe and cancel others, and themselves, while they run.
 //!
-//! A dungeon of three rooms. The hero finds a shield: a handler that is asked before the hero is
-//! hurt, and that goes when the shield breaks. All state is in one plain struct, lent to the
-//! handlers: no `RefCell`.
+//! A dungeon of three rooms. The hero finds a shield: a handler that runs before the one that hurts
+//! the hero, and that is cancelled when the shield breaks. All state is in one plain struct, lent to
+//! the handlers: no `RefCell`.
 //!
 //! Run it with `cargo run --example local`.
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use slotcast::local::{Bus, Subscription};
 use slotcast::{DeferError, Flow, Topic};
 
-/// A monster hits the hero. `Rc` is not `Send`, so that this event stays on its thread.
+/// A monster hits the hero. Not `Send`, because of the `Rc`.
 struct Hit {
     by: Rc<str>,
     points: i32,
@@ -23,7 +23,7 @@ const HIT: Topic<Hit> = Topic::new("hero.hit");
 
 struct Game {
     health: i32,
-    /// The state may own subscriptions: a handler that drops one cancels it.
+    /// The state may own subscriptions: a handler cancels one by dropping it.
     shield: Option<Shield>,
     log: Vec<String>,
 }
@@ -44,8 +44,7 @@ fn take_shield(bus: &Bus<Game>, strength: i32) -> Shield {
             };
             shield.strength -= hit.points;
             if shield.strength <= 0 {
-                // Cancels the handler that is running: it goes on to its end, and is not called
-                // again.
+                // Cancels the running handler: this call completes, and there is no further one.
                 game.shield = None;
             }
             game.log.push(format!("the shield stops {}", hit.by));
@@ -66,7 +65,7 @@ fn main() -> Result<(), DeferError<Hit>> {
                 .push(format!("{} hurts {hero} by {}", hit.by, hit.points));
         }
     });
-    // A handler that held its own bus would keep it for ever: it captures a weak handle.
+    // Captures a weak handle: a strong one would be a reference cycle.
     let own = bus.downgrade();
     let _shield = bus
         .subscribe(&ENTERED)

@@ -1,5 +1,4 @@
-//! One handler for many topics: a log, an audit that asks for payloads, a guard that says no, and a
-//! hook for what nobody hears.
+//! One handler for many topics: a log, an audit that reads payloads, and a guard with a veto.
 //!
 //! Run it with `cargo run --example patterns`.
 
@@ -39,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         });
 
-    // An audit of all orders, which knows one of the payloads.
+    // An audit of all orders, which knows one of the payload types.
     let paid = Arc::new(AtomicU64::new(0));
     let _audit = bus.on_pattern(&ORDERS, {
         let paid = paid.clone();
@@ -54,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    // A guard in front of everything that deletes: `Stop` is a veto.
+    // A guard that runs before all handlers of deletions: `Stop` is a veto.
     let _delete = bus.on(&DELETE, |path| println!("delete: {path}"));
     let _guard = bus
         .subscribe_pattern("admin.*.delete")
@@ -77,13 +76,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(!bus.emit(&DELETE, &"/tmp/draft".to_owned()).stopped());
     assert!(bus.emit(&DELETE, &"/etc/passwd".to_owned()).stopped());
 
-    // Names that are made while the program runs need no registration: nobody holds this one.
+    // Names made at run time need no registration.
     let joined = Topic::named(format!("chat.room.{}.joined", 17))?;
     assert_eq!(bus.emit(&joined, &"ann").ran(), 1);
 
     assert_eq!(paid.load(Relaxed), 1250);
     let log = log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    // The veto ended the emission before the log had its turn.
+    // The veto ended the emission before the log was called.
     assert_eq!(log.len(), 4);
     println!(
         "{} events in the log, {} cents in the books",

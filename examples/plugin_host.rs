@@ -1,9 +1,9 @@
-//! A host whose plugins come and go while it works.
+//! A host that loads and unloads plugins at run time.
 //!
-//! A plugin registers what it listens to in a scope that the host keeps. To unload it, the host
-//! cancels the scope and waits: then no thread is inside of a handler of the plugin, and all that
-//! they captured is dropped, so that the code could be unmapped. A plugin may veto by `Stop`, and one
-//! that fails disturbs nobody.
+//! A plugin adds its subscriptions to a scope that the host owns. To unload the plugin, the host cancels
+//! the scope and waits: then no thread is inside a handler of the plugin, and all captures are dropped,
+//! so that the code could be unmapped. A plugin may veto with `Stop`, and a failing plugin does not
+//! affect the others.
 //!
 //! Run it with `cargo run --example plugin_host`.
 
@@ -18,14 +18,14 @@ const OPEN: Topic<String> = Topic::new("document.open");
 const SAVE: Topic<String> = Topic::new("document.save");
 const TICK: Topic<u64> = Topic::new("host.tick");
 
-/// What the host asks of a plugin.
+/// The interface of a plugin.
 trait Plugin {
     fn name(&self) -> &'static str;
-    /// Subscribes whatever it needs. What is not in the scope stays when the plugin goes.
+    /// Subscribes the plugin's handlers. Those not added to the scope stay after unloading.
     fn register(self: Box<Self>, bus: &Bus, scope: &mut Scope);
 }
 
-/// Counts all that happens.
+/// Counts all events of documents.
 struct Statistics(Arc<AtomicUsize>);
 
 impl Plugin for Statistics {
@@ -39,7 +39,7 @@ impl Plugin for Statistics {
     }
 }
 
-/// Refuses to save what is read only.
+/// Refuses to save read-only documents.
 struct ReadOnly;
 
 impl Plugin for ReadOnly {
@@ -48,14 +48,17 @@ impl Plugin for ReadOnly {
     }
     fn register(self: Box<Self>, bus: &Bus, scope: &mut Scope) {
         let veto = bus.subscribe(&SAVE).priority(100).label("read-only");
-        scope.add(veto.on(|path| match path.starts_with("/readonly") {
-            true => Flow::Stop,
-            false => Flow::Continue,
+        scope.add(veto.on(|path| {
+            if path.starts_with("/readonly") {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
         }));
     }
 }
 
-/// Is slow, and busy when the host wants it gone. Says when its memory goes.
+/// A slow plugin, busy when the host unloads it. Records when it is dropped.
 struct Slow {
     busy: Arc<AtomicBool>,
     gone: Arc<AtomicBool>,
@@ -80,7 +83,7 @@ impl Plugin for Slow {
     }
 }
 
-/// Fails all the time.
+/// Always fails.
 struct Broken;
 
 impl Plugin for Broken {
@@ -96,7 +99,7 @@ impl Plugin for Broken {
     }
 }
 
-/// The plugins that are loaded, each with what it subscribed.
+/// The loaded plugins, each with its subscriptions.
 struct Host {
     bus: Bus,
     loaded: BTreeMap<&'static str, Scope>,
@@ -111,7 +114,7 @@ impl Host {
         self.loaded.insert(name, scope);
     }
 
-    /// When this returns, nothing of the plugin runs, and nothing of it is left.
+    /// When this returns, none of the plugin's handlers runs, and their captures are dropped.
     fn unload(&mut self, name: &str) -> Result<(), slotcast::WaitError> {
         if let Some(mut scope) = self.loaded.remove(name) {
             scope.cancel_and_wait()?;
@@ -149,7 +152,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }));
     host.load(Box::new(Broken));
 
-    // One that fails is named, and disturbs nobody.
+    // A failing plugin: the error names it, and the others still run.
     let opened = bus.emit(&OPEN, &"notes.txt".to_owned());
     for error in opened.errors() {
         println!("failed   {error}");
@@ -157,11 +160,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!((opened.ran(), opened.errors().len()), (2, 1));
     assert_eq!(opened.errors()[0].label(), Some("broken"));
 
-    // One that objects.
+    // A plugin with a veto.
     assert!(bus.emit(&SAVE, &"/readonly/notes.txt".to_owned()).stopped());
     assert!(!bus.emit(&SAVE, &"notes.txt".to_owned()).stopped());
 
-    // One that is in the middle of something when it has to go.
+    // A plugin that is unloaded while its handler runs.
     let ticking = std::thread::spawn({
         let bus = bus.clone();
         move || _ = bus.emit(&TICK, &1)
@@ -175,13 +178,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("the ticking thread failed".into());
     }
 
-    // Without its plugin nothing is read only any more.
+    // Without the plugin nothing is read-only.
     host.unload("read-only")?;
     assert!(!bus.emit(&SAVE, &"/readonly/notes.txt".to_owned()).stopped());
     host.unload("statistics")?;
     bus.emit(&OPEN, &"again.txt".to_owned());
 
-    // The veto came before the statistics were asked.
+    // The vetoed save did not reach the statistics.
     assert_eq!((saved.load(Relaxed), counted.load(Relaxed)), (2, 3));
     println!(
         "{} saved, {} counted",

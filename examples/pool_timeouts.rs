@@ -1,4 +1,4 @@
-//! A pool of workers whose jobs may be slow, fail or panic: cancel, time out, retry, shut down.
+//! A thread pool whose jobs may be slow, fail or panic: cancel, time out, retry, shut down.
 
 use std::sync::mpsc;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use slotcast::jobs::{Cancelled, JobContext, Outcome};
 use slotcast::{Job, JobError, Jobs};
 
-/// Asks a host; one that does not answer goes on until it is told to stop.
+/// Asks a host. If it does not answer, runs until the job is cancelled.
 fn ask(host: &str, attempt: u32, cx: &JobContext) -> Result<String, Cancelled> {
     match host {
         "steady" => Ok("pong".to_owned()),
@@ -24,15 +24,15 @@ fn submit(jobs: &Jobs, host: &'static str, attempt: u32) -> Job<Result<String, C
     jobs.submit(move |cx| ask(host, attempt, cx))
 }
 
-/// Waits so long, then tells the job to stop and takes what it makes of that.
-fn within<T: Send + 'static>(job: Job<T>, patience: Duration) -> Outcome<T> {
-    job.wait_timeout(patience).unwrap_or_else(|job| {
+/// Waits with a timeout, then cancels the job and takes its outcome.
+fn within<T: Send + 'static>(job: Job<T>, timeout: Duration) -> Outcome<T> {
+    job.wait_timeout(timeout).unwrap_or_else(|job| {
         job.cancel();
         job.wait()
     })
 }
 
-/// Again, as long as it panics.
+/// Retries as long as the job panics.
 fn retry(jobs: &Jobs, host: &'static str, attempts: u32) -> Outcome<Result<String, Cancelled>> {
     let mut outcome = submit(jobs, host, 1).wait();
     for attempt in 2..=attempts {
@@ -46,7 +46,7 @@ fn retry(jobs: &Jobs, host: &'static str, attempts: u32) -> Outcome<Result<Strin
 }
 
 fn main() {
-    // The panics are part of the example: they come back in the outcomes.
+    // The panics are part of the example, and are returned in the outcomes: no output for them.
     std::panic::set_hook(Box::new(|_| ()));
     let jobs = Jobs::builder().workers(2).backlog(8).name("ask").build();
 
@@ -62,25 +62,29 @@ fn main() {
     println!("shaky: {shaky:?}");
     assert_eq!(shaky, Ok(Ok("pong, at attempt 3".to_owned())));
 
-    // Both workers are busy with hosts that are silent: what comes next waits, and can be withdrawn.
-    let (told, tells) = mpsc::channel();
+    // Both workers are busy with silent hosts: the next job is queued, and can be cancelled.
+    let (sender, started) = mpsc::channel();
     let busy: Vec<_> = (0..2)
         .map(|_| {
-            let told = told.clone();
-            let job = jobs.submit(move |cx| told.send(()).is_ok() && ask("silent", 1, cx).is_err());
-            tells.recv().expect("it has begun");
+            let sender = sender.clone();
+            let job =
+                jobs.submit(move |cx| sender.send(()).is_ok() && ask("silent", 1, cx).is_err());
+            started.recv().expect("the job has started");
             job.abort_on_drop()
         })
         .collect();
-    let waits = submit(&jobs, "steady", 1);
-    let withdrawn = waits.cancel();
-    println!("withdrawn before it began: {withdrawn}, {:?}", waits.wait());
-    assert!(withdrawn);
+    let queued = submit(&jobs, "steady", 1);
+    let cancelled = queued.cancel();
+    println!(
+        "cancelled before it started: {cancelled}, {:?}",
+        queued.wait()
+    );
+    assert!(cancelled);
 
     let left = jobs.shutdown_timeout(Duration::from_millis(50));
     println!("still running after the first shutdown: {left}");
     assert_eq!(left, 2);
-    // That tells them to stop.
+    // Cancels them, because of `abort_on_drop`.
     drop(busy);
     println!("and after the second: {}", jobs.shutdown());
 }

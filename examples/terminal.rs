@@ -1,8 +1,8 @@
-//! A terminal program: keys, resizes, a clock and the progress of worker threads, all as events of
+//! A terminal program: keys, resizes, a clock and the progress of worker threads, all as events in
 //! one queue that the main thread drains with its own `&mut App`.
 //!
 //! Run it with `cargo run --example terminal` and press `q` to quit, `+` to start one more worker.
-//! Without a terminal it plays a short script, and prints the last picture.
+//! Without a terminal it plays a short script, and prints the last frame.
 
 use std::io::IsTerminal as _;
 use std::thread;
@@ -26,7 +26,7 @@ struct Progress {
     percent: u16,
 }
 
-/// The state. Handlers change it, `draw` shows it, nobody else has it.
+/// The state. Only the main thread has it: handlers change it, `draw` shows it.
 #[derive(Default)]
 struct App {
     typed: String,
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             terminal.draw(|frame| draw(frame, app)).map(drop)
         });
         ratatui::restore();
-        // The clock: nobody waits for the next second.
+        // Drops the delayed event of the clock.
         bus.queue().clear();
         return Ok(result?);
     }
@@ -68,13 +68,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Everything that happens, in one place.
+/// Subscribes all handlers.
 fn subscribe(bus: &Bus<App>) {
     bus.on_with(&RESIZED, |app, size| app.size = *size).detach();
     bus.on_with(&PROGRESS, |app, at| app.workers[at.worker] = at.percent)
         .detach();
     bus.on_with(&SECOND, {
-        // Weakly: a handler that kept its own bus would keep it for ever.
+        // A weak handle: a strong one would be a reference cycle.
         let bus = bus.downgrade();
         move |app, ()| bus.upgrade().into_iter().for_each(|bus| tick(&bus, app))
     })
@@ -93,10 +93,10 @@ fn subscribe(bus: &Bus<App>) {
     .detach();
 }
 
-/// Counts a second, and asks to be called in another.
+/// Counts a second, and defers the next one.
 fn tick(bus: &Bus<App>, app: &mut App) {
     app.seconds += 1;
-    // Refused when the program ends, and then nobody looks at the clock any more.
+    // Refused if the program ends; then the clock is not needed any more.
     _ = bus.defer_after(Duration::from_secs(1), &SECOND, ());
 }
 
@@ -108,7 +108,7 @@ fn start_worker(bus: &Bus<App>, app: &mut App) {
         for percent in 1..=100 {
             thread::sleep(Duration::from_millis(3));
             let progress = Progress { worker, percent };
-            // In order, each of them; `defer_latest` would let one worker hide the others.
+            // Not `defer_latest`: one worker's progress would replace that of the others.
             bus.defer(&PROGRESS, progress)
                 .map_err(|refused| refused.kind())?;
         }
@@ -116,7 +116,7 @@ fn start_worker(bus: &Bus<App>, app: &mut App) {
     });
 }
 
-/// Sleeps until something happens, lets the handlers have it, draws.
+/// Sleeps until an event arrives, drains the queue, draws.
 fn run<E>(
     bus: &Bus<App>,
     app: &mut App,
@@ -125,7 +125,7 @@ fn run<E>(
     let queue = bus.queue();
     while !app.quit || app.workers.iter().any(|percent| *percent < 100) {
         show(app)?;
-        // A delayed event that comes due wakes it, too. At most thirty pictures in a second.
+        // A delayed event that is due ends the wait, too. At most thirty frames per second.
         let drawn = Instant::now();
         _ = queue.wait_timeout(Duration::from_secs(60));
         queue.drain_with(app);
@@ -134,7 +134,7 @@ fn run<E>(
     show(app)
 }
 
-/// Turns what the terminal says into events.
+/// Converts terminal input into events.
 fn read_input(bus: &Bus<App>) {
     while let Ok(event) = event::read() {
         let sent = match event {
@@ -142,7 +142,7 @@ fn read_input(bus: &Bus<App>) {
                 KeyCode::Char(key) => bus.defer(&KEY, key).is_ok(),
                 _ => true,
             },
-            // While a window is dragged there are hundreds; the last one counts.
+            // Resizing a window produces hundreds of events; only the last one matters.
             Event::Resize(width, height) => bus.defer_latest(&RESIZED, (width, height)).is_ok(),
             _ => true,
         };
@@ -152,7 +152,7 @@ fn read_input(bus: &Bus<App>) {
     }
 }
 
-/// What a user might do.
+/// Simulates user input.
 fn play(bus: &Bus<App>) -> Result<(), DeferErrorKind> {
     for width in 1..=60 {
         bus.defer_latest(&RESIZED, (width, 11))

@@ -1,10 +1,11 @@
-//! A service on tokio: requests are events, async handlers serve them, and the shutdown loses none.
+//! A service on tokio: requests are events, async handlers serve them, and a graceful shutdown loses
+//! none.
 //!
-//! Four clients ask 25 times each. An async handler takes each request, waits for something, hands
-//! the part that blocks to a job on tokio's threads for that, and emits the answer. Three listen:
-//! the client who asked; a ledger, which owns its state and drains a queue; and a dashboard, which
-//! is slow, and reads a stream that drops what it comes too late for. Then the service is told to
-//! shut down in the middle of its work: it takes nothing new, and finishes what it has begun.
+//! Four clients send 25 requests each. An async handler takes each request, awaits I/O, runs the
+//! blocking part as a job on tokio's blocking threads, and emits the response. It has three receivers:
+//! the client; a ledger, which owns its state and drains a queue; and a slow dashboard, which reads a
+//! stream that drops the oldest events on overflow. The service is shut down while it is busy: it accepts
+//! no new requests, and finishes those that it has begun.
 //!
 //! Run it with `cargo run --example tokio_service`.
 
@@ -41,17 +42,17 @@ const SHUTDOWN: Topic<()> = Topic::new("service.shutdown");
 const CLIENTS: u32 = 4;
 const REQUESTS: u32 = 25;
 
-/// For what takes less than a second.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// For operations that take less than a second.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-// -- The parts, which know topics and nothing of each other -----------------------------------
+// -- The components, which know the topics but not each other ---------------------------------
 
-/// Serves one request: waits, and works. `jobs` does the part that would block the runtime.
+/// Serves one request. `jobs` runs the part that would block the runtime.
 async fn serve(jobs: Jobs, request: Arc<Request>) -> Result<Served, JobError> {
     let Request { client, number } = *request;
-    sleep(Duration::from_millis(20)).await; // for a database, say
+    sleep(Duration::from_millis(20)).await; // a database query, say
     let work = jobs.submit(move |_| {
-        thread::sleep(Duration::from_millis(2)); // for something that blocks
+        thread::sleep(Duration::from_millis(2)); // a blocking call, say
         answer(client, number)
     });
     let answer = work.await?;
@@ -66,11 +67,11 @@ fn answer(client: u32, number: u32) -> u64 {
     (0..1000).map(|n| n * u64::from(client + number)).sum()
 }
 
-/// Puts its questions one after the other, and does not wait for the answers in between.
+/// Sends requests one after the other, without waiting for the responses.
 async fn ask(bus: Bus, client: u32) -> Vec<Next<Served>> {
     let mut answers = Vec::new();
     for number in 0..REQUESTS {
-        // Whoever asks listens before the question is put.
+        // Subscribed before the request is sent.
         answers.push(bus.next_where(&SERVED, move |served| {
             (served.client, served.number) == (client, number)
         }));
@@ -80,13 +81,13 @@ async fn ask(bus: Bus, client: u32) -> Vec<Next<Served>> {
     answers
 }
 
-/// The state of the ledger. Only its own task sees it.
+/// The state of the ledger, owned by its task.
 #[derive(Default)]
 struct Ledger {
     served: BTreeMap<u32, u32>,
 }
 
-/// Drains `queue` whenever something waits there, until it is closed and empty.
+/// Drains `queue` whenever it is not empty, until it is closed.
 async fn keep_books(queue: Queue<Ledger>) -> Ledger {
     let mut ledger = Ledger::default();
     while queue.ready().await {
@@ -95,7 +96,7 @@ async fn keep_books(queue: Queue<Ledger>) -> Ledger {
     ledger
 }
 
-/// Shows what it can, and how much it missed; both counts.
+/// Returns how many events it showed, and how many it missed.
 async fn show(mut served: EventStream<Served>) -> (usize, usize) {
     let (mut shown, mut missed) = (0, 0);
     while let Some(item) = served.next().await {
@@ -112,8 +113,8 @@ async fn show(mut served: EventStream<Served>) -> (usize, usize) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Whatever goes wrong, it ends.
-    timeout(PATIENCE, run()).await?
+    // Ends in any case.
+    timeout(TIMEOUT, run()).await?
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
@@ -131,9 +132,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         eprintln!("{error}");
     });
 
-    // Requests are taken as long as this is subscribed.
+    // Requests are accepted while this is subscribed.
     let intake = bus.subscribe(&REQUEST).label("intake").on_async({
-        // A handler that captured its bus would keep it.
+        // Not the bus: a handler that captures its bus is a reference cycle.
         let (jobs, served) = (jobs.clone(), bus.signal(&SERVED));
         move |request| {
             let (jobs, served) = (jobs.clone(), served.clone());
@@ -158,7 +159,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let ledger = tokio::spawn(keep_books(books.clone()));
     let dashboard = tokio::spawn(show(bus.stream(&SERVED, 8, Overflow::DropOldest)));
 
-    // Somebody ends it when all questions are put, and the last are not answered yet.
+    // Shut down after the last request was sent, before the last responses.
     let shutdown = bus.next(&SHUTDOWN);
     let clients = tokio::spawn({
         let bus = bus.clone();
@@ -172,28 +173,28 @@ async fn run() -> Result<(), Box<dyn Error>> {
     shutdown.await?;
 
     let served = count.load(Ordering::Relaxed);
-    println!("told to shut down when {served} were served");
+    println!("shutting down after {served} requests were served");
 
-    // 1. No new requests, and those that were taken are finished. To wait for that parks a thread,
-    //    which should not be one that has to poll what it waits for.
-    let end = move || intake.cancel_and_wait_timeout(PATIENCE);
+    // 1. No new requests; those accepted are finished. Waiting for that parks a thread, which must not
+    //    be one that has to poll the futures.
+    let end = move || intake.cancel_and_wait_timeout(TIMEOUT);
     tokio::task::spawn_blocking(end).await??;
     let late = Request {
         client: 0,
         number: REQUESTS,
     };
     let refused = bus.emit(&REQUEST, &late).ran() == 0;
-    // 2. The ledger books what waits, and ends.
+    // 2. The ledger books what is queued, and ends.
     books.close();
     let ledger = ledger.await?;
     booked.cancel();
-    // 3. Streams end when they have yielded what they hold.
+    // 3. Streams end after they have yielded what they buffer.
     bus.close();
     let (shown, missed) = dashboard.await?;
     // 4. No job is left, so this does not wait.
-    let running = jobs.shutdown_timeout(PATIENCE);
+    let running = jobs.shutdown_timeout(TIMEOUT);
 
-    // The answers were there before the bus was closed.
+    // All responses were emitted before the bus was closed.
     let answers = clients.await??.into_iter().flatten();
     let answers = try_join_all(answers).await?;
     let right = |it: &&Served| it.answer == answer(it.client, it.number);

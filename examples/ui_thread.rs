@@ -1,8 +1,8 @@
-//! Worker threads emit events; one thread handles them, with a state that no other thread sees.
+//! Worker threads emit events; one thread handles them, with state that only this thread accesses.
 //!
-//! The workers know the bus and nothing of a user interface. The main thread owns a queue, parks
-//! until there is something in it, and drains it with `&mut Gallery`. A program with a window
-//! would let `on_ready` wake the window's own event loop instead of a parked thread.
+//! The workers know the bus, but no user interface. The main thread owns a queue, parks until the queue
+//! is not empty, and drains it with `&mut Gallery`. In a program with a window, `on_ready` would wake the
+//! window's event loop instead of a parked thread.
 //!
 //! Run it with `cargo run --example ui_thread`.
 
@@ -12,7 +12,7 @@ use std::thread;
 
 use slotcast::{Bus, Queue, Topic};
 
-/// An image was made small. Cloned into the queue, once for each handler that waits there.
+/// A thumbnail was made. Cloned into the queue, once for each queued handler.
 #[derive(Clone)]
 struct Thumbnail {
     folder: &'static str,
@@ -23,7 +23,7 @@ struct Thumbnail {
 const MADE: Topic<Thumbnail> = Topic::new("thumbnail.made");
 const ALL_MADE: Topic<&'static str> = Topic::new("thumbnail.all-made");
 
-/// What the main thread shows. The `Rc` keeps it on that thread: it is lent, and never sent.
+/// The state of the main thread. Not `Send`, because of the `Rc`: it is lent, and never sent.
 struct Gallery {
     title: Rc<str>,
     shown: BTreeMap<&'static str, Vec<u32>>,
@@ -44,7 +44,7 @@ impl Gallery {
 const FOLDERS: [&str; 4] = ["family", "garden", "travel", "work"];
 const IMAGES: u32 = 50;
 
-/// Runs on a thread of its own, and emits there. A real program would read and scale images.
+/// Runs on a worker thread, and emits there. A real program would read and scale images.
 fn make_thumbnails(bus: &Bus, folder: &'static str) {
     for number in 1..=IMAGES {
         let pixels = vec![number as u8; 100 * number as usize];
@@ -75,7 +75,7 @@ fn main() {
             gallery.finished.push(folder);
         });
 
-    // Called on the thread that emits, when the queue is no longer empty.
+    // Called on the emitting thread, when the queue becomes non-empty.
     let main_thread = thread::current();
     ui.on_ready(move || main_thread.unpark());
 
@@ -90,7 +90,7 @@ fn main() {
         thread::spawn(move || make_thumbnails(&bus, folder))
     });
     while gallery.finished.len() < FOLDERS.len() {
-        // An `unpark` that comes before the `park` is not lost: the `park` then returns at once.
+        // An `unpark` before the `park` is not lost: the `park` then returns at once.
         thread::park();
         ui.drain_with(&mut gallery);
     }
@@ -104,7 +104,7 @@ fn main() {
         gallery.bytes,
         FOLDERS.len() * 100 * (1..=IMAGES as usize).sum::<usize>()
     );
-    // The folders arrive in any order, but the events of one worker in the order it emitted them.
+    // The order of the folders is arbitrary; the events of one worker arrive in emission order.
     for folder in FOLDERS {
         assert!(gallery.shown[folder].iter().copied().eq(1..=IMAGES));
     }

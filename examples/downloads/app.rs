@@ -1,5 +1,5 @@
-//! The state of the main thread, changed by what the downloads report. Needs no lock: it is lent
-//! to the callbacks while the queue is drained, and no other thread ever sees it.
+//! The state of the main thread, changed by the callbacks of the downloads. Needs no lock: it is lent
+//! to the callbacks while the queue is drained, and no other thread accesses it.
 
 use std::time::{Duration, Instant};
 
@@ -72,12 +72,12 @@ impl App {
         // A download that panicked has failed like any other.
         match outcome.unwrap_or_else(|error| Err(Failure::Other(error.to_string()))) {
             Ok(finished) => {
-                // Those that came without a length have one now.
+                // A download without a known length has one now.
                 let bytes = finished.bytes;
                 self.screen
                     .progress(id, &file.name, file.bytes, bytes, Some(bytes));
                 file.bytes = bytes;
-                // The name may be another one: there may have been such a file.
+                // The name may differ, if a file of that name existed.
                 if let Some(name) = finished.path.file_name() {
                     file.name = name.to_string_lossy().into_owned();
                 }
@@ -101,17 +101,17 @@ impl App {
         }
     }
 
-    /// Whether downloads are under way.
+    /// Returns whether downloads are running.
     pub(crate) fn is_busy(&self) -> bool {
         self.ended < self.files.len()
     }
 
-    /// How long the loop may sleep.
+    /// The time until the next heartbeat, for which the loop may sleep.
     pub(crate) fn until_next_beat(&self) -> Duration {
         self.heart.due.saturating_duration_since(Instant::now())
     }
 
-    /// One turn of the loop is done.
+    /// Records one iteration of the loop.
     pub(crate) fn turn(&mut self) {
         if !self.heart.turn() {
             return;
@@ -125,7 +125,7 @@ impl App {
         self.screen.beat(self.heart.beats, &status);
     }
 
-    /// Takes the bars away and prints one line for each file.
+    /// Removes the bars and prints one line for each file.
     pub(crate) fn print_table(&self) {
         self.screen.clear();
         let width = self.files.iter().map(|file| file.name.len()).max();
@@ -167,7 +167,7 @@ fn print_row(width: usize, name: &str, numbers: [&str; 3], result: &str) {
     println!("{name:width$} {size:>12} {time:>8} {rate:>14}  {result}");
 }
 
-/// Shows that the loop never waits for long.
+/// Shows that the loop never blocks for long.
 struct Heart {
     beats: u32,
     due: Instant,
@@ -188,7 +188,7 @@ impl Heart {
         }
     }
 
-    /// Whether it is time for a heartbeat.
+    /// Returns whether it is time for a heartbeat.
     fn turn(&mut self) -> bool {
         let now = Instant::now();
         self.longest_gap = self.longest_gap.max(now - self.last_turn);

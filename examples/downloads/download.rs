@@ -1,6 +1,6 @@
-//! One download: fetches an address into a folder, tells how far it is, and checks what came.
+//! One download: fetches a URL into a folder, reports progress, and verifies the content.
 //!
-//! Runs as a job. Knows nothing of those who are told.
+//! Runs as a job. Does not know its observers.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,12 +11,12 @@ use slotcast::jobs::JobContext;
 
 use crate::server::CHECKSUM_HEADER;
 
-/// All is there, in the file at `path`.
+/// A completed download, in the file at `path`.
 pub(crate) struct Finished {
     pub(crate) bytes: u64,
     pub(crate) path: PathBuf,
     pub(crate) sha256: String,
-    /// Whether the server told a SHA-256. It is the same, then: another one is a [`Failure`].
+    /// Whether the server sent a SHA-256. If so, it matches: a different one is a [`Failure`].
     pub(crate) verified: bool,
 }
 
@@ -52,14 +52,14 @@ pub(crate) struct Download {
 
 impl Download {
     /// Reports progress when the server answers, and for each [`STEP`]; the total is 0 if the server
-    /// does not tell it.
+    /// does not send a length.
     pub(crate) fn run(&self, cx: &JobContext) -> Result<Finished, Failure> {
         let scheme = self.url.get(..7);
         if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")) {
             let why = format!("{:?} does not begin with http://", self.url);
             return Err(Failure::Other(why));
         }
-        // One request and no more: whatever ends the answer then ends the connection.
+        // One request per connection: the end of the response ends the connection.
         let response = self
             .agent
             .get(&self.url)
@@ -86,8 +86,7 @@ impl Download {
             }),
         });
         if result.is_err() {
-            // Nobody should take it for the whole. If it cannot be removed, the reason for the
-            // failure still matters more.
+            // Removes the incomplete file. If that fails, the original error matters more.
             drop(file);
             _ = fs::remove_file(&path);
         }
@@ -95,7 +94,7 @@ impl Download {
     }
 }
 
-/// Writes what comes into the file; how many bytes, and their SHA-256.
+/// Writes the response into the file; returns the number of bytes, and their SHA-256.
 fn receive(
     cx: &JobContext,
     mut body: impl Read,
@@ -111,7 +110,7 @@ fn receive(
             Ok(len) => len,
             Err(error) => match error.kind() {
                 ErrorKind::Interrupted => continue,
-                // The connection is gone. Whether that is too early, the length will tell.
+                // The connection is closed. The length shows whether that was too early.
                 ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if total.is_some() => {
                     break;
                 }
@@ -139,8 +138,8 @@ fn receive(
     }
 }
 
-/// The last part of an address as a name that is harmless in any folder of any system: no
-/// separators, no hidden files, no devices.
+/// The last part of a URL as a file name that is safe on every system: no separators, no hidden
+/// files, no devices.
 pub(crate) fn file_name(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
@@ -163,7 +162,7 @@ pub(crate) fn file_name(url: &str) -> String {
     }
 }
 
-/// Creates a new file of this name, or with a number in it if there is one already.
+/// Creates a new file of this name, with a number in it if the name is taken.
 fn create(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
     let (stem, end) = name.split_at(name.rfind('.').unwrap_or(name.len()));
     let numbered = (1..100).map(|number| format!("{stem}-{number}{end}"));

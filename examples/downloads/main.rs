@@ -1,14 +1,14 @@
-//! Downloads many files at once, and never blocks: each is a job that calls back on the main thread,
-//! which has a state of its own, draws the progress, and stays responsive.
+//! Downloads many files concurrently, and never blocks: each is a job with callbacks on the main thread,
+//! which owns the state, draws the progress, and stays responsive.
 //!
 //! ```text
-//! cargo run --release --example downloads                     from a small server of its own
+//! cargo run --release --example downloads                     from a built-in server
 //! cargo run --release --example downloads -- http://..  ..    into the current folder
 //! ```
 //!
-//! Without addresses it shows what can happen: eight files arrive and are verified, one does not
-//! exist, and one breaks off in the middle. With addresses, the SHA-256 of each file is printed as
-//! `sha256sum` does. It ends with status 0 if all that should arrive did.
+//! Without URLs it shows the possible outcomes: eight files arrive and are verified, one does not
+//! exist, and one breaks off in the middle. With URLs, the SHA-256 of each file is printed as
+//! `sha256sum` does. The exit status is 0 if all expected files arrived.
 
 mod app;
 mod download;
@@ -48,10 +48,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Downloads all at once into `folder`; what became of each.
+/// Downloads all files concurrently into `folder`; returns the outcome of each.
 fn download_all(urls: &[String], folder: &Path, agent: &ureq::Agent) -> App {
     let ui = Queue::<App>::with_context();
-    // Room for one: a second wake-up would say nothing that the first does not.
+    // Capacity 1: a second pending wake-up would be redundant.
     let (wake, woken) = mpsc::sync_channel(1);
     ui.on_ready(move || _ = wake.try_send(()));
 
@@ -64,14 +64,14 @@ fn download_all(urls: &[String], folder: &Path, agent: &ureq::Agent) -> App {
             agent: agent.clone(),
         };
         let job = jobs.submit(move |cx| download.run(cx));
-        // Called here: where `ui` is drained, with `&mut App`.
+        // Called on this thread, where `ui` is drained, with `&mut App`.
         job.on_progress_in(&ui, move |app: &mut App, progress| {
             app.progress(id, progress)
         });
         job.on_done_in(&ui, move |app: &mut App, outcome| app.ended(id, outcome));
     }
     while app.is_busy() {
-        // Woken by the jobs, or by the time of the next heartbeat.
+        // Woken by the jobs, or when the next heartbeat is due.
         _ = woken.recv_timeout(app.until_next_beat());
         ui.drain_with(&mut app);
         app.turn();
@@ -79,13 +79,13 @@ fn download_all(urls: &[String], folder: &Path, agent: &ureq::Agent) -> App {
     app
 }
 
-/// From a server of its own, into a folder that is removed in the end.
+/// Downloads from the built-in server, into a folder that is removed at the end.
 fn try_out() -> Result<bool, Box<dyn Error>> {
     let server = Server::start()?;
     let folder = tempfile::Builder::new()
         .prefix("slotcast-downloads-")
         .tempdir()?;
-    // No proxy, whatever the environment says: the server is on this machine.
+    // Ignores proxy settings of the environment: the server is on this machine.
     let app = download_all(&server.urls(), folder.path(), &agent(None));
     app.print_table();
 
@@ -107,7 +107,7 @@ fn try_out() -> Result<bool, Box<dyn Error>> {
     Ok(verified == all && failed == 2)
 }
 
-/// From the addresses that were given, into the current folder.
+/// Downloads the given URLs into the current folder.
 fn fetch(urls: &[String]) -> Result<bool, Box<dyn Error>> {
     let app = download_all(
         urls,

@@ -1,5 +1,5 @@
-//! What the user sees while the downloads run: bars on a terminal, plain lines elsewhere. Both go
-//! to standard error; standard output is for the results.
+//! The progress display: bars on a terminal, plain lines elsewhere. Both are written to standard error;
+//! standard output is for the results.
 
 use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressStyle};
 
@@ -7,14 +7,14 @@ pub(crate) enum Screen {
     Bars {
         all: MultiProgress,
         bars: Vec<ProgressBar>,
-        /// Of the column of names.
+        /// The width of the column of names.
         width: usize,
         status: ProgressBar,
     },
     Lines,
 }
 
-/// Longer names are cut.
+/// Longer names are truncated.
 const MOST_NAME: usize = 24;
 
 impl Screen {
@@ -75,7 +75,7 @@ impl Screen {
         }
     }
 
-    /// `result` is one short word; `details` are for lines, where there is room.
+    /// `result` is one short word; `details` are shown in lines only.
     pub(crate) fn ended(&self, id: usize, name: &str, result: &'static str, details: &str) {
         match self {
             Screen::Bars { bars, width, .. } => {
@@ -87,7 +87,7 @@ impl Screen {
         }
     }
 
-    /// The loop is alive. A bar for each heartbeat would be too many lines: every 20th is one.
+    /// Shows that the loop is alive. As lines, only every 20th heartbeat is printed.
     pub(crate) fn beat(&self, beats: u32, status: &str) {
         match self {
             Screen::Bars { status: line, .. } => {
@@ -99,10 +99,10 @@ impl Screen {
         }
     }
 
-    /// Makes room for the results.
+    /// Clears the bars before the results are printed.
     pub(crate) fn clear(&self) {
         if let Screen::Bars { all, .. } = self {
-            // If the terminal is gone, there is nothing to clear.
+            // If the terminal is closed, there is nothing to clear.
             _ = all.clear();
         }
     }

@@ -1,7 +1,7 @@
-//! The server that the downloads come from when no addresses are given: a few files of generated
-//! data at a limited rate, an address without a file, and one that breaks off in the middle.
+//! The built-in server, used if no URLs are given: some files of generated data at a limited rate, a
+//! URL without a file, and one that breaks off in the middle.
 //!
-//! Knows nothing of those who download.
+//! Does not know the downloads.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -24,16 +24,16 @@ pub(crate) const FILES: [(&str, usize); 8] = [
     ("photos.zip", 10 * MIB),
     ("words.txt", 4 * MIB),
 ];
-/// There is no such file.
+/// A file that does not exist.
 pub(crate) const MISSING: &str = "missing.iso";
-/// Promises [`BROKEN_LEN`] bytes, and sends 40 percent of them.
+/// Announces [`BROKEN_LEN`] bytes, and sends 40 percent of them.
 pub(crate) const BROKEN: &str = "broken.iso";
 const BROKEN_LEN: usize = 6 * MIB;
 
-/// Bytes a second, for each download.
+/// Bytes per second, for each download.
 const RATE: usize = 2 * MIB;
 
-/// Where the response tells the SHA-256 of its body, in hexadecimal digits.
+/// The response header with the SHA-256 of the body, in hexadecimal digits.
 pub(crate) const CHECKSUM_HEADER: &str = "X-Checksum-Sha256";
 
 /// Serves until it is dropped.
@@ -44,7 +44,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Begins to serve, on a free port of this machine's loopback address.
+    /// Starts to serve, on a free port of the loopback address.
     pub(crate) fn start() -> io::Result<Self> {
         let http = Arc::new(tiny_http::Server::http("127.0.0.1:0").map_err(io::Error::other)?);
         let address = http.server_addr().to_string();
@@ -53,7 +53,7 @@ impl Server {
             move || {
                 thread::scope(|answers| {
                     for request in http.incoming_requests() {
-                        // Who hangs up early misses the rest, and that is all.
+                        // An error here means that the client disconnected early.
                         answers.spawn(|| _ = answer(request));
                     }
                 });
@@ -66,7 +66,7 @@ impl Server {
         })
     }
 
-    /// The addresses of all files, and of the two that fail.
+    /// The URLs of all files, and of the two that fail.
     pub(crate) fn urls(&self) -> Vec<String> {
         let names = FILES.iter().map(|(name, _)| *name).chain([MISSING, BROKEN]);
         names
@@ -106,7 +106,7 @@ fn answer(request: Request) -> io::Result<()> {
 
 fn send(request: Request, body: impl Read, len: usize, checksum: Option<&str>) -> io::Result<()> {
     let response = Response::new(200.into(), Vec::new(), body, Some(len), None)
-        // Tell the length, however large it is.
+        // Sends the length, however large it is.
         .with_chunked_threshold(usize::MAX);
     let checksum = checksum.and_then(|sum| Header::from_bytes(CHECKSUM_HEADER, sum).ok());
     request.respond(match checksum {
@@ -126,7 +126,7 @@ fn checksum(mut data: impl Read) -> io::Result<String> {
     }
 }
 
-/// Data that looks random, the same for the same name each time.
+/// Pseudorandom data, deterministic for each name.
 struct Generated {
     state: u64,
     word: [u8; 8],
@@ -161,7 +161,7 @@ impl Read for Generated {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = buffer.len().min(self.len - self.made);
         for byte in &mut buffer[..len] {
-            // By position in the file, so that the sizes of the reads do not matter.
+            // Depends on the position in the file only, not on the sizes of the reads.
             let at = self.made % 8;
             if at == 0 {
                 self.word = self.next().to_le_bytes();

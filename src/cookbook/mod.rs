@@ -1,38 +1,38 @@
-//! Recipes: a page a task, each with a program that is compiled and run as a test of this crate.
+//! Recipes, one page for each task. The code of each page is compiled and run as a test.
 //!
 //! | you want to | page |
 //! |---|---|
-//! | end all that a dialog has subscribed when it closes | [`dialogs`], [`scopes`] |
-//! | let handlers change the state of the program | [`state`] |
-//! | give a handler a state of its own, replace it, forward | [`own_state`] |
-//! | ask: veto, votes, the first answer | [`asking`] |
-//! | log everything, or stand in front of everything | [`one_log`] |
-//! | take names and events from outside | [`outside`] |
-//! | know where failures go | [`errors`] |
+//! | cancel all subscriptions of a dialog when it closes | [`dialogs`], [`scopes`] |
+//! | let handlers change the application state | [`state`] |
+//! | give a handler its own state, replace it, forward events | [`own_state`] |
+//! | collect votes, a veto or the first answer | [`asking`] |
+//! | log or intercept all events | [`one_log`] |
+//! | use untrusted names and events: files, sockets, plugins | [`outside`] |
+//! | handle errors and panics of handlers | [`errors`] |
 //! | emit from inside a handler | [`recursion`] |
-//! | be told when background work is done | [`callbacks`] |
-//! | show the progress of threads in a loop | [`progress`] |
-//! | tie a queue to winit, glib or tokio | [`event_loops`], [`tasks`] |
-//! | let handlers wait without a thread | [`async_handlers`] |
-//! | do something later, or again and again | [`timers`] |
-//! | run a game in fixed steps | [`game_loop`] |
-//! | bound a queue, and choose what gives | [`room`] |
-//! | start and stop a costly source | [`demand`] |
-//! | give late comers the current value | [`late_comers`] |
-//! | await an event, or a stream of them, in a task or a thread | [`waiting`] |
-//! | wait for several events, or act once for many | [`gathering`] |
-//! | write code for both flavours | [`generic`] |
-//! | come from closures, channels, other emitters | [`migration`] |
-//! | test a component that emits | [`testing`], [`probes`] |
-//! | shut a service down | [`shutdown`] |
+//! | get a callback when background work is done | [`callbacks`] |
+//! | report progress from worker threads to a main loop | [`progress`] |
+//! | integrate a queue with winit, glib or tokio | [`event_loops`], [`tasks`] |
+//! | write async handlers | [`async_handlers`] |
+//! | delay events: timers, debouncing, repetition | [`timers`] |
+//! | run a game loop with a fixed time step | [`game_loop`] |
+//! | bound a queue: back-pressure and overflow | [`room`] |
+//! | start and stop an expensive source on demand | [`demand`] |
+//! | give late subscribers the current value | [`late_comers`] |
+//! | await an event or a stream of events, in a task or a thread | [`waiting`] |
+//! | wait for several events, or batch many into one | [`gathering`] |
+//! | write code that is generic over both flavours | [`generic`] |
+//! | migrate from closures, channels or other emitters | [`migration`] |
+//! | test components | [`testing`], [`probes`] |
+//! | shut a service down gracefully | [`shutdown`] |
 //! | load and unload plugins | [`plugins`] |
-//! | know what keeps what alive | [`memory`] |
+//! | avoid leaks and reference cycles | [`memory`] |
 //!
-//! To look up what something is called: [`at_a_glance`]. Before all that: [`following_events`], on what
-//! is said against event buses, and what of it stays true.
+//! [`at_a_glance`] shows the whole API in short examples. [`following_events`] discusses the usual
+//! objections to event buses, and which of them remain.
 //!
-//! This module exists in the documentation only. In the pages, `unwrap` stands for whatever a program
-//! does about a poisoned lock.
+//! This module exists in the documentation only. In the pages, `unwrap` stands for however a program
+//! handles a poisoned lock.
 
 #[doc = include_str!("asking.md")]
 pub mod asking {}

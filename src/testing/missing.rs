@@ -1,9 +1,9 @@
-//! What a wait that was in vain tells.
+//! The error of a wait that ended early.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Fewer events were recorded than were waited for.
+/// Fewer events were recorded than expected.
 ///
 /// # Examples
 ///
@@ -34,30 +34,30 @@ pub(super) enum End {
     Closed,
 }
 
-/// How many topics the message names.
+/// The maximum number of topics in the message.
 const NAMED: usize = 16;
 
 impl Missing {
-    /// How many events were waited for.
+    /// The number of events that were waited for.
     #[must_use]
     pub fn expected(&self) -> usize {
         self.expected
     }
 
-    /// How many were recorded and not taken when the wait ended; they still are.
+    /// The number of events recorded and not taken when the wait ended. They can still be taken.
     #[must_use]
     pub fn seen(&self) -> usize {
         self.topics.len()
     }
 
-    /// The topics of those that were recorded, in order, one for each event.
+    /// The topics of the recorded events, in order, one for each event.
     #[must_use]
     pub fn topics(&self) -> &[String] {
         &self.topics
     }
 
-    /// Whether the wait ended because nothing more could come: all that was watched was closed or
-    /// cleared, or has gone. If not, the time was up.
+    /// Returns whether the wait ended because nothing more could be recorded: everything watched was
+    /// closed, cleared or dropped. Otherwise the time was up.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.end == End::Closed

@@ -1,18 +1,18 @@
-//! Help for tests: what was delivered, waited for and in which order.
+//! Test utilities: record what was delivered and in which order, and wait for it.
 //!
-//! A [`Probe`] records the events of a topic or a pattern, a [`Recorder`] the names of all topics
-//! it watches, in one sequence. Both are handlers like any other, made with nothing but the public
-//! face of this crate, and cost nothing where they are not used. They keep all they record until
-//! it is taken: they are for tests, not for programs that run for long.
+//! A [`Probe`] records the events of a topic or a pattern. A [`Recorder`] records the names of all
+//! topics it watches, in one sequence. Both are ordinary handlers, use only the public API of this
+//! crate, and cost nothing where they are not used. They keep everything they record until it is
+//! taken: they are meant for tests, not for long-running programs.
 //!
-//! They subscribe with the highest priority, `i32::MAX`, and so see an event before the handlers
-//! that may stop it or fail. Of those with the same priority the earlier one runs first: make the
-//! probe before whatever else is that urgent. [`Probe::by`] and [`Recorder::watch_by`] take any
-//! other priority; with `i32::MIN` a probe sees what no handler has stopped.
+//! They subscribe with the highest priority, `i32::MAX`, so they see an event before any handler
+//! that may stop it or fail. Handlers of equal priority run in subscription order: create the probe
+//! before other handlers of that priority. [`Probe::by`] and [`Recorder::watch_by`] accept any
+//! priority; with `i32::MIN` a probe sees only what no handler has stopped.
 //!
 //! # A component that emits
 //!
-//! Hand it a bus, and look at what came out.
+//! Give it a bus, and check what it emitted.
 //!
 //! ```
 //! use slotcast::testing::Probe;
@@ -27,13 +27,13 @@
 //! let bus = Bus::new();
 //! let placed = Probe::on(&bus, &PLACED);
 //! let shop = Shop { bus };
-//! shop.location(7);
-//! shop.location(8);
+//! shop.place(7);
+//! shop.place(8);
 //! assert_eq!(placed.take(), [7, 8]);
 //! ```
 //!
-//! Where the component emits on threads of its own, wait with a limit instead of sleeping. The
-//! limit only bounds a test that fails, so it may be long:
+//! If the component emits on its own threads, wait with a timeout instead of sleeping. Only a
+//! failing test reaches the timeout, so it may be long:
 //!
 //! ```
 //! # use slotcast::testing::Probe;
@@ -51,9 +51,10 @@
 //!
 //! # A component that handles
 //!
-//! Emit what it listens to, and ask the [`Emission`](crate::Emission) whether anybody was there and
-//! whether anything failed: [`into_result`](crate::Emission::into_result) makes a failed handler a
-//! failed test. What it emits in turn goes to a probe, or to a recorder if the order counts.
+//! Emit the events it handles, and check in the [`Emission`](crate::Emission) how many handlers ran
+//! and whether any failed: with [`into_result`](crate::Emission::into_result) a failed handler
+//! fails the test. Record what it emits in response with a probe, or with a recorder if the order
+//! matters.
 //!
 //! ```
 //! use slotcast::testing::Recorder;
@@ -78,8 +79,8 @@
 //!
 //! # A component with a queue
 //!
-//! Nothing is delivered until the test drains, on its own thread and with its own state: there is
-//! nothing to wait for.
+//! Nothing is delivered until the test drains the queue, on its own thread and with its own state:
+//! there is nothing to wait for.
 //!
 //! ```
 //! use slotcast::{Bus, Queue, Topic};
@@ -102,15 +103,30 @@
 //!
 //! # Time
 //!
-//! The test owns the clock. Delayed events are due by the instant that a drain is given, `drain_at`,
-//! and not by the time it really is: a test of an hour's delay drains an hour later by its own
-//! count, and does not sleep.
+//! The test controls the clock. With `drain_at`, delayed events are due by the instant passed to the
+//! drain, not by the system clock: to test a delay of an hour, pass an instant one hour later
+//! instead of sleeping.
 //!
-//! # One thread
+//! # Single-threaded buses
 //!
-//! A probe of a [`local`](crate::local) bus has the same methods, but for `wait_for`: nobody else
-//! could bring what it waits for. Its type is `Probe<T, Local>`, with
+//! A probe of a [`local`](crate::local) bus has the same methods except `wait_for`: no other thread
+//! could emit what it waits for. Its type is `Probe<T, Local>`, with
 //! [`flavour::Local`](crate::flavour::Local).
+//!
+//! # Design
+//!
+//! - *Owns:* the recorded events, the waiting threads, and the subscriptions that record.
+//! - *Guarantees:* user code (the mapping, the event's `Clone`, the `Drop` of what was recorded)
+//!   runs under no lock of this module. A wait ends when nothing more can be recorded.
+//! - *Does not know:* the core. It subscribes through the public builder, so it records exactly what
+//!   a user's handler would receive.
+//! - *Probes are handlers, in a module of their own.* A probe learns that nothing more can be
+//!   recorded from the drop of its own captures (promise 13), which follows every way of closing,
+//!   clearing or dropping what it watches; so waiting needs no hook in the core. The module is not
+//!   behind a feature, because it adds no dependency and no code to programs that do not call it.
+//!   The trait [`Records`] exists because a closure that captures a value of either flavour cannot
+//!   be shown to satisfy [`SyncBound`](crate::flavour::SyncBound) in generic code: the type of a
+//!   closure has no name that a bound could mention.
 
 mod missing;
 mod probe;
@@ -124,8 +140,8 @@ pub use missing::Missing;
 pub use probe::Probe;
 pub use recorder::Recorder;
 
-/// What a probe of this flavour may call and keep: for [`Shared`] a mapping `F` that is
-/// `Send + Sync` and values `T` that are `Send`, for [`Local`] anything. Sealed.
+/// What a probe of this flavour may call and store: for [`Shared`], a mapping `F` that is
+/// `Send + Sync` and values `T` that are `Send`; for [`Local`], any types. Sealed.
 pub trait Records<F, T>: Flavour + sealed::Records<F, T> {}
 impl<F, T, M: Flavour + sealed::Records<F, T>> Records<F, T> for M {}
 
@@ -144,7 +160,8 @@ mod sealed {
             P: Filter<E>;
     }
 
-    // Written twice: what a closure of either may capture is known here, and not by `Flavour`.
+    // Two identical bodies: only where the flavour is concrete does the compiler know that the
+    // closure satisfies its bounds.
     impl<F: Send + Sync + 'static, T: Send + 'static> Records<F, T> for Shared {
         fn subscribe<E: 'static, C: 'static, P: Filter<E>>(
             subscribe: Subscribe<Self, E, C, P>,

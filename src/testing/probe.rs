@@ -1,4 +1,4 @@
-//! Records the events of one topic or pattern.
+//! The recorder of the events of one topic or pattern.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::topic::any_event::AnyEvent;
 use crate::topic::pattern::IntoPattern;
 
 /// Records what a topic or a pattern delivered, for tests: clones of the events, or what a closure
-/// makes of each.
+/// returns for each.
 ///
-/// It records until it is dropped, which cancels it; it keeps neither the bus nor the topic. It is a
-/// handler with the label `"probe"` and the priority `i32::MAX`, so it counts in
-/// [`Emission::ran`](crate::Emission::ran), and sees events that a handler stops or fails at. What
-/// is deferred is recorded when it is delivered.
+/// Records until it is dropped, which cancels its subscription; keeps neither the bus nor the topic
+/// alive. It is a handler with the label `"probe"` and the priority `i32::MAX`, so it counts in
+/// [`Emission::ran`](crate::Emission::ran), and sees events that another handler stops or fails at.
+/// Deferred events are recorded when they are delivered.
 ///
 /// # Threads
 ///
-/// A probe of a shared bus records what any thread emits, in the order in which the emissions come
-/// to it, and is `Send` and `Sync` if `T` is `Send`. The mapping, or the event's `Clone`, runs on the
-/// emitting thread and outside of the probe's lock; if it panics, that is a failure of a handler as
+/// A probe of a shared bus records the events of all threads, in the order in which the emissions
+/// reach it, and is `Send` and `Sync` if `T` is `Send`. The mapping, or the event's `Clone`, runs on
+/// the emitting thread and outside of the probe's lock; if it panics, that is a handler failure like
 /// any other, and nothing is recorded.
 ///
 /// # Examples
@@ -44,13 +44,13 @@ use crate::topic::pattern::IntoPattern;
 /// ```
 #[must_use = "dropping the probe ends the recording at once"]
 pub struct Probe<T, M: Flavour = Shared> {
-    // First, so that nothing is recorded while the rest goes.
+    // First, so that nothing is recorded while the rest is dropped.
     _subscription: Subscription<M>,
     tape: Arc<Tape<T>>,
 }
 
 impl<T: 'static, M: Flavour> Probe<T, M> {
-    /// Records clones of a topic's events.
+    /// Records clones of the topic's events.
     ///
     /// # Panics
     ///
@@ -64,8 +64,8 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
         Self::new(urgent(bus.subscribe(topic)), (), |(), event| event.clone())
     }
 
-    /// Records what `map` makes of a topic's events: for those that are not `Clone`, or of which
-    /// only a part counts.
+    /// Records what `map` returns for each of the topic's events: for events that are not `Clone`,
+    /// or of which only a part matters.
     ///
     /// # Panics
     ///
@@ -96,12 +96,12 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
         Self::by(urgent(bus.subscribe(topic)), map)
     }
 
-    /// Records what `map` makes of the events of all topics whose names match;
-    /// [`topics`](Self::topics) tells the names.
+    /// Records what `map` returns for each event of the topics whose names match;
+    /// [`topics`](Self::topics) returns the names.
     ///
     /// # Panics
     ///
-    /// If a text is given that is not a pattern.
+    /// If `pattern` is a string that is not a valid pattern.
     ///
     /// # Examples
     ///
@@ -126,12 +126,12 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
         Self::by(urgent(bus.subscribe_pattern(pattern)), map)
     }
 
-    /// Records what `map` makes of the events of a subscription that was begun elsewhere, with its
-    /// priority, filters, label and limit: of a signal without a bus, or after all other handlers.
+    /// Records what `map` returns for each event, with the priority, filters, label and limit of the
+    /// given subscription builder: for a signal without a bus, or to run after all other handlers.
     ///
     /// # Examples
     ///
-    /// What was not vetoed:
+    /// Only events without a veto:
     ///
     /// ```
     /// use slotcast::testing::Probe;
@@ -169,7 +169,7 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
     }
 }
 
-/// Subscribes a handler that records on a tape.
+/// Subscribes a handler that records on `tape`.
 pub(super) fn subscribe_to<T, E, F, C, P, M>(
     tape: &Arc<Tape<T>>,
     subscribe: Subscribe<M, E, C, P>,
@@ -186,7 +186,7 @@ where
     M::subscribe(subscribe, recording)
 }
 
-/// What a probe asks for where nobody says otherwise.
+/// Applies the default priority and label of a probe.
 pub(super) fn urgent<M: Flavour, E: 'static, C: 'static>(
     subscribe: Subscribe<M, E, C>,
 ) -> Subscribe<M, E, C> {
@@ -194,33 +194,33 @@ pub(super) fn urgent<M: Flavour, E: 'static, C: 'static>(
 }
 
 impl<T, M: Flavour> Probe<T, M> {
-    /// Takes what was recorded since the last time, in order.
+    /// Takes everything recorded since the last call, in order.
     #[must_use]
     pub fn take(&self) -> Vec<T> {
         values(self.tape.take())
     }
 
-    /// The topics of what was recorded and not taken, in order, one for each event. A snapshot. Of a
-    /// signal without a bus it is the payload's type.
+    /// The topics of the events recorded and not taken, in order, one for each event. A snapshot. For
+    /// a signal without a bus, the name of the payload type instead.
     #[must_use]
     pub fn topics(&self) -> Vec<String> {
         self.tape.topics()
     }
 
-    /// How many events were recorded and not taken. A snapshot.
+    /// The number of events recorded and not taken. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tape.len()
     }
 
-    /// Whether all that was recorded has been taken. A snapshot.
+    /// Returns whether everything recorded has been taken. A snapshot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether nothing more can come: what it watched was closed or cleared, or has gone. An emission
-    /// that is under way may record still, and keeps this `false` until it ends.
+    /// Returns whether nothing more can be recorded: what it watched was closed, cleared or dropped.
+    /// A running emission may still record, and keeps this `false` until it ends.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.tape.is_closed()
@@ -228,16 +228,16 @@ impl<T, M: Flavour> Probe<T, M> {
 }
 
 impl<T> Probe<T> {
-    /// Waits until `count` events are recorded, and takes these; what was recorded beyond them stays.
+    /// Waits until `count` events are recorded, and takes them; further recorded events stay.
     ///
-    /// Parks the thread, for `limit` at most; with a limit of zero it does not wait. Returns at once,
-    /// with an error, when nothing more can come. What waits in a queue that this thread drains does
-    /// not come by waiting: drain first.
+    /// Parks the thread, for `limit` at most; with a limit of zero it does not wait. Returns an error
+    /// at once if nothing more can be recorded. Events in a queue that this thread drains are not
+    /// delivered while it waits: drain first.
     ///
     /// # Errors
     ///
-    /// If there are fewer when the time is up, or when what is watched is closed; nothing is taken
-    /// then. The error says how many there are, and of which topics.
+    /// If fewer events are recorded when the time is up, or when what it watches is closed; nothing
+    /// is taken then. The error contains their number and topics.
     ///
     /// # Examples
     ///
@@ -255,7 +255,7 @@ impl<T> Probe<T> {
     /// assert_eq!(done.wait_for(1, limit)?, ["a"]);
     ///
     /// bus.close();
-    /// assert!(done.wait_for(1, limit).unwrap_err().is_closed()); // and not after ten seconds
+    /// assert!(done.wait_for(1, limit).unwrap_err().is_closed()); // at once
     /// # worker.join().unwrap();
     /// # Ok::<(), slotcast::testing::Missing>(())
     /// ```

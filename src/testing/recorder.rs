@@ -1,4 +1,4 @@
-//! Records in which order topics were delivered.
+//! The recorder of the order in which topics were delivered.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,13 @@ use crate::flavour::{Bus, Flavour, Shared, Subscribe, Subscription};
 use crate::topic::Topic;
 use crate::topic::pattern::IntoPattern;
 
-/// Records the names of several topics and patterns in one sequence, for tests: what was delivered
-/// before what.
+/// Records the delivery order of several topics and patterns, by name and in one sequence, for
+/// tests.
 ///
-/// It watches any number of topics and patterns, of several buses too, until it is dropped. An event
-/// that two of them match is recorded twice. Events are recorded when their delivery begins, before
-/// the other handlers are called: an event that a handler emits comes after the one it handled.
-/// Threads, priority and label are those of a [`Probe`](super::Probe).
+/// Watches any number of topics and patterns, also of several buses, until it is dropped. An event
+/// that matches two of them is recorded twice. Events are recorded when their delivery begins,
+/// before the other handlers are called: an event that a handler emits is recorded after the one
+/// that it handles. Threads, priority and label are those of a [`Probe`](super::Probe).
 ///
 /// # Examples
 ///
@@ -42,13 +42,13 @@ use crate::topic::pattern::IntoPattern;
 /// ```
 #[must_use = "dropping the recorder ends the recording at once"]
 pub struct Recorder<M: Flavour = Shared> {
-    // First, so that nothing is recorded while the rest goes.
+    // First, so that nothing is recorded while the rest is dropped.
     subscriptions: Mutex<Vec<Subscription<M>>>,
     tape: Arc<Tape<()>>,
 }
 
 impl<M: Flavour> Recorder<M> {
-    /// A recorder that watches nothing yet.
+    /// Creates a recorder that watches nothing yet.
     pub fn new() -> Self {
         Recorder {
             subscriptions: Mutex::new(Vec::new()),
@@ -56,7 +56,7 @@ impl<M: Flavour> Recorder<M> {
         }
     }
 
-    /// Watches a topic, too, from now on.
+    /// Starts to watch a topic.
     ///
     /// # Panics
     ///
@@ -69,11 +69,11 @@ impl<M: Flavour> Recorder<M> {
         self.watch_by(urgent(bus.subscribe(topic)));
     }
 
-    /// Watches the topics whose names match, too, from now on.
+    /// Starts to watch the topics whose names match.
     ///
     /// # Panics
     ///
-    /// If a text is given that is not a pattern.
+    /// If `pattern` is a string that is not a valid pattern.
     #[track_caller]
     pub fn watch_pattern<C: 'static>(&self, bus: &Bus<M, C>, pattern: impl IntoPattern)
     where
@@ -82,8 +82,8 @@ impl<M: Flavour> Recorder<M> {
         self.watch_by(urgent(bus.subscribe_pattern(pattern)));
     }
 
-    /// Watches by a subscription that was begun elsewhere, with its priority, filters, label and
-    /// limit. For a signal without a bus the payload's type is recorded.
+    /// Starts to watch, with the priority, filters, label and limit of the given subscription
+    /// builder. For a signal without a bus, the name of the payload type is recorded.
     ///
     /// # Examples
     ///
@@ -111,14 +111,14 @@ impl<M: Flavour> Recorder<M> {
         subscriptions.push(subscription);
     }
 
-    /// Asserts that just these topics were recorded since the last time, in this order, and takes
+    /// Asserts that exactly these topics were recorded since the last call, in this order, and takes
     /// them. Does not wait: where other threads emit, compare what [`wait_for`](Recorder::wait_for)
     /// returns.
     ///
     /// # Panics
     ///
-    /// If others were recorded, or in another order. The message shows both sequences and the first
-    /// place where they differ.
+    /// If the recorded topics or their order differ. The message shows both sequences and the
+    /// position of the first difference.
     ///
     /// # Examples
     ///
@@ -141,9 +141,12 @@ impl<M: Flavour> Recorder<M> {
             return;
         }
         let same = recorded.iter().zip(topics).take_while(|(a, b)| a == b);
-        let list = |names: String| match names.is_empty() {
-            true => "(nothing)".to_owned(),
-            false => names,
+        let list = |names: String| {
+            if names.is_empty() {
+                "(nothing)".to_owned()
+            } else {
+                names
+            }
         };
         panic!(
             "the recorded topics are not those expected, from place {} on\n  expected: {}\n  recorded: {}",
@@ -153,26 +156,26 @@ impl<M: Flavour> Recorder<M> {
         );
     }
 
-    /// Takes the topics that were recorded since the last time, in order.
+    /// Takes the topics recorded since the last call, in order.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
         names(self.tape.take())
     }
 
-    /// How many events were recorded and not taken. A snapshot.
+    /// The number of events recorded and not taken. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tape.len()
     }
 
-    /// Whether all that was recorded has been taken. A snapshot.
+    /// Returns whether everything recorded has been taken. A snapshot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether nothing more can come: all that it watches was closed or cleared, or has gone, or
-    /// there never was anything. An emission that is under way keeps this `false` until it ends.
+    /// Returns whether nothing more can be recorded: everything it watches was closed, cleared or
+    /// dropped, or it watches nothing yet. A running emission keeps this `false` until it ends.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.tape.is_closed()
@@ -180,16 +183,16 @@ impl<M: Flavour> Recorder<M> {
 }
 
 impl Recorder {
-    /// Waits until `count` events are recorded, and takes the topics of these; what was recorded
-    /// beyond them stays.
+    /// Waits until `count` events are recorded, and takes their topics; further recorded events
+    /// stay.
     ///
-    /// Parks the thread, for `limit` at most; with a limit of zero it does not wait. Returns at once,
-    /// with an error, when nothing more can come.
+    /// Parks the thread, for `limit` at most; with a limit of zero it does not wait. Returns an error
+    /// at once if nothing more can be recorded.
     ///
     /// # Errors
     ///
-    /// If there are fewer when the time is up, or when all that is watched is closed; nothing is
-    /// taken then.
+    /// If fewer events are recorded when the time is up, or when everything watched is closed;
+    /// nothing is taken then.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
-//! What was recorded, and who waits for more.
+//! The recorded events, and the threads that wait for more.
 //!
-//! Knows no bus, and runs no user code under its lock: events are mapped before it is taken, and
-//! what was recorded is dropped after.
+//! Does not know the bus, and runs no user code under its lock: events are mapped before the lock is
+//! taken, and recorded values are dropped after it is released.
 
 use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use super::missing::{End, Missing};
 use crate::topic::any_event::AnyEvent;
 
-/// A name and a value for each event, in the order they were recorded.
+/// A topic name and a value for each event, in recording order.
 type Records<T> = Vec<(Arc<str>, T)>;
 
 pub(super) struct Tape<T> {
     state: Mutex<State<T>>,
-    /// Rung when something was recorded, and when a handler has gone.
+    /// Notified when an event was recorded, and when a handler was dropped.
     condvar: Condvar,
 }
 
 struct State<T> {
     records: Records<T>,
-    /// How many handlers record here.
+    /// The number of handlers that record here.
     handlers: usize,
 }
 
@@ -38,7 +38,7 @@ impl<T> Tape<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing panics under it.
+        // Nothing panics under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -46,7 +46,7 @@ impl<T> Tape<T> {
         self.lock().records.len()
     }
 
-    /// Whether nothing records here any more, or yet.
+    /// Returns whether no handler records here, any more or yet.
     pub(super) fn is_closed(&self) -> bool {
         self.lock().handlers == 0
     }
@@ -59,9 +59,9 @@ impl<T> Tape<T> {
         std::mem::take(&mut self.lock().records)
     }
 
-    /// Takes the first `count` events, as soon as there are as many.
+    /// Takes the first `count` events, as soon as that many are recorded.
     pub(super) fn wait_for(&self, count: usize, limit: Duration) -> Result<Records<T>, Missing> {
-        // A time too far away to be named is for ever.
+        // No deadline if it is too far in the future for `Instant`.
         let deadline = Instant::now().checked_add(limit);
         let mut state = self.lock();
         loop {
@@ -106,8 +106,8 @@ fn names<T>(records: &Records<T>) -> Vec<String> {
     records.iter().map(|(topic, _)| topic.to_string()).collect()
 }
 
-/// What one handler captures. Not reachable from outside. It goes when the handler does, for
-/// whatever reason: so those who wait learn that nothing more comes.
+/// The captures of one handler. Private outside of this crate. Dropped with the handler, for whatever
+/// reason, which notifies the waiting threads that it records nothing more.
 #[allow(
     missing_debug_implementations,
     reason = "it cannot be named from outside"
@@ -131,7 +131,7 @@ impl<F, T, E: 'static> Recording<F, T, E> {
     }
 
     pub(super) fn record(&self, event: &E) {
-        // The subscription's topic; to a handler of a pattern each event brings its own.
+        // The subscription's topic; for a handler of a pattern, that of the event.
         let any: Option<&AnyEvent> = (event as &dyn Any).downcast_ref();
         let topic = any.map_or_else(|| self.topic.clone(), |any| any.topic().into());
         // User code, so before the lock.
