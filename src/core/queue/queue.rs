@@ -27,11 +27,12 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     /// What is left of the batch that a drain has taken. The drain lock: held while a drain calls
     /// handlers, and never acquired by a thread that is inside a drain already.
     pub(super) outbox: M::Lock<Box<Batch<M, C>>>,
-    /// The number of events left to deliver in the outbox. Raised only under the lock of the inbox;
-    /// lowered by the drain for each event that it delivers, and by `clear` in a handler that the
-    /// drain calls. The loads (Acquire) pair with these stores (Release). A thread that does not
-    /// hold the drain lock may see a number that is too high; then the end of the drain, under the
-    /// lock of the inbox, does the notification that the thread has left out.
+    /// The number of events left to deliver in the outbox. Written only with the drain lock held:
+    /// raised under the lock of the inbox, lowered by the drain for each event that it delivers,
+    /// and set to zero by `clear`, also in a handler that the drain calls. The loads (Acquire) pair
+    /// with these stores (Release). Another thread may see a number that is too high; then the end
+    /// of the drain, under the lock of the inbox, does the notification that this thread has left
+    /// out.
     pub(super) left: M::Word,
     /// Notified when there is something to drain.
     pub(super) not_empty: M::Condvar,

@@ -9,9 +9,8 @@
 //!
 //! # What it guarantees
 //!
-//! - Handlers here are handlers like any others to the roster and to the loop that calls them: they
-//!   have a rank, filters, pauses and a limit, and emissions pay nothing for those that are not
-//!   there.
+//! - To the roster and to the loop that calls them these are handlers like any others, with a rank,
+//!   filters, pauses and a limit; the emissions of other signals pay nothing for them.
 //! - User code (clones, closures, `Drop`, wakers) never runs under one of its locks.
 //! - Each waiter is notified of an event, and of the removal of its handler. Between the check that
 //!   finds nothing and the registration of the waiter no notification is lost, because both happen

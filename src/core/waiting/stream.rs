@@ -238,7 +238,7 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
         })
     }
 
-    /// Refuses further events; those in the buffer stay.
+    /// Refuses further events; those in the buffer stay. Returns the waiter, to be woken.
     pub(crate) fn end(&self) -> PendingWake {
         let wake = self.state.0.with(|state| {
             state.over = true;
