@@ -1,4 +1,4 @@
-//! Emitting what a stream yields.
+//! Emitting the items of a stream.
 
 use std::fmt;
 use std::future::Future;
@@ -11,34 +11,34 @@ use futures_core::{FusedFuture, Stream};
 use crate::core::mode::Mode;
 use crate::signal::Signal;
 
-/// After so many items in a row it lets other tasks have their turn.
-const TURN: usize = 64;
+/// After so many items in a row it yields to other tasks.
+const YIELD_AFTER: usize = 64;
 
-/// Emits each item of a stream, and completes with how many there were. Made by
+/// A future that emits each item of a stream, and completes with their number. Returned by
 /// [`Signal::emit_all`].
 #[must_use = "a future does nothing until it is polled"]
 pub struct EmitAll<M: Mode, S, E: 'static> {
     signal: Signal<M, E>,
-    /// None once it has completed.
+    /// `None` once it has completed.
     stream: Option<Pin<Box<S>>>,
     emitted: usize,
 }
 
 impl<M: Mode, E: 'static> Signal<M, E> {
-    /// A future that emits each item of a stream, until the stream ends or the signal is closed;
-    /// it completes with how many it has emitted.
+    /// Returns a future that emits each item of a stream, until the stream ends or the signal is
+    /// closed; it completes with the number of items emitted.
     ///
-    /// It emits where it is polled, one item after the other, as [`emit`](Self::emit) does; the
-    /// failures of handlers are told to the error hook, or logged. After 64 items in a row it lets
-    /// other tasks have their turn. That the signal was closed is noticed at the next item, which is
-    /// then dropped and not counted; the stream is dropped in any case when the future completes.
+    /// It emits where it is polled, one item after the other, as [`emit`](Self::emit) does;
+    /// failures of handlers are reported to the error hook, or logged. After 64 items in a row it
+    /// yields to other tasks. That the signal was closed is noticed at the next item, which is then
+    /// dropped and not counted; in any case the stream is dropped when the future completes.
     ///
-    /// It keeps the signal. The stream is boxed, once, so that it need not be `Unpin`.
+    /// It keeps the signal alive. The stream is boxed, once, so that it need not be `Unpin`.
     ///
     /// # Panics
     ///
-    /// Polling it panics if a handler does, as `emit` does. The item counts as emitted, and the future
-    /// may be polled again.
+    /// Polling it panics if a handler does, as `emit` does. The item counts as emitted, and the
+    /// future may be polled again.
     ///
     /// # Examples
     ///
@@ -67,7 +67,7 @@ impl<M: Mode, S: Stream<Item = E>, E: 'static> Future for EmitAll<M, S, E> {
             stream,
             emitted,
         } = &mut *self;
-        for _ in 0..TURN {
+        for _ in 0..YIELD_AFTER {
             let Some(items) = stream.as_mut().filter(|_| !signal.is_closed()) else {
                 *stream = None;
                 return Poll::Ready(*emitted);
@@ -104,7 +104,7 @@ impl<M: Mode, S, E: 'static> fmt::Debug for EmitAll<M, S, E> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// A panic of a handler is caught before it gets here, so no invariant is broken, whatever the
 // handlers capture and the events are.
 impl<M: Mode, S: UnwindSafe, E> UnwindSafe for EmitAll<M, S, E> {}
 impl<M: Mode, S: RefUnwindSafe, E> RefUnwindSafe for EmitAll<M, S, E> {}

@@ -1,4 +1,4 @@
-//! Emissions that are awaited.
+//! Awaited emissions.
 
 use std::fmt;
 use std::future::Future;
@@ -10,7 +10,7 @@ use futures_core::FusedFuture;
 
 use crate::bus::Bus;
 use crate::core::emission::summary::EmissionSummary;
-use crate::core::emission::{gathered as held, run as emission};
+use crate::core::emission::{gathered, run};
 use crate::core::handler::entry::Handler;
 use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, ActiveScope};
@@ -22,43 +22,46 @@ use crate::signal::Signal;
 use crate::signal::emission::Emission;
 use crate::topic::Topic;
 
-/// An emission that ends when everything has ended that its handlers have started. Made by
-/// [`Signal::emit_async`](crate::flavour::Signal::emit_async).
+/// An emission that completes when all futures have completed that its handlers have started.
+/// Returned by [`Signal::emit_async`](crate::flavour::Signal::emit_async).
 ///
 /// Nothing happens until it is polled. It may be polled by any executor, and needs none of its own.
-/// Dropped half way, it drops what the handlers have started and calls no further ones; the signal and
-/// the bus are as before.
+/// Dropped before it completes, it drops the futures that handlers have started and calls no
+/// further handlers; the signal and the bus are as before.
 ///
 /// # Panics
 ///
-/// If it is polled again when it has ended.
+/// If it is polled again after it has completed.
 #[must_use = "nothing is emitted until it is awaited"]
 pub struct EmitAsync<M: Mode, E: 'static> {
     signal: M::Ptr<Core<M, E, ()>>,
+    /// `None` once it has completed.
     event: Option<M::Ptr<E>>,
     location: CallSite,
     in_order: bool,
     begun: bool,
-    /// What was started and has not ended.
+    /// The futures that were started and have not completed.
     futures: Vec<HandlerFuture<M>>,
-    /// Who is still to be called, in order.
+    /// The handlers still to be called, in order.
     rest: std::vec::IntoIter<Handler<M, ()>>,
-    /// Up to which sequence number handlers may be called.
+    /// The sequence number below which handlers may be called.
     sequence_limit: u64,
     summary: EmissionSummary,
 }
 
 impl<M: Mode, E: 'static> Signal<M, E> {
-    /// Emits when it is awaited, and ends when all has ended that [async
+    /// Emits when it is awaited, and completes when all futures have completed that [async
     /// handlers](crate::flavour::Subscribe::on_async) have started.
     ///
-    /// The handlers are called as by [`emit`](Self::emit), when the future is polled first; async ones
-    /// share the event, and what they start is polled together from then on, by whoever polls this, so
-    /// that two may wait for each other. [`in_order`](EmitAsync::in_order) runs them one after another.
-    /// Nested emissions, of handlers and of what they start, are not awaited.
+    /// The handlers are called as by [`emit`](Self::emit), when the future is first polled. Async
+    /// ones share the event, and the futures they start are polled together from then on, as part
+    /// of this one, so that two may wait for each other. [`in_order`](EmitAsync::in_order) runs
+    /// them one after another. Nested emissions, of handlers and of the futures they start, are not
+    /// awaited.
     ///
-    /// The [`Emission`] has the failures of all, and says `stopped` if one of them said so; when all have
-    /// ended, the first panic goes on. Each time it is woken it polls all that has not ended: O(n).
+    /// The [`Emission`] has the failures of all, and is `stopped` if one of them returned that;
+    /// when all have completed, the first panic resumes. Each time it is woken it polls all futures
+    /// that have not completed: O(n).
     ///
     /// # Examples
     ///
@@ -84,9 +87,9 @@ impl<M: Mode, E: 'static> Signal<M, E> {
 }
 
 impl<M: Mode> Bus<M> {
-    /// Emits when it is awaited, and ends when all has ended that async handlers have started; see
-    /// [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic exists as long as the
-    /// future does.
+    /// Emits when it is awaited, and completes when all futures have completed that async handlers
+    /// have started; see [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic
+    /// exists as long as the future does.
     ///
     /// # Panics
     ///
@@ -112,13 +115,12 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
         }
     }
 
-    /// Calls each handler when what the one before it has started has ended, instead of all at once:
-    /// so that a [`Flow::Stop`](crate::Flow::Stop) of an async handler keeps those after it from being
-    /// called.
+    /// Calls each handler after the future that the one before it has started has completed,
+    /// instead of all at once: so that a [`Flow::Stop`](crate::Flow::Stop) of an async handler
+    /// keeps those after it from being called.
     ///
-    /// Who is to be called is settled when the emission begins; whether a handler is still live is
-    /// asked
-    /// when its turn comes. A signal that is closed meanwhile ends the emission.
+    /// The list of handlers is fixed when the emission begins; whether a handler is still live is
+    /// checked before its call. A signal that is closed meanwhile ends the emission.
     ///
     /// # Examples
     ///
@@ -147,24 +149,25 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
         self.begun = true;
         if self.in_order {
             let mut handlers = Vec::new();
-            match held::collect_handlers(&self.signal, event, &mut handlers) {
+            match gathered::collect_handlers(&self.signal, event, &mut handlers) {
                 Some(sequence_limit) => self.sequence_limit = sequence_limit,
                 None => self.summary = EmissionSummary::CLOSED,
             }
             self.rest = handlers.into_iter();
         } else {
-            let emit = |event: &E| emission::run(&self.signal, event, &mut ());
+            let emit = |event: &E| run::run(&self.signal, event, &mut ());
             (self.summary, self.futures) = collect_futures(event, self.signal.max_depth, emit);
-            // Not before: the event is cloned first where it is kept, and a clone may subscribe.
+            // Not before: a signal that retains events clones them first, and a clone may
+            // subscribe.
             self.sequence_limit = sequence_limit();
         }
     }
 
-    /// Calls the next handler; whether there was one.
+    /// Calls the next handler, if the emission is in order; returns whether there was one.
     fn call_next(&mut self, event: &M::Ptr<E>) -> bool {
         let config = &self.signal.info.config;
         if self.summary.counts.stopped() || self.summary.counts.closed() {
-            // Captures may panic.
+            // Drops of captures may panic.
             let rest = std::mem::take(&mut self.rest);
             self.summary.add(resume(config, |_| drop(rest)));
         }
@@ -172,7 +175,7 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
             return false;
         };
         let (summary, futures) = collect_futures(event, self.signal.max_depth, |event: &E| {
-            held::run_one(&handler, event, &self.signal.info, &mut ())
+            gathered::run_one(&handler, event, &self.signal.info, &mut ())
         });
         self.summary.add(summary);
         self.futures = futures;
@@ -191,18 +194,18 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         };
         let info = &*this.signal.info.clone();
         let config = &info.config;
-        // Whoever waits for one of its handlers in here would wait for this very poll.
+        // A waiting cancel of one of its handlers, from in here, would wait for this very poll.
         let inside = this.signal.address();
         if !this.begun {
             let sequence_limit = sequence_limit();
-            let _occupied = thread::enter_scope(ActiveScope {
+            let _scope_guard = thread::enter_scope(ActiveScope {
                 inside,
                 sequence_limit,
             });
             this.begin(&event);
         }
         let sequence_limit = this.sequence_limit;
-        let _occupied = thread::enter_scope(ActiveScope {
+        let _scope_guard = thread::enter_scope(ActiveScope {
             inside,
             sequence_limit,
         });
@@ -232,12 +235,12 @@ impl<M: Mode, E: 'static> FusedFuture for EmitAsync<M, E> {
 
 impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
     fn drop(&mut self) {
-        let _occupied = thread::enter_scope(ActiveScope {
+        let _scope_guard = thread::enter_scope(ActiveScope {
             inside: self.signal.address(),
             sequence_limit: self.sequence_limit,
         });
         self.futures.clear();
-        // Each by itself: captures, and the event, may panic.
+        // One by one: drops of captures and of the event may panic.
         self.rest.by_ref().for_each(drop);
         drop_event(self.event.take(), &self.signal.info, self.location);
     }
@@ -255,7 +258,6 @@ impl<M: Mode, E: 'static> fmt::Debug for EmitAsync<M, E> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// As for `EmitAll`.
 impl<M: Mode, E: 'static> UnwindSafe for EmitAsync<M, E> {}
 impl<M: Mode, E: 'static> RefUnwindSafe for EmitAsync<M, E> {}

@@ -1,3 +1,26 @@
+//! Futures and streams of events, and awaited emissions: the public types.
+//!
+//! # What it owns
+//!
+//! [`next::Next`] and [`stream::EventStream`], which take events from a signal;
+//! [`emit_all::EmitAll`], which emits what a stream yields; [`emit_async::EmitAsync`], an emission
+//! that is awaited. The methods of signals, buses and the builder that return them.
+//!
+//! # What it guarantees
+//!
+//! A future or a stream of events is subscribed when it is created, not when it is first polled.
+//! All types work with every executor, and are `Unpin`. A completed future says so by
+//! `FusedFuture`, an ended stream by `FusedStream`.
+//!
+//! # What it does not know
+//!
+//! How an event gets from a handler to a task or a thread: that is `core/waiting`. Executors,
+//! timers and their runtimes. Queues.
+//!
+//! # Decisions
+//!
+//! None of its own; those about waiting, streams and async handlers stand in `core/waiting`.
+
 pub(crate) mod emit_all;
 pub(crate) mod emit_async;
 pub(crate) mod next;

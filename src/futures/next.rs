@@ -1,4 +1,4 @@
-//! Waiting for one event.
+//! Futures of one event.
 
 use std::fmt;
 use std::future::Future;
@@ -22,32 +22,32 @@ use crate::topic::Topic;
 use crate::topic::any_event::AnyEvent;
 use crate::topic::pattern::IntoPattern;
 
-/// Completes with the next event of a signal. Made by `next()` of a signal, a bus or the builder.
+/// A future of the next event of a signal. Returned by `next()` of a signal, a bus or the builder.
 ///
-/// It is subscribed when it is made, and not when it is first polled: what is emitted in between is
-/// not missed, so whoever asks first waits for the answer before putting the question. It gets one
-/// event, a clone of the first that passes, and is a handler until then: it stands in the order,
-/// counts in `len`, and an event that only it gets is not unhandled.
+/// It is subscribed when it is created, not when it is first polled. Events that are emitted in
+/// between are not missed, so create it before sending the request whose reply it waits for. It
+/// gets one event, a clone of the first that passes, and is a handler until then: it has its place
+/// in the order, counts in `len`, and an event that only it gets is not unhandled.
 ///
-/// It completes with [`Closed`] if the handler is removed first: by a `close` or a `clear`, because
-/// the last handle of the signal has gone, or the bus. So nobody waits for ever for what
-/// cannot come any more.
+/// It completes with [`Closed`] if the handler is removed first: by a `close` or a `clear`, or
+/// because the last handle of the signal or the bus is dropped. So it never waits for an event that
+/// cannot come.
 ///
-/// It owns what it needs, and does not keep its signal; dropping it unsubscribes. It works with every
-/// executor, may be moved after it was polled, and once it has completed it is `Closed` whenever it
-/// is polled. For threads without an executor there is [`wait`](Self::wait).
+/// It owns what it needs, and does not keep its signal alive; dropping it unsubscribes. It works
+/// with every executor, and may be moved after it was polled. Polled after it has completed, it
+/// returns `Closed`. For threads without an executor there is [`wait`](Self::wait).
 ///
 /// # Order, threads, failures
 ///
-/// The event is cloned on the thread that emits, in its handler's turn by priority; the task is
-/// woken there, outside of locks, before the next handler runs. A clone that panics is a failure of
-/// the handler, which goes on waiting. So is a waker that panics, when the event is there
-/// already. Of two threads that emit at once one is first; the clone of the other is dropped.
+/// The event is cloned on the thread that emits, when its handler is called by priority; the task
+/// is woken there, outside of locks, before the next handler runs. A clone that panics is a failure
+/// of the handler, which continues to wait. A waker that panics is one, too, but the future has its
+/// event then. If two threads emit at once, one is first; the clone of the other is dropped.
 ///
 /// # Cost
 ///
-/// One allocation, and what it costs to subscribe and to cancel: the next emission rebuilds its list.
-/// For many events in a row take a [`stream`](Signal::stream).
+/// One allocation, and the cost of subscribing and cancelling: the next emission rebuilds its list.
+/// For many events in a row use a [`stream`](Signal::stream).
 ///
 /// # Examples
 ///
@@ -56,25 +56,25 @@ use crate::topic::pattern::IntoPattern;
 ///
 /// # futures::executor::block_on(async {
 /// let replied = Signal::<String>::new();
-/// let next = replied.next();              // before the question is put
-/// replied.emit(&"42".to_owned());         // by whoever answers
+/// let next = replied.next();              // before the request is sent
+/// replied.emit(&"42".to_owned());         // by what replies
 /// assert_eq!(next.await?, "42");
 /// # Ok::<(), slotcast::Closed>(()) }).unwrap();
 /// ```
 #[must_use = "dropping it unsubscribes at once; await it, or wait for it"]
 pub struct Next<M: Mode, E: 'static> {
-    /// None once it has completed.
+    /// `None` once it has completed.
     entry: Option<Anchor<M, dyn NextEntry<M, E>>>,
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Subscribes for one event, and completes with a clone of it; see [`Next`].
+    /// Subscribes for one event; the future completes with a clone of it. See [`Next`].
     ///
-    /// A signal that [retains](Signal::retain) events hands over the last one at once.
+    /// A signal that [retains](Signal::retain) events passes the last one at once.
     ///
     /// # Errors
     ///
-    /// The future completes with [`Closed`] if the signal is closed or cleared, or goes, before.
+    /// The future completes with [`Closed`] if the signal is closed, cleared or dropped before.
     #[track_caller]
     pub fn next(&self) -> Next<M, E>
     where
@@ -84,8 +84,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.subscribe().next()
     }
 
-    /// Like [`next`](Self::next), for the first event that passes. The predicate runs on the emitting
-    /// thread, as a [filter](Subscribe::filter) does.
+    /// Like [`next`](Self::next), for the first event that passes. The predicate runs on the
+    /// emitting thread, as a [filter](Subscribe::filter) does.
     #[track_caller]
     pub fn next_where<F>(&self, passes: F) -> Next<M, E>
     where
@@ -100,7 +100,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes for one event that passes; see [`Next`].
     ///
-    /// A limit means nothing here, but for one of zero: then nothing ever comes.
+    /// A limit has no effect here, except for one of zero: then no event ever comes.
     ///
     /// # Examples
     ///
@@ -123,11 +123,12 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.first(|event| Some(event.clone()))
     }
 
-    /// Subscribes for the first event of which `map` makes something, and completes with that. For
-    /// events that are not `Clone`, those of patterns, and where a part will do.
+    /// Subscribes for the first event for which `map` returns a value; the future completes with
+    /// that value. For events that are not `Clone`, for patterns, and if a part of the event is
+    /// enough.
     ///
-    /// `map` runs on the emitting thread, in place of the clone; those it makes nothing of are passed
-    /// over.
+    /// `map` runs on the emitting thread, in place of the clone; events for which it returns `None`
+    /// are skipped.
     ///
     /// # Examples
     ///
@@ -151,7 +152,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     }
 
     fn first<T: 'static>(mut self, map: impl Fn(&E) -> Option<T> + 'static) -> Next<M, T> {
-        // It takes one call anyway, and one that fails spends nothing.
+        // It completes after one event anyway, and a call that fails should not spend the limit.
         self.options.limit = self.options.limit.filter(|limit| *limit == 0);
         let entry = self.enlist(NextHandler::<M, T, _>::new(map));
         Next {
@@ -165,7 +166,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// # Errors
     ///
-    /// The future completes with [`Closed`] if the topic is closed or cleared, or the bus goes,
+    /// The future completes with [`Closed`] if the topic is closed or cleared, or the bus dropped,
     /// before.
     ///
     /// # Panics
@@ -195,12 +196,12 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.subscribe(topic).filter(passes).next()
     }
 
-    /// Subscribes to every topic whose name matches, for the first event of which `map` makes
-    /// something; see [`on_pattern`](Bus::on_pattern) and [`Next`].
+    /// Subscribes to every topic whose name matches, for the first event for which `map` returns a
+    /// value; see [`on_pattern`](Bus::on_pattern) and [`Next`].
     ///
     /// # Panics
     ///
-    /// If a text is given that is not a pattern.
+    /// If `pattern` is a text that is not a pattern.
     ///
     /// # Examples
     ///
@@ -245,17 +246,17 @@ impl<M: Mode, E: 'static> FusedFuture for Next<M, E> {
     }
 }
 
-// Nothing in it is ever pinned.
+// No field is pinned structurally.
 impl<M: Mode, E: 'static> Unpin for Next<M, E> {}
 
 impl<E: 'static> Next<Shared, E> {
-    /// Parks the thread until the event comes. For threads without an executor.
+    /// Parks the thread until there is an event. For threads without an executor.
     ///
-    /// Inside of a handler it holds up the emission, and waits for ever if nobody else emits.
+    /// Inside of a handler it blocks the emission, and waits forever if no other thread emits.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if nothing comes any more.
+    /// [`Closed`] if the handler is removed first.
     ///
     /// # Examples
     ///
@@ -266,19 +267,22 @@ impl<E: 'static> Next<Shared, E> {
     /// assert_eq!(port.wait()?, 8080);
     /// # Ok::<(), slotcast::Closed>(())
     /// ```
-    pub fn wait(self) -> Result<E, Closed> {
-        match self.wait_until(None) {
-            Ok(event) => event,
-            Err(_) => unreachable!("there is no time to be up"),
-        }
+    pub fn wait(mut self) -> Result<E, Closed> {
+        let Some(entry) = &self.entry else {
+            return Err(Closed);
+        };
+        let event = entry.oneshot().wait(None).flatten();
+        self.entry = None;
+        event.ok_or(Closed)
     }
 
-    /// Like [`wait`](Self::wait), for `timeout` at most. A timeout of zero does not wait.
+    /// Like [`wait`](Self::wait), but for no longer than `timeout`. A timeout of zero does not
+    /// wait.
     ///
     /// # Errors
     ///
-    /// Comes back itself if the time was up first, and may be waited for again; inside,
-    /// [`Closed`].
+    /// Returns the future itself if there was no event in time: it may be waited for again. The
+    /// inner error is [`Closed`], as for `wait`.
     ///
     /// # Examples
     ///
@@ -290,12 +294,9 @@ impl<E: 'static> Next<Shared, E> {
     /// ready.emit(&8080);
     /// assert_eq!(port.wait_timeout(Duration::ZERO).unwrap(), Ok(8080));
     /// ```
-    pub fn wait_timeout(self, timeout: Duration) -> Result<Result<E, Closed>, Self> {
-        // Later than the clock can tell is never.
-        self.wait_until(Instant::now().checked_add(timeout))
-    }
-
-    fn wait_until(mut self, until: Option<Instant>) -> Result<Result<E, Closed>, Self> {
+    pub fn wait_timeout(mut self, timeout: Duration) -> Result<Result<E, Closed>, Self> {
+        // A time beyond the range of the clock is never reached.
+        let until = Instant::now().checked_add(timeout);
         let Some(entry) = &self.entry else {
             return Ok(Err(Closed));
         };
@@ -330,7 +331,6 @@ impl<M: Mode, E: 'static> fmt::Debug for Next<M, E> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// As for `EmitAll`.
 impl<M: Mode, E> UnwindSafe for Next<M, E> {}
 impl<M: Mode, E> RefUnwindSafe for Next<M, E> {}

@@ -1,4 +1,4 @@
-//! Waiting for event after event, and sending them elsewhere.
+//! Streams of events, and handlers that pass events to a sink.
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -23,43 +23,44 @@ use crate::topic::Topic;
 use crate::topic::any_event::AnyEvent;
 use crate::topic::pattern::IntoPattern;
 
-/// The events of a signal as they come: a [`Stream`] with a bound. Made by `stream()` of a signal, a
-/// bus or the builder.
+/// A bounded [`Stream`] of the events of a signal. Returned by `stream()` of a signal, a bus or the
+/// builder.
 ///
-/// It is subscribed when it is made, and not when it is first polled: what is emitted in between waits
-/// in its buffer. It is a handler all the while: it stands in the order by its priority, counts in
-/// `len`, and an event that only it gets is not unhandled.
+/// It is subscribed when it is created, not when it is first polled: events that are emitted in
+/// between wait in its buffer. It is a handler until its end: it has its place in the order by its
+/// priority, counts in `len`, and an event that only it gets is not unhandled.
 ///
 /// # Loss
 ///
-/// `capacity` counts the events that wait in the buffer. What happens to one more is said by the
-/// [`Overflow`] that it is made with, and none is lost without a word:
+/// `capacity` counts the events that wait in the buffer. What happens to one more depends on the
+/// [`Overflow`] that the stream is created with; no loss is silent:
 ///
-/// - `Reject`: the emission has a failure of this handler, with
-///   [`StreamFull`](crate::StreamFull) inside, and the event is not in the stream.
-/// - `DropOldest`, `DropNewest`: the stream yields an `Err` of [`Lagged`] in the place of those that
-///   were dropped, which says how many.
-/// - `Block`: whoever emits waits until the stream is taken from, or ends. In the shared flavour only.
-///   What a signal that [retains](Signal::retain) hands over may be more than the capacity.
-///   **A thread that fills its own stream waits for ever**, and so does a task of an executor whose
-///   only thread emits: here, unlike in a queue, nobody can know who will take what there is.
+/// - `Reject`: the emission has a failure of this handler, with [`StreamFull`](crate::StreamFull)
+///   as its source, and the event is not in the stream.
+/// - `DropOldest`, `DropNewest`: the stream yields an `Err` of [`Lagged`] in the place of the
+///   dropped events, with their number.
+/// - `Block`: the emission waits until an event is taken from the stream, or the stream ends. In
+///   the shared flavour only. The events that a signal that [retains](Signal::retain) them passes
+///   to a new stream may exceed the capacity. **A thread that fills its own stream waits forever**,
+///   and so does a task of an executor whose only thread emits: unlike a queue, a stream cannot
+///   know which thread will take its events.
 ///
 /// A clone that panics is a failure of the handler, and counts as lost in the stream.
 ///
 /// # The end
 ///
-/// When the handler has been removed, by a `close`, a `clear`, its [limit](Subscribe::limit), or
-/// because the last handle of the signal or the bus has gone, the stream yields what is buffered, and
-/// then `None`. It does not keep its signal. Dropping it unsubscribes, drops what is buffered, and
-/// lets those go on that wait for room.
+/// When the handler is removed, by a `close`, a `clear`, its [limit](Subscribe::limit), or because
+/// the last handle of the signal or the bus is dropped, the stream yields what is buffered, and
+/// then `None`. It does not keep its signal alive. Dropping it unsubscribes, drops what is
+/// buffered, and ends the wait of emissions that it blocks.
 ///
 /// # Order, threads, cost
 ///
-/// What one thread emits arrives in the order it was emitted. The event is cloned on the thread that
-/// emits, and the task woken there, outside of locks, before the next handler runs; a waker that
-/// panics is a failure of the handler, when the event is there already. An event costs a clone and a
-/// lock on either side, not the same one as a rule, and allocates nothing once the buffer has been as
-/// full as it gets; its memory is that of at most twice the capacity.
+/// Events that one thread emits arrive in the order they were emitted. An event is cloned on the
+/// thread that emits, and the task is woken there, outside of locks, before the next handler runs;
+/// a waker that panics is a failure of the handler, but the event is in the stream then. An event
+/// costs a clone and a lock on either side, usually not the same lock, and allocates nothing once
+/// the buffer has been as full before; its memory is at most that of twice the capacity.
 ///
 /// # Examples
 ///
@@ -85,18 +86,18 @@ pub struct EventStream<M: Mode, E: 'static> {
     buffer: M::Ptr<StreamBuffer<M, E>>,
     position: ReadPosition,
     subscription: Subscription<M>,
-    /// It has yielded its `None`.
+    /// Whether it has yielded `None`.
     done: bool,
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// Subscribes a stream that buffers up to `capacity` events; see [`EventStream`] for what
-    /// `overflow` says of one more.
+    /// happens to one more.
     ///
     /// # Panics
     ///
-    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`], because nobody else could
-    /// make room.
+    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`], because no other
+    /// thread could take an event.
     ///
     /// # Examples
     ///
@@ -147,8 +148,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.push(capacity, overflow, |event| Some(event.clone()))
     }
 
-    /// Subscribes a stream of what `map` makes of the events; those it makes nothing of are passed
-    /// over. For events that are not `Clone`, those of patterns, and where a part will do.
+    /// Subscribes a stream of the values that `map` returns for the events; those for which it
+    /// returns `None` are skipped. For events that are not `Clone`, for patterns, and if a part of
+    /// the event is enough.
     ///
     /// `map` runs on the emitting thread, in place of the clone.
     ///
@@ -198,11 +200,11 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         );
         let (info, location) = (self.signal.info.clone(), self.options.location);
         let buffer = M::ptr(StreamBuffer::new(capacity, overflow, info, location));
-        let pushes = StreamHandler {
+        let handler = StreamHandler {
             map,
             buffer: buffer.clone(),
         };
-        let subscription = Subscription::new(self.enlist(pushes).erase(|entry| entry));
+        let subscription = Subscription::new(self.enlist(handler).erase(|entry| entry));
         buffer.begin();
         EventStream {
             buffer,
@@ -212,11 +214,12 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         }
     }
 
-    /// Subscribes a handler that hands a clone of each event to a sink: the sender of a channel, say.
+    /// Subscribes a handler that passes a clone of each event to a sink: the sender of a channel,
+    /// say.
     ///
-    /// What the sink returns is what a handler returns, so back-pressure shows: a `try_send` that
-    /// finds the channel full, or closed, is a failure of this handler in the emission. A sink that
-    /// blocks holds up the emission; `|e| _ = sender.send(e)` hides what goes wrong.
+    /// What the sink returns is the result of the handler, so back-pressure is visible: a
+    /// `try_send` that finds the channel full, or closed, is a failure of this handler in the
+    /// emission. A sink that blocks blocks the emission; `|e| _ = sender.send(e)` hides failures.
     ///
     /// # Examples
     ///
@@ -265,13 +268,13 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.subscribe(topic).stream(capacity, overflow)
     }
 
-    /// Subscribes a stream to every topic whose name matches, of what `map` makes of their events; see
-    /// [`on_pattern`](Bus::on_pattern) and [`EventStream`].
+    /// Subscribes a stream to every topic whose name matches, of the values that `map` returns for
+    /// their events; see [`on_pattern`](Bus::on_pattern) and [`EventStream`].
     ///
     /// # Panics
     ///
-    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`]; and if a text is given
-    /// that is not a pattern.
+    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`]; and if `pattern` is a
+    /// text that is not a pattern.
     ///
     /// # Examples
     ///
@@ -306,30 +309,32 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 }
 
 impl<M: Mode, E: 'static> EventStream<M, E> {
-    /// What is there already, without waiting. `None` if nothing is, or nothing comes any more.
+    /// Returns the next item if there is one in the buffer, without waiting. `None` if there is
+    /// none, or the stream has ended.
     pub fn try_next(&mut self) -> Option<Result<E, Lagged>> {
         self.buffer.take(&mut self.position)
     }
 
-    /// How many events wait in the buffer. A snapshot.
+    /// The number of events in the buffer. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Whether no event waits in the buffer. A snapshot.
+    /// Returns whether the buffer is empty. A snapshot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many events may wait.
+    /// The number of events that the buffer may hold.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// Whether its handler has been removed, so that nothing comes but what is buffered. A snapshot.
+    /// Returns whether its handler has been removed, so that only buffered events are left. A
+    /// snapshot.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         !self.subscription.is_active()
@@ -337,10 +342,10 @@ impl<M: Mode, E: 'static> EventStream<M, E> {
 }
 
 impl<E: 'static> EventStream<Shared, E> {
-    /// Parks the thread until there is an item; `None` when nothing comes any more. For threads
+    /// Parks the thread until there is an item; `None` when the stream has ended. For threads
     /// without an executor.
     ///
-    /// Inside of a handler it holds up the emission, and waits for ever if nobody else emits.
+    /// Inside of a handler it blocks the emission, and waits forever if no other thread emits.
     ///
     /// # Examples
     ///
@@ -364,11 +369,12 @@ impl<E: 'static> EventStream<Shared, E> {
         self.buffer.wait(&mut self.position, None).flatten()
     }
 
-    /// Like [`wait`](Self::wait), for `timeout` at most. A timeout of zero does not wait.
+    /// Like [`wait`](Self::wait), but for no longer than `timeout`. A timeout of zero does not
+    /// wait.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`] if nothing came; the stream goes on.
+    /// [`TimedOut`] if there was no item in time; the stream can still be used.
     ///
     /// # Examples
     ///
@@ -389,7 +395,7 @@ impl<E: 'static> EventStream<Shared, E> {
         &mut self,
         timeout: Duration,
     ) -> Result<Option<Result<E, Lagged>>, TimedOut> {
-        // Later than the clock can tell is never.
+        // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
         self.buffer.wait(&mut self.position, until).ok_or(TimedOut)
     }
@@ -419,12 +425,12 @@ impl<M: Mode, E: 'static> FusedStream for EventStream<M, E> {
     }
 }
 
-// Nothing in it is ever pinned.
+// No field is pinned structurally.
 impl<M: Mode, E: 'static> Unpin for EventStream<M, E> {}
 
 impl<M: Mode, E: 'static> Drop for EventStream<M, E> {
     fn drop(&mut self) {
-        // Before it is cancelled, which would wake the task.
+        // Before the subscription is cancelled, which would otherwise wake the task.
         self.buffer.abandon();
     }
 }
@@ -439,7 +445,6 @@ impl<M: Mode, E: 'static> fmt::Debug for EventStream<M, E> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// As for `EmitAll`.
 impl<M: Mode, E> UnwindSafe for EventStream<M, E> {}
 impl<M: Mode, E> RefUnwindSafe for EventStream<M, E> {}

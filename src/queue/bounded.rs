@@ -1,4 +1,4 @@
-//! QueueFlavour with a bound.
+//! Bounded queues.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use crate::queue::Queue;
 use crate::signal::Signal;
 
 impl<M: Mode, C: 'static> Queue<M, C> {
-    /// Sets how many events may wait, and what happens to one more. Holds for all clones of the
+    /// Sets how many events may wait, and what happens to one more. Applies to all clones of the
     /// handle, so that `bus.queue().bounded(..)` bounds the queue of a bus.
     ///
     /// `capacity` counts events of all topics, calls and closures included, as [`len`](Self::len)
-    /// does; one that is being delivered does not wait any more. It holds for everything that adds
-    /// an event: `defer` in all its forms, `post`, and emissions to handlers that were subscribed by
-    /// [`on_queue`](crate::flavour::Subscribe::on_queue), where a refusal is that handler's failure.
-    /// An event that replaces another by [`defer_latest`](Self::defer_latest) needs no room. Delayed
-    /// events are counted by themselves: there may be `capacity` of them, and those that are due join
-    /// whether there is room or not.
+    /// does; one that is being delivered does not wait any more. It applies to everything that adds
+    /// an event: `defer` in all its forms, `post`, and emissions to handlers subscribed by
+    /// [`on_queue`](crate::flavour::Subscribe::on_queue), where a refusal is that handler's
+    /// failure. An event that replaces another by [`defer_latest`](Self::defer_latest) needs no
+    /// capacity. Delayed events are counted separately: there may be `capacity` of them, and those
+    /// that are due join even if the queue is full.
     ///
-    /// A bound may be set at any time, in place of the one before; events that are beyond it stay. With
-    /// [`Overflow::Block`] and [`Overflow::DropOldest`] a drain takes the lock for each event,
-    /// and costs more than one of a queue without a bound.
+    /// A bound may be set at any time, in place of the one before; events beyond it stay. With
+    /// [`Overflow::Block`] and [`Overflow::DropOldest`] a drain takes the lock for each event, and
+    /// costs more than that of a queue without a bound.
     ///
     /// # Panics
     ///
-    /// If `capacity` is zero. In the local flavour with [`Overflow::Block`]: nobody else could make
-    /// room.
+    /// If `capacity` is zero. In the local flavour with [`Overflow::Block`]: no other thread could
+    /// free capacity.
     ///
     /// # Examples
     ///
@@ -55,14 +55,14 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self
     }
 
-    /// How many events may wait; `None` without a bound.
+    /// The number of events that may wait; `None` without a bound.
     #[must_use]
     pub fn capacity(&self) -> Option<usize> {
         self.core.capacity()
     }
 
-    /// How many events overflow has dropped since the queue was made, the oldest and the newest. A
-    /// snapshot.
+    /// The number of events dropped because of overflow since the queue was created, oldest and
+    /// newest. A snapshot.
     #[must_use]
     pub fn dropped(&self) -> usize {
         self.core.dropped()
@@ -70,12 +70,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 }
 
 impl<C: 'static> Queue<Shared, C> {
-    /// Like [`defer`](Self::defer), and waits for room at most so long if the queue is set to
-    /// [`Overflow::Block`]. A timeout of zero does not wait.
+    /// Like [`defer`](Self::defer), but waits for capacity no longer than `timeout` if the queue is
+    /// set to [`Overflow::Block`]. A timeout of zero does not wait.
     ///
     /// # Errors
     ///
-    /// The event comes back as from `defer`, and if there was no room in time:
+    /// Returns the event as `defer` does, and if there was no capacity in time:
     /// [`DeferError::TimedOut`].
     ///
     /// # Examples

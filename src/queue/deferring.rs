@@ -1,4 +1,4 @@
-//! What signals and subscriptions put into a queue.
+//! The methods of signals and subscriptions that add to a queue.
 
 use std::time::Duration;
 
@@ -14,17 +14,18 @@ use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Puts an event into the queue of the bus, for whoever is subscribed when it is delivered.
+    /// Adds an event to the queue of the bus, for the handlers that are subscribed when it is
+    /// delivered.
     ///
-    /// Events of all topics of a bus are delivered in the order they were deferred, by whoever
-    /// drains the queue. Takes the queue's lock for a moment, and allocates nothing once the queue
-    /// is warm. If the queue was empty, what [`on_ready`](crate::flavour::Queue::on_ready) set is
-    /// called here, on this thread.
+    /// Events of all topics of a bus are delivered in the order they were deferred, by the thread
+    /// that drains the queue. Takes the queue's lock briefly, and allocates nothing once the queue
+    /// has been as full before. If the queue was empty, the callback of
+    /// [`on_ready`](crate::flavour::Queue::on_ready) is called here, on this thread.
     ///
     /// # Errors
     ///
-    /// The event comes back if the signal or the queue was closed, if the queue is full, or if there
-    /// is none because the signal was not made by a bus.
+    /// Returns the event if the signal or the queue was closed, if the queue is full, or if there
+    /// is no queue because the signal was not created by a bus.
     ///
     /// # Examples
     ///
@@ -48,8 +49,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         }
     }
 
-    /// Puts an event at the end of the queue of the bus, and takes back the one of this signal that
-    /// was put so and still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
+    /// Adds an event at the end of the queue of the bus, and removes the one that this method added
+    /// before, if it still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
     ///
     /// # Errors
     ///
@@ -66,12 +67,12 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 }
 
 impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
-    /// Like [`defer`](Self::defer), and waits for room at most so long; see
+    /// Like [`defer`](Self::defer), but waits for capacity no longer than `timeout`; see
     /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
     ///
     /// # Errors
     ///
-    /// As `defer`, and if there was no room in time.
+    /// As `defer`, and if there was no capacity in time.
     pub fn defer_timeout(&self, event: E, timeout: Duration) -> Result<(), DeferError<E>> {
         match &self.queue {
             Some(queue) => queue.defer_timeout(&self.core, event, timeout),
@@ -83,19 +84,20 @@ impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
 impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
     ///
-    /// An emission asks the filter, claims from the limit, clones the event into the queue, and
-    /// goes on; whoever drains the queue calls the handler. So events have to be `Clone`, and of a
-    /// large one an `Arc` is cheaper. What one thread emits arrives in the order it was emitted,
-    /// over all topics and handlers of one queue.
+    /// An emission checks the filter, claims a call from the limit, clones the event into the
+    /// queue, and continues; the drain of the queue calls the handler. So events have to be
+    /// `Clone`; for large ones an `Arc` is cheaper. Events that one thread emits arrive in the
+    /// order they were emitted, over all topics and handlers of one queue.
     ///
-    /// A call that waits belongs to the subscription: it is dropped, and nobody is told, if that is
-    /// cancelled, by whomever or with the signal or the bus; so keep a handle of the bus until the queue is
-    /// drained. It is skipped if the subscription is paused by then. What the handler returns is seen by the drain: an error is
-    /// in its [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) ends nothing.
+    /// A call that waits belongs to the subscription: it is dropped, without a report, if the
+    /// subscription is cancelled, in whatever way or with the signal or the bus; so keep a handle
+    /// of the bus until the queue is drained. It is skipped if the subscription is paused at that
+    /// time. What the handler returns concerns the drain: an error is in its
+    /// [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) has no effect.
     ///
-    /// The subscription does not keep the queue. A queue that is closed, or gone, is a failure of
-    /// this handler in every emission: keep the queue as long as the subscription. So is a
-    /// [bounded](Queue::bounded) one that is full, where it refuses; where it blocks, the emission
+    /// The subscription does not keep the queue alive. If the queue is closed or dropped, every
+    /// emission has a failure of this handler: keep the queue as long as the subscription. The same
+    /// if it is [bounded](Queue::bounded), full, and rejects events; if it blocks, the emission
     /// waits.
     ///
     /// # Examples

@@ -1,4 +1,4 @@
-//! Events that wait for their time, and drains that are told what time it is.
+//! Delayed events, and drains at a time that the caller passes in.
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -13,10 +13,11 @@ use crate::queue::Queue;
 use crate::queue::drained::Drained;
 use crate::signal::Signal;
 
-/// One delayed event, for cancelling it. Made by [`Queue::defer_after`] and
+/// A handle of one delayed event, for cancelling it. Returned by [`Queue::defer_after`] and
 /// [`Queue::defer_at`].
 ///
-/// It may be dropped: the event is delivered all the same. It does not keep the queue.
+/// Dropping it has no effect: the event is delivered all the same. It does not keep the queue
+/// alive.
 ///
 /// # Examples
 ///
@@ -45,39 +46,39 @@ impl<M: Mode, C: 'static> Delayed<M, C> {
         }
     }
 
-    /// Drops the event, unless it has joined the queue; whether it was still waiting for its time.
-    /// O(log n) in the number of delayed events.
+    /// Drops the event, unless it has joined the queue; returns whether it was still delayed. O(log
+    /// n) in the number of delayed events.
     pub fn cancel(&self) -> bool {
         M::upgrade(&self.queue).is_some_and(|queue| queue.cancel(self.timer))
     }
 
-    /// Whether the event still waits for its time: not cancelled, not cleared, and taken by no drain.
-    /// A snapshot.
+    /// Returns whether the event is still delayed: not cancelled, not cleared, and taken by no
+    /// drain. A snapshot.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         M::upgrade(&self.queue).is_some_and(|queue| queue.is_delayed(self.timer))
     }
 }
 
-/// A century from now is never, and within what every clock can tell.
+/// A century: a delay that never passes, and is within the range of every clock.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The deadline of what is deferred now.
+/// The deadline of an event that is deferred now.
 pub(crate) fn deadline(delay: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(delay.min(NEVER)).unwrap_or(now)
 }
 
 impl<M: Mode> Queue<M> {
-    /// Delivers what is there at a time of the caller's: delayed events join if they are due then,
-    /// and the clock is not asked. For tests, and games that own their clock.
+    /// Like [`drain`](Self::drain), at a time that the caller passes in: delayed events join if
+    /// they are due at `now`, and the clock is not read. For tests, and for games with a clock of
+    /// their own.
     ///
-    /// Otherwise as [`drain`](Self::drain). A clock that stands still, or goes back, is fine: what is
-    /// due is asked anew by each drain.
+    /// That clock may stand still or go back: each drain decides anew which events are due.
     ///
     /// # Panics
     ///
-    /// If a handler panics: when all has been delivered, the first panic goes on.
+    /// If a handler panics: when all has been delivered, the first panic resumes.
     ///
     /// # Examples
     ///
@@ -101,24 +102,24 @@ impl<M: Mode> Queue<M> {
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
-    /// Puts an event into this queue, to be delivered by the first drain that starts when the delay
+    /// Adds an event to this queue, to be delivered by the first drain that begins after `delay`
     /// has passed.
     ///
-    /// It joins the end of the queue when that drain starts, behind what was deferred until then;
-    /// delayed events among each other by deadline, and in the order they were deferred where those
-    /// are equal. A delay of zero has passed at once, one of more than a century never does.
+    /// When that drain begins the event joins the end of the queue, behind all that were deferred
+    /// until then; several delayed events join by deadline, and in the order they were deferred if
+    /// those are equal. A delay of zero has passed at once, one of more than a century never does.
     ///
-    /// Until then it is not among those that [`len`](Self::len) and [`Drained::remaining`] count, but
-    /// among those of [`delayed`](Self::delayed), and it keeps its topic. Nothing calls
-    /// [`on_ready`](Self::on_ready) when its time has come: a loop that sleeps sleeps until
-    /// [`next_deadline`](Self::next_deadline) at most, and is woken by an event that gets an earlier
-    /// one. [`run`](Queue::run) does that by itself. O(log n); allocates if more events are
-    /// delayed than ever before.
+    /// Until then the event is counted by [`delayed`](Self::delayed), but not by [`len`](Self::len)
+    /// and [`Drained::remaining`], and it keeps its topic alive. The callback of
+    /// [`on_ready`](Self::on_ready) is not called when it becomes due: a loop should sleep no
+    /// longer than until [`next_deadline`](Self::next_deadline), and is woken by an event that gets
+    /// an earlier one. [`run`](Queue::run) does that by itself. O(log n); allocates if more events
+    /// are delayed than ever before.
     ///
     /// # Errors
     ///
-    /// The event comes back if the queue or the signal was closed; and, in
-    /// [`DeferError::Full`], if as many events are delayed as the queue has capacity, whatever the
+    /// Returns the event if the queue or the signal was closed; and, in [`DeferError::Full`], if as
+    /// many events are delayed as the queue has capacity, whatever the
     /// [`Overflow`](crate::Overflow).
     ///
     /// # Examples
@@ -148,8 +149,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.defer_at(deadline(delay), signal, event)
     }
 
-    /// Like [`defer_after`](Self::defer_after), with the deadline itself. One that has passed is due
-    /// at the next drain.
+    /// Like [`defer_after`](Self::defer_after), with a deadline in place of the delay. One that has
+    /// passed is due at the next drain.
     ///
     /// # Errors
     ///
@@ -167,14 +168,14 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         Ok(Delayed::new(&self.core, timer))
     }
 
-    /// When the first delayed event is due; `None` if no event is delayed. A snapshot.
+    /// The deadline of the first delayed event; `None` if no event is delayed. A snapshot.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.core.next_deadline()
     }
 
-    /// How many events are delayed, those included that are due and that no drain has taken yet. A
-    /// snapshot.
+    /// The number of delayed events, including those that are due but that no drain has taken yet.
+    /// A snapshot.
     #[must_use]
     pub fn delayed(&self) -> usize {
         self.core.delayed()
@@ -184,7 +185,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     ///
     /// # Panics
     ///
-    /// If a handler panics: when all has been delivered, the first panic goes on.
+    /// If a handler panics: when all has been delivered, the first panic resumes.
     #[track_caller]
     pub fn drain_at_with(&self, context: &mut C, now: Instant) -> Drained {
         let now = Some(now);
@@ -199,8 +200,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Puts an event into the queue of the bus, to be delivered by the first drain that starts when
-    /// the delay has passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
+    /// Adds an event to the queue of the bus, to be delivered by the first drain that begins after
+    /// `delay` has passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
     ///
     /// # Errors
     ///
@@ -236,7 +237,6 @@ impl<M: Mode, C: 'static> fmt::Debug for Delayed<M, C> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// As for `Queue`.
 impl<M: Mode, C> UnwindSafe for Delayed<M, C> {}
 impl<M: Mode, C> RefUnwindSafe for Delayed<M, C> {}

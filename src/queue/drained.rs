@@ -1,4 +1,4 @@
-//! What a drain tells.
+//! The result of a drain.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use crate::core::queue::drain::DrainSummary;
 use crate::failure::{HandlerError, HandlerErrors};
 use crate::signal::emission::{errors, into_result};
 
-/// How a drain went.
+/// The result of a drain: how many events it delivered, how many remain, and the failures.
 ///
-/// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
-/// dropped.
+/// It may be ignored. Failures that were neither reported to a hook nor looked at are logged when
+/// it is dropped.
 pub struct Drained {
     pub(crate) delivered: usize,
     pub(crate) remaining: usize,
-    /// Another thread had the turn.
+    /// Another thread was draining.
     pub(crate) busy: bool,
     pub(crate) report: Option<Box<Report>>,
 }
@@ -42,14 +42,14 @@ impl Drained {
         }
     }
 
-    /// Adds what a later drain of the same queue came to.
+    /// Adds the result of a later drain of the same queue.
     pub(crate) fn append(&mut self, later: Drained) {
         self.delivered += later.delivered;
         self.remaining = later.remaining;
         report::join(&mut self.report, later.report);
     }
 
-    /// Whether it was a drain inside a drain.
+    /// Returns whether it was refused as a drain inside a drain.
     pub(crate) fn refused(&self) -> bool {
         let errors = self
             .report
@@ -60,33 +60,33 @@ impl Drained {
             .any(|error| error.kind() == crate::FailureKind::NestedDrain)
     }
 
-    /// How many events were delivered: calls that were cancelled or paused by then do not count,
-    /// events that found no handler do.
+    /// The number of events delivered: calls that had been cancelled or paused do not count, events
+    /// without a handler do.
     #[must_use]
     pub fn delivered(&self) -> usize {
         self.delivered
     }
 
-    /// How many events were left inside when the drain ended, those not counted that are delayed.
+    /// The number of events left in the queue when the drain ended, without delayed ones.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.remaining
     }
 
-    /// Whether another thread was draining, so that [`try_drain`](crate::flavour::Queue::try_drain)
-    /// delivered nothing. That is no failure.
+    /// Returns whether another thread was draining, so that
+    /// [`try_drain`](crate::flavour::Queue::try_drain) delivered nothing. That is no failure.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.busy
     }
 
-    /// What failed, in the order it happened. Looking keeps it out of the log.
+    /// The failures, in the order they happened. Calling this keeps them out of the log.
     #[must_use]
     pub fn errors(&self) -> &[HandlerError] {
         errors(self.report.as_deref())
     }
 
-    /// The drain itself if nothing failed.
+    /// Returns the result itself if nothing failed.
     ///
     /// # Errors
     ///

@@ -1,4 +1,25 @@
-//! Events that wait to be delivered.
+//! Queues: the public type, and what signals and subscriptions put into one.
+//!
+//! # What it owns
+//!
+//! [`Queue`], what its methods return ([`drained::Drained`], [`delayed::Delayed`],
+//! [`ready::Ready`], [`PostError`]), and those methods of `Signal` and `Subscribe` that add to a
+//! queue ([`deferring`], [`delayed`]). Thin: all of it forwards to `core/queue`. Only loops over
+//! whole drains (`run`, `drain_until_idle`) stand here.
+//!
+//! # What it guarantees
+//!
+//! What the documentation of the public methods says, on both flavours. A method that drains has
+//! the caller's line (`#[track_caller]`), for the failure of a drain inside of a drain.
+//!
+//! # What it does not know
+//!
+//! Buses and names: `bus.defer` and `bus.drain` stand with the bus. How events are stored and
+//! delivered.
+//!
+//! # Decisions
+//!
+//! None of its own; those about queues stand in `core/queue`.
 
 pub(crate) mod bounded;
 pub(crate) mod deferring;
@@ -23,39 +44,40 @@ use crate::outcome::Outcome;
 use crate::queue::drained::Drained;
 use crate::signal::Signal;
 
-/// Events that wait to be delivered by whoever drains it.
+/// A queue of events, which a call of [`drain`](Queue::drain) delivers.
 ///
-/// A handle is cheap to clone, and all clones are the same queue. Every bus has one; more are made
-/// for threads or loops that handle events with a state of their own, and subscribed to by
-/// [`on_queue`](crate::flavour::Subscribe::on_queue).
+/// A handle is cheap to clone, and all clones are the same queue. Every bus has one. Create more
+/// for threads or loops that handle events with a state of their own, and subscribe handlers to
+/// them by [`on_queue`](crate::flavour::Subscribe::on_queue).
 ///
 /// # Order
 ///
-/// First in, first out, over all topics. An event that was deferred goes to the handlers that are
-/// subscribed when it is delivered. A drain takes what is there when it begins; what is deferred
-/// meanwhile, by handlers too, waits for the next one. The queue keeps the room of its largest
-/// burst; [`clear`](Self::clear) gives it back. Events that are deferred by
+/// First in, first out, over all topics. A deferred event is delivered to the handlers that are
+/// subscribed at the time of delivery. A drain delivers the events that are in the queue when it
+/// begins; those deferred meanwhile, also by handlers, wait for the next drain. Events deferred by
 /// [`defer_latest`](Self::defer_latest) replace each other, and those of
 /// [`defer_after`](Self::defer_after) join the end when they are due.
 ///
-/// # Room
+/// # Capacity
 ///
-/// A queue takes what it is given, as long as memory allows; [`bounded`](Self::bounded) says how many
-/// may wait, and what happens to one more.
+/// A queue grows as long as memory allows; [`bounded`](Self::bounded) sets how many events may
+/// wait, and what happens to one more. It keeps the memory of its largest burst;
+/// [`clear`](Self::clear) frees it.
 ///
 /// # Threads
 ///
-/// One drain runs at a time: a second thread waits for its turn. **The turn is held while handlers
-/// run**, so handlers should not wait for another thread that drains. A drain from inside a drain,
-/// of whichever queue, is refused, because two threads that did so could wait for each other for
-/// ever; [`Drained::errors`] says so.
+/// One drain runs at a time: another thread that drains waits until it has ended. **A drain
+/// excludes others while its handlers run**, so handlers should not wait for another thread that
+/// drains. A drain inside a drain, of whichever queue, is refused, because two threads that did so
+/// could deadlock; [`Drained::errors`] says so.
 ///
 /// # Failure
 ///
-/// A handler that fails keeps no other event from being delivered; failures are in the
-/// [`Drained`]. The first panic goes on when the batch has been delivered, unless it comes from a
-/// signal of a bus that contains panics, or the queue is that of one. Events that are inside
-/// when the last handle goes are dropped, and their number is told to the error hook or logged.
+/// A handler that fails does not keep other events from being delivered; failures are in the
+/// [`Drained`]. The first panic resumes when the batch has been delivered, unless it comes from a
+/// signal of a bus that contains panics, or the queue belongs to such a bus. Events that are in the
+/// queue when its last handle is dropped are dropped, and their number is reported to the error
+/// hook or logged.
 ///
 /// # Examples
 ///
@@ -75,7 +97,7 @@ pub struct Queue<M: Mode, C: 'static = ()> {
 }
 
 impl<M: Mode> Queue<M> {
-    /// A queue of its own, without a context.
+    /// Creates a queue without a context.
     #[must_use]
     #[track_caller]
     #[allow(
@@ -86,13 +108,13 @@ impl<M: Mode> Queue<M> {
         Self::with_context()
     }
 
-    /// Delivers what is there now.
+    /// Delivers the events that are in the queue now.
     ///
-    /// Waits for its turn if another thread drains. Allocates nothing once the queue is warm.
+    /// Waits if another thread drains. Allocates nothing once the queue has been as full before.
     ///
     /// # Panics
     ///
-    /// If a handler panics: when all has been delivered, the first panic goes on.
+    /// If a handler panics: when all has been delivered, the first panic resumes.
     ///
     /// # Examples
     ///
@@ -107,8 +129,9 @@ impl<M: Mode> Queue<M> {
         self.drain_with(&mut ())
     }
 
-    /// Delivers the first event, if there is one. If that is a call that was cancelled or paused, it
-    /// is taken out and not delivered: go by [`Drained::remaining`].
+    /// Delivers the first event, if there is one. If that is a call that was cancelled or paused,
+    /// it is removed and not delivered, so check [`Drained::remaining`] to see whether the queue is
+    /// empty.
     ///
     /// # Panics
     ///
@@ -118,12 +141,12 @@ impl<M: Mode> Queue<M> {
         self.drain_one_with(&mut ())
     }
 
-    /// Like [`drain`](Self::drain), but does not wait for its turn: if another thread drains,
-    /// delivers nothing, and [`Drained::is_busy`] says so.
+    /// Like [`drain`](Self::drain), but does not wait: if another thread drains, delivers nothing,
+    /// and [`Drained::is_busy`] returns `true`.
     ///
     /// # Panics
     ///
-    /// If a handler panics: when all has been delivered, the first panic goes on.
+    /// If a handler panics: when all has been delivered, the first panic resumes.
     ///
     /// # Examples
     ///
@@ -141,16 +164,16 @@ impl<M: Mode> Queue<M> {
         self.try_drain_with(&mut ())
     }
 
-    /// Delivers what is there now, but begins no event once the time is up. The rest stays in front,
-    /// in order. A budget of zero delivers nothing, any other at least one event, so that a loop that
-    /// is late gets on.
+    /// Delivers the events that are in the queue now, but begins none after `budget` has passed.
+    /// The rest stays at the front, in order. A budget of zero delivers nothing, any other at least
+    /// one event, so that a loop that is late makes progress.
     ///
-    /// Looks at the clock after each event, of whatever kind. The budget begins when the call does:
-    /// waiting for the turn counts.
+    /// Reads the clock after each event, of whatever kind. The budget starts with the call: waiting
+    /// for another thread's drain counts.
     ///
     /// # Panics
     ///
-    /// If a handler panics: when the drain ends, the first panic goes on.
+    /// If a handler panics: when the drain ends, the first panic resumes.
     ///
     /// # Examples
     ///
@@ -170,12 +193,13 @@ impl<M: Mode> Queue<M> {
         self.drain_for_with(&mut (), budget)
     }
 
-    /// Drains until nothing is left, also of what handlers deferred meanwhile, or until `limit`
-    /// events have been delivered: handlers that defer for ever do not keep it for ever.
+    /// Drains until the queue is empty, events deferred by handlers meanwhile included, or until
+    /// `limit` events have been delivered: handlers that always defer another event do not make it
+    /// run forever.
     ///
     /// # Panics
     ///
-    /// If a handler panics: after the batch it was in. What is left stays inside.
+    /// If a handler panics: after the batch it was in. The remaining events stay in the queue.
     ///
     /// # Examples
     ///
@@ -199,7 +223,7 @@ impl<M: Mode> Queue<M> {
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
-    /// A queue of its own, whose drains lend a `&mut C` to the handlers.
+    /// Creates a queue whose drains lend a `&mut C` to the handlers.
     #[must_use]
     #[track_caller]
     pub fn with_context() -> Self {
@@ -208,12 +232,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         }
     }
 
-    /// Puts an event into this queue, for whoever is subscribed to `signal` when it is delivered.
-    /// The signal need not belong to a bus.
+    /// Adds an event to this queue, for the handlers that are subscribed to `signal` when it is
+    /// delivered. The signal need not belong to a bus.
     ///
     /// # Errors
     ///
-    /// The event comes back if the queue or the signal was closed, or if the queue is full.
+    /// Returns the event if the queue or the signal was closed, or if the queue is full.
     ///
     /// # Examples
     ///
@@ -234,20 +258,20 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.core.defer(&signal.core, event)
     }
 
-    /// Puts an event at the end of this queue, and takes back the one that was put so for the same
-    /// signal, if it still waits. For what only counts as it is now: where the mouse is, how large
-    /// the window.
+    /// Adds an event at the end of this queue, and removes the one that this method added for the
+    /// same signal before, if that one still waits. For values of which only the newest matters:
+    /// the position of the mouse, the size of a window.
     ///
-    /// So at most one event of the signal waits that was deferred so; those of
-    /// [`defer`](Self::defer) are not touched. One that a drain has taken does not wait any more: it is
-    /// delivered, and the new one by the next drain. The event that was taken back is dropped outside
-    /// of all locks; a panic in its `Drop` is a failure of its topic, told to the error hook or
-    /// logged. O(1), and allocates nothing once the queue is warm.
+    /// So at most one such event of the signal waits; those of [`defer`](Self::defer) are not
+    /// affected. One that a drain has taken does not wait any more: it is delivered, and the new
+    /// one by the next drain. The event that is removed is dropped outside of all locks; a panic in
+    /// its `Drop` is a failure of its topic, reported to the error hook or logged. O(1), and
+    /// allocates nothing once the queue has been as full before.
     ///
     /// # Errors
     ///
-    /// The event comes back if the queue or the signal was closed, or if the queue is full and has
-    /// none of this signal to take back.
+    /// Returns the event if the queue or the signal was closed, or if the queue is full and has no
+    /// event of this signal to replace.
     ///
     /// # Examples
     ///
@@ -274,8 +298,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.core.defer_latest(&signal.core, event)
     }
 
-    /// Puts a closure into this queue, to be called where it is drained. Allocates. If the closure
-    /// fails, the drain's [`Drained`] says so, and the error hook of the queue's bus is told.
+    /// Adds a closure to this queue, to be called by the drain. Allocates. If the closure fails,
+    /// the failure is in the drain's [`Drained`], and is reported to the error hook of the queue's
+    /// bus.
     ///
     /// # Errors
     ///
@@ -329,17 +354,17 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         })
     }
 
-    /// Delivers what is there now, and lends the context to the handlers.
+    /// Like [`drain`](Queue::drain), and lends the context to the handlers.
     ///
     /// # Panics
     ///
-    /// If a handler panics: when all has been delivered, the first panic goes on.
+    /// If a handler panics: when all has been delivered, the first panic resumes.
     #[track_caller]
     pub fn drain_with(&self, context: &mut C) -> Drained {
         Drained::new(self.core.drain(context, DrainOptions::ALL))
     }
 
-    /// Delivers the first event, if there is one, and lends the context to its handlers.
+    /// Like [`drain_one`](Queue::drain_one), and lends the context to the handlers.
     ///
     /// # Panics
     ///
@@ -353,7 +378,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     ///
     /// # Panics
     ///
-    /// If a handler panics: when all has been delivered, the first panic goes on.
+    /// If a handler panics: when all has been delivered, the first panic resumes.
     #[track_caller]
     pub fn try_drain_with(&self, context: &mut C) -> Drained {
         let waits = false;
@@ -370,7 +395,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     ///
     /// # Panics
     ///
-    /// If a handler panics: when the drain ends, the first panic goes on.
+    /// If a handler panics: when the drain ends, the first panic resumes.
     #[track_caller]
     pub fn drain_for_with(&self, context: &mut C, budget: Duration) -> Drained {
         let options = match (budget, Instant::now().checked_add(budget)) {
@@ -383,12 +408,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         Drained::new(self.core.drain(context, options))
     }
 
-    /// Drains with a context until nothing is left, or until `limit` events have been
-    /// delivered.
+    /// Like [`drain_until_idle`](Queue::drain_until_idle), and lends the context to the handlers.
     ///
     /// # Panics
     ///
-    /// If a handler panics: after the batch it was in. What is left stays inside.
+    /// If a handler panics: after the batch it was in. The remaining events stay in the queue.
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
         let mut all = Drained::new(self.core.drain(context, DrainOptions::at_most(limit)));
@@ -399,17 +423,18 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         all
     }
 
-    /// Sets what is called when there is something to drain, in place of what was set before.
+    /// Sets the callback that is called when there are events to drain, in place of the one set
+    /// before.
     ///
-    /// Called when the queue goes from empty to not empty, at once if something waits already, and
-    /// after a drain that leaves something behind: never too seldom, at times once too often. It
-    /// runs on the thread that defers, outside of all locks, and should do no more than wake the
-    /// loop that drains: post to the window system's event loop, unpark a thread, or, as here, fill
-    /// a channel of one. A panic in it is reported as a failure of the queue.
+    /// It is called when the queue becomes non-empty, at once if events are waiting already, and
+    /// after a drain that leaves events behind. No such moment is missed, but a call may be
+    /// spurious. It runs on the thread that defers, outside of all locks, and should only wake the
+    /// loop that drains: post to the window system's event loop, unpark a thread, or, as here, send
+    /// on a channel with a capacity of one. A panic in it is reported as a failure of the queue.
     ///
     /// The passing of time does not call it: [`next_deadline`](Self::next_deadline) says when the
     /// first delayed event is due. It is called when an event is delayed with an earlier deadline
-    /// than all before, so that a loop that sleeps until then looks at it again.
+    /// than all others, so that a loop that sleeps until the next deadline looks at it again.
     ///
     /// # Examples
     ///
@@ -434,32 +459,33 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             .on_ready(observer(move |(): &()| wake(), Location::caller()));
     }
 
-    /// How many events wait for a drain that starts now, calls that have been cancelled meanwhile
-    /// included; delayed ones are not, before a drain has begun when they are due. A snapshot.
+    /// The number of events that wait for a drain that begins now, cancelled calls included.
+    /// Delayed events are not, until a drain has begun after their deadline. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()
     }
 
-    /// Whether no event waits, as [`len`](Self::len) counts them. A snapshot.
+    /// Returns whether no event waits, as [`len`](Self::len) counts them. A snapshot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Drops all that waits, and all that is delayed; how many events. From inside a drain, that drain
-    /// ends after the event it is at. What a drain on another thread has begun to deliver does not
-    /// wait any more.
+    /// Drops all events that wait, delayed ones included, and returns their number. A drain that
+    /// calls it from a handler ends after the current event. The batch that a drain on another
+    /// thread has taken does not wait any more, and is delivered.
     pub fn clear(&self) -> usize {
         self.core.clear()
     }
 
-    /// Refuses new events from now on. What is inside stays to be drained; `run` returns
-    /// once that is done. Whoever waits for room gets the event back. Completes what
-    /// [`ready`](Self::ready) gave, and does not call what `on_ready` set.
+    /// Refuses new events from now on. Those in the queue can still be drained; `run` returns once
+    /// they are. Threads that wait for capacity get their event back. Futures of
+    /// [`ready`](Self::ready) complete; the callback of `on_ready` is not called.
     ///
-    /// What is delayed stays inside, too, and is delivered by drains that start when it is due. Nobody
-    /// waits for that: `run` returns, and what is never drained is reported when the queue goes.
+    /// Delayed events stay in the queue, too, and are delivered by drains that begin when they are
+    /// due. `run` does not wait for them; those that are never drained are reported when the queue
+    /// is dropped.
     ///
     /// # Examples
     ///
@@ -475,7 +501,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.core.close();
     }
 
-    /// Whether the queue was closed.
+    /// Returns whether the queue was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.core.is_closed()
@@ -483,16 +509,16 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 }
 
 impl Queue<Shared> {
-    /// Drains until the queue is closed and empty; parks while there is nothing to do, and until the
-    /// next delayed event is due.
+    /// Drains until the queue is closed and empty; parks while there are no events, until the next
+    /// delayed one is due.
     ///
-    /// Once the queue is closed it does not wait for delayed events: those that are not due stay
-    /// inside. What comes back says how many events were delivered. Failures are told to the hook, or
-    /// logged, after each batch, and not kept.
+    /// Once the queue is closed it does not wait for delayed events: those that are not due stay in
+    /// it. The return value has the number of events delivered. Failures are reported to the hook,
+    /// or logged, after each batch, and are not in the return value.
     ///
     /// # Panics
     ///
-    /// If a handler panics: after the batch it was in. What is left stays inside.
+    /// If a handler panics: after the batch it was in. The remaining events stay in the queue.
     ///
     /// # Examples
     ///
@@ -511,17 +537,16 @@ impl Queue<Shared> {
 }
 
 impl<C: 'static> Queue<Shared, C> {
-    /// Like [`run`](Queue::run), and lends the context to the handlers. Its errors are told to the
-    /// hook or logged after each batch, and are not in what it returns.
+    /// Like [`run`](Queue::run), and lends the context to the handlers.
     ///
     /// # Panics
     ///
-    /// As `run` does.
+    /// As `run`.
     #[track_caller]
     pub fn run_with(&self, context: &mut C) -> Drained {
         let mut all = Drained::NOTHING;
         if thread::is_draining() {
-            // Waiting inside of a drain would never end; the drain says so.
+            // Waiting inside of a drain would never end; the drain reports that.
             return self.drain_with(context);
         }
         while self.core.wait(None) == Waited::Ready {
@@ -530,7 +555,7 @@ impl<C: 'static> Queue<Shared, C> {
                 return batch;
             }
             all.delivered += batch.delivered;
-            // Logged here, if nobody was told.
+            // Logged here, if there is no hook.
             batch.report = None;
         }
         all
@@ -562,12 +587,12 @@ impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
+// A panic of a handler is caught before it gets here, so no invariant is broken, whatever the
 // handlers capture and the events are.
 impl<M: Mode, C> UnwindSafe for Queue<M, C> {}
 impl<M: Mode, C> RefUnwindSafe for Queue<M, C> {}
 
-/// A closure could not be posted, because the queue was closed or full.
+/// The error of a closure that could not be posted, because the queue was closed or full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("closure was not posted: {kind}")]
 pub struct PostError {
@@ -575,7 +600,7 @@ pub struct PostError {
 }
 
 impl PostError {
-    /// Why it could not be posted.
+    /// The reason why it could not be posted.
     #[must_use]
     pub fn kind(&self) -> DeferErrorKind {
         self.kind

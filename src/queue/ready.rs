@@ -1,4 +1,4 @@
-//! Waiting until a queue has something to drain.
+//! Waiting until a queue has events to drain.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,7 @@ use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::ready::{ReadyKey, Waited};
 use crate::queue::Queue;
 
-/// Completes when a queue has something to drain. Made by [`Queue::ready`].
+/// A future that completes when a queue has events to drain. Returned by [`Queue::ready`].
 #[must_use = "a future does nothing until it is polled"]
 pub struct Ready<M: Mode, C: 'static = ()> {
     core: M::Ptr<Core<M, C>>,
@@ -21,20 +21,20 @@ pub struct Ready<M: Mode, C: 'static = ()> {
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
-    /// A future that completes when something waits in the queue: with `true`, or with `false` once
-    /// the queue is closed and nothing waits. Works with every executor.
+    /// Returns a future that completes when the queue has events: with `true`, or with `false` once
+    /// the queue is closed and has none. Works with every executor.
     ///
-    /// It completes at once if something waits, and is woken when the queue goes from empty to not
-    /// empty, and when it is closed. There may be several at a time, and all are woken. The wakers
-    /// are called by the thread that defers, outside of all locks; a panic in one is reported as a
-    /// failure of the queue. By the time the task runs, another thread may have drained the
-    /// queue: never too seldom, at times once too often.
+    /// It completes at once if events are waiting, and is woken when the queue becomes non-empty
+    /// and when it is closed. There may be several at a time, and all are woken. The wakers are
+    /// called by the thread that defers, outside of all locks; a panic in one is reported as a
+    /// failure of the queue. No such moment is missed, but a wake-up may be spurious: by the time
+    /// the task runs, another thread may have drained the queue.
     ///
-    /// The passing of time does not wake it: wait for
-    /// [`next_deadline`](Self::next_deadline) beside it if events are delayed. An event that gets an
-    /// earlier deadline than those before it wakes and completes it, so that the deadline is looked
-    /// at again: make the future first, and look at the deadline then. The future keeps the queue, and
-    /// waits for nothing once it is dropped.
+    /// The passing of time does not wake it: if events are delayed, wait for
+    /// [`next_deadline`](Self::next_deadline) as well. An event that gets an earlier deadline than
+    /// all others wakes and completes it, so that the deadline is read again: create the future
+    /// first, and read the deadline then. The future keeps the queue alive; dropping it unregisters
+    /// its waker.
     ///
     /// # Examples
     ///
@@ -63,11 +63,11 @@ impl<M: Mode, C: 'static> Queue<M, C> {
 }
 
 impl<C: 'static> Queue<Shared, C> {
-    /// Parks until there is something to drain, a delayed event that is due included, at most so
-    /// long; whether there is. A timeout of zero does not wait.
+    /// Parks until there are events to drain, delayed ones that are due included, but no longer
+    /// than `timeout`; returns whether there are. A timeout of zero does not wait.
     ///
-    /// `false` at once if the queue is closed and nothing waits, and inside of a drain on this
-    /// thread, where nothing could be drained.
+    /// Returns `false` at once if the queue is closed and has no events, and inside of a drain on
+    /// this thread, where nothing could be drained.
     ///
     /// # Examples
     ///
@@ -85,7 +85,7 @@ impl<C: 'static> Queue<Shared, C> {
         if thread::is_draining() {
             return false;
         }
-        // Later than the clock can tell is never.
+        // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
         self.core.wait(until) == Waited::Ready
     }
@@ -100,7 +100,7 @@ impl<M: Mode, C: 'static> Future for Ready<M, C> {
     }
 }
 
-// Nothing in it is ever pinned.
+// No field is pinned structurally.
 impl<M: Mode, C: 'static> Unpin for Ready<M, C> {}
 
 impl<M: Mode, C: 'static> Drop for Ready<M, C> {
@@ -115,7 +115,6 @@ impl<M: Mode, C: 'static> fmt::Debug for Ready<M, C> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// As for `Queue`.
 impl<M: Mode, C> UnwindSafe for Ready<M, C> {}
 impl<M: Mode, C> RefUnwindSafe for Ready<M, C> {}

@@ -1,4 +1,4 @@
-//! Events that wait for their time. Knows no clock: it is told what time it is.
+//! Delayed events, by deadline. Knows no clock: the time is passed in.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,7 +10,7 @@ use crate::core::queue::envelope::EnvelopeFlavour;
 
 new_key_type! { struct Key; }
 
-/// Ordered by deadline, then as they were deferred.
+/// Ordered by deadline, then by when it was deferred.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct TimerEntry {
     deadline: Instant,
@@ -18,18 +18,20 @@ struct TimerEntry {
     key: Key,
 }
 
-/// Which event, for whoever wants to cancel it.
+/// The key of a delayed event, for cancelling it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimerKey {
     key: Key,
-    /// Beside the key, because keys come back once all has been cleared.
+    /// Beside the key, because keys are used again once the queue has been cleared.
     sequence: u64,
 }
 
+/// A heap of deadlines, and the events by key.
 pub(crate) struct DelayQueue<M: EnvelopeFlavour, C: 'static> {
-    /// Those that were cancelled stay inside until they are first, or too many. Invariant: the first
-    /// one is in `envelopes`.
+    /// Cancelled ones stay in the heap until they are first, or too many. Invariant: the first one
+    /// is in `envelopes`.
     order: BinaryHeap<Reverse<TimerEntry>>,
+    /// Each with its sequence number.
     envelopes: SlotMap<Key, (u64, M::Envelope<C>)>,
 }
 
@@ -48,11 +50,11 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
     }
 
     /// The earliest deadline.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.order.peek().map(|Reverse(timer)| timer.deadline)
     }
 
-    /// Adds an event. `sequence` is process-wide, or at least the queue's, and rises.
+    /// Adds an event. `sequence` has to rise over the life of the queue.
     pub(crate) fn insert(
         &mut self,
         deadline: Instant,
@@ -73,7 +75,7 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         found.is_some_and(|(sequence, _)| *sequence == timer.sequence)
     }
 
-    /// Takes an event out, if it is still there.
+    /// Removes an event, if it is still here.
     pub(crate) fn cancel(&mut self, timer: TimerKey) -> Option<M::Envelope<C>> {
         if !self.contains(timer) {
             return None;
@@ -83,7 +85,7 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         Some(envelope)
     }
 
-    /// Takes out the first event that is due.
+    /// Removes the first event that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<M::Envelope<C>> {
         let Reverse(timer) = *self.order.peek()?;
         if timer.deadline > now {
@@ -95,15 +97,15 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         Some(envelope)
     }
 
-    /// Takes out all.
+    /// All events, in no particular order.
     pub(crate) fn into_envelopes(self) -> impl Iterator<Item = M::Envelope<C>> {
         self.envelopes
             .into_iter()
             .map(|(_, (_, envelope))| envelope)
     }
 
-    /// Forgets those that were cancelled: the first ones, and all of them once they are the most.
-    /// So each costs the logarithm of how many there are.
+    /// Removes cancelled entries from the heap: those at its top, and all of them once they are in
+    /// the majority. So a cancelled event costs O(log n), amortized.
     fn prune(&mut self) {
         let DelayQueue { order, envelopes } = self;
         while let Some(Reverse(timer)) = order.peek() {

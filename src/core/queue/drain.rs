@@ -1,8 +1,16 @@
-//! A drain: takes a turn, and delivers what was there when it began.
+//! A drain: acquires the drain lock, and delivers what was in the queue when it began.
 //!
-//! Lanes are swapped out as a whole and delivered outside of the lock. Single events, of which there
-//! are two kinds, are taken under it one by one: those that a newer one may replace, and all of a
-//! queue that is full in a way that others wait for or drop from.
+//! Lanes are swapped out as a whole, under the lock of the inbox, and delivered without it. Single
+//! events are taken under that lock one by one. There are two kinds of them: those in the list that
+//! a newer one may replace, and all events of a bounded queue that blocks or drops the oldest.
+//!
+//! # Decision
+//!
+//! **A queue with a bound that others wait for or drop from is drained by single events**, each
+//! taken under the lock, where any other queue swaps its lanes out. Only so is there capacity as
+//! soon as the delivery of an event begins, and is the oldest event within reach while a drain
+//! runs: lanes that a drain has swapped out are out of reach. It costs such a queue a lock for each
+//! event, and the others nothing.
 
 use std::panic::Location;
 use std::time::Instant;
@@ -11,18 +19,19 @@ use crate::core::failure::report::Report;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
+use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::{Batch, QueueFlavour};
 use crate::core::queue::latest::Now;
-use crate::core::queue::queue::{Inbox, Queue};
+use crate::core::queue::queue::Queue;
 use crate::core::queue::report::DrainReport;
 use crate::core::settings::failure_source::collect;
 use crate::failure::{CallSite, Cause, HandlerError};
 
-/// What a drain came to.
+/// The result of a drain.
 pub(crate) struct DrainSummary {
     pub(crate) delivered: usize,
     pub(crate) remaining: usize,
-    /// Another thread had the turn.
+    /// Another thread had the drain lock.
     pub(crate) busy: bool,
     pub(crate) report: Option<Box<Report>>,
 }
@@ -39,18 +48,18 @@ impl DrainSummary {
 /// How far a drain goes.
 #[derive(Clone, Copy)]
 pub(crate) struct DrainOptions {
-    /// How many events at most.
+    /// The maximum number of events.
     pub(crate) most: usize,
-    /// Until when, by the clock. One event is delivered, whatever it says.
+    /// No event but the first is begun after this time.
     pub(crate) until: Option<Instant>,
-    /// What time it is for delayed events, if not what the clock says.
+    /// The time that decides which delayed events are due, in place of the clock.
     pub(crate) now: Option<Instant>,
-    /// Whether it waits for its turn.
+    /// Whether to wait for the drain lock if another thread has it.
     pub(crate) waits: bool,
 }
 
 impl DrainOptions {
-    /// Everything.
+    /// No limits.
     pub(crate) const ALL: DrainOptions = DrainOptions {
         most: usize::MAX,
         until: None,
@@ -78,30 +87,31 @@ fn has_passed(until: Instant) -> bool {
 
 /// What a drain does next.
 enum Next<P> {
-    /// Delivers this event; how many threads wait for its place.
+    /// Deliver this event. The number of threads that wait for the capacity it frees.
     Single(P, usize),
-    /// Delivers so many from the outbox; whether that is all.
+    /// Deliver so many events from the outbox. Whether there is nothing after them.
     Run(usize, bool),
     Done,
 }
 
-/// What was there when a drain began: what came before.
+/// Where a drain ends: it delivers what was added before it began.
 #[derive(Clone, Copy)]
 struct Cutoff {
-    /// The number of the first event in lanes that came later.
+    /// The number of the first lane event that was added later.
     position: u64,
     /// How many drains had begun, this one included.
     drains: u64,
 }
 
-/// What a drain leaves behind.
+/// The state of the queue at the end of a drain.
 struct DrainEnd {
     remaining: usize,
+    /// Whether those that wait for events have to be notified of the remaining ones.
     wake: bool,
 }
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
-    /// Delivers what is there now, as far as planned.
+    /// Delivers what is in the queue now, within the limits of `options`.
     #[track_caller]
     pub(crate) fn drain(&self, context: &mut C, mut options: DrainOptions) -> DrainSummary {
         let config = &self.info.config;
@@ -109,40 +119,43 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             return self.refuse(Location::caller());
         };
         let mark = thread::failures();
-        let mut tray = self.tray();
+        let mut drain_report = self.drain_report();
         let waits = options.waits;
-        let turn = |outbox: &mut Box<Batch<M, C>>| {
-            self.take_turn(outbox, context, &mut options, &mut tray)
+        let deliver = |outbox: &mut Box<Batch<M, C>>| {
+            self.deliver(outbox, context, &mut options, &mut drain_report)
         };
-        let rest = match waits {
-            true => Some(self.outbox.with(turn)),
-            false => self.outbox.try_with(turn),
+        let end = if waits {
+            Some(self.outbox.with(deliver))
+        } else {
+            self.outbox.try_with(deliver)
         };
-        // Before any hook runs: the turn is over.
+        // Before any hook runs, and after the drain lock is released.
         drop(draining);
-        let Some(rest) = rest else {
+        let Some(end) = end else {
             return DrainSummary {
                 remaining: self.len(),
                 busy: true,
                 ..DrainSummary::NOTHING
             };
         };
-        // Raised between the emissions: by the drop of an event, or of a signal.
+        // Raised between emissions: by the drop of an event or of a signal.
         if thread::failures() > mark {
-            tray.report(collect(0, mark, config));
+            drain_report.report(collect(0, mark, config));
         }
-        if rest.wake {
+        if end.wake {
             self.notify_ready();
         }
         DrainSummary {
-            delivered: tray.delivered,
-            remaining: rest.remaining,
+            delivered: drain_report.delivered,
+            remaining: end.remaining,
             busy: false,
-            report: tray.report.map(|report| report.resume(config.panics())),
+            report: drain_report
+                .report
+                .map(|report| report.resume(config.panics())),
         }
     }
 
-    /// What a drain inside of a drain comes to.
+    /// The result of a drain inside of a drain.
     #[cold]
     fn refuse(&self, location: CallSite) -> DrainSummary {
         let topic = self.info.name().to_cow();
@@ -160,15 +173,16 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
     }
 
-    fn take_turn(
+    /// Delivers, with the drain lock held.
+    fn deliver(
         &self,
         outbox: &mut Box<Batch<M, C>>,
         context: &mut C,
         options: &mut DrainOptions,
-        tray: &mut DrainReport<'_, M>,
+        drain_report: &mut DrainReport<'_, M>,
     ) -> DrainEnd {
         if options.most == 0 {
-            return self.end_turn();
+            return self.finish();
         }
         let (cutoff, mut next) = self.inbox.with(|inbox| {
             let cutoff = inbox.begin(options.now);
@@ -178,11 +192,19 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             match next {
                 Next::Done => break,
                 Next::Single(envelope, blocked) => {
-                    next = self.singles(envelope, blocked, cutoff, outbox, context, options, tray);
+                    next = self.singles(
+                        envelope,
+                        blocked,
+                        cutoff,
+                        outbox,
+                        context,
+                        options,
+                        drain_report,
+                    );
                 }
                 Next::Run(count, is_all) => {
-                    self.run(outbox, context, count, options, tray);
-                    self.tidy(outbox, tray);
+                    self.run(outbox, context, count, options, drain_report);
+                    self.discard_cleared(outbox, drain_report);
                     if is_all || options.is_over() {
                         break;
                     }
@@ -190,10 +212,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
             }
         }
-        self.end_turn()
+        self.finish()
     }
 
-    /// Delivers single events as long as they come; what comes then.
+    /// Delivers single events as long as the next one is single; returns what comes after them.
     #[inline(never)]
     #[allow(clippy::too_many_arguments, reason = "all that a drain has")]
     fn singles(
@@ -204,20 +226,21 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         outbox: &mut Box<Batch<M, C>>,
         context: &mut C,
         options: &mut DrainOptions,
-        tray: &mut DrainReport<'_, M>,
+        drain_report: &mut DrainReport<'_, M>,
     ) -> Next<M::Envelope<C>> {
         loop {
-            // Its place is free as soon as it begins.
-            self.notify_room(blocked);
-            envelope.deliver(context, tray);
+            // There is capacity as soon as the delivery begins.
+            self.notify_not_full(blocked);
+            envelope.deliver(context, drain_report);
             options.most -= 1;
-            self.tidy(outbox, tray);
+            self.discard_cleared(outbox, drain_report);
             let is_over = options.is_over();
             let next = self.inbox.with(|inbox| {
                 inbox.free_list.recycle(envelope);
-                match is_over {
-                    true => Next::Done,
-                    false => self.next(inbox, outbox, cutoff),
+                if is_over {
+                    Next::Done
+                } else {
+                    self.next(inbox, outbox, cutoff)
                 }
             });
             match next {
@@ -227,29 +250,30 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
     }
 
-    /// Drops the rest of the outbox, if a handler has cleared the queue.
-    fn tidy(&self, outbox: &mut Batch<M, C>, tray: &mut DrainReport<'_, M>) {
+    /// Drops the rest of the outbox if a handler has cleared the queue.
+    fn discard_cleared(&self, outbox: &mut Batch<M, C>, drain_report: &mut DrainReport<'_, M>) {
         if self.left.get() == 0 && outbox.len() > 0 {
-            outbox.discard(tray);
+            outbox.discard(drain_report);
         }
     }
 
-    /// Delivers so many from the outbox, or as many as are left of the plan; at least one.
+    /// Delivers `count` events from the outbox, or fewer if a limit of `options` is reached; at
+    /// least one.
     fn run(
         &self,
         outbox: &mut Batch<M, C>,
         context: &mut C,
         mut count: usize,
         options: &mut DrainOptions,
-        tray: &mut DrainReport<'_, M>,
+        drain_report: &mut DrainReport<'_, M>,
     ) {
         while count > 0 && self.left.get() > 0 {
             let most = match options.until {
                 None => count.min(options.most),
-                // To look at the clock after each.
+                // The clock is checked after each event.
                 Some(_) => 1,
             };
-            let taken = outbox.deliver(most, context, tray);
+            let taken = outbox.deliver(most, context, drain_report);
             count -= taken;
             options.most -= taken;
             if options.is_over() {
@@ -258,7 +282,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
     }
 
-    /// What comes next of what is within the horizon. The outbox is empty where nothing is left.
+    /// Returns what to deliver next, up to the cutoff. If the outbox has nothing left to deliver,
+    /// it is empty.
     #[inline]
     fn next(
         &self,
@@ -278,14 +303,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             0 => inbox.batch.first(),
             _ => outbox.first(),
         };
-        let end = match &inbox.latest {
+        // The number of the lane event before which the next event of the list is to be delivered.
+        let single = match &inbox.latest {
             Some(latest) => latest.position(cutoff.drains).unwrap_or(u64::MAX),
             None => u64::MAX,
         };
-        if end <= first || (left == 0 && first < cutoff.position) {
-            return inbox.single(end <= first);
+        if single <= first || (left == 0 && first < cutoff.position) {
+            return inbox.single(single <= first);
         }
-        let end = end.min(cutoff.position);
+        let end = single.min(cutoff.position);
         if first >= end {
             return Next::Done;
         }
@@ -294,41 +320,44 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         Next::Run(count, is_all)
     }
 
-    fn end_turn(&self) -> DrainEnd {
-        let (rest, blocked) = self.inbox.with(|inbox| {
+    /// Ends a drain, before the drain lock is released.
+    fn finish(&self) -> DrainEnd {
+        let (end, blocked) = self.inbox.with(|inbox| {
             inbox.draining = false;
             let latest = inbox.latest.as_ref();
             let has_replaced = latest.is_some_and(|latest| latest.has_replaced());
-            ((!has_replaced).then(|| self.rest(inbox)), inbox.blocked)
+            let end = (!has_replaced).then(|| self.drain_end(inbox));
+            (end, inbox.blocked)
         });
-        self.notify_room(blocked);
-        rest.unwrap_or_else(|| self.end_replacing())
+        self.notify_not_full(blocked);
+        end.unwrap_or_else(|| self.finish_replacing())
     }
 
-    /// Takes back what a newer event has replaced while the drain had it, and did not deliver it.
+    /// Drops the events that the drain had taken but did not deliver, and for which a newer one was
+    /// added.
     #[cold]
-    fn end_replacing(&self) -> DrainEnd {
+    fn finish_replacing(&self) -> DrainEnd {
         let mut replaced = Vec::new();
-        let rest = self.inbox.with(|inbox| {
+        let end = self.inbox.with(|inbox| {
             if let Some(latest) = &mut inbox.latest {
                 replaced.extend(std::iter::from_fn(|| latest.pop_replaced()));
             }
             inbox.set_limit();
-            self.rest(inbox)
+            self.drain_end(inbox)
         });
         self.discard(replaced);
-        rest
+        end
     }
 
-    fn rest(&self, inbox: &Inbox<M, C>) -> DrainEnd {
-        let remaining = self.there(inbox);
+    fn drain_end(&self, inbox: &Inbox<M, C>) -> DrainEnd {
+        let remaining = self.pending(inbox);
         let wake = remaining > 0 && inbox.has_waiters();
         DrainEnd { remaining, wake }
     }
 }
 
 impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
-    /// A drain begins: what is due joins, and what is there by then is what it delivers.
+    /// Begins a drain: adds the delayed events that are due, and returns where the drain ends.
     fn begin(&mut self, now: Option<Instant>) -> Cutoff {
         if self.delayed.is_some() {
             self.join_due(now);
@@ -341,6 +370,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         }
     }
 
+    /// Moves the delayed events that are due to the end of the queue.
     #[cold]
     fn join_due(&mut self, now: Option<Instant>) {
         let Some(delayed) = self.delayed.as_mut().filter(|it| it.len() > 0) else {
@@ -359,12 +389,13 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         self.set_limit();
     }
 
-    /// Takes the first event out, of those that can be replaced or of the lanes.
+    /// Removes the first event, of the list or of the lanes.
     #[inline(never)]
     fn single(&mut self, of_latest: bool) -> Next<M::Envelope<C>> {
-        let envelope = match of_latest {
-            true => self.latest.as_mut().and_then(|latest| latest.pop()),
-            false => self.batch.pop(&mut self.free_list),
+        let envelope = if of_latest {
+            self.latest.as_mut().and_then(|latest| latest.pop())
+        } else {
+            self.batch.pop(&mut self.free_list)
         };
         self.set_limit();
         envelope.map_or(Next::Done, |envelope| Next::Single(envelope, self.blocked))

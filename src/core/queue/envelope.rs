@@ -1,7 +1,8 @@
-//! EnvelopeFlavour: single events with their targets, outside of the lanes. What has to be reached one by one
-//! is kept so: delayed events, those that a newer one replaces, what overflow drops.
+//! Single events with their targets, outside of the lanes, for events that have to be reached one
+//! by one: delayed ones, those that a newer one replaces, and those of a queue that is drained one
+//! by one.
 //!
-//! A parcel is emptied and never freed while the queue is in use: the shelf keeps it for the next
+//! While the queue is in use, an empty envelope is not freed: the free list keeps it for the next
 //! event of its type.
 
 use std::any::{Any, TypeId};
@@ -15,12 +16,13 @@ use crate::core::queue::target::Target;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::directory::SignalFlavour;
 
-/// A parcel, whatever is in it.
+/// An envelope with an event of any type, or an empty one.
 pub trait Envelope<M: EnvelopeFlavour, C: 'static> {
-    fn deliver(&mut self, context: &mut C, tray: &mut DrainReport<'_, M>);
-    /// Drops what is in it.
-    fn discard(&mut self, tray: &DrainReport<'_, M>);
-    /// The number of its type.
+    /// Delivers the event and drops it.
+    fn deliver(&mut self, context: &mut C, drain_report: &mut DrainReport<'_, M>);
+    /// Drops the event.
+    fn discard(&mut self, drain_report: &DrainReport<'_, M>);
+    /// The number of its payload type.
     fn number(&self) -> usize;
     fn as_any(&mut self) -> &mut dyn Any;
 }
@@ -31,16 +33,16 @@ pub struct TypedEnvelope<M: EnvelopeFlavour, E: 'static, C: 'static> {
 }
 
 impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope<M, E, C> {
-    fn deliver(&mut self, context: &mut C, tray: &mut DrainReport<'_, M>) {
+    fn deliver(&mut self, context: &mut C, drain_report: &mut DrainReport<'_, M>) {
         if let Some((target, link, event)) = self.content.take() {
-            target.deliver(event, link.follows(), context, tray);
+            target.deliver(event, link.follows(), context, drain_report);
         }
     }
 
-    fn discard(&mut self, tray: &DrainReport<'_, M>) {
+    fn discard(&mut self, drain_report: &DrainReport<'_, M>) {
         if let Some((target, _link, event)) = self.content.take() {
-            let info = target.info().unwrap_or(tray.info);
-            drop_event(event, info, tray.location);
+            let info = target.info().unwrap_or(drain_report.info);
+            drop_event(event, info, drain_report.location);
         }
     }
 
@@ -53,8 +55,8 @@ impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope
     }
 }
 
-/// Puts another event into a parcel for the same target; the one that was in it. The links change
-/// places.
+/// Puts another event for the same target into an envelope, and returns the one that was in it. The
+/// links are swapped.
 pub(crate) fn exchange<M, E, C>(
     envelope: &mut M::Envelope<C>,
     link: &mut Link,
@@ -65,13 +67,13 @@ where
     E: 'static,
     C: 'static,
 {
-    let single = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>()?;
-    let (_, old, content) = single.content.as_mut()?;
+    let typed = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>()?;
+    let (_, old, content) = typed.content.as_mut()?;
     std::mem::swap(old, link);
     Some(std::mem::replace(content, event))
 }
 
-/// Empty parcels, by the number of their type.
+/// Empty envelopes, by the number of their payload type.
 pub struct FreeList<M: EnvelopeFlavour, C: 'static>(Vec<Vec<M::Envelope<C>>>);
 
 impl<M: EnvelopeFlavour, C: 'static> Default for FreeList<M, C> {
@@ -81,6 +83,7 @@ impl<M: EnvelopeFlavour, C: 'static> Default for FreeList<M, C> {
 }
 
 impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
+    /// Puts an event into an envelope: an empty one, or a new one if there is none for its type.
     pub(crate) fn allocate<E: 'static>(
         &mut self,
         index: &mut Index,
@@ -94,7 +97,7 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
         self.allocate_as(index.number(TypeId::of::<E>()), target, link, event)
     }
 
-    /// As `allocate`, where the number of the type is known.
+    /// Like `allocate`, with the number of the type.
     pub(crate) fn allocate_as<E: 'static>(
         &mut self,
         number: usize,
@@ -107,16 +110,16 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
     {
         let content = Some((target, link, event));
         if let Some(mut envelope) = self.0.get_mut(number).and_then(Vec::pop) {
-            match envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>() {
-                Some(single) => single.content = content,
-                None => unreachable!("the index gives each type a number of its own"),
+            // Always found: the index gives each type a number of its own.
+            if let Some(typed) = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>() {
+                typed.content = content;
+                return envelope;
             }
-            return envelope;
         }
         M::envelope(TypedEnvelope { number, content })
     }
 
-    /// Keeps an empty parcel.
+    /// Keeps an empty envelope for the next event of its type.
     pub(crate) fn recycle(&mut self, envelope: M::Envelope<C>) {
         let number = envelope.number();
         if self.0.len() <= number {
@@ -126,7 +129,7 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
     }
 }
 
-/// What a queue needs of a flavour for single events: a box that is `Send` where the events are.
+/// What a queue needs of a flavour for single events: a box that is `Send` if events are.
 pub trait EnvelopeFlavour: SignalFlavour {
     type Envelope<C: 'static>: DerefMut<Target: Envelope<Self, C>>;
 }
@@ -139,29 +142,29 @@ impl EnvelopeFlavour for Local {
     type Envelope<C: 'static> = Box<dyn Envelope<Local, C>>;
 }
 
-/// A flavour whose parcels take events of this type.
+/// A flavour whose envelopes take events of this type.
 pub trait EnvelopeFor<E>: EnvelopeFlavour {
-    fn envelope<C: 'static>(single: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
     where
         E: 'static;
 }
 
 impl<E: Send> EnvelopeFor<E> for Shared {
     fn envelope<C: 'static>(
-        single: TypedEnvelope<Shared, E, C>,
+        typed: TypedEnvelope<Shared, E, C>,
     ) -> Box<dyn Envelope<Shared, C> + Send>
     where
         E: 'static,
     {
-        Box::new(single)
+        Box::new(typed)
     }
 }
 
 impl<E> EnvelopeFor<E> for Local {
-    fn envelope<C: 'static>(single: TypedEnvelope<Local, E, C>) -> Box<dyn Envelope<Local, C>>
+    fn envelope<C: 'static>(typed: TypedEnvelope<Local, E, C>) -> Box<dyn Envelope<Local, C>>
     where
         E: 'static,
     {
-        Box::new(single)
+        Box::new(typed)
     }
 }

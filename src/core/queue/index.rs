@@ -1,10 +1,10 @@
-//! Which lane has which type.
+//! The number of each payload type in one queue: that of its lane, and of its free list.
 
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Hands a `TypeId` on as it is: it is a hash already.
+/// Uses a `TypeId` as its own hash, which it is already.
 #[derive(Default)]
 struct Identity(u64);
 
@@ -24,11 +24,12 @@ impl Hasher for Identity {
     }
 }
 
-/// Which lane has which type. Only ever grows, by one for each type that is deferred.
+/// Gives each payload type a number of its own. Only ever grows, by one for each type that is
+/// deferred.
 #[derive(Default)]
 pub(crate) struct Index {
     numbers: HashMap<TypeId, usize, BuildHasherDefault<Identity>>,
-    /// The one asked for last: most events follow their like.
+    /// The last answer: mostly, events of one type come in a row.
     last: Option<(TypeId, usize)>,
 }
 

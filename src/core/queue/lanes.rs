@@ -1,7 +1,27 @@
-//! Deferred events: one lane for each payload type, one order over all lanes.
+//! Deferred events: one lane for each payload type, and one order over all lanes.
 //!
 //! An event is stored by value in the lane of its type, so that deferring allocates nothing once
-//! the lanes have grown; the order says from which lane the next one comes.
+//! the lanes have grown. The order says which lane has the next event. A *run* is a number of
+//! events in a row, in one lane, with the same target and the same `tracing` span.
+//!
+//! # Decisions
+//!
+//! **A drain keeps one read guard for a run of events of one signal**, and checks before and after
+//! each event whether the guarded snapshot is still the published one. For payloads with a `Drop`
+//! it takes a guard for each event, because no guard may be held while user code runs between
+//! emissions.
+//!
+//! **The payload type stands beside the lane.** To ask `Any` through the vtable of a trait object
+//! cost 4 of 20 ns for each deferred event: the two words of the `TypeId` are returned in memory
+//! and compared at once. So the lane's `TypeId` is compared where it is stored, and the cast is
+//! done by hand, with the one `unsafe` of this file.
+//!
+//! **A deferred event keeps the span, not its number.** Subscribers forget a span when it is
+//! closed, and a number alone would mostly lead to nothing by the time of the drain. The span is
+//! stored in the run, so that events deferred in one span share it, and an event of another span
+//! begins another run. It is created before the queue's lock is taken and dropped after it. Events
+//! that are taken out one by one share it by a reference count, because cloning a span calls the
+//! subscriber.
 
 use std::any::TypeId;
 use std::collections::VecDeque;
@@ -21,15 +41,16 @@ use crate::core::settings::signal_info::TopicId;
 /// Events of one type, first in, first out.
 pub(crate) struct TypedLane<M: QueueFlavour, E: 'static, C: 'static> {
     events: VecDeque<E>,
-    /// Whose they are. Invariant: the counts, and that of the open one, add up to the number of events.
+    /// Invariant: the counts of these and of the open one add up to the number of events.
     runs: VecDeque<Run<M, E, C>>,
-    /// The last of them, which the next event may join. EntryState within reach, as its origin is: to follow
-    /// the pointers there, under the queue's lock, cost as much as the rest of deferring.
+    /// The last run, which the next event may join. Stored inline, as its topic is: to follow the
+    /// pointers to them, under the queue's lock, cost as much as the rest of deferring.
     open: Option<Run<M, E, C>>,
+    /// The topic of the open run. `None` for a claimed call.
     topic_id: Option<TopicId>,
 }
 
-/// So many events in a row that have one target and follow from the same.
+/// `count` events in a row with one target and one span.
 struct Run<M: QueueFlavour, E: 'static, C: 'static> {
     target: Target<M, E, C>,
     link: Link,
@@ -51,18 +72,29 @@ impl<M: QueueFlavour, E, C> TypedLane<M, E, C> {
     }
 }
 
-/// A lane, whatever its type.
+/// A lane of any payload type.
 pub trait Lane<M: QueueFlavour, C: 'static> {
-    /// Delivers the first events, `most` at most, as long as there is leave to; how many.
-    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut DrainReport<'_, M>) -> usize;
+    /// Delivers the first events: `most` at most, and as many as [`DrainReport::take_one`] allows.
+    /// Returns how many.
+    fn deliver(
+        &mut self,
+        most: usize,
+        context: &mut C,
+        drain_report: &mut DrainReport<'_, M>,
+    ) -> usize;
     /// Drops all events, one by one.
-    fn discard(&mut self, tray: &DrainReport<'_, M>);
-    /// Takes the first event out. `number` is that of the lane.
+    fn discard(&mut self, drain_report: &DrainReport<'_, M>);
+    /// Removes the first event. `number` is that of the lane.
     fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>>;
 }
 
 impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
-    fn deliver(&mut self, most: usize, context: &mut C, tray: &mut DrainReport<'_, M>) -> usize {
+    fn deliver(
+        &mut self,
+        most: usize,
+        context: &mut C,
+        drain_report: &mut DrainReport<'_, M>,
+    ) -> usize {
         let mut taken = 0;
         while let Some(first) = self.runs.front_mut().or(self.open.as_mut()) {
             let Run {
@@ -74,7 +106,7 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 Target::Signal(signal) => {
                     let before = taken;
                     let mut run = Runner::new(signal, link.follows());
-                    while *count > 0 && taken < most && tray.leave() {
+                    while *count > 0 && taken < most && drain_report.take_one() {
                         let Some(event) = self.events.pop_front() else {
                             break;
                         };
@@ -82,43 +114,48 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                         taken += 1;
                         if let Some(mut report) = run.emit(&event, context) {
                             report.contain(signal.info.config.panics());
-                            tray.report(Some(report));
+                            drain_report.report(Some(report));
                         }
                         if needs_drop::<E>() {
-                            // User code: nothing may be pinned meanwhile.
+                            // User code: no read guard may be held meanwhile.
                             run = Runner::new(signal, link.follows());
-                            drop_event(event, &signal.info, tray.location);
+                            drop_event(event, &signal.info, drain_report.location);
                         }
                     }
-                    tray.delivered += taken - before;
+                    drain_report.delivered += taken - before;
                 }
                 Target::Call(claim) => {
-                    if *count > 0 && taken < most && tray.leave() {
+                    if *count > 0 && taken < most && drain_report.take_one() {
                         let Some(event) = self.events.pop_front() else {
                             break;
                         };
                         *count -= 1;
                         taken += 1;
-                        call(claim, &event, link.follows(), context, tray);
-                        let info = claim.entry().head().info.as_deref().unwrap_or(tray.info);
-                        drop_event(event, info, tray.location);
+                        call(claim, &event, link.follows(), context, drain_report);
+                        let info = claim
+                            .entry()
+                            .head()
+                            .info
+                            .as_deref()
+                            .unwrap_or(drain_report.info);
+                        drop_event(event, info, drain_report.location);
                     }
                 }
             }
             if *count > 0 {
                 break;
             }
-            // May be the last handle of the signal, or let go of the captures.
+            // May drop the last handle of the signal, or captures.
             drop(self.pop_run());
         }
         taken
     }
 
-    fn discard(&mut self, tray: &DrainReport<'_, M>) {
+    fn discard(&mut self, drain_report: &DrainReport<'_, M>) {
         while let Some(run) = self.pop_run() {
-            let info = run.target.info().unwrap_or(tray.info);
+            let info = run.target.info().unwrap_or(drain_report.info);
             for event in self.events.drain(..run.count.min(self.events.len())) {
-                drop_event(event, info, tray.location);
+                drop_event(event, info, drain_report.location);
             }
         }
     }
@@ -160,16 +197,15 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
         }
     }
 
-    /// The lane with its type. Does what `Any` does, with the type kept beside the lane: asked for
-    /// through the table of a trait object it made a third of the cost of deferring an event.
+    /// The lane with its type, or `None` if it has another one.
     #[inline]
     fn typed<E: 'static>(&mut self) -> Option<&mut TypedLane<M, E, C>> {
         if self.payload != TypeId::of::<E>() {
             return None;
         }
         let lane: *mut <M::Lane<C> as std::ops::Deref>::Target = &mut *self.lane;
-        // SAFETY: `new` is the only way to make one, and makes the lane for the payload type that
-        // was just found to be `E`.
+        // SAFETY: `new` is the only constructor, and creates the lane for `payload`, which has just
+        // been found to be the type `E`.
         Some(unsafe { &mut *lane.cast() })
     }
 }
@@ -177,10 +213,10 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
 /// Lanes, and the order of the events in them.
 pub(crate) struct Batch<M: QueueFlavour, C: 'static> {
     lanes: Vec<Option<Erased<M, C>>>,
-    /// Lane numbers, with how many events come from there in a row.
+    /// Numbers of lanes, each with how many events in a row are from that lane.
     order: VecDeque<(usize, usize)>,
     len: usize,
-    /// How many events the queue had before the first one of this batch.
+    /// The number of the first event of this batch, counted over the life of the queue.
     first: u64,
 }
 
@@ -200,7 +236,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         self.len
     }
 
-    /// The number of the first event, counted over all that the queue ever had.
+    /// The number of the first event, counted over the life of the queue.
     pub(crate) fn first(&self) -> u64 {
         self.first
     }
@@ -210,14 +246,14 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         self.first + self.len as u64
     }
 
-    /// Says which number the first event has.
+    /// Sets the number of the first event.
     pub(crate) fn begin_at(&mut self, first: u64) {
         self.first = first;
     }
 
-    /// Adds an event at the end. `joins` tells whether the last one of its type has the same target;
-    /// if it has not, `target` makes a new one, or the event comes back. `link` is taken only then.
-    /// Runs under the queue's lock, and so calls nothing.
+    /// Adds an event at the end. `joins` says whether the last one of its type has the same target.
+    /// If not, `target` creates the target and `link` is taken; without a target the event is
+    /// returned. Runs under the queue's lock, and calls no user code.
     #[inline]
     pub(crate) fn push<E: 'static>(
         &mut self,
@@ -281,12 +317,12 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         self.lanes[number].insert(Erased::new::<E>())
     }
 
-    /// Delivers from the lane whose turn it is, `most` events at most; how many.
+    /// Delivers from the lane with the first event, `most` events at most; returns how many.
     pub(crate) fn deliver(
         &mut self,
         most: usize,
         context: &mut C,
-        tray: &mut DrainReport<'_, M>,
+        drain_report: &mut DrainReport<'_, M>,
     ) -> usize {
         let Some(&(number, count)) = self.order.front() else {
             return 0;
@@ -294,22 +330,22 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         let Some(Some(lane)) = self.lanes.get_mut(number) else {
             return 0;
         };
-        let taken = lane.lane.deliver(most.min(count), context, tray);
-        self.pass(taken);
+        let taken = lane.lane.deliver(most.min(count), context, drain_report);
+        self.advance(taken);
         taken
     }
 
-    /// Takes the first event out. Runs under the queue's lock, and so calls nothing.
+    /// Removes the first event. Runs under the queue's lock, and calls no user code.
     pub(crate) fn pop(&mut self, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
         let &(number, _) = self.order.front()?;
         let lane = self.lanes.get_mut(number)?.as_mut()?;
         let envelope = lane.lane.pop(number, free_list)?;
-        self.pass(1);
+        self.advance(1);
         Some(envelope)
     }
 
-    /// The first events have gone from their lane.
-    fn pass(&mut self, taken: usize) {
+    /// Accounts for events that were removed from the front.
+    fn advance(&mut self, taken: usize) {
         self.len -= taken;
         self.first += taken as u64;
         match self.order.front_mut() {
@@ -318,18 +354,18 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         }
     }
 
-    /// Drops all events, each by itself. The lanes stay as large as they are.
-    pub(crate) fn discard(&mut self, tray: &DrainReport<'_, M>) {
+    /// Drops all events, one by one. The lanes keep their capacity.
+    pub(crate) fn discard(&mut self, drain_report: &DrainReport<'_, M>) {
         self.order.clear();
         self.begin_at(self.end());
         self.len = 0;
         for lane in self.lanes.iter_mut().flatten() {
-            lane.lane.discard(tray);
+            lane.lane.discard(drain_report);
         }
     }
 }
 
-/// What a queue needs of a flavour for lanes: a box that is `Send` where the events are.
+/// What a queue needs of a flavour for lanes: a box that is `Send` if events are.
 pub trait QueueFlavour: EnvelopeFlavour {
     type Lane<C: 'static>: DerefMut<Target: Lane<Self, C>>;
 }
@@ -344,7 +380,7 @@ impl QueueFlavour for Local {
 
 /// A flavour whose queues take events of this type.
 pub trait LaneFor<E>: QueueFlavour + EnvelopeFor<E> {
-    /// The queue's lane for payloads of this type.
+    /// Creates a lane for payloads of this type.
     fn lane<C: 'static>() -> Self::Lane<C>
     where
         E: 'static;

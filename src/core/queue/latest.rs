@@ -1,7 +1,15 @@
-//! Events that a newer one of their topic replaces: at most one for each signal, in a list that says
-//! where between the other events each stands.
+//! The list of single events: those that a newer one of their signal replaces, at most one for each
+//! signal, and delayed ones that have become due. Each knows its position among the events in
+//! lanes.
 //!
-//! They are reached by their signal and taken out of the middle, which lanes cannot do.
+//! # Decision
+//!
+//! **`defer_latest` has a list of its own**, with a number for each event that says how many of the
+//! others come before it. Events are found by their signal and removed from the middle, which lanes
+//! cannot do: a place in the lanes would have left a hole behind at each replacement, and holes
+//! have to be counted, skipped and removed. An event that a running drain has taken is not taken
+//! back: otherwise a producer that is faster than the drain would keep its event from ever being
+//! delivered.
 
 use std::collections::HashMap;
 
@@ -12,24 +20,26 @@ use crate::core::queue::envelope::EnvelopeFlavour;
 new_key_type! { struct Key; }
 
 struct Node<M: EnvelopeFlavour, C: 'static> {
-    /// How many of the other events stand before it, counted from the first that the queue ever had.
+    /// How many lane events come before it, counted over the life of the queue.
     position: u64,
-    /// How many drains had begun when it came.
+    /// How many drains had begun when it was added.
     drains: u64,
-    /// The address of its signal, which the parcel keeps.
+    /// The address of its signal, which the envelope keeps alive; 0 if no newer event replaces it.
     signal: usize,
     envelope: M::Envelope<C>,
-    before: Key,
-    after: Key,
+    prev: Key,
+    next: Key,
 }
 
+/// A linked list in a slot map, in the order of delivery.
 pub(crate) struct Latest<M: EnvelopeFlavour, C: 'static> {
     nodes: SlotMap<Key, Node<M, C>>,
-    /// Those that can be replaced. Invariant: keys of `nodes`.
+    /// The event of each signal that can be replaced. Invariant: keys of `nodes`.
     by_signal: HashMap<usize, Key>,
     first: Key,
     last: Key,
-    /// Taken by the drain that runs, while a newer one came: replaced if it does not deliver them.
+    /// Events that the running drain has taken and for which a newer one was added: removed if the
+    /// drain ends without delivering them.
     replaced: Vec<Key>,
 }
 
@@ -45,14 +55,14 @@ impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
     }
 }
 
-/// Where in time a queue is.
+/// How far a queue is at the moment an event is added.
 #[derive(Clone, Copy)]
 pub(crate) struct Now {
-    /// The number that the next of the other events gets.
+    /// The number of the next lane event.
     pub(crate) position: u64,
     /// How many drains have begun.
     pub(crate) drains: u64,
-    /// Whether the last one still runs.
+    /// Whether the last of them is still running.
     pub(crate) draining: bool,
 }
 
@@ -61,11 +71,11 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         self.nodes.len()
     }
 
-    /// Moves the event of this signal to the end, and hands out its parcel. `None` if no event waits,
-    /// or if the drain that runs has taken it.
-    pub(crate) fn renew(&mut self, signal: usize, now: Now) -> Option<&mut M::Envelope<C>> {
+    /// Moves the event of this signal to the end and returns its envelope. `None` if the signal has
+    /// none here, or if the running drain has taken it.
+    pub(crate) fn move_to_end(&mut self, signal: usize, now: Now) -> Option<&mut M::Envelope<C>> {
         let key = match self.nodes.get(self.last) {
-            // The same as last time: nothing to look for, nor to move.
+            // The same signal as last time: nothing to look up, nothing to move.
             Some(last) if last.signal == signal => self.last,
             _ => *self.by_signal.get(&signal)?,
         };
@@ -81,7 +91,7 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         Some(&mut node.envelope)
     }
 
-    /// Adds an event at the end, of a signal that has none to renew.
+    /// Adds an event at the end, of a signal without an event that can be replaced.
     pub(crate) fn push(&mut self, signal: usize, envelope: M::Envelope<C>, now: Now) {
         let key = self.add(signal, envelope, now);
         if let Some(taken) = self.by_signal.insert(signal, key) {
@@ -91,7 +101,7 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
 
     /// Adds an event at the end that no other replaces.
     pub(crate) fn push_single(&mut self, envelope: M::Envelope<C>, now: Now) {
-        // No signal stands at this address.
+        // No signal has this address.
         self.add(0, envelope, now);
     }
 
@@ -101,30 +111,31 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
             drains: now.drains,
             signal,
             envelope,
-            before: Key::null(),
-            after: Key::null(),
+            prev: Key::null(),
+            next: Key::null(),
         });
         self.link(key);
         key
     }
 
-    /// The place of the first one, if it came before this many drains had begun.
+    /// The position of the first event, if it was added before this many drains had begun.
     pub(crate) fn position(&self, drains: u64) -> Option<u64> {
         let first = self.nodes.get(self.first)?;
         (first.drains < drains).then_some(first.position)
     }
 
-    /// Takes the first one out.
+    /// Removes the first event.
     pub(crate) fn pop(&mut self) -> Option<M::Envelope<C>> {
         self.remove(self.first)
     }
 
-    /// Whether something may have to be replaced when the drain ends.
+    /// Whether the end of the drain may have events to remove.
     pub(crate) fn has_replaced(&self) -> bool {
         !self.replaced.is_empty()
     }
 
-    /// The drain has ended. Takes out one of those that it left though a newer one came.
+    /// Removes, at the end of a drain, one of the events that it did not deliver and for which a
+    /// newer one was added.
     pub(crate) fn pop_replaced(&mut self) -> Option<M::Envelope<C>> {
         while let Some(key) = self.replaced.pop() {
             if let Some(envelope) = self.remove(key) {
@@ -134,7 +145,7 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         None
     }
 
-    /// Takes out all.
+    /// All events, in no particular order.
     pub(crate) fn into_envelopes(self) -> impl Iterator<Item = M::Envelope<C>> {
         self.nodes.into_iter().map(|(_, node)| node.envelope)
     }
@@ -154,25 +165,25 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     fn link(&mut self, key: Key) {
         let last = std::mem::replace(&mut self.last, key);
         if let Some(node) = self.nodes.get_mut(key) {
-            (node.before, node.after) = (last, Key::null());
+            (node.prev, node.next) = (last, Key::null());
         }
         match self.nodes.get_mut(last) {
-            Some(last) => last.after = key,
+            Some(last) => last.next = key,
             None => self.first = key,
         }
     }
 
     fn unlink(&mut self, key: Key) {
-        let Some(&Node { before, after, .. }) = self.nodes.get(key) else {
+        let Some(&Node { prev, next, .. }) = self.nodes.get(key) else {
             return;
         };
-        match self.nodes.get_mut(before) {
-            Some(node) => node.after = after,
-            None => self.first = after,
+        match self.nodes.get_mut(prev) {
+            Some(node) => node.next = next,
+            None => self.first = next,
         }
-        match self.nodes.get_mut(after) {
-            Some(node) => node.before = before,
-            None => self.last = before,
+        match self.nodes.get_mut(next) {
+            Some(node) => node.prev = prev,
+            None => self.last = prev,
         }
     }
 }

@@ -1,7 +1,59 @@
+//! Queues: events that wait, and the drains that deliver them.
+//!
+//! # What it owns
+//!
+//! The events of a queue from the moment they are deferred until they are delivered or dropped.
+//! They stand in one of three containers: a lane for each payload type ([`lanes`]); a list of
+//! single events, for those that a newer one may replace and for delayed ones that have become due
+//! ([`latest`]); a heap of those that are not yet due ([`delayed`]). Single events are stored in
+//! [`envelope`]s.
+//!
+//! A [`queue`] has an *inbox*, under a short lock, where events are added ([`inbox`], [`enqueue`],
+//! [`timers`]), and an *outbox*, from which a [`drain`] delivers. The lock of the outbox is the
+//! drain lock: it is held while handlers run, so that one drain runs at a time. Apart from it, user
+//! code is only ever called under the lock of an `on_mut` handler. [`overflow`] decides what
+//! happens when the capacity is reached, [`ready`] notifies those that wait for events, [`queued`]
+//! has the handlers that a queue calls.
+//!
+//! # What it guarantees
+//!
+//! - One order over all payload types, first in, first out. A drain delivers what was in the queue
+//!   when it began; what is added meanwhile waits for the next one. To tell the two apart, events
+//!   are numbered over the life of the queue: a batch of lanes knows the number of its first event,
+//!   and an event of the list how many lane events come before it.
+//! - Each event is delivered once, dropped once, or handed back. A queue that is dropped with
+//!   events in it reports their number.
+//! - User code (handlers, `Drop` and `Clone` of events, wakers, a `tracing` subscriber) never runs
+//!   under the lock of the inbox.
+//! - Adding an event to a queue that has been as full before allocates nothing, except for a posted
+//!   closure.
+//! - Locks: the outbox before the inbox, and nothing is locked under the inbox.
+//!
+//! # What it does not know
+//!
+//! How handlers are called: it hands each event to `core/emission`, or to the handler that has
+//! claimed it. Buses, registries and names: a target is a signal or a claimed call. Futures and
+//! streams of events (`core/waiting`). Which time it is, except where a drain or a wait asks the
+//! clock.
+//!
+//! # Decisions
+//!
+//! Those about one file stand in its header: one read guard for a run of events, the payload type
+//! beside the lane, and the span of a deferred event in [`lanes`]; joining by name in [`enqueue`];
+//! single events in [`drain`]; the list for `defer_latest` in [`latest`]; the separate count of
+//! delayed events in [`timers`]; which queue `bounded` sets in [`overflow`]; what wakes and what
+//! does not in [`ready`]; `clear` beside a drain in [`queue`].
+//!
+//! **Handlers of `on_queue` cannot be replaced.** Calls of such a handler may wait in the queue,
+//! and belong to the closure that claimed them. Cancelling and subscribing again has the same
+//! effect, and makes clear what happens to those calls.
+
 pub(crate) mod claim;
 pub(crate) mod delayed;
 pub(crate) mod drain;
+pub(crate) mod enqueue;
 pub(crate) mod envelope;
+pub(crate) mod inbox;
 pub(crate) mod index;
 pub(crate) mod lanes;
 pub(crate) mod latest;
@@ -11,4 +63,5 @@ pub(crate) mod queued;
 pub(crate) mod ready;
 pub(crate) mod report;
 pub(crate) mod target;
+pub(crate) mod timers;
 pub(crate) mod wakers;

@@ -1,4 +1,10 @@
-//! What happens to an event for which a queue has no room.
+//! What happens to an event when a queue is full: the slow path of adding one.
+//!
+//! # Decision
+//!
+//! **`bounded` sets the queue that it is called on**, for all its handles, so that the queue of a
+//! bus can be bounded. In the local flavour `Overflow::Block` panics there, at the caller's line,
+//! and not later when the queue is full for the first time.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -8,29 +14,34 @@ use smallvec::SmallVec;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread;
+use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
-use crate::core::queue::queue::{Inbox, Queue};
+use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
 use crate::policy::Overflow;
 
-/// What comes of an event.
+/// What happens to an event.
 enum Admission {
-    /// It is in; whether somebody has to be told.
+    /// It was added. Whether those that wait for events have to be notified.
     Added(bool),
-    Room,
+    /// It may be added.
+    Admitted,
+    /// Its thread has to wait for capacity.
     Wait,
     Closed,
     Full,
+    /// The thread cannot wait, because it drains this queue.
     Inside,
     TimedOut,
+    /// It is dropped.
     Dropped,
 }
 
 impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
-    /// Whether drains take single events under the lock, so that each makes room when it begins, and
-    /// the oldest can be dropped while a drain runs.
+    /// Whether drains take single events under the lock, so that each frees its capacity when its
+    /// delivery begins, and the oldest can be dropped while a drain runs.
     pub(super) fn is_stepped(&self) -> bool {
         let stepped = matches!(self.overflow, Overflow::Block | Overflow::DropOldest);
         stepped && self.capacity < usize::MAX
@@ -43,7 +54,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             (inbox.capacity, inbox.overflow) = (capacity, overflow);
             inbox.set_limit();
         });
-        M::notify_all(&self.room);
+        M::notify_all(&self.not_full);
     }
 
     pub(crate) fn capacity(&self) -> Option<usize> {
@@ -55,8 +66,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         self.inbox.with(|inbox| inbox.dropped)
     }
 
-    /// Adds an event by `push`, which is called once, under the lock, when there is room; makes room
-    /// or waits for it, as the queue is set, until then.
+    /// Adds an event by `push`, which is called once, under the lock, when there is capacity. Until
+    /// then it drops the oldest events, waits, or refuses the event, as the queue's `Overflow`
+    /// says.
     #[cold]
     #[inline(never)]
     pub(super) fn admit<E>(
@@ -68,20 +80,20 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let mut event = Some(event);
         let mut oldest = SmallVec::<[M::Envelope<C>; 1]>::new();
         let mut blocked = false;
-        let admission = M::wait(&self.inbox, &self.room, |inbox| {
+        let admission = M::wait(&self.inbox, &self.not_full, |inbox| {
             inbox.blocked -= usize::from(std::mem::take(&mut blocked));
-            let there = self.there(inbox);
+            let len = self.pending(inbox);
             match self.check_capacity(inbox, until, &mut oldest) {
                 Admission::Wait => {
                     inbox.blocked += 1;
                     blocked = true;
                     ControlFlow::Continue(until)
                 }
-                Admission::Room => {
+                Admission::Admitted => {
                     if let Some(event) = event.take() {
                         push(inbox, event);
                     }
-                    ControlFlow::Break(Admission::Added(there == 0 && inbox.has_waiters()))
+                    ControlFlow::Break(Admission::Added(len == 0 && inbox.has_waiters()))
                 }
                 admission => ControlFlow::Break(admission),
             }
@@ -103,7 +115,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         })
     }
 
-    /// Decides what comes of one more event, and takes out the oldest where they have to go.
+    /// Decides what happens to one more event, and removes the oldest ones if they have to be
+    /// dropped.
     fn check_capacity(
         &self,
         inbox: &mut Inbox<M, C>,
@@ -113,8 +126,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if inbox.closed {
             return Admission::Closed;
         }
-        if self.there(inbox) < inbox.capacity {
-            return Admission::Room;
+        if self.pending(inbox) < inbox.capacity {
+            return Admission::Admitted;
         }
         match inbox.overflow {
             Overflow::Reject => Admission::Full,
@@ -123,14 +136,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 Admission::Dropped
             }
             Overflow::DropOldest => {
-                while self.there(inbox) >= inbox.capacity {
+                while self.pending(inbox) >= inbox.capacity {
                     let Some(envelope) = pop_oldest(inbox) else {
                         break;
                     };
                     inbox.dropped += 1;
                     oldest.push(envelope);
                 }
-                Admission::Room
+                Admission::Admitted
             }
             Overflow::Block if !M::WAITS || thread::drains(self.address()) => Admission::Inside,
             Overflow::Block if until.is_some_and(|until| Instant::now() >= until) => {
@@ -140,15 +153,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
     }
 
-    /// Tells those who wait for room that there may be some.
-    pub(super) fn notify_room(&self, blocked: usize) {
+    /// Notifies the threads that wait for capacity, if there are any.
+    pub(super) fn notify_not_full(&self, blocked: usize) {
         if blocked > 0 {
-            M::notify_all(&self.room);
+            M::notify_all(&self.not_full);
         }
     }
 }
 
-/// Takes out the event that has waited longest. Those in the outbox, where a drain left them before
+/// Removes the event that has waited longest. Those in the outbox, where a drain left them before
 /// the queue was bounded, are out of reach.
 fn pop_oldest<M: QueueFlavour, C: 'static>(inbox: &mut Inbox<M, C>) -> Option<M::Envelope<C>> {
     let position = inbox
@@ -165,7 +178,7 @@ fn pop_oldest<M: QueueFlavour, C: 'static>(inbox: &mut Inbox<M, C>) -> Option<M:
 }
 
 impl<C: 'static> Queue<Shared, C> {
-    /// Like `defer`, waiting for room at most so long.
+    /// Like `defer`, but waits for capacity no longer than `timeout`.
     pub(crate) fn defer_timeout<E: 'static>(
         &self,
         signal: &<Shared as Primitives>::Ptr<Signal<Shared, E, C>>,
@@ -178,7 +191,7 @@ impl<C: 'static> Queue<Shared, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        // Later than the clock can tell is never.
+        // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
         self.defer_where_full(signal, event, until)
     }

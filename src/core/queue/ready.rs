@@ -1,6 +1,11 @@
-//! Who is told that something waits: the wake of `on_ready`, futures, threads.
+//! Notification that a queue has events to drain: the `on_ready` callback, futures, parked threads.
 //!
-//! All of them are called outside of the lock; wakes and wakers are user code.
+//! All are notified outside of the lock: callbacks and wakers are user code.
+//!
+//! # Decision
+//!
+//! **A waker is called for a first event and for an earlier deadline, never because time has
+//! passed.** The crate has no thread that could do so.
 
 use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
@@ -8,98 +13,101 @@ use std::time::Instant;
 
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
+use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::QueueFlavour;
-use crate::core::queue::queue::{Inbox, Queue};
+use crate::core::queue::queue::Queue;
 use crate::core::queue::wakers::{WakerKey, Woken};
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::observer::ObserverRef;
 
-/// What ends a wait.
+/// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waited {
-    /// Something can be drained.
+    /// There are events to drain.
     Ready,
-    /// Closed, and nothing can be drained.
+    /// The queue is closed, and there are no events to drain.
     Closed,
     TimedOut,
 }
 
-/// A future's place among those that wait.
+/// What a future that waits for a queue remembers.
 #[derive(Debug)]
 pub(crate) struct ReadyKey {
     key: Option<WakerKey>,
-    /// How many events had had the earliest deadline when it was told last, or made.
+    /// The value of [`Inbox::firsts`] when it was created or last polled.
     firsts: u64,
 }
 
 impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
-    /// Whether somebody has to be told of the first event. Asked when that was added to lanes that
-    /// were empty.
+    /// Whether a notification would reach anything: the callback, a parked thread, or a future.
     pub(super) fn has_waiters(&self) -> bool {
-        self.wake.is_some() || self.waiting > 0 || !self.wakers.is_empty()
+        self.on_ready.is_some() || self.waiting > 0 || !self.wakers.is_empty()
     }
 }
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
-    /// Tells whoever wants to know that something waits.
+    /// Notifies all that wait for events to drain.
     #[cold]
     pub(super) fn notify_ready(&self) {
-        let (wake, wakers, waiting) = self.inbox.with(|inbox| {
+        let (on_ready, wakers, waiting) = self.inbox.with(|inbox| {
             let wakers = inbox.wakers.take();
-            (inbox.wake.clone(), wakers, inbox.waiting > 0)
+            (inbox.on_ready.clone(), wakers, inbox.waiting > 0)
         });
         if waiting {
-            M::notify_all(&self.condvar);
+            M::notify_all(&self.not_empty);
         }
         self.wake_all(wakers);
-        if let Some(wake) = wake {
-            self.wake(&wake);
+        if let Some(on_ready) = on_ready {
+            self.call_on_ready(&on_ready);
         }
     }
 
-    /// Calls the wake. A panic in it is a failure of the queue, and told as such.
-    fn wake(&self, wake: &ObserverRef<M, ()>) {
-        let Some(hold) = wake.hold() else { return };
-        guarded(Some(&*self.info), None, wake.location(), || {
+    /// Calls the callback. A panic in it is reported as a failure of the queue.
+    fn call_on_ready(&self, on_ready: &ObserverRef<M, ()>) {
+        let Some(hold) = on_ready.hold() else { return };
+        guarded(Some(&*self.info), None, on_ready.location(), || {
             hold.observe(&())
         });
     }
 
-    /// Calls the wakers, each by itself.
+    /// Calls the wakers. A panic in one is reported as a failure of the queue, and does not affect
+    /// the others.
     pub(super) fn wake_all(&self, wakers: Woken) {
         for waker in wakers {
             guarded(Some(&*self.info), None, self.location, || waker.wake());
         }
     }
 
-    pub(crate) fn on_ready(&self, wake: ObserverRef<M, ()>) {
-        let (old, fire) = self.inbox.with(|inbox| {
-            let waits = self.there(inbox) > 0;
-            (inbox.wake.replace(wake.clone()), waits)
+    /// Sets the callback, and calls it if there are events to drain already.
+    pub(crate) fn on_ready(&self, on_ready: ObserverRef<M, ()>) {
+        let (old, is_ready) = self.inbox.with(|inbox| {
+            let is_ready = self.pending(inbox) > 0;
+            (inbox.on_ready.replace(on_ready.clone()), is_ready)
         });
         if let Some(old) = old {
             old.release();
         }
-        if fire {
-            self.wake(&wake);
+        if is_ready {
+            self.call_on_ready(&on_ready);
         }
     }
 
-    /// A future is made.
+    /// The key of a new future.
     pub(crate) fn listen(&self) -> ReadyKey {
         let firsts = self.inbox.with(|inbox| inbox.firsts);
         ReadyKey { key: None, firsts }
     }
 
-    /// Whether something waits, `false` if nothing does and the queue is closed. Until then the
-    /// waker is called when that has changed.
+    /// Ready with `true` if there are events to drain or the earliest deadline has changed, and
+    /// with `false` if the queue is closed and has none. Otherwise registers the waker, which is
+    /// called when that changes.
     pub(crate) fn poll_ready(&self, ready_key: &mut ReadyKey, waker: &Waker) -> Poll<bool> {
         // Cloned and dropped outside of the lock: both are user code.
         let mut new = Some(waker.clone());
         let (poll, old) = self.inbox.with(|inbox| {
-            // Whoever sleeps until the next deadline has to look at it again.
+            // A task that sleeps until the next deadline has to look at it again.
             let seen = std::mem::replace(&mut ready_key.firsts, inbox.firsts);
-            if self.there(inbox) > 0 || seen < inbox.firsts {
+            if self.pending(inbox) > 0 || seen < inbox.firsts {
                 return (Poll::Ready(true), None);
             }
             if inbox.closed {
@@ -120,7 +128,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         poll
     }
 
-    /// Forgets a future.
+    /// Removes the waker of a future that is dropped.
     pub(crate) fn forget(&self, ready_key: &ReadyKey) {
         let Some(key) = ready_key.key else { return };
         let waker = self
@@ -132,16 +140,20 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 }
 
 impl<C: 'static> Queue<Shared, C> {
-    /// Parks until there is something to drain, until the queue is closed, or until the time is up.
+    /// Parks until there are events to drain, delayed ones that are due included, until the queue
+    /// is closed, or until `until`.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Waited {
         let mut waiting = false;
-        Shared::wait(&self.inbox, &self.condvar, |inbox| {
+        Shared::wait(&self.inbox, &self.not_empty, |inbox| {
             inbox.waiting -= usize::from(std::mem::take(&mut waiting));
-            if self.there(inbox) > 0 {
+            if self.pending(inbox) > 0 {
                 return ControlFlow::Break(Waited::Ready);
             }
-            let due = inbox.delayed.as_ref().and_then(|delayed| delayed.next());
-            // The clock is asked only where there is something to ask it for.
+            let due = inbox
+                .delayed
+                .as_ref()
+                .and_then(|delayed| delayed.next_deadline());
+            // The clock is read only if there is a time to compare it with.
             let now = due.or(until).map(|_| Instant::now());
             if due.is_some() && due <= now {
                 return ControlFlow::Break(Waited::Ready);

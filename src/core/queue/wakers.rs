@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 new_key_type! { pub(crate) struct WakerKey; }
 
-/// The wakers of the futures that wait, each until it is woken or its future dropped.
+/// The wakers of the futures that wait, each until it is woken or its future is dropped.
 #[derive(Default)]
 pub(super) struct Wakers(pub(super) Option<SlotMap<WakerKey, Waker>>);
 
@@ -18,7 +18,7 @@ impl Wakers {
         self.0.as_ref().is_none_or(SlotMap::is_empty)
     }
 
-    /// Takes out all. Their keys do not come back.
+    /// Removes all wakers. Their keys are not used again.
     pub(super) fn take(&mut self) -> Woken {
         let all = self.0.iter_mut().flat_map(SlotMap::drain);
         all.map(|(_, waker)| waker).collect()

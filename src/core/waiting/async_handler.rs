@@ -1,11 +1,34 @@
-//! AsyncFlavour handlers, and the futures that they have started: those of an emission that is awaited are
-//! polled by whoever awaits it, those of all others by the executor of the bus.
+//! Async handlers, and the futures that they have started. Those of an awaited emission are polled
+//! by the future of that emission, all others by the executor of the bus.
+//!
+//! # Decisions
+//!
+//! **An awaited emission is a plain one, in which handlers leave what they start.** `emit_async`
+//! runs the same loop. Before that it sets up a list for the thread, with the depth at which the
+//! handlers will be called, and an async handler that is called at that depth puts its future
+//! there. So the loop knows nothing of it, and nested emissions, which are deeper, pass theirs to
+//! the executor. In order, the handlers are collected first and called one by one. A future that is
+//! polled later is polled one level down, so that its failure belongs to the emission.
+//!
+//! **A started future is a call that has not ended.** It holds a strong reference to its handler,
+//! as an emission does: captures stay, and the waiting cancel waits. The alternative, that a cancel
+//! drops the future, would need something that wakes it, and would end work halfway that a plain
+//! handler completes.
+//!
+//! **The event is shared, `Arc<E>`**, because a future outlives the reference. An awaited emission
+//! owns the event already, so nothing is cloned there; a plain one clones it for each async
+//! handler, as `on_queue` does.
+//!
+//! **Futures for an executor are run by `async-task`**: a state machine with atomics that has been
+//! in use for years, without dependencies of its own. Each wake-up is one task for the executor, so
+//! that a closure over any pool will do. A local bus has no executor: a waker may be used on any
+//! thread, and its futures only on one.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::{self, Pin};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -24,17 +47,18 @@ use crate::core::settings::failure_source::guarded;
 use crate::executor::Executor;
 use crate::outcome::{BoxError, Flow, Outcome};
 
-/// What a future of a handler comes to, whatever it returns.
+/// The output of a handler's future, as an [`Outcome`] that was settled.
 pub(crate) type HandlerOutput = Result<Flow, BoxError>;
 
-pub(crate) fn settle(outcome: impl Outcome) -> HandlerOutput {
+fn settle(outcome: impl Outcome) -> HandlerOutput {
     outcome.settle()
 }
 
 /// A closure that starts a future for each event.
 pub(crate) struct AsyncHandler<M: AsyncFlavour, F, T> {
     f: F,
-    /// The entry that this stands in, to hold it. Goes with the captures, so it is no cycle.
+    /// A weak reference to the entry that contains this, to be upgraded by each call. Dropped with
+    /// the captures, so it is no cycle.
     own_entry: OnceLock<Anchor<M, dyn Entity<M>>>,
     types: PhantomData<fn() -> T>,
 }
@@ -86,9 +110,9 @@ where
     }
 }
 
-/// A future that a handler has started. Keeps the handler's captures: its call has not ended.
+/// A future that a handler has started. Keeps the handler's captures: the call has not ended.
 pub struct HandlerFuture<M: AsyncFlavour> {
-    /// None once it has ended.
+    /// `None` once it has completed.
     future: Option<M::Future>,
     hold: Hold<M, dyn Entity<M>>,
 }
@@ -122,7 +146,7 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
         }
     }
 
-    /// Drops the future, as a part of the call.
+    /// Drops the future, as a part of the call. A panic is a failure of the handler.
     fn end(&mut self) {
         let Some(future) = self.future.take() else {
             return;
@@ -142,9 +166,10 @@ impl<M: AsyncFlavour> Drop for HandlerFuture<M> {
     }
 }
 
-/// An emission on this thread whose caller awaits what the handlers start.
+/// An emission on this thread that is awaited, and what its handlers have started.
 struct Awaited {
-    /// The level that its handlers are called on. Those of nested emissions are called on deeper ones.
+    /// The depth at which its handlers are called. Those of nested emissions are called at a
+    /// greater one.
     depth: usize,
     /// The pointer to the event that they share.
     event: Box<dyn Any>,
@@ -152,55 +177,56 @@ struct Awaited {
 }
 
 thread_local! {
-    /// Never borrowed while user code runs.
+    /// The innermost awaited emission. Never borrowed while user code runs.
     static AWAITED: RefCell<Option<Awaited>> = const { RefCell::new(None) };
 }
 
-/// The event to share, if the emission that calls is awaited.
+/// The event to share, if the calling emission is awaited.
 fn awaited<P: Clone + 'static>() -> Option<P> {
     let event = AWAITED.try_with(|awaited| {
         let awaited = awaited.borrow();
-        let here = awaited.as_ref().filter(|it| it.depth == thread::depth())?;
-        here.event.downcast_ref::<P>().cloned()
+        let current = awaited.as_ref().filter(|it| it.depth == thread::depth())?;
+        current.event.downcast_ref::<P>().cloned()
     });
-    // An error where the thread ends, and has forgotten.
+    // An error while the thread ends, after its thread-locals were destroyed.
     event.ok().flatten()
 }
 
 fn collect_future<M: AsyncFlavour>(future: HandlerFuture<M>) {
     let mut future = Some(Box::new(future));
     AWAITED.with_borrow_mut(|awaited| {
-        if let (Some(here), Some(future)) = (awaited, future.take()) {
-            here.futures.push(future);
+        if let (Some(current), Some(future)) = (awaited, future.take()) {
+            current.futures.push(future);
         }
     });
 }
 
-/// Emits, and collects what the async handlers start.
+/// Emits, and returns what the async handlers have started.
 pub(crate) fn collect_futures<M: AsyncFlavour, E: 'static>(
     event: &M::Ptr<E>,
     max_depth: usize,
     emit: impl FnOnce(&E) -> EmissionSummary,
 ) -> (EmissionSummary, Vec<HandlerFuture<M>>) {
     if thread::depth() >= max_depth {
-        // It is refused. Who is told of that may emit on the level that is laid out below.
+        // The emission is refused. A hook that is notified of that may emit at the depth set up
+        // below.
         return (emit(event), Vec::new());
     }
-    let here = Awaited {
+    let current = Awaited {
         depth: thread::depth() + 1,
         event: Box::new(event.clone()),
         futures: Vec::new(),
     };
     let exchange = |with| AWAITED.try_with(|awaited| awaited.replace(with));
-    let outer = exchange(Some(here)).ok().flatten();
+    let outer = exchange(Some(current)).ok().flatten();
     let summary = emit(event);
-    let here = exchange(outer).ok().flatten();
-    let futures = here.into_iter().flat_map(|here| here.futures);
+    let current = exchange(outer).ok().flatten();
+    let futures = current.into_iter().flat_map(|current| current.futures);
     let futures = futures.filter_map(|future| future.downcast().ok());
     (summary, futures.map(|future| *future).collect())
 }
 
-/// Goes on with an emission that has been let in already: what fails in `f` is one of its failures.
+/// Continues an emission that has begun, whatever the depth: failures in `f` belong to it.
 pub(crate) fn resume<M: AsyncFlavour>(
     config: &BusConfig<M>,
     f: impl FnOnce(&mut EmissionSummary),
@@ -213,7 +239,7 @@ pub(crate) fn resume<M: AsyncFlavour>(
     summary
 }
 
-/// Polls all of them; what those that have ended came to.
+/// Polls all futures, and removes those that have completed; returns their results.
 pub(crate) fn poll_all<M: AsyncFlavour>(
     futures: &mut Vec<HandlerFuture<M>>,
     config: &BusConfig<M>,
@@ -230,8 +256,8 @@ pub(crate) fn poll_all<M: AsyncFlavour>(
     })
 }
 
-/// Gives a future to an executor.
-pub(crate) fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
+/// Gives a future to an executor, as a task for each time it is woken.
+fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
     let schedule = move |runnable: async_task::Runnable| {
         executor.execute(Box::new(move || _ = runnable.run()));
     };
@@ -240,7 +266,7 @@ pub(crate) fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) 
     runnable.schedule();
 }
 
-/// A future in the hands of an executor. Dropped before it has ended, it was abandoned.
+/// A future that an executor runs. If it is dropped before it has completed, it was abandoned.
 struct Spawned(Option<HandlerFuture<Shared>>);
 
 impl Future for Spawned {
@@ -263,23 +289,23 @@ impl Drop for Spawned {
     }
 }
 
-/// What async handlers need of a flavour: a box for futures, and somebody to give one to.
+/// What async handlers need of a flavour: a box for futures, and how to give one to an executor.
 pub trait AsyncFlavour: Primitives {
-    /// What an async handler has started.
+    /// The boxed future of a handler.
     type Future: Future<Output = HandlerOutput> + Unpin + 'static;
-    /// Gives what was started to an executor.
+    /// Gives a future to an executor.
     fn spawn(future: HandlerFuture<Self>, executor: Arc<dyn Executor>);
 }
 
 impl AsyncFlavour for Shared {
-    type Future = pin::Pin<Box<dyn Future<Output = HandlerOutput> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = HandlerOutput> + Send>>;
     fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
         spawn(future, executor);
     }
 }
 
 impl AsyncFlavour for Local {
-    type Future = pin::Pin<Box<dyn Future<Output = HandlerOutput>>>;
+    type Future = Pin<Box<dyn Future<Output = HandlerOutput>>>;
     fn spawn(_: HandlerFuture<Local>, _: Arc<dyn Executor>) {
         unreachable!("a local bus cannot be given an executor")
     }
@@ -287,6 +313,7 @@ impl AsyncFlavour for Local {
 
 /// A flavour whose handlers may start futures of this type.
 pub trait FutureFor<T>: AsyncFlavour {
+    /// Boxes a future, and settles its outcome.
     fn future(future: T) -> Self::Future
     where
         T: Future<Output: Outcome> + 'static;

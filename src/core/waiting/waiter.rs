@@ -1,6 +1,12 @@
-//! Who waits for the next event of a future or a stream: a task by its waker, or a parked thread.
+//! What waits for the next event of a future or a stream: a task by its waker, or a parked thread.
 //!
-//! Wakers are user code: they are cloned before the lock, and woken and dropped after it.
+//! Wakers are user code: they are cloned before the lock is acquired, and called and dropped after
+//! it is released.
+//!
+//! # Decision
+//!
+//! **`wait` and wakers share one mechanism**, because a future may be polled first and waited for
+//! later.
 
 use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
@@ -12,21 +18,21 @@ use crate::core::handler::failures;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
 
-/// Stands beside what is waited for, under the same lock.
+/// The one task or thread that waits. Stands beside what it waits for, under the same lock.
 #[derive(Default)]
 pub(crate) struct Waiter {
     waker: Option<Waker>,
-    /// A thread waits for the bell.
+    /// A thread is parked on the condition variable.
     parked: bool,
 }
 
-/// Somebody was taken out of a [`Waiter`], and is to be told once the lock is released.
-#[must_use = "whoever waits has to be told"]
+/// What was taken out of a [`Waiter`], to be woken once the lock is released.
+#[must_use = "the waiter has to be woken"]
 #[derive(Default)]
 pub(crate) struct PendingWake(Waiter);
 
 impl Waiter {
-    /// There is something, or nothing comes any more.
+    /// Takes what is to be woken, because there is an event or because none comes any more.
     pub(crate) fn take(&mut self) -> PendingWake {
         PendingWake(Waiter {
             waker: self.waker.take(),
@@ -34,14 +40,15 @@ impl Waiter {
         })
     }
 
-    /// Nobody waits any more. What comes back is to be dropped once the lock is released.
+    /// Removes the waker of a future that is dropped. It has to be dropped once the lock is
+    /// released.
     pub(crate) fn forget(&mut self) -> Option<Waker> {
         self.waker.take()
     }
 }
 
 impl PendingWake {
-    /// Wakes. What a waker does wrong unwinds into the caller.
+    /// Wakes. A panic of the waker unwinds into the caller.
     pub(crate) fn wake<M: Primitives>(self, condvar: &M::Condvar) {
         let PendingWake(Waiter { waker, parked }) = self;
         if parked {
@@ -52,7 +59,7 @@ impl PendingWake {
         }
     }
 
-    /// Wakes where nothing may unwind: a panic of the waker is a failure of the handler.
+    /// Wakes without unwinding: a panic of the waker is a failure of the handler.
     pub(crate) fn wake_guarded<M: Primitives>(self, condvar: &M::Condvar, head: &Head<M>) {
         if self.0.waker.is_none() && !self.0.parked {
             return;
@@ -63,17 +70,17 @@ impl PendingWake {
     }
 }
 
-/// What `ask` finds under the lock. If that is nothing, the waker is kept for what comes.
+/// Returns what `check` finds under the lock. If that is nothing, registers the waker.
 pub(crate) fn poll<S, R>(
-    at: &impl Lock<S>,
+    lock: &impl Lock<S>,
     waker: &Waker,
     waiter: impl Fn(&mut S) -> &mut Waiter,
-    mut ask: impl FnMut(&mut S) -> Option<R>,
+    mut check: impl FnMut(&mut S) -> Option<R>,
 ) -> Poll<R> {
-    // Before the lock, though it may not be needed: a second lock costs more.
+    // Cloned before the lock, even if it may not be needed: to lock twice costs more.
     let mut new = Some(waker.clone());
-    let (poll, old) = at.with(|state| {
-        if let Some(found) = ask(state) {
+    let (poll, old) = lock.with(|state| {
+        if let Some(found) = check(state) {
             return (Poll::Ready(found), None);
         }
         let registered = &mut waiter(state).waker;
@@ -83,17 +90,18 @@ pub(crate) fn poll<S, R>(
     poll
 }
 
-/// The same for a thread, which parks until there is something. `None`: the time was up first.
+/// Parks the thread until `check` finds something under the lock. Returns `None` if `until` comes
+/// first.
 pub(crate) fn wait<S, R>(
-    at: &<Shared as Primitives>::Lock<S>,
+    lock: &<Shared as Primitives>::Lock<S>,
     condvar: &<Shared as Primitives>::Condvar,
     until: Option<Instant>,
     waiter: impl Fn(&mut S) -> &mut Waiter,
-    mut ask: impl FnMut(&mut S) -> Option<R>,
+    mut check: impl FnMut(&mut S) -> Option<R>,
 ) -> Option<R> {
-    Shared::wait(at, condvar, |state| {
+    Shared::wait(lock, condvar, |state| {
         waiter(state).parked = false;
-        if let Some(found) = ask(state) {
+        if let Some(found) = check(state) {
             return ControlFlow::Break(Some(found));
         }
         if until.is_some_and(|until| Instant::now() >= until) {

@@ -1,0 +1,223 @@
+//! Adding events to a queue, at its end.
+//!
+//! The fast path, [`put`](Queue::put), takes the lock once. Where it finds the queue full or
+//! closed, the slow path in [`overflow`](crate::core::queue::overflow) decides.
+//!
+//! # Decision
+//!
+//! **An event deferred by name joins the one before it** if that one is of the same type, and its
+//! signal has this name in the same bus. That is safe: a topic that an event waits for exists, so
+//! no other topic can have its name. It saves looking the topic up, which costs three times as much
+//! as the rest of deferring.
+
+use std::time::Instant;
+
+use crate::core::failure::trace::Link;
+use crate::core::primitives::sync::{Lock, Word};
+use crate::core::queue::claim::Claim;
+use crate::core::queue::inbox::Inbox;
+use crate::core::queue::lanes::{LaneFor, QueueFlavour};
+use crate::core::queue::queue::Queue;
+use crate::core::queue::target::Target;
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::failure_source::drop_event;
+use crate::core::settings::signal_info::TopicId;
+use crate::core::signal::signal::Signal;
+use crate::error::DeferError;
+use crate::topic::name::Name;
+
+impl<M: QueueFlavour, C: 'static> Queue<M, C> {
+    /// Adds an event for the handlers that are subscribed to `signal` when it is delivered.
+    #[inline]
+    pub(crate) fn defer<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        if signal.is_closed() {
+            return Err(DeferError::Closed(event));
+        }
+        let put = self.put(
+            event,
+            |last, _| joins(signal, last),
+            || Some(Target::Signal(signal.clone())),
+        );
+        match put {
+            Ok(()) => Ok(()),
+            Err(event) => self.defer_where_full(signal, event, None),
+        }
+    }
+
+    /// Adds an event for the topic with this name in the bus with this configuration, if the last
+    /// event of its type was for that topic, which saves looking the topic up. Otherwise returns
+    /// the event.
+    #[inline]
+    pub(crate) fn defer_again<E: 'static>(
+        &self,
+        config: &BusConfig<M>,
+        name: &Name,
+        event: E,
+    ) -> Result<(), E>
+    where
+        M: LaneFor<E>,
+    {
+        // If the topic is closed, the caller finds that out when it looks the topic up.
+        let wanted = TopicId::new::<M>(config, name);
+        let joins = |last: &Target<M, E, C>, topic_id| match last {
+            Target::Signal(last) => {
+                (topic_id == Some(wanted) || last.info.is(config, name)) && !last.is_closed()
+            }
+            Target::Call(_) => false,
+        };
+        self.put(event, joins, || None)
+    }
+
+    /// Adds a claimed call.
+    pub(crate) fn call<E: 'static>(
+        &self,
+        claim: Claim<M, E, C>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        // Out here, so that it is dropped after the lock if the queue refuses it: that may drop
+        // captures.
+        let mut claim = Some(claim);
+        let put = self.put(event, |_, _| false, || claim.take().map(Target::Call));
+        let Err(event) = put else { return Ok(()) };
+        let mut link = Link::here();
+        self.admit(event, None, |inbox, event| {
+            let target = || claim.take().map(Target::Call);
+            push(inbox, event, &mut link, |_, _| false, target);
+        })
+    }
+
+    /// Adds an event if neither the capacity nor a close forbids it; see
+    /// [`Batch::push`](crate::core::queue::lanes::Batch::push) for `joins` and `target`. Otherwise
+    /// returns the event.
+    #[inline]
+    fn put<E: 'static>(
+        &self,
+        event: E,
+        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
+        target: impl FnOnce() -> Option<Target<M, E, C>>,
+    ) -> Result<(), E>
+    where
+        M: LaneFor<E>,
+    {
+        // Made and dropped outside of the lock: both may call a `tracing` subscriber.
+        let mut link = Link::here();
+        let notify = self.inbox.with(|inbox| {
+            let len = inbox.batch.len() + self.left.get();
+            if len >= inbox.limit {
+                return Err(event);
+            }
+            let Inbox { batch, index, .. } = inbox;
+            batch.push(index, event, &mut link, joins, target)?;
+            Ok(len == 0 && inbox.latest_len() == 0 && inbox.has_waiters())
+        })?;
+        if notify {
+            self.notify_ready();
+        }
+        Ok(())
+    }
+
+    /// Adds an event for the signal to a queue that was full or closed a moment ago.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn defer_where_full<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+        until: Option<Instant>,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        let mut link = Link::here();
+        self.admit(event, until, |inbox, event| {
+            let target = || Some(Target::Signal(signal.clone()));
+            push(
+                inbox,
+                event,
+                &mut link,
+                |last, _| joins(signal, last),
+                target,
+            );
+        })
+    }
+
+    /// Adds an event at the end in place of the one that this method added for the same signal
+    /// before, if that one still waits.
+    pub(crate) fn defer_latest<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        if signal.is_closed() {
+            return Err(DeferError::Closed(event));
+        }
+        let mut link = Link::here();
+        let replaced = self.inbox.with(|inbox| {
+            if inbox.closed {
+                return Err(event);
+            }
+            inbox.replace_latest(signal.address(), &mut link, event)
+        });
+        let mut old = None;
+        let result = match replaced {
+            Ok(event) => {
+                old = event;
+                Ok(())
+            }
+            Err(event) => self.admit(event, None, |inbox, event| {
+                // Once more: another thread may have added one meanwhile.
+                match inbox.replace_latest(signal.address(), &mut link, event) {
+                    Ok(event) => old = event,
+                    Err(event) => {
+                        let now = inbox.now();
+                        let target = Target::Signal(signal.clone());
+                        let envelope =
+                            inbox
+                                .free_list
+                                .allocate(&mut inbox.index, target, link.take(), event);
+                        let latest = inbox.latest.get_or_insert_default();
+                        latest.push(signal.address(), envelope, now);
+                        inbox.set_limit();
+                    }
+                }
+            }),
+        };
+        // Outside of the lock: dropping it runs user code.
+        if let Some(old) = old {
+            drop_event(old, &signal.info, self.location);
+        }
+        result
+    }
+}
+
+/// Adds an admitted event to the lanes.
+fn push<M: LaneFor<E>, E: 'static, C: 'static>(
+    inbox: &mut Inbox<M, C>,
+    event: E,
+    link: &mut Link,
+    joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
+    target: impl FnOnce() -> Option<Target<M, E, C>>,
+) {
+    let Inbox { batch, index, .. } = inbox;
+    let added = batch.push(index, event, link, joins, target);
+    debug_assert!(added.is_ok(), "there is a target");
+}
+
+/// Whether an event for `signal` has the same target as the last one of its type.
+#[inline]
+fn joins<M: QueueFlavour, E, C>(signal: &M::Ptr<Signal<M, E, C>>, last: &Target<M, E, C>) -> bool {
+    matches!(last, Target::Signal(last) if last.address() == signal.address())
+}

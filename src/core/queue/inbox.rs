@@ -1,0 +1,117 @@
+//! The inbox of a queue: what its short lock guards.
+
+use crate::core::failure::trace::Link;
+use crate::core::queue::delayed::DelayQueue;
+use crate::core::queue::envelope::{FreeList, exchange};
+use crate::core::queue::index::Index;
+use crate::core::queue::lanes::{Batch, LaneFor, QueueFlavour};
+use crate::core::queue::latest::{Latest, Now};
+use crate::core::queue::wakers::Wakers;
+use crate::core::settings::observer::ObserverRef;
+use crate::policy::Overflow;
+
+/// What the lock of a queue guards. Nothing in it is dropped under that lock, because drops are
+/// user code.
+pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
+    /// Boxed, as the outbox is: the two are swapped, and a swap of the structs themselves right
+    /// after they were written stalls.
+    pub(super) batch: Box<Batch<M, C>>,
+    pub(super) index: Index,
+    /// With fewer events than this in inbox and outbox, one more is accepted without another check.
+    /// 0 once the queue is closed, else the capacity less the number of events in `latest`.
+    pub(super) limit: usize,
+    /// The callback set by `on_ready`.
+    pub(super) on_ready: Option<ObserverRef<M, ()>>,
+    /// The number of threads parked on `not_empty`.
+    pub(super) waiting: usize,
+    pub(super) wakers: Wakers,
+    pub(super) closed: bool,
+    pub(super) capacity: usize,
+    pub(super) overflow: Overflow,
+    /// The number of events dropped because of overflow.
+    pub(super) dropped: usize,
+    /// The number of threads parked on `not_full`.
+    pub(super) blocked: usize,
+    /// The number of drains that have begun.
+    pub(super) drains: u64,
+    /// Whether the last of them is still running.
+    pub(super) draining: bool,
+    pub(super) latest: Option<Box<Latest<M, C>>>,
+    pub(super) delayed: Option<Box<DelayQueue<M, C>>>,
+    /// The number of events that have been delayed.
+    pub(super) sequence: u64,
+    /// The number of those that had the earliest deadline when they were added.
+    pub(super) firsts: u64,
+    pub(super) free_list: FreeList<M, C>,
+}
+
+impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
+    fn default() -> Self {
+        Inbox {
+            batch: Box::default(),
+            index: Index::default(),
+            limit: usize::MAX,
+            on_ready: None,
+            waiting: 0,
+            wakers: Wakers::default(),
+            closed: false,
+            capacity: usize::MAX,
+            overflow: Overflow::Reject,
+            dropped: 0,
+            blocked: 0,
+            drains: 0,
+            draining: false,
+            latest: None,
+            delayed: None,
+            sequence: 0,
+            firsts: 0,
+            free_list: FreeList::default(),
+        }
+    }
+}
+
+impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
+    pub(super) fn latest_len(&self) -> usize {
+        self.latest.as_ref().map_or(0, |latest| latest.len())
+    }
+
+    pub(super) fn delayed_len(&self) -> usize {
+        self.delayed.as_ref().map_or(0, |delayed| delayed.len())
+    }
+
+    /// Computes `limit` anew, after a change of what it depends on.
+    pub(super) fn set_limit(&mut self) {
+        self.limit = if self.closed {
+            0
+        } else {
+            self.capacity.saturating_sub(self.latest_len())
+        };
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now {
+            position: self.batch.end(),
+            drains: self.drains,
+            draining: self.draining,
+        }
+    }
+
+    /// Replaces the event that waits for this signal in `latest`, moves it to the end, and returns
+    /// the old one. Returns the new one as an error if none can be replaced.
+    pub(super) fn replace_latest<E: 'static>(
+        &mut self,
+        signal: usize,
+        link: &mut Link,
+        event: E,
+    ) -> Result<Option<E>, E>
+    where
+        M: LaneFor<E>,
+    {
+        let now = self.now();
+        let latest = self.latest.as_mut();
+        match latest.and_then(|latest| latest.move_to_end(signal, now)) {
+            Some(envelope) => Ok(exchange::<M, E, C>(envelope, link, event)),
+            None => Err(event),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Delayed events of a queue: adding and cancelling them, and when the next one is due.
+//!
+//! They join the end of the queue when a drain begins after their deadline.
+//!
+//! # Decision
+//!
+//! **Delayed events are counted apart from the capacity.** They have been accepted, so they join
+//! when they are due, even if the queue is full; that no more than `capacity` of them can be
+//! delayed keeps memory bounded. `close` does not wait for them, because a service that shuts down
+//! should not wait for its last reminder; those that are left are reported.
+
+use std::time::Instant;
+
+use crate::core::failure::trace::Link;
+use crate::core::primitives::sync::Lock;
+use crate::core::queue::delayed::TimerKey;
+use crate::core::queue::lanes::{LaneFor, QueueFlavour};
+use crate::core::queue::queue::Queue;
+use crate::core::queue::target::Target;
+use crate::core::signal::signal::Signal;
+use crate::error::DeferError;
+
+impl<M: QueueFlavour, C: 'static> Queue<M, C> {
+    /// Adds an event that joins the end of the queue when a drain begins after its deadline.
+    pub(crate) fn defer_at<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        deadline: Instant,
+        event: E,
+    ) -> Result<TimerKey, DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        if signal.is_closed() {
+            return Err(DeferError::Closed(event));
+        }
+        let mut link = Link::here();
+        let (timer, first) = self.inbox.with(|inbox| {
+            if inbox.closed {
+                return Err(DeferError::Closed(event));
+            }
+            if inbox.delayed_len() >= inbox.capacity {
+                return Err(DeferError::Full(event));
+            }
+            let target = Target::Signal(signal.clone());
+            let envelope = inbox
+                .free_list
+                .allocate(&mut inbox.index, target, link.take(), event);
+            inbox.sequence += 1;
+            let delayed = inbox.delayed.get_or_insert_default();
+            let first = delayed.next_deadline().is_none_or(|next| deadline < next);
+            inbox.firsts += u64::from(first);
+            Ok((delayed.insert(deadline, inbox.sequence, envelope), first))
+        })?;
+        if first {
+            // Those that sleep until the next deadline have to look at it again.
+            self.notify_ready();
+        }
+        Ok(timer)
+    }
+
+    /// Drops a delayed event; returns whether it was still waiting for its deadline.
+    pub(crate) fn cancel(&self, timer: TimerKey) -> bool {
+        let cancelled = self.inbox.with(|inbox| {
+            let delayed = inbox.delayed.as_mut();
+            delayed.and_then(|delayed| delayed.cancel(timer))
+        });
+        let Some(envelope) = cancelled else {
+            return false;
+        };
+        self.discard([envelope]);
+        true
+    }
+
+    pub(crate) fn is_delayed(&self, timer: TimerKey) -> bool {
+        self.inbox.with(|inbox| {
+            let delayed = inbox.delayed.as_ref();
+            delayed.is_some_and(|delayed| delayed.contains(timer))
+        })
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.inbox
+            .with(|inbox| inbox.delayed.as_ref()?.next_deadline())
+    }
+
+    pub(crate) fn delayed(&self) -> usize {
+        self.inbox.with(|inbox| inbox.delayed_len())
+    }
+}
