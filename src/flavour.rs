@@ -1,9 +1,9 @@
-//! The types of both flavours, by flavour: for code that works with either.
+//! The types of both flavours, generic over the flavour: for code that works with either.
 //!
 //! Programs name [`slotcast::Bus`](crate::Bus) or [`slotcast::local::Bus`](crate::local::Bus),
-//! which are these types with the flavour filled in. The flavour decides what handlers and events
-//! have to be, by two traits: [`SyncBound`] for what is called by reference, [`SendBound`] for what is
-//! handed over.
+//! which are aliases of these types for one flavour. The flavour decides the bounds of handlers and
+//! events, by two traits: [`SyncBound`] for what threads share by reference, [`SendBound`] for
+//! what is handed from one to another.
 //!
 //! # Examples
 //!

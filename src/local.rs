@@ -1,9 +1,9 @@
 //! The flavour for one thread: the same methods in the same order, for handlers that need not be
 //! `Send`, and cheaper.
 //!
-//! What waits for another thread is missing: `cancel_and_wait`, `run`, `wait_timeout`,
-//! `defer_timeout`; and a queue cannot be set to [`Overflow::Block`](crate::Overflow::Block), which
-//! panics. Everything else, and every promise, is that of the shared flavour.
+//! The methods that wait for another thread are missing: `cancel_and_wait`, `run`, `wait_timeout`,
+//! `defer_timeout`; and setting a queue to [`Overflow::Block`](crate::Overflow::Block) panics.
+//! Everything else, and every promise, is that of the shared flavour.
 //!
 //! # Examples
 //!
@@ -21,23 +21,23 @@
 
 use crate::flavour::{self, Local};
 
-/// SignalFlavour by name, and one queue for what is deferred: see [`flavour::Bus`].
+/// Signals by name, and one queue for deferred events: see [`flavour::Bus`].
 pub type Bus<C = ()> = flavour::Bus<Local, C>;
-/// Decides what a bus does with panics and endless recursion: see [`flavour::BusBuilder`].
+/// Configures how a bus handles panics and endless recursion: see [`flavour::BusBuilder`].
 pub type BusBuilder<C = ()> = flavour::BusBuilder<Local, C>;
-/// A handle that does not keep its bus: see [`flavour::WeakBus`].
+/// A handle that does not keep its bus alive: see [`flavour::WeakBus`].
 pub type WeakBus<C = ()> = flavour::WeakBus<Local, C>;
 /// The ordered handlers of one event: see [`flavour::Signal`].
 pub type Signal<E, C = ()> = flavour::Signal<Local, E, C>;
-/// A handle that does not keep its signal: see [`flavour::WeakSignal`].
+/// A handle that does not keep its signal alive: see [`flavour::WeakSignal`].
 pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Local, E, C>;
-/// Events that wait to be delivered by whoever drains it: see [`flavour::Queue`].
+/// Events that wait until the queue is drained: see [`flavour::Queue`].
 pub type Queue<C = ()> = flavour::Queue<Local, C>;
 /// One delayed event, for cancelling it: see [`flavour::Delayed`].
 pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
 /// Completes when a queue has something to drain: see [`flavour::Ready`].
 pub type Ready<C = ()> = flavour::Ready<Local, C>;
-/// The events of a signal, as they come: see [`flavour::EventStream`].
+/// A stream of the events of a signal: see [`flavour::EventStream`].
 pub type EventStream<E> = flavour::EventStream<Local, E>;
 /// Emits the items of a stream: see [`flavour::EmitAll`].
 pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
@@ -45,7 +45,7 @@ pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
 pub type Next<E> = flavour::Next<Local, E>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Local>;
-/// Keeps what `on_demand` set: see [`flavour::Demand`].
+/// Keeps the callback of `on_demand`: see [`flavour::Demand`].
 pub type Demand<E, C = ()> = flavour::Demand<Local, E, C>;
 /// An emission that is awaited: see [`flavour::EmitAsync`].
 pub type EmitAsync<E> = flavour::EmitAsync<Local, E>;

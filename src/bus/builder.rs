@@ -1,4 +1,4 @@
-//! The settings of a bus, before there is one.
+//! The builder of a bus, with its configuration.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,7 +13,7 @@ use crate::core::settings::bus::BusConfig;
 use crate::executor::Executor;
 use crate::policy::Panics;
 
-/// Decides what a bus does with panics and with endless recursion. Made by `Bus::builder`.
+/// Configures how a bus handles panics and endless recursion. Made by `Bus::builder`.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub struct BusBuilder<M: Mode, C: 'static = ()> {
 }
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    /// Begins a bus with other settings. Where nothing else names the context, write
+    /// Begins a bus with another configuration. If nothing else names the context, write
     /// `Bus::<()>::builder()`.
     pub fn builder() -> BusBuilder<M, C> {
         BusBuilder {
@@ -48,24 +48,24 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 }
 
 impl<M: Mode, C: 'static> BusBuilder<M, C> {
-    /// Whether the first panic of an emission goes on to the emitter, as it does by default, or
-    /// ends there.
+    /// Sets whether the first panic of an emission resumes in the emitter, the default, or is
+    /// contained.
     pub fn panics(mut self, panics: Panics) -> Self {
         self.panics = panics;
         self
     }
 
-    /// How deep emissions may be nested in each other on one thread, over all signals; 128 by
-    /// default, and 1 refuses any nesting. With 0 every emission that has a handler is refused.
+    /// Limits how deep emissions may be nested on one thread, over all signals; 128 by default, and 1
+    /// refuses any nesting. With 0 every emission that has a handler is refused.
     ///
-    /// An emission beyond it is refused, with an error. By default the limit is met before the
-    /// stack ends if a level takes less than 12 KiB of the 2 MiB that threads have.
+    /// An emission beyond the limit is refused, with an error. By default the limit is met before the
+    /// stack overflows if a level takes less than 12 KiB of the 2 MiB that threads have.
     pub fn max_depth(mut self, levels: usize) -> Self {
         self.max_depth = levels;
         self
     }
 
-    /// Makes the bus.
+    /// Creates the bus.
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Bus<M, C> {
@@ -77,12 +77,12 @@ impl<M: Mode, C: 'static> BusBuilder<M, C> {
 }
 
 impl<C: 'static> BusBuilder<Shared, C> {
-    /// Who runs what [async handlers](crate::flavour::Subscribe::on_async) start, where the emission is
-    /// not awaited: a pool, a runtime, or a closure that takes a `Box<dyn FnOnce() + Send>`.
+    /// Sets the executor for the futures of [async handlers](crate::flavour::Subscribe::on_async) where
+    /// the emission is not awaited: a pool, a runtime, or a closure that takes a
+    /// `Box<dyn FnOnce() + Send>`.
     ///
-    /// Each task polls one future once, and so is short if the future is. One that the executor
-    /// drops is
-    /// abandoned, which is a failure of its handler.
+    /// Each task polls one future once, and so is as short as that poll. A task that the executor drops
+    /// abandons its future, which is a failure of the handler.
     ///
     /// # Examples
     ///
@@ -116,6 +116,6 @@ impl<M: Mode, C: 'static> fmt::Debug for BusBuilder<M, C> {
     }
 }
 
-// An executor is asked for nothing before there is a bus, and from then on where panics are caught.
+// An executor is not called before the bus exists, and later only where panics are caught.
 impl<M: Mode, C> UnwindSafe for BusBuilder<M, C> {}
 impl<M: Mode, C> RefUnwindSafe for BusBuilder<M, C> {}

@@ -1,4 +1,4 @@
-//! What takes a topic: looks its name up, and does what the signal of that name does.
+//! The methods that take a topic: each looks its name up, and forwards to the signal.
 
 use std::borrow::Borrow;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::signal::subscription::Subscription;
 use crate::topic::Topic;
 
 impl<M: Mode> Bus<M> {
-    /// Calls the handlers of a topic, here and now, and tells how that went; see
+    /// Calls the handlers of a topic, at once and on this thread, and returns what happened; see
     /// [`Signal::emit`](crate::flavour::Signal::emit).
     ///
     /// A topic that does not exist is not created.
@@ -34,7 +34,7 @@ impl<M: Mode> Bus<M> {
         self.emit_with(&mut (), topic, event)
     }
 
-    /// Like [`emit`](Self::emit), with an event that is made only if somebody gets it; see
+    /// Like [`emit`](Self::emit), with an event that is created only if there is a receiver; see
     /// [`Signal::emit_lazy`](crate::flavour::Signal::emit_lazy).
     ///
     /// # Panics
@@ -49,7 +49,7 @@ impl<M: Mode> Bus<M> {
         }
     }
 
-    /// Keeps the last event of a topic for those who subscribe later; see
+    /// Keeps the last event of a topic for later subscribers; see
     /// [`Signal::retain_last`](crate::flavour::Signal::retain_last).
     ///
     /// # Panics
@@ -97,7 +97,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on(handler)
     }
 
-    /// Subscribes a handler that gets the context; see
+    /// Subscribes a handler that is lent the context; see
     /// [`Signal::on_with`](crate::flavour::Signal::on_with).
     ///
     /// # Panics
@@ -114,7 +114,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on_with(handler)
     }
 
-    /// Subscribes a handler that is called once at most; see
+    /// Subscribes a handler that is called at most once; see
     /// [`Signal::once`](crate::flavour::Signal::once).
     ///
     /// # Panics
@@ -131,7 +131,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).once(handler)
     }
 
-    /// Subscribes a handler that gets the context and is called once at most; see
+    /// Subscribes a handler that is lent the context and called at most once; see
     /// [`Signal::once_with`](crate::flavour::Signal::once_with).
     ///
     /// # Panics
@@ -148,7 +148,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).once_with(handler)
     }
 
-    /// Subscribes a handler that changes what it captured; see
+    /// Subscribes a handler that changes its captures; see
     /// [`Signal::on_mut`](crate::flavour::Signal::on_mut).
     ///
     /// # Panics
@@ -165,7 +165,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on_mut(handler)
     }
 
-    /// Subscribes a handler that gets the context and changes what it captured; see
+    /// Subscribes a handler that is lent the context and changes its captures; see
     /// [`Signal::on_mut_with`](crate::flavour::Signal::on_mut_with).
     ///
     /// # Panics
@@ -182,7 +182,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on_mut_with(handler)
     }
 
-    /// Subscribes a handler that is removed when its target has died; see
+    /// Subscribes a handler that is removed when its target has been dropped; see
     /// [`Signal::on_weak`](crate::flavour::Signal::on_weak).
     ///
     /// # Panics
@@ -205,7 +205,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).on_weak(target, handler)
     }
 
-    /// Subscribes a handler that gets the context and is removed when its target has died; see
+    /// Subscribes a handler that is lent the context and removed when its target has been dropped; see
     /// [`Signal::on_weak_with`](crate::flavour::Signal::on_weak_with).
     ///
     /// # Panics
@@ -238,23 +238,23 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).subscribe()
     }
 
-    /// Calls back when the first handler of a topic comes and when the last one goes; see
-    /// [`Signal::on_demand`](crate::flavour::Signal::on_demand). What comes back keeps the topic.
+    /// Calls back when the first handler of a topic is added and when the last one is removed; see
+    /// [`Signal::on_demand`](crate::flavour::Signal::on_demand). The guard keeps the topic.
     ///
     /// # Panics
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on_demand<E, F>(&self, topic: &Topic<E>, tell: F) -> Demand<M, E, C>
+    pub fn on_demand<E, F>(&self, topic: &Topic<E>, callback: F) -> Demand<M, E, C>
     where
         E: 'static,
         F: Fn(bool) + 'static,
         M: SyncBound<F>,
     {
-        self.signal(topic).on_demand(tell)
+        self.signal(topic).on_demand(callback)
     }
 
-    /// Calls the handlers of a topic, here and now, and lends them the context; see
+    /// Calls the handlers of a topic, at once and on this thread, and lends them the context; see
     /// [`Signal::emit_with`](crate::flavour::Signal::emit_with).
     ///
     /// # Panics
@@ -269,7 +269,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
-    /// Puts an event into the queue, for whoever is subscribed when it is delivered; see
+    /// Puts an event into the queue, for the handlers that are subscribed when it is delivered; see
     /// [`Signal::defer`](crate::flavour::Signal::defer).
     ///
     /// # Errors
@@ -294,12 +294,12 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
-    /// Puts an event at the end of the queue, and takes back the one of this topic that was put so and
-    /// still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
+    /// Puts an event at the end of the queue, in place of the waiting event of this topic that was
+    /// deferred by this method; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
     ///
     /// # Errors
     ///
-    /// As [`defer`](Self::defer).
+    /// Those of [`defer`](Self::defer).
     ///
     /// # Panics
     ///
@@ -327,12 +327,12 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.signal(topic).defer_latest(event)
     }
 
-    /// Puts an event into the queue, to be delivered by the first drain that starts when the delay has
+    /// Puts an event into the queue, to be delivered by the first drain that starts after the delay has
     /// passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
     ///
     /// # Errors
     ///
-    /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
+    /// Those of [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
     ///
     /// # Panics
     ///
@@ -382,12 +382,12 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 }
 
 impl<C: 'static> Bus<Shared, C> {
-    /// Puts an event into the queue, and waits for room at most so long; see
+    /// Puts an event into the queue, and waits for capacity for `timeout` at most; see
     /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
     ///
     /// # Errors
     ///
-    /// As [`defer`](Self::defer), and if there was no room in time.
+    /// Those of [`defer`](Self::defer), and if there was no capacity in time.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! What takes a pattern.
+//! The methods that take a pattern.
 
 use std::panic::Location;
 
@@ -12,23 +12,23 @@ use crate::topic::any_event::{AnyEvent, Kind};
 use crate::topic::pattern::IntoPattern;
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    /// Subscribes a handler to every topic whose name matches, those that come later included.
+    /// Subscribes a handler to every topic whose name matches, including future ones.
     ///
-    /// It runs among the handlers of each topic, by priority and then as they subscribed, exact ones
-    /// and those of patterns counted together; its [`Flow::Stop`](crate::Flow::Stop) ends that
-    /// emission. Names that nobody holds are matched on the fly, so no event is missed, and nothing
-    /// is kept of the name. It does not make a topic exist, and does not count in
+    /// It runs among the handlers of each topic, by priority and then in the order they subscribed,
+    /// exact and pattern handlers counted together; its [`Flow::Stop`](crate::Flow::Stop) ends that
+    /// emission. Names of topics that do not exist are matched on the fly, so no event is missed, and
+    /// nothing is kept of the name. The handler does not make a topic exist, and does not count in
     /// [`Signal::len`](crate::flavour::Signal::len).
     ///
-    /// To subscribe and to cancel costs a look-up and a little for each existing topic that matches;
-    /// emissions of a topic that exists match nothing, and call it like any other handler. An
-    /// emission by a name that nobody holds looks the name up in an index, and takes up to eight
-    /// handlers without allocating.
+    /// Subscribing and cancelling cost a look-up and a little for each existing topic that matches.
+    /// Emissions of an existing topic match nothing, and call the handler like any other. An emission
+    /// by the name of a topic that does not exist looks the name up in an index, and does not allocate
+    /// for up to eight handlers.
     ///
     /// # Panics
     ///
-    /// If a text is given that is not a pattern, at the caller's line; for those from outside there
-    /// is [`Pattern::parse`](crate::Pattern::parse).
+    /// If the text is not a pattern, at the caller's line; for text from outside there is
+    /// [`Pattern::parse`](crate::Pattern::parse).
     ///
     /// # Examples
     ///
@@ -51,11 +51,11 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.subscribe_pattern(pattern).on(handler)
     }
 
-    /// [`on_pattern`](Bus::on_pattern) for a handler that is lent the context.
+    /// Like [`on_pattern`](Bus::on_pattern), with the context that the emitter lends.
     ///
     /// # Panics
     ///
-    /// If a text is given that is not a pattern.
+    /// If the text is not a pattern.
     #[track_caller]
     pub fn on_pattern_with<F, R>(&self, pattern: impl IntoPattern, handler: F) -> Subscription<M>
     where
@@ -69,16 +69,16 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// Begins to subscribe a handler to a pattern with a priority, a label, a limit or a filter.
     ///
     /// The limit and the pauses are the subscription's, over all topics together. There is no
-    /// `on_queue`: what a queue is to keep has to be cloned, and of these events nobody knows how.
-    /// A handler can take the payload out and defer it itself.
+    /// `on_queue`: a queued event has to be cloned, and the type of these is not known. A handler can
+    /// take the payload out and defer it itself.
     ///
     /// # Panics
     ///
-    /// If a text is given that is not a pattern.
+    /// If the text is not a pattern.
     ///
     /// # Examples
     ///
-    /// An interceptor is a handler of high priority that may stop what it is asked about:
+    /// An interceptor is a handler of high priority that may stop the emission:
     ///
     /// ```
     /// use slotcast::{Bus, Flow, Topic};

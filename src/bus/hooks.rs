@@ -1,4 +1,4 @@
-//! Who is told of failures, and of events that nobody handles.
+//! The hooks of a bus: for failures, and for unhandled events.
 
 use std::panic::Location;
 
@@ -15,12 +15,12 @@ use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
 use crate::topic::name::Name;
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    /// Sets what is told of failures, in place of what was set before.
+    /// Sets the hook that observes failures, in place of the previous one.
     ///
-    /// Each failure of a handler is told once, on the thread it happened on, when the emission or
-    /// the drain has called all handlers. The hook observes: it changes nothing about what becomes
-    /// of the failure. What fails while a hook runs on the thread is logged, and a panic in the
-    /// hook too. It runs outside of all locks and may use the bus.
+    /// Each failure of a handler is reported to it once, on the thread it happened on, when the
+    /// emission or the drain has called all handlers. The hook only observes: it does not change what
+    /// becomes of the failure. Failures while a hook runs on the thread are logged, as is a panic in
+    /// the hook. It runs outside of all locks and may use the bus.
     ///
     /// # Examples
     ///
@@ -30,34 +30,33 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// const SAVED: Topic<u64> = Topic::new("file.saved");
     /// let bus = Bus::new();
-    /// let (sender, told) = mpsc::channel();
+    /// let (sender, topics) = mpsc::channel();
     /// bus.set_error_hook(move |error| _ = sender.send(error.topic().to_owned()));
     /// let _sub = bus.on(&SAVED, |_| Err::<(), _>("disk full"));
     /// bus.emit(&SAVED, &512);
-    /// assert_eq!(told.recv()?, "file.saved");
+    /// assert_eq!(topics.recv()?, "file.saved");
     /// # Ok::<(), mpsc::RecvError>(())
     /// ```
     #[track_caller]
-    pub fn set_error_hook<F>(&self, tell: F)
+    pub fn set_error_hook<F>(&self, hook: F)
     where
         F: Fn(&HandlerError) + 'static,
         M: SyncBound<F>,
     {
-        let hook = observer(tell, Location::caller());
-        self.core.registry.config.set_hook(hook);
+        let observer = observer(hook, Location::caller());
+        self.core.registry.config.set_hook(observer);
     }
 
-    /// Sets who is told of events that nobody handles, in place of who was before.
+    /// Sets the hook that observes unhandled events, in place of the previous one.
     ///
-    /// An event is unhandled when no live handler is there for it, of its topic or of a pattern,
-    /// however it is emitted; one that is deferred is judged when it is delivered. Handlers that are
-    /// paused, that filter, or that queue count as handlers. The hook is called on the emitting
-    /// thread and only observes: it counts in nothing that [`Emission`](crate::Emission) says, and
-    /// a panic in it is
-    /// logged. What it emits, subscribes or sets is as anywhere else; unhandled events that are
-    /// emitted while a hook runs go to the log.
+    /// An event is unhandled when it has no live handler, of its topic or of a pattern, however it is
+    /// emitted; for a deferred event that is decided at delivery. Handlers that are paused, that
+    /// filter, or that queue count as handlers. The hook is called on the emitting thread and only
+    /// observes: it does not count in [`Emission`](crate::Emission), and a panic in it is logged. It
+    /// may emit, subscribe and set hooks as any other code; unhandled events that are emitted while a
+    /// hook runs go to the log.
     ///
-    /// To set it costs O(topics). Emissions that find handlers pay nothing for it.
+    /// Setting it costs O(topics). Emissions that find handlers pay nothing for it.
     ///
     /// # Examples
     ///
@@ -75,7 +74,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// assert_eq!(*lost.lock().unwrap(), ["order.plaved"]);
     /// ```
     #[track_caller]
-    pub fn set_unhandled_hook<F>(&self, tell: F)
+    pub fn set_unhandled_hook<F>(&self, hook: F)
     where
         F: Fn(&AnyEvent) + 'static,
         M: SyncBound<F>,
@@ -91,7 +90,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
             &pattern,
             options,
             Always,
-            Unhandled(tell),
+            Unhandled(hook),
         ));
         self.core.registry.set_unhandled(pattern);
     }

@@ -1,4 +1,17 @@
-//! SignalFlavour by name, and one queue.
+//! The public bus: signals by name, patterns over the names, hooks, and one queue.
+//!
+//! *Owns*: documentation and bounds. Each method forwards to `crate::core`: looking names up to
+//! `core::registry`, the rest to a [`Signal`] or to the [`Queue`]. `by_name` has the methods that take
+//! a topic, `by_pattern` those that take a pattern.
+//!
+//! *Guarantees*: a method that takes a topic does what the topic's signal does. A topic whose payload
+//! type differs panics at the caller's line, or is an error of [`try_signal`](Bus::try_signal). Asking
+//! about a name does not create it.
+//!
+//! *Does not know*: futures and streams, and jobs. The methods for those are further `impl` blocks in
+//! `crate::futures`.
+//!
+//! *Decisions*: all belong to the core, `core::registry` and `core::bus`.
 
 pub(crate) mod builder;
 pub(crate) mod by_name;
@@ -19,22 +32,22 @@ use crate::signal::subscription::SubscriptionId;
 use crate::topic::Topic;
 use crate::topic::any_event::Kind;
 
-/// SignalFlavour by name, and one queue for what is deferred.
+/// Signals by name, and one queue for deferred events.
 ///
 /// A handle is cheap to clone, and all clones are the same bus. A handler that captures its own bus
-/// keeps it for ever: capture a [`downgrade`](Self::downgrade).
+/// keeps it alive for ever: capture a [`downgrade`](Self::downgrade).
 ///
-/// When the last handle goes, its topics are left to whoever holds a [`Signal`] of theirs, and the
-/// handlers of all others are dropped. Its queue is closed: whoever holds the [`queue`](Self::queue)
-/// can still drain what waits, and with its last handle the rest is dropped, and reported.
+/// When the last handle is dropped, topics with a [`Signal`] handle live on with that handle, and the
+/// handlers of all others are dropped. The queue is closed: a handle of the [`queue`](Self::queue) can
+/// still drain the waiting events, and with its last handle the rest is dropped, and reported.
 ///
-/// Everything that takes a topic does what the topic's [`Signal`] does, after looking up the name
+/// Each method that takes a topic does what the topic's [`Signal`] does, after looking up the name
 /// under a lock of the bus. For a hot path, resolve once with [`signal`](Self::signal).
 ///
 /// # Panics
 ///
-/// Whatever takes a topic panics at the caller's line if the name is in use with another payload
-/// type; [`try_signal`](Self::try_signal) returns that as an error, for names from outside.
+/// Each method that takes a topic panics at the caller's line if the name is in use with another
+/// payload type; [`try_signal`](Self::try_signal) returns that as an error, for names from outside.
 ///
 /// # Examples
 ///
@@ -57,7 +70,8 @@ pub struct Bus<M: Mode, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, C>>,
 }
 
-/// A handle that does not keep its bus, for its own handlers to capture. Made by [`Bus::downgrade`].
+/// A handle that does not keep its bus alive, for its own handlers to capture. Made by
+/// [`Bus::downgrade`].
 ///
 /// Cheap to clone. It keeps nothing of the bus but a few words of memory.
 ///
@@ -72,7 +86,7 @@ pub struct Bus<M: Mode, C: 'static = ()> {
 /// let bus = Bus::new();
 /// let own = bus.downgrade();
 /// let sub = bus.on(&ASKED, move |n| {
-///     // Whoever emits has the bus, so it is there.
+///     // The emitter has the bus, so it exists.
 ///     if let Some(bus) = own.upgrade() { bus.emit(&ANSWERED, &(n + 1)); }
 /// });
 /// let weak = bus.downgrade();
@@ -84,7 +98,7 @@ pub struct WeakBus<M: Mode, C: 'static = ()> {
 }
 
 impl<M: Mode> Bus<M> {
-    /// A bus without a context.
+    /// Creates a bus without a context.
     #[must_use]
     #[track_caller]
     #[allow(
@@ -95,7 +109,7 @@ impl<M: Mode> Bus<M> {
         Self::with_context()
     }
 
-    /// Delivers what waits in the queue; see [`Queue::drain`].
+    /// Delivers the waiting events of the queue; see [`Queue::drain`].
     ///
     /// # Panics
     ///
@@ -107,11 +121,11 @@ impl<M: Mode> Bus<M> {
 }
 
 impl<M: Mode, C: 'static> Bus<M, C> {
-    /// A bus whose emitters and drains lend a `&mut C` to the handlers, by
+    /// Creates a bus whose emitters and drains lend a `&mut C` to the handlers, by
     /// [`emit_with`](Self::emit_with) and [`drain_with`](Self::drain_with).
     ///
-    /// A thread that does not have the context can [`defer`](Self::defer) to such a bus. To emit there,
-    /// take a second bus without a context, with handlers
+    /// A thread that does not have the context can [`defer`](Self::defer) to such a bus. To emit on
+    /// that thread, use a second bus without a context, with handlers
     /// [`on_queue`](crate::flavour::Subscribe::on_queue) of this one's queue.
     ///
     /// # Examples
@@ -134,8 +148,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         Self::builder().build()
     }
 
-    /// The signal of a topic: a handle that skips the look-up of the name from then on. The topic
-    /// exists as long as the handle does.
+    /// Returns the signal of a topic: a handle that skips the look-up of the name from then on. The
+    /// topic exists as long as the handle does.
     ///
     /// # Panics
     ///
@@ -149,7 +163,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
-    /// The signal of a topic, for names from outside.
+    /// Returns the signal of a topic, for names from outside.
     ///
     /// # Errors
     ///
@@ -164,7 +178,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         })
     }
 
-    /// Delivers what waits in the queue, and lends the context to the handlers; see
+    /// Delivers the waiting events of the queue, and lends the context to the handlers; see
     /// [`Queue::drain_with`].
     ///
     /// # Panics
@@ -175,7 +189,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.queue().drain_with(context)
     }
 
-    /// The queue of the bus.
+    /// Returns the queue of the bus.
     #[must_use]
     pub fn queue(&self) -> Queue<M, C> {
         Queue {
@@ -183,8 +197,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         }
     }
 
-    /// Cancels the handler with this id; whether it was connected to a topic of this bus. One whose
-    /// limit is spent is not, and calls of it that wait in a queue are left to its subscription.
+    /// Cancels the handler with this id, and returns whether it was connected to a topic of this bus. A
+    /// handler whose limit is spent is not, and its calls that wait in a queue are left to its
+    /// subscription.
     ///
     /// # Examples
     ///
@@ -208,9 +223,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.core.registry.names()
     }
 
-    /// Closes all signals and the queue, also those that are asked for later. Captures are dropped
-    /// here, or with the emissions that are inside. What waits in the queue stays to be drained, but
-    /// no handler is left to get it.
+    /// Closes all signals and the queue, also signals that are requested later. Captures are dropped
+    /// in this call, or with the emissions that are inside. Waiting events stay in the queue and can be
+    /// drained, but no handler is left to receive them.
     pub fn close(&self) {
         self.core.close();
     }
@@ -221,7 +236,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         self.core.registry.is_closed()
     }
 
-    /// A handle that does not keep the bus, for its own handlers to capture.
+    /// Returns a handle that does not keep the bus alive, for its own handlers to capture.
     #[must_use]
     pub fn downgrade(&self) -> WeakBus<M, C> {
         WeakBus {
@@ -231,7 +246,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 }
 
 impl<M: Mode, C: 'static> WeakBus<M, C> {
-    /// The bus, if any handle of it is left. The answer keeps it.
+    /// Returns the bus, if any handle of it is left. The returned handle keeps it alive.
     #[must_use]
     pub fn upgrade(&self) -> Option<Bus<M, C>> {
         M::upgrade(&self.core).map(|core| Bus { core })
@@ -279,8 +294,8 @@ impl<M: Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
+// state, whatever handlers capture and events are.
 impl<M: Mode, C> UnwindSafe for Bus<M, C> {}
 impl<M: Mode, C> RefUnwindSafe for Bus<M, C> {}
 impl<M: Mode, C> UnwindSafe for WeakBus<M, C> {}

@@ -1,7 +1,8 @@
-//! What waits in a pool, first in, first out. Runs and drops nothing.
+//! The waiting jobs of a pool, first in, first out. Runs and drops nothing.
 //!
-//! A job that is cancelled, or run elsewhere, leaves its shell on the list. Shells are counted, and
-//! swept out when they are half of it, so that each costs constant time and they are never many.
+//! A job that is cancelled, or run elsewhere, leaves a tombstone on the list. Tombstones are counted,
+//! and swept out when they are half of the list, so that each costs constant time and they are never
+//! many.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,35 +11,35 @@ use super::error::JobError;
 
 /// A job, as its pool knows it.
 pub(super) trait Runnable: Send + Sync {
-    /// Runs it; `false` if somebody else has the work, and it is only a shell.
+    /// Runs the job; `false` if its work was taken already, so that only a tombstone was left.
     fn run(&self) -> bool;
     fn is_tombstone(&self) -> bool;
-    /// Runs it without the list of its pool, wherever this is called.
-    fn run_here(&self);
-    /// Completes it with this error, unless it has begun.
-    fn refuse(&self, error: JobError);
+    /// Runs the job on this thread, although its pool still has it on the list.
+    fn run_inline(&self);
+    /// Completes the job with this error, unless it has begun.
+    fn abort(&self, error: JobError);
 }
 
 /// What a pool runs.
 pub(super) enum Item {
     Job(Arc<dyn Runnable>),
-    /// Work that nobody asks about.
+    /// A task without a job: it has no outcome.
     Bare(Box<dyn FnOnce() + Send>),
 }
 
 #[derive(Default)]
 pub(super) struct Backlog {
     items: VecDeque<Item>,
-    /// How many shells are on the list; below zero for the moment between the taking out of a shell
-    /// and its being counted, by two threads.
+    /// The number of tombstones on the list. Below zero for a moment if one thread pops a tombstone
+    /// and counts it before the thread that made it does.
     tombstones: isize,
 }
 
-/// So few are not worth sweeping.
-const FEW: isize = 32;
+/// Fewer tombstones are not worth a sweep.
+const MIN_TOMBSTONES: isize = 32;
 
 impl Backlog {
-    /// How many wait, without shells.
+    /// The number of waiting jobs, without tombstones.
     pub(super) fn len(&self) -> usize {
         self.items.len().saturating_add_signed(-self.tombstones)
     }
@@ -47,21 +48,22 @@ impl Backlog {
         self.items.push_back(item);
     }
 
-    /// The first, which may be a shell.
+    /// Removes the first item, which may be a tombstone.
     pub(super) fn pop(&mut self) -> Option<Item> {
         self.items.pop_front()
     }
 
-    /// What was popped was a shell.
+    /// Counts that a popped item was a tombstone.
     pub(super) fn was_tombstone(&mut self) {
         self.tombstones -= 1;
     }
 
-    /// A job that was put here has become a shell. Gives back shells, to be dropped outside of locks.
+    /// Counts that a listed job has become a tombstone. Returns tombstones, to be dropped outside of
+    /// locks.
     pub(super) fn add_tombstone(&mut self) -> Vec<Item> {
         self.tombstones += 1;
-        let many = usize::try_from(self.tombstones).unwrap_or(0);
-        if self.tombstones < FEW || many * 2 < self.items.len() {
+        let count = usize::try_from(self.tombstones).unwrap_or(0);
+        if self.tombstones < MIN_TOMBSTONES || count * 2 < self.items.len() {
             return Vec::new();
         }
         let all = std::mem::take(&mut self.items);

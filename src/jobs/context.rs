@@ -1,4 +1,4 @@
-//! What running work is given: a way to tell how far it is, and to hear that it should stop.
+//! The context of running work: it reports progress, and sees requests to stop.
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -9,7 +9,7 @@ use super::host::{self, CallSite};
 use super::pool::Pool;
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 
-/// How far a job is.
+/// The progress of a job.
 ///
 /// # Examples
 ///
@@ -21,9 +21,9 @@ use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Progress {
-    /// How much is done, in whatever unit the job counts.
+    /// The amount that is done, in a unit of the job's choice.
     pub done: u64,
-    /// Of how much; 0 where the job does not know.
+    /// The total amount; 0 if the job does not know it.
     pub total: u64,
 }
 
@@ -31,16 +31,16 @@ impl Progress {
     /// The part that is done, from 0 to 1; `None` if the total is not known.
     #[must_use]
     pub fn fraction(self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "nobody sees the 53rd digit")]
+        #[expect(clippy::cast_precision_loss, reason = "the 53rd bit does not show")]
         let part = |of: u64| self.done as f64 / of as f64;
         (self.total > 0).then(|| part(self.total).min(1.0))
     }
 }
 
-/// Whoever is told of progress. Its panics end here, that of its `Drop` too.
+/// A callback for progress. Its panics are caught and logged, that of its `Drop` too.
 pub(super) struct Listener {
     location: CallSite,
-    /// `None` while it is dropped.
+    /// `None` only during the drop.
     f: Option<Box<dyn Fn(Progress) + Send + Sync>>,
 }
 
@@ -55,7 +55,7 @@ impl Listener {
 
     fn call(&self, progress: Progress) {
         if let Some(f) = &self.f {
-            host::guarded(self.location, || f(progress));
+            host::catch_and_log(self.location, || f(progress));
         }
     }
 }
@@ -63,7 +63,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let f = self.f.take();
-        host::guarded(self.location, || drop(f));
+        host::catch_and_log(self.location, || drop(f));
     }
 }
 
@@ -73,8 +73,7 @@ struct ProgressState {
     listeners: Option<Arc<[Arc<Listener>]>>,
 }
 
-/// What running work is given, as its `cx`: a way to tell how far it is, and to hear that it
-/// should stop.
+/// The context of running work, its `cx`: reports progress, and says when the work should stop.
 ///
 /// # Examples
 ///
@@ -94,100 +93,112 @@ struct ProgressState {
 /// assert_eq!(handle.progress().unwrap().done, 12);
 /// ```
 pub struct JobContext {
-    /// What has happened to it: the bits below.
+    /// The bits below.
     flags: AtomicUsize,
-    /// Few jobs tell how far they are.
-    meter: Mutex<Option<Box<ProgressState>>>,
+    /// Boxed: few jobs report progress.
+    progress: Mutex<Option<Box<ProgressState>>>,
     /// `None` for a promise.
     pub(super) pool: Option<Arc<Pool>>,
 }
 
-const TOLD: usize = 1;
-const LISTENED: usize = 2;
+/// The job is asked to stop.
+const CANCEL_REQUESTED: usize = 1;
+/// There are listeners for progress.
+const HAS_LISTENERS: usize = 2;
+/// The job has ended: listeners are not added any more.
 const ENDED: usize = 4;
 
 impl JobContext {
     pub(super) fn new(pool: Option<Arc<Pool>>) -> Self {
         JobContext {
             flags: AtomicUsize::new(0),
-            meter: Mutex::new(None),
+            progress: Mutex::new(None),
             pool,
         }
     }
 
-    /// Tells how far the job is: `done` of `total`, in any unit; a total of 0 says that it is not
-    /// known.
+    /// Reports progress: `done` of `total`, in any unit; a total of 0 means that it is not known.
     ///
-    /// Calls what [`Job::on_progress`](super::Job::on_progress) has added, here and now. Costs two
-    /// uncontended locks if nothing was, so a loop may tell of every step.
+    /// Calls the callbacks of [`Job::on_progress`](super::Job::on_progress) on this thread, before it
+    /// returns. Without any it costs two uncontended locks, so a loop may report every step.
     pub fn progress(&self, done: u64, total: u64) {
         let progress = Progress { done, total };
         let listeners = {
-            let mut meter = lock(&self.meter);
-            let meter = meter.get_or_insert_default();
-            meter.latest = Some(progress);
-            meter.listeners.clone()
+            let mut state = lock(&self.progress);
+            let state = state.get_or_insert_default();
+            state.latest = Some(progress);
+            state.listeners.clone()
         };
         for listener in listeners.iter().flat_map(|all| all.iter()) {
             listener.call(progress);
         }
     }
 
-    /// Whether the job was told to stop: cancelled while it runs, or its pool dropped.
+    /// Whether the job was asked to stop: cancelled while it runs, or its pool dropped.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        let told = self.flags.load(Ordering::Acquire) & TOLD != 0;
-        told || self.pool.as_ref().is_some_and(|pool| pool.is_ending())
+        // Acquire; pairs with the release in `request_cancel`.
+        let requested = self.flags.load(Ordering::Acquire) & CANCEL_REQUESTED != 0;
+        requested
+            || self
+                .pool
+                .as_ref()
+                .is_some_and(|it| it.is_cancel_requested())
     }
 
-    /// For `cx.check()?`: ends work that was told to stop, at a place of its own choosing.
+    /// For `cx.check()?`: ends work that was asked to stop, at a place of its own choosing.
     ///
     /// The work then returns an `Err`, and that is the value of the job: `Ok(Err(Cancelled))`.
     ///
     /// # Errors
     ///
-    /// If the job was told to stop.
+    /// If the job was asked to stop.
     pub fn check(&self) -> Result<(), Cancelled> {
-        match self.is_cancelled() {
-            true => Err(Cancelled),
-            false => Ok(()),
+        if self.is_cancelled() {
+            Err(Cancelled)
+        } else {
+            Ok(())
         }
     }
 
-    pub(super) fn tell(&self) {
-        self.flags.fetch_or(TOLD, Ordering::AcqRel);
+    /// Asks the job to stop.
+    pub(super) fn request_cancel(&self) {
+        // Releases what the caller did before; pairs with the Acquire in `is_cancelled`.
+        self.flags.fetch_or(CANCEL_REQUESTED, Ordering::AcqRel);
     }
 
     pub(super) fn latest(&self) -> Option<Progress> {
-        lock(&self.meter).as_ref()?.latest
+        lock(&self.progress).as_ref()?.latest
     }
 
-    /// Calls `listener` from now on, and now if there is something to tell.
-    pub(super) fn listen(&self, listener: Arc<Listener>) {
+    /// Adds a listener until the job ends, and calls it with the latest progress, if there is any.
+    pub(super) fn add_listener(&self, listener: Arc<Listener>) {
         let (latest, _old) = {
-            let mut meter = lock(&self.meter);
-            let meter = meter.get_or_insert_default();
+            let mut state = lock(&self.progress);
+            let state = state.get_or_insert_default();
             let mut old = None;
-            // Whoever ends it later finds that there is something to let go of.
-            if self.flags.fetch_or(LISTENED, Ordering::AcqRel) & ENDED == 0 {
-                let all = meter.listeners.iter().flat_map(|all| all.iter().cloned());
+            // AcqRel; pairs with `remove_listeners`: of the two, the later sees the flag of the
+            // earlier. That one either finds the listener under the lock, or it is not added.
+            if self.flags.fetch_or(HAS_LISTENERS, Ordering::AcqRel) & ENDED == 0 {
+                let all = state.listeners.iter().flat_map(|all| all.iter().cloned());
                 let all = all.chain([listener.clone()]).collect();
-                old = meter.listeners.replace(all);
+                old = state.listeners.replace(all);
             }
-            (meter.latest, old)
+            (state.latest, old)
         };
         if let Some(latest) = latest {
             listener.call(latest);
         }
     }
 
-    /// The job has ended: lets go of those who listen.
-    pub(super) fn end(&self) {
-        if self.flags.fetch_or(ENDED, Ordering::AcqRel) & LISTENED != 0 {
-            let mut meter = lock(&self.meter);
-            let _listeners = meter.as_mut().and_then(|meter| meter.listeners.take());
-            // Before what it has guarded: they are user code.
-            drop(meter);
+    /// Removes and drops the listeners: the job has ended.
+    pub(super) fn remove_listeners(&self) {
+        // AcqRel; pairs with `add_listener`. Without listeners no lock is taken.
+        if self.flags.fetch_or(ENDED, Ordering::AcqRel) & HAS_LISTENERS != 0 {
+            let mut state = lock(&self.progress);
+            let _listeners = state.as_mut().and_then(|state| state.listeners.take());
+            // Before the listeners, whose drop runs user code.
+            drop(state);
         }
     }
 }
@@ -201,6 +212,6 @@ impl fmt::Debug for JobContext {
     }
 }
 
-// No user code runs while something in here is half done.
+// User code never runs while the state is inconsistent.
 impl UnwindSafe for JobContext {}
 impl RefUnwindSafe for JobContext {}

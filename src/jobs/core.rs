@@ -1,9 +1,23 @@
-//! How one job completes: who is told, in which order, and who gets the outcome. Knows no pool and
-//! no work.
+//! How one job completes: its callbacks, the consumer of its outcome, its waiters and wakers. Knows
+//! no pool and no work.
 //!
-//! Whoever completes it has the outcome on the stack, and calls the callbacks with it, outside of
-//! the lock. It is put away only when none is left, in the same moment in which nobody can add one
-//! any more.
+//! The lifecycle of a job:
+//!
+//! 1. Exactly one caller completes it: the thread that has run its work; the one that takes the work
+//!    out before it began (a cancel, the shutdown of the pool, an executor that drops its task); or
+//!    the holder of its promise, by completing or by dropping it.
+//! 2. The listeners for progress are removed and dropped.
+//! 3. The callbacks run, in the order they were added, on the completing thread and outside of the
+//!    lock. Those added meanwhile join the end.
+//! 4. Under the lock under which no callback is left, the job becomes done, and its [`OutcomeSink`]
+//!    decides who gets the outcome: it is stored for the handle, given to a consumer, or dropped. Of
+//!    a handle the blocked threads are notified first, then the waker is called.
+//! 5. A callback that is added later takes a stored outcome out and repeats 3 and 4 on its thread.
+//!
+//! **The outcome stays on the stack of the completing thread** while callbacks see it, and is stored
+//! under the same lock under which none is left. So no lock is held while they run, `T` need not be
+//! `Sync`, and a callback that is added later takes the outcome out and does the same. Until the
+//! callbacks have run, `is_done` is `false`: an outcome that is done can be taken.
 
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -14,15 +28,16 @@ use super::host::{self, CallSite};
 use crate::core::primitives::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock};
 use crate::core::primitives::thread::token;
 
-/// Called with the outcome. The one that was added before it hangs on to it.
-pub(super) trait Call<T>: Send {
+/// A callback for the outcome, without its type: a node of a linked list.
+pub(super) trait DynCallback<T>: Send {
     fn call(self: Box<Self>, outcome: &Outcome<T>);
-    fn before(&mut self) -> &mut Option<Box<dyn Call<T>>>;
+    /// The callback that was added before this one.
+    fn previous(&mut self) -> &mut Option<Box<dyn DynCallback<T>>>;
 }
 
 pub(super) struct Callback<T, F> {
     location: CallSite,
-    before: Option<Box<dyn Call<T>>>,
+    previous: Option<Box<dyn DynCallback<T>>>,
     f: F,
 }
 
@@ -30,62 +45,62 @@ impl<T, F> Callback<T, F> {
     pub(super) fn new(location: CallSite, f: F) -> Self {
         Callback {
             location,
-            before: None,
+            previous: None,
             f,
         }
     }
 }
 
-impl<T: 'static, F: FnOnce(&Outcome<T>) + Send> Call<T> for Callback<T, F> {
+impl<T: 'static, F: FnOnce(&Outcome<T>) + Send> DynCallback<T> for Callback<T, F> {
     fn call(self: Box<Self>, outcome: &Outcome<T>) {
-        host::guarded(self.location, || (self.f)(outcome));
+        host::catch_and_log(self.location, || (self.f)(outcome));
     }
 
-    fn before(&mut self) -> &mut Option<Box<dyn Call<T>>> {
-        &mut self.before
+    fn previous(&mut self) -> &mut Option<Box<dyn DynCallback<T>>> {
+        &mut self.previous
     }
 }
 
 /// Takes the outcome by value.
-pub(super) type Taker<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
+pub(super) type Consumer<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
 
-/// Who gets the outcome once the callbacks have run.
+/// The receiver of the outcome, once the callbacks have run.
 enum OutcomeSink<T> {
     /// The handle.
-    Job,
-    /// The handle, which wants to be polled.
+    Handle,
+    /// The handle, which was polled.
     Waker(Waker),
-    Taker(Taker<T>),
-    /// The handle was dropped.
-    Nobody,
+    Consumer(Consumer<T>),
+    /// None: the handle was dropped.
+    Dropped,
 }
 
-/// One allocation has all of a job, so what is in here is kept small.
+/// A job is one allocation, so its state is kept small.
 struct State<T> {
-    /// The last one that was added.
-    callbacks: Option<Box<dyn Call<T>>>,
-    /// There between the callbacks and the taking.
+    /// The last one that was added; it links to those before.
+    callbacks: Option<Box<dyn DynCallback<T>>>,
+    /// `Some` from the end of the callbacks until it is taken.
     outcome: Option<Outcome<T>>,
     sink: OutcomeSink<T>,
-    /// It has completed, and the callbacks that were there have run.
+    /// The job has completed, and the callbacks added until then have run.
     done: bool,
-    /// A thread waits for the bell.
+    /// A thread waits on the condvar.
     waiting: bool,
 }
 
-/// What a thread found that looked for the outcome.
-pub(super) enum Waited<T> {
+/// The result of waiting for the outcome.
+pub(super) enum WaitResult<T> {
     Outcome(Outcome<T>),
     TimedOut,
-    /// This thread is the one that runs the work, or the callbacks.
+    /// This thread runs the work or the callbacks of this job.
     Inside,
 }
 
 pub(super) struct Core<T> {
     state: Mutex<State<T>>,
     condvar: Condvar,
-    /// The thread that runs the work, or the callbacks; 0 before. Only ever compared with one's own,
-    /// so it needs no ordering.
+    /// The token of the thread that runs the work or the callbacks; 0 before. Relaxed: a thread only
+    /// looks for its own token, which it stored itself.
     runner: AtomicUsize,
     pub(super) context: JobContext,
     /// The line that made the job.
@@ -98,7 +113,7 @@ impl<T> Core<T> {
             state: Mutex::new(State {
                 callbacks: None,
                 outcome: None,
-                sink: OutcomeSink::Job,
+                sink: OutcomeSink::Handle,
                 done: false,
                 waiting: false,
             }),
@@ -113,24 +128,24 @@ impl<T> Core<T> {
         self.location
     }
 
-    /// This thread is about to run the work.
+    /// Records that this thread runs the work, or the callbacks.
     pub(super) fn begin(&self) {
         self.runner.store(token(), Ordering::Relaxed);
     }
 
-    /// Completes the job. To be called once, by whoever has the work or the promise.
+    /// Completes the job. Must be called once, by the owner of the work or the promise.
     pub(super) fn complete(&self, outcome: Outcome<T>) {
         self.begin();
-        self.context.end();
-        self.settle(outcome);
+        self.context.remove_listeners();
+        self.run_callbacks(outcome);
     }
 
-    /// Calls the callbacks until there are no more, and hands the outcome to whom it belongs.
-    fn settle(&self, outcome: Outcome<T>) {
+    /// Calls the callbacks until none is left, then hands the outcome to its sink.
+    fn run_callbacks(&self, outcome: Outcome<T>) {
         loop {
             let mut state = lock(&self.state);
             let Some(last) = state.callbacks.take() else {
-                return self.end(state, outcome);
+                return self.hand_over(state, outcome);
             };
             drop(state);
             for callback in in_order(last) {
@@ -139,11 +154,11 @@ impl<T> Core<T> {
         }
     }
 
-    /// Hands the outcome on. Nobody is called under the lock.
-    fn end(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome<T>) {
+    /// Marks the job done and hands the outcome to its sink. Releases the lock before any call.
+    fn hand_over(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome<T>) {
         state.done = true;
-        match std::mem::replace(&mut state.sink, OutcomeSink::Job) {
-            sink @ (OutcomeSink::Job | OutcomeSink::Waker(_)) => {
+        match std::mem::replace(&mut state.sink, OutcomeSink::Handle) {
+            sink @ (OutcomeSink::Handle | OutcomeSink::Waker(_)) => {
                 state.outcome = Some(outcome);
                 let waiting = state.waiting;
                 drop(state);
@@ -151,57 +166,57 @@ impl<T> Core<T> {
                     self.condvar.notify_all();
                 }
                 if let OutcomeSink::Waker(waker) = sink {
-                    host::guarded(self.location, || waker.wake());
+                    host::catch_and_log(self.location, || waker.wake());
                 }
             }
-            OutcomeSink::Taker(taker) => {
+            OutcomeSink::Consumer(consumer) => {
                 drop(state);
-                host::guarded(self.location, || taker(outcome));
+                host::catch_and_log(self.location, || consumer(outcome));
             }
-            OutcomeSink::Nobody => {
+            OutcomeSink::Dropped => {
                 drop(state);
-                host::guarded(self.location, || drop(outcome));
+                host::catch_and_log(self.location, || drop(outcome));
             }
         }
     }
 
-    /// Adds a callback, or calls it now.
-    pub(super) fn on_done(&self, mut callback: Box<dyn Call<T>>) {
+    /// Adds a callback; calls it now if the outcome is stored.
+    pub(super) fn on_done(&self, mut callback: Box<dyn DynCallback<T>>) {
         let outcome = {
             let mut state = lock(&self.state);
-            *callback.before() = state.callbacks.take();
+            *callback.previous() = state.callbacks.take();
             state.callbacks = Some(callback);
-            // Gone while callbacks run: whoever runs them comes to this one.
+            // `None` while callbacks run: the thread that runs them will find this one.
             state.outcome.take()
         };
         if let Some(outcome) = outcome {
-            self.settle(outcome);
+            self.run_callbacks(outcome);
         }
     }
 
-    /// Gives the outcome to `taker`, once the callbacks have run. The handle must not take it then.
-    pub(super) fn send_outcome_to(&self, taker: Taker<T>) {
-        match self.leave_to(OutcomeSink::Taker(taker)) {
-            (Some(outcome), OutcomeSink::Taker(taker)) => {
-                host::guarded(self.location, || taker(outcome));
+    /// Gives the outcome to `consumer`, once the callbacks have run. The handle must not take it then.
+    pub(super) fn send_outcome_to(&self, consumer: Consumer<T>) {
+        match self.replace_sink(OutcomeSink::Consumer(consumer)) {
+            (Some(outcome), OutcomeSink::Consumer(consumer)) => {
+                host::catch_and_log(self.location, || consumer(outcome));
             }
-            (_, old) => host::guarded(self.location, || drop(old)),
+            (_, old) => host::catch_and_log(self.location, || drop(old)),
         }
     }
 
-    /// The handle is dropped, and takes nothing any more.
-    pub(super) fn disown(&self) {
-        let (outcome, sink) = self.leave_to(OutcomeSink::Nobody);
+    /// Drops the outcome, now or when it is there: the handle was dropped.
+    pub(super) fn discard_outcome(&self) {
+        let (outcome, sink) = self.replace_sink(OutcomeSink::Dropped);
         if outcome.is_some() {
-            host::guarded(self.location, || drop(outcome));
+            host::catch_and_log(self.location, || drop(outcome));
         }
         if let OutcomeSink::Waker(_) = sink {
-            host::guarded(self.location, || drop(sink));
+            host::catch_and_log(self.location, || drop(sink));
         }
     }
 
-    /// The outcome if it is there, and `sink`; else who would have got it before.
-    fn leave_to(&self, sink: OutcomeSink<T>) -> (Option<Outcome<T>>, OutcomeSink<T>) {
+    /// Takes a stored outcome, and returns it with `sink`; else stores `sink` and returns the old one.
+    fn replace_sink(&self, sink: OutcomeSink<T>) -> (Option<Outcome<T>>, OutcomeSink<T>) {
         let mut state = lock(&self.state);
         match state.outcome.take() {
             Some(outcome) => (Some(outcome), sink),
@@ -217,60 +232,48 @@ impl<T> Core<T> {
         lock(&self.state).outcome.take()
     }
 
-    /// Parks until the outcome is there, at most until `until`.
-    pub(super) fn wait(&self, until: Option<Instant>) -> Waited<T> {
+    /// Parks until the outcome is stored, or until the deadline, and takes it.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> WaitResult<T> {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = state.outcome.take() {
-                return Waited::Outcome(outcome);
+                return WaitResult::Outcome(outcome);
             }
             if self.runner.load(Ordering::Relaxed) == token() {
-                return Waited::Inside;
+                return WaitResult::Inside;
             }
             state.waiting = true;
-            state = match until {
-                None => self
-                    .condvar
-                    .wait(state)
-                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Waited::TimedOut;
-                    }
-                    match self.condvar.wait_timeout(state, left) {
-                        Ok((state, _)) => state,
-                        Err(poisoned) => poisoned.into_inner().0,
-                    }
-                }
+            state = match host::wait_until(&self.condvar, state, deadline) {
+                Ok(state) => state,
+                Err(_) => return WaitResult::TimedOut,
             };
         }
     }
 
-    /// Takes the outcome, or remembers the waker until it is there.
+    /// Takes the outcome, or stores the waker.
     pub(super) fn poll(&self, waker: &Waker) -> Poll<Outcome<T>> {
         if let Some(outcome) = self.try_take() {
             return Poll::Ready(outcome);
         }
-        // Cloned outside of the lock, and what was there is dropped outside of it: user code.
+        // User code: the new waker is cloned, and the old one dropped, outside of the lock.
         let new = waker.clone();
-        let (outcome, waker) = self.leave_to(OutcomeSink::Waker(new));
+        let (outcome, waker) = self.replace_sink(OutcomeSink::Waker(new));
         // A panic in its `Drop` must not take the outcome with it.
-        host::guarded(self.location, || drop(waker));
+        host::catch_and_log(self.location, || drop(waker));
         outcome.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-/// The callbacks, the first one first.
-fn in_order<T>(last: Box<dyn Call<T>>) -> impl Iterator<Item = Box<dyn Call<T>>> {
+/// The callbacks in the order they were added.
+fn in_order<T>(last: Box<dyn DynCallback<T>>) -> impl Iterator<Item = Box<dyn DynCallback<T>>> {
     let (mut rest, mut first) = (Some(last), None);
     while let Some(mut callback) = rest {
-        rest = std::mem::replace(callback.before(), first);
+        rest = std::mem::replace(callback.previous(), first);
         first = Some(callback);
     }
     std::iter::from_fn(move || {
         let mut callback = first.take()?;
-        first = callback.before().take();
+        first = callback.previous().take();
         Some(callback)
     })
 }
@@ -279,12 +282,12 @@ impl<T> Drop for Core<T> {
     fn drop(&mut self) {
         debug_assert!(
             lock(&self.state).callbacks.is_none(),
-            "a job completes before it goes"
+            "a job completes before it is dropped"
         );
     }
 }
 
-/// The outcome of work that has run.
+/// Runs work and returns its outcome.
 pub(super) fn outcome_of<T>(work: impl FnOnce() -> T) -> Outcome<T> {
-    host::caught(work).map_err(JobError::Panicked)
+    host::catch(work).map_err(JobError::Panicked)
 }

@@ -1,4 +1,4 @@
-//! Outcomes and progress, delivered where a queue is drained.
+//! Delivery of outcomes and progress through a queue.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use crate::outcome::Outcome as Returned;
 use crate::queue::Queue;
 
 impl<T: Send + 'static> Job<T> {
-    /// Calls `f` with the outcome by value, where `queue` is drained, with the context of the drain; a
-    /// handle to the job without its value.
+    /// Calls `f` with the outcome by value and the context of the drain, where `queue` is drained.
+    /// Returns a handle to the job without its value.
     ///
-    /// The outcome is put into the queue when the callbacks that are there have run, by the thread that
-    /// ran them, or here and now if they have. Being an item like any other there, it keeps the order
-    /// of the queue, and its failure is in the [`Drained`](crate::Drained). Does not keep the queue.
+    /// The outcome is put into the queue after the callbacks have run, by the thread that ran them;
+    /// by this call if they already have. It is an item of the queue like any other: it keeps the
+    /// queue's order, and a failure of `f` is in the [`Drained`](crate::Drained). Does not keep the
+    /// queue alive.
     ///
-    /// Where the queue does not take it, because it is full, closed, or gone, the outcome and `f` are
-    /// dropped, and that is told to the error hook of the queue's bus or logged, as
-    /// [`Undelivered`](crate::FailureKind::Undelivered). A queue that lets its threads wait for room lets
+    /// If the queue refuses it, being full, closed or dropped, the outcome and `f` are dropped. That is
+    /// reported to the error hook of the queue's bus or logged, as
+    /// [`Undelivered`](crate::FailureKind::Undelivered). A queue whose threads wait for capacity makes
     /// the job's worker wait, too.
     ///
     /// # Examples
@@ -49,21 +50,21 @@ impl<T: Send + 'static> Job<T> {
         F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
         R: Returned,
     {
-        let sender = QueueSender::to(queue, Location::caller());
+        let sender = QueueSender::new(queue, Location::caller());
         self.send_outcome_to(Box::new(move |outcome| {
             if let Err(kind) = sender.post(move |context: &mut C| f(context, outcome)) {
-                sender.lost(kind);
+                sender.report_lost(kind);
             }
         }))
     }
 
-    /// Calls `f` with the newest progress where `queue` is drained, with the context of the drain.
+    /// Calls `f` with the newest progress and the context of the drain, where `queue` is drained.
     ///
-    /// At most one call of it waits in the queue: a job that tells of every byte does not flood a
-    /// thread that looks sixty times a second. What it has told when the job completes is delivered
-    /// before what [`on_done_in`](Self::on_done_in) puts into the same queue. If it has told something
-    /// already, a call is put there now. Does not keep the queue; one that is full or closed does not
-    /// take progress, and nobody is told of that, because the next progress says the same and more.
+    /// At most one such call waits in the queue: a job that reports every byte does not flood a
+    /// thread that drains sixty times a second. Progress reported before the job completes is
+    /// delivered before what [`on_done_in`](Self::on_done_in) puts into the same queue. If progress
+    /// was reported already, a call is put there now. Does not keep the queue alive. A full or closed
+    /// queue refuses progress, and that is not reported, because the next progress supersedes it.
     ///
     /// # Examples
     ///
@@ -88,25 +89,25 @@ impl<T: Send + 'static> Job<T> {
         let Some(core) = self.core() else { return };
         let location = Location::caller();
         let relay = Arc::new(Relay {
-            sender: QueueSender::to(queue, location),
+            sender: QueueSender::new(queue, location),
             newest: Mutex::new(None),
-            waits: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
             f: Mutex::new(Some(f)),
         });
         core.context
-            .listen(Listener::new(location, move |progress| {
-                Relay::tell(&relay, progress);
+            .add_listener(Listener::new(location, move |progress| {
+                Relay::send(&relay, progress);
             }));
     }
 }
 
-/// Progress on its way into a queue.
+/// Passes progress on to a queue, at most one call at a time.
 struct Relay<C: 'static, F> {
     sender: QueueSender<C>,
     newest: Mutex<Option<Progress>>,
-    /// Whether a call waits in the queue.
-    waits: AtomicUsize,
-    /// Taken out while it is called.
+    /// Not 0: a call waits in the queue.
+    queued: AtomicUsize,
+    /// `None` while it is called.
     f: Mutex<Option<F>>,
 }
 
@@ -116,50 +117,53 @@ where
     F: FnMut(&mut C, Progress) -> R + Send + 'static,
     R: Returned,
 {
-    fn tell(relay: &Arc<Self>, progress: Progress) {
+    fn send(relay: &Arc<Self>, progress: Progress) {
         *lock(&relay.newest) = Some(progress);
-        if relay.waits.swap(1, Ordering::AcqRel) == 0 {
-            let call = Call(Some(relay.clone()));
-            // Refused, the call is dropped, and does not wait.
+        // AcqRel; pairs with the swap in `QueuedCall::deliver`: a call that still waits sees this
+        // swap before it reads `newest`.
+        if relay.queued.swap(1, Ordering::AcqRel) == 0 {
+            let call = QueuedCall(Some(relay.clone()));
+            // If the queue refuses the call, its drop resets `queued`.
             let _ = relay.sender.post(move |context: &mut C| {
-                // Drains take turns, so it is always there.
+                // One drain at a time, so the closure is always there.
                 call.deliver(context).ok_or("it is being delivered already")
             });
         }
     }
 }
 
-/// A call that waits. Dropped undelivered, it makes room for the next.
-struct Call<C: 'static, F>(Option<Arc<Relay<C, F>>>);
+/// A call that waits in the queue. Dropped undelivered, it lets the next one be queued.
+struct QueuedCall<C: 'static, F>(Option<Arc<Relay<C, F>>>);
 
-impl<C: 'static, F> Call<C, F> {
+impl<C: 'static, F> QueuedCall<C, F> {
     fn deliver<R: Returned>(mut self, context: &mut C) -> Option<R>
     where
         F: FnMut(&mut C, Progress) -> R,
     {
         let relay = self.0.take()?;
-        // Before looking: what is told after this puts a call of its own into the queue.
-        relay.waits.swap(0, Ordering::AcqRel);
+        // Before reading: progress that comes after this queues a call of its own. AcqRel; pairs
+        // with the swap in `Relay::send`.
+        relay.queued.swap(0, Ordering::AcqRel);
         let progress = (*lock(&relay.newest))?;
         let f = lock(&relay.f).take()?;
-        let mut turn = Turn(&relay.f, Some(f));
-        let f = turn.1.as_mut()?;
+        let mut guard = PutBack(&relay.f, Some(f));
+        let f = guard.1.as_mut()?;
         Some(f(context, progress))
     }
 }
 
-impl<C: 'static, F> Drop for Call<C, F> {
+impl<C: 'static, F> Drop for QueuedCall<C, F> {
     fn drop(&mut self) {
         if let Some(relay) = self.0.take() {
-            relay.waits.swap(0, Ordering::AcqRel);
+            relay.queued.swap(0, Ordering::AcqRel);
         }
     }
 }
 
-/// Puts the closure back, after a panic, too.
-struct Turn<'r, F>(&'r Mutex<Option<F>>, Option<F>);
+/// Puts the closure back when it is dropped, after a panic, too.
+struct PutBack<'r, F>(&'r Mutex<Option<F>>, Option<F>);
 
-impl<F> Drop for Turn<'_, F> {
+impl<F> Drop for PutBack<'_, F> {
     fn drop(&mut self) {
         let f = self.1.take();
         *lock(self.0) = f;

@@ -1,12 +1,12 @@
-//! How jobs end without a value, and why one is not taken.
+//! The ways in which a job ends without a value, and the reasons to refuse one.
 
 use std::error::Error;
 use std::fmt;
 
-/// What became of a job: its value, or why there is none.
+/// The outcome of a job: its value, or the reason why it has none.
 pub type Outcome<T> = Result<T, JobError>;
 
-/// Why a job has no value.
+/// The reason why a job has no value.
 ///
 /// # Examples
 ///
@@ -26,16 +26,16 @@ pub enum JobError {
     /// It panicked, with this message; or the `Drop` of what it captured did.
     #[error("job panicked: {0}")]
     Panicked(String),
-    /// Nobody will complete it: its promise was dropped, or the executor dropped its task.
+    /// It was never completed: its promise was dropped, or the executor dropped its task.
     #[error("job was abandoned by whoever should have completed it")]
     Abandoned,
     /// It was waited for from inside of itself: by its own work, by one of its callbacks, or by work
-    /// that it waits for on the same thread. The wait would never have ended; the job goes on.
+    /// that it waits for on the same thread. The wait would never have ended; the job continues.
     #[error("job was waited for from inside of itself")]
     Inside,
 }
 
-/// This job was told to stop. What [`JobContext::check`](super::JobContext::check) returns.
+/// This job was asked to stop. Returned by [`JobContext::check`](super::JobContext::check).
 ///
 /// Converts into a [`JobError`], and by `?` into every boxed error.
 ///
@@ -64,7 +64,7 @@ impl From<Cancelled> for JobError {
     }
 }
 
-/// Work that a pool did not take, handed back.
+/// Work that a pool refused, handed back.
 ///
 /// # Examples
 ///
@@ -80,17 +80,17 @@ impl From<Cancelled> for JobError {
 /// ```
 #[non_exhaustive]
 pub enum SubmitError<F> {
-    /// As many jobs wait as the pool's [`backlog`](super::JobsBuilder::backlog) has room for.
+    /// The pool's [`backlog`](super::JobsBuilder::backlog) is full.
     Full(F),
     /// The pool was shut down.
     ShutDown(F),
 }
 
-/// Why a pool did not take work, without the work.
+/// The reason why a pool refused work, without the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitErrorKind {
-    /// As many jobs wait as its backlog has room for.
+    /// Its backlog is full.
     #[error("backlog of jobs is full")]
     Full,
     /// It was shut down.
@@ -99,7 +99,7 @@ pub enum SubmitErrorKind {
 }
 
 impl<F> SubmitError<F> {
-    /// Why it was not taken.
+    /// The reason why the work was refused.
     pub fn kind(&self) -> SubmitErrorKind {
         match self {
             SubmitError::Full(_) => SubmitErrorKind::Full,

@@ -1,11 +1,16 @@
-//! What jobs need of the rest of the crate: somewhere to tell of failures that nobody collects, and
-//! queues. The only file of this module that reaches into the crate's core.
+//! What jobs need of the rest of the crate: reporting of failures that no emission collects, and
+//! queues.
+//!
+//! The only file of this folder that imports from `crate::core`, apart from its primitives (atomics,
+//! locks, thread-locals).
 
 use std::panic::Location;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use crate::core::failure::{log, panics, pending};
 use crate::core::mode::Shared;
+use crate::core::primitives::sync::{Condvar, MutexGuard};
 use crate::core::queue::claim::posted;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::settings::signal_info::SignalInfo;
@@ -17,20 +22,45 @@ use crate::queue::Queue;
 /// A line of the user's code.
 pub(super) type CallSite = &'static Location<'static>;
 
-/// What failures of jobs name as their topic.
+/// The topic that failures of jobs name.
 const TOPIC: &str = "(job)";
 
-/// Runs user code that must not unwind into us; a panic of it is logged.
-pub(super) fn guarded(location: CallSite, f: impl FnOnce()) {
+/// Runs user code that must not unwind into the caller; logs its panic.
+pub(super) fn catch_and_log(location: CallSite, f: impl FnOnce()) {
     pending::logged(TOPIC, location, f);
 }
 
-/// Runs user code, and tells the message of its panic.
-pub(super) fn caught<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+/// Runs user code; returns the message of its panic as the error.
+pub(super) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     panics::catch_and_report(f)
 }
 
-/// The way to where a queue is drained. Does not keep the queue.
+/// Waits for a notification, with or without a deadline; wake-ups may be spurious.
+///
+/// # Errors
+///
+/// The guard, if the deadline has already passed. Does not wait then.
+pub(super) fn wait_until<'m, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'m, T>,
+    deadline: Option<Instant>,
+) -> Result<MutexGuard<'m, T>, MutexGuard<'m, T>> {
+    let Some(deadline) = deadline else {
+        return Ok(condvar
+            .wait(guard)
+            .unwrap_or_else(|poisoned| poisoned.into_inner()));
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(guard);
+    }
+    Ok(match condvar.wait_timeout(guard, left) {
+        Ok((guard, _)) => guard,
+        Err(poisoned) => poisoned.into_inner().0,
+    })
+}
+
+/// Posts calls to a queue. Holds a weak reference to it.
 pub(super) struct QueueSender<C: 'static> {
     queue: Weak<Core<Shared, C>>,
     info: Arc<SignalInfo<Shared>>,
@@ -38,7 +68,7 @@ pub(super) struct QueueSender<C: 'static> {
 }
 
 impl<C: 'static> QueueSender<C> {
-    pub(super) fn to(queue: &Queue<Shared, C>, location: CallSite) -> Self {
+    pub(super) fn new(queue: &Queue<Shared, C>, location: CallSite) -> Self {
         QueueSender {
             queue: Arc::downgrade(&queue.core),
             info: queue.core.info().clone(),
@@ -46,22 +76,22 @@ impl<C: 'static> QueueSender<C> {
         }
     }
 
-    /// Puts a call into the queue. Where that is refused, the call is dropped, outside of locks.
+    /// Puts a call into the queue. If the queue refuses it, the call is dropped, outside of locks.
     pub(super) fn post<F, R>(&self, f: F) -> Result<(), DeferErrorKind>
     where
         F: FnOnce(&mut C) -> R + Send + 'static,
         R: Outcome,
     {
         let Some(queue) = self.queue.upgrade() else {
-            guarded(self.location, || drop(f));
+            catch_and_log(self.location, || drop(f));
             return Err(DeferErrorKind::Closed);
         };
         let claim = posted(f, self.info.clone(), self.location);
         queue.call(claim, ()).map_err(|refused| refused.kind())
     }
 
-    /// Tells that an outcome did not get into the queue: to the hook of its bus, or the log.
-    pub(super) fn lost(&self, kind: DeferErrorKind) {
+    /// Reports that the queue refused an outcome: to the error hook of its bus, or to the log.
+    pub(super) fn report_lost(&self, kind: DeferErrorKind) {
         let error = HandlerError {
             topic: TOPIC.into(),
             label: None,

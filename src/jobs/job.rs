@@ -11,34 +11,34 @@ use std::time::{Duration, Instant};
 use futures_core::FusedFuture;
 
 use super::context::{Listener, Progress};
-use super::core::{Callback, Core, Taker, Waited};
+use super::core::{Callback, Consumer, Core, WaitResult};
 use super::error::{JobError, Outcome};
 use super::pool;
-use super::task::{Body, Control};
+use super::task::{DynJob, TypedJob};
 
 /// Background work that completes once: with a value, or with a [`JobError`].
 ///
 /// Made by [`Jobs::submit`](super::Jobs::submit) and [`promise`](super::promise()). Any number of
-/// callbacks see the outcome by reference; one takes it by value: `wait`, `try_take`, `.await`, or
-/// [`on_done_in`](Self::on_done_in), which all consume the handle.
+/// callbacks see the outcome by reference; one consumer takes it by value: `wait`, `try_take`,
+/// `.await`, or [`on_done_in`](Self::on_done_in), which all consume the handle.
 ///
 /// # Order
 ///
 /// Callbacks run once each, in the order they were added, on the thread that completes the job. One
 /// that is added while they run joins the end; one that is added later runs at once, on the thread
-/// that adds it. When all that were there have run, the outcome can be taken, and whoever waits for
-/// it is woken. So a callback that waits for something holds up the job's worker and its taker.
+/// that adds it. When all of them have run, the outcome can be taken, and its waiters are woken. So a
+/// callback that blocks delays the job's worker and the consumer of its outcome.
 ///
 /// # Threads and locks
 ///
 /// `Send` and `Sync`, if `T` is `Send`. No lock is held while callbacks, wakers, or a `Drop` of yours
-/// run, so they may do anything to this job and others. A callback that panics stops no other, and
-/// no waiter; the panic is logged, once.
+/// run, so they may use this job and others. A callback that panics stops neither the other callbacks
+/// nor the waiters; the panic is logged, once.
 ///
 /// # Dropping
 ///
-/// A job that is dropped goes on, callbacks included, and its outcome is dropped;
-/// [`abort_on_drop`](Self::abort_on_drop) turns that round.
+/// A job whose handle is dropped continues, callbacks included, and its outcome is dropped. With
+/// [`abort_on_drop`](Self::abort_on_drop), dropping the handle cancels the job instead.
 ///
 /// # Examples
 ///
@@ -50,21 +50,21 @@ use super::task::{Body, Control};
 /// # Ok::<(), slotcast::JobError>(())
 /// ```
 pub struct Job<T> {
-    /// `None` once it was consumed.
-    body: Option<Arc<dyn Body<T>>>,
-    aborts: bool,
+    /// `None` once the outcome was taken.
+    inner: Option<Arc<dyn TypedJob<T>>>,
+    abort_on_drop: bool,
 }
 
 impl<T: Send + 'static> Job<T> {
-    pub(super) fn new(body: Arc<dyn Body<T>>) -> Self {
+    pub(super) fn new(inner: Arc<dyn TypedJob<T>>) -> Self {
         Job {
-            body: Some(body),
-            aborts: false,
+            inner: Some(inner),
+            abort_on_drop: false,
         }
     }
 
-    /// Calls `f` with the outcome, on the thread that completes the job; at once and here, if that
-    /// has happened.
+    /// Calls `f` with the outcome, on the thread that completes the job; at once and on this thread, if
+    /// the job has completed.
     ///
     /// Allocates, if `f` captures something. See [the order](Job#order).
     ///
@@ -93,12 +93,13 @@ impl<T: Send + 'static> Job<T> {
         }
     }
 
-    /// Calls `f` whenever the job tells how far it is, on the thread that tells it; and here and now
-    /// with the newest, if it has told already.
+    /// Calls `f` whenever the job reports progress, on the thread that reports it; and at once, on this
+    /// thread, with the newest progress, if there is any.
     ///
-    /// The job waits while `f` runs. If it tells from several threads, `f` runs on several. Dropped
-    /// when the job completes, before its callbacks run. A panic in it is logged, and it is called
-    /// again. For another thread there is [`on_progress_in`](Self::on_progress_in).
+    /// The job waits while `f` runs. If it reports from several threads, `f` runs on several. `f` is
+    /// dropped when the job completes, before its callbacks run. A panic in it is logged, and later
+    /// progress calls it again. To be called on another thread, use
+    /// [`on_progress_in`](Self::on_progress_in).
     ///
     /// # Examples
     ///
@@ -119,29 +120,30 @@ impl<T: Send + 'static> Job<T> {
         F: Fn(Progress) + Send + Sync + 'static,
     {
         if let Some(core) = self.core() {
-            core.context.listen(Listener::new(Location::caller(), f));
+            let listener = Listener::new(Location::caller(), f);
+            core.context.add_listener(listener);
         }
     }
 
-    /// How far the job is, if it has told. A snapshot.
+    /// The newest progress, if the job has reported any. A snapshot.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
         self.core()?.context.latest()
     }
 
-    /// Whether it has completed, and the callbacks that were there have run: then the outcome can be
+    /// Whether the job has completed and the callbacks added until then have run: the outcome can be
     /// taken. A snapshot; `true` stays `true`.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.core().is_none_or(Core::is_done)
     }
 
-    /// Cancels a job that waits to begin; tells one that runs. Whether it was the first.
+    /// Cancels a job that waits to begin; asks a running one to stop. Returns whether it waited.
     ///
-    /// A job that waits never begins, and leaves its pool's backlog: what its work captured is dropped
-    /// here and now, and it completes as [`JobError::Cancelled`], with its callbacks. One that runs
-    /// sees it in [`JobContext::is_cancelled`](super::JobContext::is_cancelled), and so does a
-    /// [`Promise`](super::Promise); it completes with what it returns. Constant time.
+    /// A waiting job never begins, and is removed from its pool's backlog: what its work captured is
+    /// dropped in this call, and it completes as [`JobError::Cancelled`], with its callbacks. A running
+    /// job sees the request in [`JobContext::is_cancelled`](super::JobContext::is_cancelled), and so
+    /// does a [`Promise`](super::Promise); it completes with what it returns. Constant time.
     ///
     /// # Examples
     ///
@@ -165,26 +167,26 @@ impl<T: Send + 'static> Job<T> {
     /// # Ok::<(), std::sync::mpsc::RecvError>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        self.body
+        self.inner
             .as_ref()
-            .is_some_and(|body| body.clone().control().cancel())
+            .is_some_and(|inner| inner.clone().erase().cancel())
     }
 
-    /// A handle that cancels and tells of progress, for others than whoever takes the outcome.
+    /// A handle that cancels and reads the progress, for those that do not take the outcome.
     #[must_use]
     pub fn handle(&self) -> JobHandle {
-        let Some(body) = &self.body else {
+        let Some(inner) = &self.inner else {
             unreachable!("a handle that is left has a job")
         };
         JobHandle {
-            control: body.clone().control(),
+            job: inner.clone().erase(),
         }
     }
 
-    /// From now on, dropping this handle cancels the job, as [`cancel`](Self::cancel) does.
+    /// Makes dropping this handle cancel the job, as [`cancel`](Self::cancel) does.
     ///
-    /// That holds for a future that is dropped, too. Handing the outcome on by
-    /// [`on_done_in`](Self::on_done_in) ends it.
+    /// That includes dropping it as a future, before it has completed. It ends when the outcome is
+    /// handed on by [`on_done_in`](Self::on_done_in).
     ///
     /// # Examples
     ///
@@ -194,21 +196,21 @@ impl<T: Send + 'static> Job<T> {
     /// assert!(promise.is_cancelled());
     /// ```
     pub fn abort_on_drop(mut self) -> Self {
-        self.aborts = true;
+        self.abort_on_drop = true;
         self
     }
 
-    /// Takes the outcome; parks until it is there.
+    /// Parks until the job is done, and takes the outcome.
     ///
-    /// By a job of the same pool this can be used freely: if the job has not begun, it is run here and
-    /// now, and else the pool has one thread more while this one waits. So even a pool of one does not
-    /// come to a standstill.
+    /// A job of the same pool can use it freely: if the job that it waits for has not begun, it is run
+    /// by this call, and otherwise the pool has one more thread while this one waits. So even a pool of
+    /// one does not deadlock.
     ///
     /// # Errors
     ///
     /// The [`JobError`] that the job completed with. [`JobError::Inside`] at once, if it is waited for
     /// by its own work or callback on this thread. Jobs that wait for each other in a circle on
-    /// several threads wait for ever; [`wait_timeout`](Self::wait_timeout) ends that.
+    /// several threads wait for ever; [`wait_timeout`](Self::wait_timeout) bounds that.
     ///
     /// # Examples
     ///
@@ -224,21 +226,21 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(sum.wait(), Ok(5050));
     /// ```
     pub fn wait(self) -> Outcome<T> {
-        let Some(body) = &self.body else {
+        let Some(inner) = &self.inner else {
             return Err(JobError::Inside);
         };
-        // What is there needs no help.
-        if let Some(outcome) = body.core().try_take() {
+        // An outcome that is there needs no preparation.
+        if let Some(outcome) = inner.core().try_take() {
             return outcome;
         }
-        let _away = body.clone().help();
-        match body.core().wait(None) {
-            Waited::Outcome(outcome) => outcome,
-            Waited::TimedOut | Waited::Inside => Err(JobError::Inside),
+        let _blocking = inner.clone().prepare_wait();
+        match inner.core().wait(None) {
+            WaitResult::Outcome(outcome) => outcome,
+            WaitResult::TimedOut | WaitResult::Inside => Err(JobError::Inside),
         }
     }
 
-    /// Takes the outcome, if it is there in time. A timeout of zero does not wait.
+    /// Takes the outcome, if the job is done within `timeout`. A timeout of zero does not wait.
     ///
     /// # Errors
     ///
@@ -262,23 +264,24 @@ impl<T: Send + 'static> Job<T> {
         if let Some(outcome) = core.try_take() {
             return Ok(outcome);
         }
-        // Not helped by this thread: that could take longer.
-        let _away = match timeout {
-            Duration::ZERO => Vec::new(),
-            _ => pool::away(),
+        // The job is not run by this thread: that could take longer than the timeout.
+        let _blocking = if timeout.is_zero() {
+            Vec::new()
+        } else {
+            pool::enter_blocking()
         };
-        // Later than the clock can tell is never.
+        // A deadline beyond the clock's range means none.
         match core.wait(Instant::now().checked_add(timeout)) {
-            Waited::Outcome(outcome) => Ok(outcome),
-            Waited::TimedOut | Waited::Inside => Err(self),
+            WaitResult::Outcome(outcome) => Ok(outcome),
+            WaitResult::TimedOut | WaitResult::Inside => Err(self),
         }
     }
 
-    /// Takes the outcome, if it is there. Never waits.
+    /// Takes the outcome, if the job is done. Never waits.
     ///
     /// # Errors
     ///
-    /// The job comes back, if it has not completed, or its callbacks run still.
+    /// The job comes back, if it has not completed, or its callbacks still run.
     pub fn try_take(self) -> Result<Outcome<T>, Job<T>> {
         match self.core().and_then(Core::try_take) {
             Some(outcome) => Ok(outcome),
@@ -286,11 +289,11 @@ impl<T: Send + 'static> Job<T> {
         }
     }
 
-    /// Hands the outcome to `taker`, now or when it is there.
-    pub(super) fn send_outcome_to(mut self, taker: Taker<T>) -> JobHandle {
+    /// Hands the outcome to `consumer`, now or when the job is done.
+    pub(super) fn send_outcome_to(mut self, consumer: Consumer<T>) -> JobHandle {
         let handle = self.handle();
-        if let Some(body) = self.body.take() {
-            body.core().send_outcome_to(taker);
+        if let Some(inner) = self.inner.take() {
+            inner.core().send_outcome_to(consumer);
         }
         handle
     }
@@ -298,7 +301,7 @@ impl<T: Send + 'static> Job<T> {
 
 impl<T> Job<T> {
     pub(super) fn core(&self) -> Option<&Core<T>> {
-        self.body.as_ref().map(|body| body.core())
+        self.inner.as_ref().map(|inner| inner.core())
     }
 }
 
@@ -307,7 +310,7 @@ impl<T> Job<T> {
 ///
 /// # Panics
 ///
-/// `poll` does, if it is called again after it gave the outcome.
+/// `poll` does, if it is called again after it has returned the outcome.
 ///
 /// # Examples
 ///
@@ -328,7 +331,7 @@ impl<T: Send + 'static> Future for Job<T> {
         };
         let poll = core.poll(context.waker());
         if poll.is_ready() {
-            self.body = None;
+            self.inner = None;
         }
         poll
     }
@@ -336,20 +339,22 @@ impl<T: Send + 'static> Future for Job<T> {
 
 impl<T: Send + 'static> FusedFuture for Job<T> {
     fn is_terminated(&self) -> bool {
-        self.body.is_none()
+        self.inner.is_none()
     }
 }
 
-// Nothing in it is ever pinned.
+// No field is ever pinned.
 impl<T> Unpin for Job<T> {}
 
 impl<T> Drop for Job<T> {
     fn drop(&mut self) {
-        let Some(body) = self.body.take() else { return };
-        // Before the cancel, which may complete it.
-        body.core().disown();
-        if self.aborts {
-            body.control().cancel();
+        let Some(inner) = self.inner.take() else {
+            return;
+        };
+        // Before the cancel, which may complete the job.
+        inner.core().discard_outcome();
+        if self.abort_on_drop {
+            inner.erase().cancel();
         }
     }
 }
@@ -363,11 +368,11 @@ impl<T> fmt::Debug for Job<T> {
     }
 }
 
-// User code does not run while something in here is half done.
+// User code never runs while the state is inconsistent.
 impl<T> UnwindSafe for Job<T> {}
 impl<T> RefUnwindSafe for Job<T> {}
 
-/// A handle to a job without its value: cancels it, and tells how far it is.
+/// A handle to a job without its value: cancels it, and reads its progress.
 ///
 /// Made by [`Job::handle`] and [`Job::on_done_in`]. Cheap to clone; dropping it does nothing.
 ///
@@ -383,25 +388,25 @@ impl<T> RefUnwindSafe for Job<T> {}
 /// ```
 #[derive(Clone)]
 pub struct JobHandle {
-    control: Arc<dyn Control>,
+    job: Arc<dyn DynJob>,
 }
 
 impl JobHandle {
     /// Like [`Job::cancel`].
     pub fn cancel(&self) -> bool {
-        self.control.cancel()
+        self.job.cancel()
     }
 
     /// Like [`Job::is_done`].
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.control.is_done()
+        self.job.is_done()
     }
 
     /// Like [`Job::progress`].
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
-        self.control.context().latest()
+        self.job.context().latest()
     }
 }
 
@@ -414,6 +419,6 @@ impl fmt::Debug for JobHandle {
     }
 }
 
-// User code does not run while something in here is half done.
+// User code never runs while the state is inconsistent.
 impl UnwindSafe for JobHandle {}
 impl RefUnwindSafe for JobHandle {}

@@ -1,8 +1,8 @@
 //! Background work that completes once, and calls back when it does.
 //!
 //! [`Jobs`] runs work on threads of its own, or on a pool or runtime that the program has; a [`Job`]
-//! is the handle to the outcome. [`promise`](promise()) makes a job that somebody completes by hand.
-//! The [cookbook](crate::cookbook::callbacks) says which form of completion suits what.
+//! is the handle to the outcome. [`promise`](promise()) creates a job that is completed by hand. The
+//! [cookbook](crate::cookbook::callbacks) says which form of completion suits which task.
 //!
 //! ```
 //! use slotcast::{Jobs, Queue};
@@ -29,6 +29,19 @@
 //! }
 //! assert_eq!(app.words, Some(6));
 //! ```
+
+// Owns: jobs, their callbacks and outcomes (`core`, `task`, `promise`); the pool with its backlog and
+// threads (`pool`, `backlog`); progress and cancellation (`context`); delivery into queues
+// (`deliver`). `job`, `submit` and `error` are the public types.
+//
+// Guarantees: promise 22. A job completes exactly once; its callbacks run once each, in order; user
+// code runs, and is dropped, outside of locks, and its panics end here.
+//
+// Does not know: signals, handlers and buses. `host` alone imports from `crate::core`, apart from its
+// primitives, for queues and for reporting failures.
+//
+// Decisions: in the headers of `core` (where the outcome stays), `pool` (why there is one, waiting
+// inside, going beyond the bound, costs) and `task` (what a cancelled job returns).
 
 mod backlog;
 mod context;

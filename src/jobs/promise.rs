@@ -1,4 +1,4 @@
-//! Jobs that somebody completes by hand.
+//! Jobs that are completed by hand.
 
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
@@ -9,17 +9,17 @@ use super::core::Core;
 use super::error::JobError;
 use super::job::Job;
 use super::pool::{self, BlockingGuard};
-use super::task::{Body, Control};
+use super::task::{DynJob, TypedJob};
 
-/// A job, and the promise that completes it: for work that is done elsewhere, by a callback of some
-/// other library, a device, a person.
+/// Creates a job, and the promise that completes it: for work that is done elsewhere, by a callback of
+/// another library, a device, a person.
 ///
 /// # Examples
 ///
 /// ```
 /// use slotcast::promise;
 ///
-/// fn ask(answer: impl FnOnce(u32) + Send + 'static) { // somebody's interface with a callback
+/// fn ask(answer: impl FnOnce(u32) + Send + 'static) { // an interface with a callback
 ///     std::thread::spawn(|| answer(42));
 /// }
 /// let (promise, job) = promise();
@@ -41,8 +41,8 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
 
 /// Completes a job, once. Made by [`promise`].
 ///
-/// Dropped without having done so, it completes the job as [`JobError::Abandoned`]: whoever waits
-/// does not wait for ever.
+/// A promise that is dropped without that completes its job as [`JobError::Abandoned`], so that waiters
+/// do not wait for ever.
 ///
 /// # Examples
 ///
@@ -55,19 +55,19 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
 /// ```
 #[must_use = "dropping the promise completes its job as abandoned"]
 pub struct Promise<T: Send + 'static> {
-    /// `None` once it was kept.
+    /// `None` once the job was completed.
     promised: Option<Arc<Promised<T>>>,
 }
 
 impl<T: Send + 'static> Promise<T> {
-    /// Completes the job with a value. Its callbacks run here, and whoever waits is woken.
+    /// Completes the job with a value. Its callbacks run on this thread, and its waiters are woken.
     pub fn complete(mut self, value: T) {
         if let Some(promised) = self.promised.take() {
             promised.core.complete(Ok(value));
         }
     }
 
-    /// Completes the job without a value; after a cancel, say, with [`JobError::Cancelled`].
+    /// Completes the job without a value; after a cancel, for example, with [`JobError::Cancelled`].
     ///
     /// # Examples
     ///
@@ -87,14 +87,14 @@ impl<T: Send + 'static> Promise<T> {
         }
     }
 
-    /// Whether somebody has cancelled the job. It completes when the promise does, so nothing is
-    /// lost by not looking; what the promise then completes it with counts.
+    /// Whether the job was cancelled. It still completes only by this promise, and with what the
+    /// promise is given, so nothing is lost by not asking.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.context().is_some_and(JobContext::is_cancelled)
     }
 
-    /// Tells how far the job is, as [`JobContext::progress`] does.
+    /// Reports progress, as [`JobContext::progress`] does.
     pub fn progress(&self, done: u64, total: u64) {
         if let Some(context) = self.context() {
             context.progress(done, total);
@@ -122,7 +122,7 @@ impl<T: Send + 'static> fmt::Debug for Promise<T> {
     }
 }
 
-// User code does not run while something in here is half done.
+// User code never runs while the state is inconsistent.
 impl<T: Send + 'static> UnwindSafe for Promise<T> {}
 impl<T: Send + 'static> RefUnwindSafe for Promise<T> {}
 
@@ -130,7 +130,7 @@ struct Promised<T> {
     core: Core<T>,
 }
 
-impl<T: Send + 'static> Control for Promised<T> {
+impl<T: Send + 'static> DynJob for Promised<T> {
     fn context(&self) -> &JobContext {
         &self.core.context
     }
@@ -140,22 +140,22 @@ impl<T: Send + 'static> Control for Promised<T> {
     }
 
     fn cancel(&self) -> bool {
-        self.core.context.tell();
+        self.core.context.request_cancel();
         false
     }
 }
 
-impl<T: Send + 'static> Body<T> for Promised<T> {
+impl<T: Send + 'static> TypedJob<T> for Promised<T> {
     fn core(&self) -> &Core<T> {
         &self.core
     }
 
-    fn control(self: Arc<Self>) -> Arc<dyn Control> {
+    fn erase(self: Arc<Self>) -> Arc<dyn DynJob> {
         self
     }
 
-    fn help(self: Arc<Self>) -> Vec<BlockingGuard> {
-        // Another job of those pools may have the promise.
-        pool::away()
+    fn prepare_wait(self: Arc<Self>) -> Vec<BlockingGuard> {
+        // Another job of those pools may hold the promise.
+        pool::enter_blocking()
     }
 }

@@ -1,4 +1,4 @@
-//! The pool, as its users see it.
+//! The public side of a pool.
 
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
@@ -13,31 +13,31 @@ use super::pool::{self, Pool, WhenFull};
 use super::task::Task;
 use crate::executor::Executor;
 
-/// Runs work in the background, on threads of its own or wherever an [`Executor`] runs it.
+/// Runs work in the background, on threads of its own or on an [`Executor`].
 ///
 /// A handle is cheap to clone, and all clones are the same pool.
 ///
 /// # Order and threads
 ///
-/// Jobs begin first in, first out, as threads become free. So many run at a time as there are
-/// workers; jobs that wait for others do not count.
+/// Jobs begin first in, first out, as threads become free. As many run at a time as there are workers;
+/// jobs that wait for others do not count.
 ///
-/// # Room
+/// # Capacity
 ///
-/// A [`backlog`](JobsBuilder::backlog) says how many jobs may wait; [`submit`](Self::submit) then waits
-/// for room, and [`try_submit`](Self::try_submit) hands the work back. Without one, as many wait as
-/// memory allows. The list keeps the room of its largest burst.
+/// A [`backlog`](JobsBuilder::backlog) limits how many jobs may wait. When it is full,
+/// [`submit`](Self::submit) waits, and [`try_submit`](Self::try_submit) hands the work back. Without
+/// one, as many jobs wait as memory allows. The list keeps the memory of its largest burst.
 ///
-/// # Ending
+/// # Shutdown
 ///
-/// [`shutdown`](Self::shutdown) finishes what runs, and cancels what waits. When the last handle is
-/// dropped, what waits is cancelled, what runs is told to stop
-/// ([`JobContext::is_cancelled`]), and nobody waits for it: a pool can be dropped on any thread, its own
-/// too. A job that captures a handle keeps its pool until it ends.
+/// [`shutdown`](Self::shutdown) lets running jobs finish, and cancels waiting ones. When the last
+/// handle is dropped, waiting jobs are cancelled, running ones are asked to stop
+/// ([`JobContext::is_cancelled`]), and the drop waits for none of them: a pool can be dropped on any
+/// thread, its own too. A job that captures a handle keeps its pool until it ends.
 ///
 /// # Failure
 ///
-/// Work that panics completes its own job with the message, and its thread goes on.
+/// Work that panics completes its own job with the message, and its thread continues.
 ///
 /// # Examples
 ///
@@ -45,28 +45,28 @@ use crate::executor::Executor;
 /// use slotcast::Jobs;
 ///
 /// let jobs = Jobs::new(2);
-/// let (sender, told) = std::sync::mpsc::channel();
+/// let (sender, outcomes) = std::sync::mpsc::channel();
 /// let job = jobs.submit(|_| (1..=10).product::<u64>());
 /// job.on_done(move |outcome| sender.send(outcome.clone()).unwrap());
-/// assert_eq!(told.recv()?, Ok(3_628_800));
+/// assert_eq!(outcomes.recv()?, Ok(3_628_800));
 /// assert_eq!(job.wait(), Ok(3_628_800));
 /// # Ok::<(), std::sync::mpsc::RecvError>(())
 /// ```
 #[derive(Clone)]
 pub struct Jobs {
-    owner: Arc<Owner>,
+    inner: Arc<Inner>,
 }
 
-/// Goes with the last handle; the threads and the jobs have the pool alone.
-struct Owner {
+/// Dropped with the last handle: threads and jobs only refer to the pool.
+struct Inner {
     pool: Arc<Pool>,
     executor: Option<Box<dyn Executor>>,
 }
 
 impl Jobs {
-    /// A pool of so many threads, named `jobs-0` and so on, without a bound on what waits.
+    /// Creates a pool of `workers` threads, named `jobs-0` and so on, without a limit of waiting jobs.
     ///
-    /// The threads are started at once, and sleep while there is nothing to do.
+    /// The threads start at once, and sleep while there are no jobs.
     ///
     /// # Panics
     ///
@@ -77,7 +77,7 @@ impl Jobs {
         Self::builder().workers(workers).build()
     }
 
-    /// A pool that runs its jobs elsewhere: see [`JobsBuilder::executor`].
+    /// Creates a pool that runs its jobs on an executor: see [`JobsBuilder::executor`].
     ///
     /// # Examples
     ///
@@ -93,7 +93,7 @@ impl Jobs {
         Self::builder().executor(executor).build()
     }
 
-    /// For a pool with a bound, a name, or somebody else's threads.
+    /// Begins a pool with a backlog, a name, or an executor.
     pub fn builder() -> JobsBuilder {
         JobsBuilder {
             workers: None,
@@ -103,21 +103,21 @@ impl Jobs {
         }
     }
 
-    /// Runs `work` in the background, as soon as a worker is free; the handle to its outcome.
+    /// Runs `work` in the background, as soon as a worker is free. Returns the handle to its outcome.
     ///
-    /// `work` is given a [`JobContext`], its `cx`, to tell how far it is and to hear that it should stop.
-    /// What it returns is the value of the job, whatever that is: an `Err` is a value, too. Two
-    /// allocations at most.
+    /// `work` is given a [`JobContext`], its `cx`, to report progress and to see requests to stop. What
+    /// it returns is the value of the job, whatever that is: an `Err` is a value, too. Allocates twice
+    /// at most.
     ///
-    /// Where a backlog is full, this waits for room. Called by a job of the same pool it does not
-    /// wait, because that job may be the one that has to end first, and goes beyond the bound;
-    /// [`try_submit`](Self::try_submit) does not do that either. On a pool that is shut down, also
-    /// while this waits, `work` is dropped, and the job is there, completed as
+    /// If the backlog is full, it waits for capacity. Called by a job of the same pool it does not
+    /// wait, because that job may be the one that has to end first: the new job goes beyond the
+    /// limit. [`try_submit`](Self::try_submit) does neither. If the pool is shut down, before or
+    /// during the wait, `work` is dropped, and the job that is returned has completed as
     /// [`JobError::Cancelled`].
     ///
     /// # Panics
     ///
-    /// If an executor of yours panics.
+    /// If your executor panics.
     ///
     /// # Examples
     ///
@@ -137,14 +137,14 @@ impl Jobs {
         T: Send + 'static,
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
-        let task = Task::new(work, self.owner.pool.clone(), Location::caller());
-        if self.put(&task, WhenFull::Waits).is_err() {
-            task.end(task.claim(), JobError::Cancelled);
+        let task = Task::new(work, self.inner.pool.clone(), Location::caller());
+        if self.enqueue(&task, WhenFull::Wait).is_err() {
+            task.complete_unrun(task.claim(), JobError::Cancelled);
         }
         Job::new(task)
     }
 
-    /// Like [`submit`](Self::submit), but does not wait for room, and never goes beyond the bound.
+    /// Like [`submit`](Self::submit), but does not wait for capacity, and never goes beyond the limit.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl Jobs {
     ///
     /// # Panics
     ///
-    /// If an executor of yours panics.
+    /// If your executor panics.
     ///
     /// # Examples
     ///
@@ -166,8 +166,8 @@ impl Jobs {
     /// let (began, begins) = mpsc::channel();
     /// jobs.submit(move |_| { began.send(()).unwrap(); gate.recv() });
     /// begins.recv()?;                                 // the worker is busy,
-    /// let second = jobs.submit(|_| 2);                // one waits,
-    /// let full = jobs.try_submit(|_| 3).unwrap_err(); // and that is all
+    /// let second = jobs.submit(|_| 2);                // one job waits,
+    /// let full = jobs.try_submit(|_| 3).unwrap_err(); // and the backlog is full
     /// assert_eq!(full.kind(), SubmitErrorKind::Full);
     ///
     /// drop(open);
@@ -181,62 +181,70 @@ impl Jobs {
         T: Send + 'static,
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
-        let task = Task::new(work, self.owner.pool.clone(), Location::caller());
-        let Err(kind) = self.put(&task, WhenFull::Refuses) else {
+        let task = Task::new(work, self.inner.pool.clone(), Location::caller());
+        let Err(kind) = self.enqueue(&task, WhenFull::Refuse) else {
             return Ok(Job::new(task));
         };
         let Some(work) = task.claim() else {
             unreachable!("nobody else has seen it")
         };
-        task.end(None, JobError::Cancelled);
+        task.complete_unrun(None, JobError::Cancelled);
         Err(match kind {
             SubmitErrorKind::Full => SubmitError::Full(work),
             SubmitErrorKind::ShutDown => SubmitError::ShutDown(work),
         })
     }
 
-    fn put<T, F>(&self, task: &Arc<Task<T, F>>, when_full: WhenFull) -> Result<(), SubmitErrorKind>
+    fn enqueue<T, F>(
+        &self,
+        task: &Arc<Task<T, F>>,
+        when_full: WhenFull,
+    ) -> Result<(), SubmitErrorKind>
     where
         T: Send + 'static,
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
-        let Owner { pool, executor } = &*self.owner;
-        let listed = Item::Job(task.clone());
-        if let Err((kind, _task)) = pool.admit(listed, when_full) {
+        let Inner { pool, executor } = &*self.inner;
+        let item = Item::Job(task.clone());
+        if let Err((kind, _item)) = pool.admit(item, when_full) {
             return Err(kind);
         }
         if let Some(executor) = executor {
-            let ticket = Ticket(pool.clone(), Some(task.clone()));
-            executor.execute(Box::new(move || ticket.run()));
+            let task = ExecutorTask {
+                pool: pool.clone(),
+                job: Some(task.clone()),
+            };
+            executor.execute(Box::new(move || task.run()));
         }
         Ok(())
     }
 
-    /// How many jobs wait to begin. A snapshot.
+    /// The number of jobs that wait to begin. A snapshot.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.owner.pool.waiting()
+        self.inner.pool.waiting()
     }
 
-    /// How many jobs run, those included whose callbacks run, and those that wait for others. A snapshot.
+    /// The number of running jobs, including those whose callbacks run and those that wait for others.
+    /// A snapshot.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.owner.pool.running()
+        self.inner.pool.running()
     }
 
     /// Whether the pool was shut down.
     #[must_use]
     pub fn is_shut_down(&self) -> bool {
-        self.owner.pool.is_closed()
+        self.inner.pool.is_closed()
     }
 
-    /// Takes no more jobs, cancels those that wait, and waits until those that run have ended and the
-    /// threads are gone. How many run still: 0.
+    /// Refuses further jobs, cancels the waiting ones, and waits until the running ones and the threads
+    /// have ended. Returns the number of jobs that still run: 0.
     ///
-    /// What runs is not told to stop: it finishes. To end it sooner, cancel it by its
-    /// [`handle`](Job::handle). The callbacks of jobs that waited run here. Called from inside of a job
-    /// of this pool, or of one of its callbacks, it does not wait, and that job is among those that run
-    /// still.
+    /// Running jobs are not asked to stop: they finish. To end one sooner, cancel it by its
+    /// [`handle`](Job::handle). The callbacks of cancelled jobs run in this call. Called from inside of
+    /// a job of this pool, or of one of its callbacks, it does not wait, and that job is among those
+    /// that still run.
     ///
     /// # Examples
     ///
@@ -253,12 +261,13 @@ impl Jobs {
     /// # Ok::<(), std::sync::mpsc::RecvError>(())
     /// ```
     pub fn shutdown(&self) -> usize {
-        self.owner.pool.close();
-        self.owner.pool.settle(None)
+        self.inner.pool.close();
+        self.inner.pool.wait_ended(None)
     }
 
-    /// Like [`shutdown`](Self::shutdown), but waits at most so long; how many jobs run still. Those go
-    /// on, and a later call waits for them again. A timeout of zero does not wait.
+    /// Like [`shutdown`](Self::shutdown), but waits for `timeout` at most. Returns the number of jobs
+    /// that still run; they continue, and a later call waits for them again. A timeout of zero does
+    /// not wait.
     ///
     /// # Examples
     ///
@@ -276,31 +285,31 @@ impl Jobs {
     /// # Ok::<(), mpsc::RecvError>(())
     /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> usize {
-        self.owner.pool.close();
-        // Later than the clock can tell is never.
-        let until = Instant::now().checked_add(timeout);
-        self.owner.pool.settle(until)
+        self.inner.pool.close();
+        // A deadline beyond the clock's range means none.
+        let deadline = Instant::now().checked_add(timeout);
+        self.inner.pool.wait_ended(deadline)
     }
 }
 
-/// Runs tasks of others beside the jobs, in the same order and with the same bound. Where the pool is
-/// shut down they are dropped.
+/// Runs tasks beside the jobs, in the same order and with the same backlog. If the pool is shut down,
+/// they are dropped.
 impl Executor for Jobs {
     fn execute(&self, task: Box<dyn FnOnce() + Send>) {
-        if self.owner.executor.is_some() {
-            // Counted, and dropped when the pool is shut down.
+        if self.inner.executor.is_some() {
+            // As a job it is counted, and dropped when the pool is shut down.
             drop(self.submit(move |_| task()));
             return;
         }
         let item = Item::Bare(task);
-        // Dropped here, outside of the lock, where it is refused.
-        let _refused = self.owner.pool.admit(item, WhenFull::Waits);
+        // A refused item is dropped here, outside of the lock.
+        let _refused = self.inner.pool.admit(item, WhenFull::Wait);
     }
 }
 
-impl Drop for Owner {
+impl Drop for Inner {
     fn drop(&mut self) {
-        self.pool.tell();
+        self.pool.request_cancel();
         self.pool.close();
     }
 }
@@ -315,26 +324,30 @@ impl fmt::Debug for Jobs {
     }
 }
 
-// User code does not run while something in here is half done.
+// User code never runs while the state is inconsistent.
 impl UnwindSafe for Jobs {}
 impl RefUnwindSafe for Jobs {}
 
-/// What an executor is given: runs the job, or abandons it where it is dropped.
-struct Ticket(Arc<Pool>, Option<Arc<dyn Runnable>>);
+/// The task that an executor is given: runs the job when called, abandons it when dropped.
+struct ExecutorTask {
+    pool: Arc<Pool>,
+    /// `None` once it was called.
+    job: Option<Arc<dyn Runnable>>,
+}
 
-impl Ticket {
+impl ExecutorTask {
     fn run(mut self) {
-        if let Some(job) = self.1.take() {
-            let _here = pool::enter(self.0.clone());
-            job.run_here();
+        if let Some(job) = self.job.take() {
+            let _current = pool::enter(self.pool.clone());
+            job.run_inline();
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ExecutorTask {
     fn drop(&mut self) {
-        if let Some(job) = self.1.take() {
-            job.refuse(JobError::Abandoned);
+        if let Some(job) = self.job.take() {
+            job.abort(JobError::Abandoned);
         }
     }
 }
@@ -359,7 +372,7 @@ pub struct JobsBuilder {
 }
 
 impl JobsBuilder {
-    /// How many threads run jobs; as many as the machine runs at a time, if this is not called.
+    /// Sets the number of threads; the default is the parallelism of the machine.
     ///
     /// # Panics
     ///
@@ -374,7 +387,7 @@ impl JobsBuilder {
         self
     }
 
-    /// How many jobs may wait; those that run do not count. Without this there is no bound.
+    /// Limits how many jobs may wait; running ones do not count. The default is no limit.
     ///
     /// # Panics
     ///
@@ -389,11 +402,11 @@ impl JobsBuilder {
         self
     }
 
-    /// What the threads are called, before their number: `jobs`, if this is not called.
+    /// Sets the name of the threads, which their number follows; the default is `jobs`.
     ///
     /// # Panics
     ///
-    /// If it contains a NUL character, which names of threads cannot.
+    /// If it contains a NUL character, which names of threads cannot contain.
     #[track_caller]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -405,14 +418,14 @@ impl JobsBuilder {
         self
     }
 
-    /// Runs the jobs elsewhere: on a pool or a runtime that the program has already. There are no
-    /// workers of our own then.
+    /// Runs the jobs on an executor: a pool or a runtime that the program already has. The pool then
+    /// has no workers of its own.
     ///
-    /// The backlog counts the jobs that the executor has not begun. Whatever it is, the promises about
-    /// jobs are the same: a task that it drops completes its job as
-    /// [`JobError::Abandoned`], and one that it runs before it returns works. A job that waits for
-    /// another by [`Job::wait`] runs that one itself, if it has not begun; waiting for a promise takes
-    /// one of its threads.
+    /// The backlog counts the jobs that the executor has not begun. The promises about jobs are the
+    /// same for every executor: a task that it drops completes its job as [`JobError::Abandoned`],
+    /// and a task may run before `execute` returns. A job that waits for another by [`Job::wait`]
+    /// runs that one itself, if it has not begun; waiting for a promise blocks one of the executor's
+    /// threads.
     ///
     /// # Examples
     ///
@@ -429,7 +442,7 @@ impl JobsBuilder {
         self
     }
 
-    /// AsyncHandler the pool.
+    /// Creates the pool and starts its threads.
     ///
     /// # Panics
     ///
@@ -438,20 +451,20 @@ impl JobsBuilder {
     #[track_caller]
     pub fn build(self) -> Jobs {
         let pool = Pool::new(&self.name, self.backlog, Location::caller());
-        // Owned before it starts, so that what did start ends if it fails.
-        let owner = Owner {
+        // Created before the threads start: its drop ends those that did start, if one cannot.
+        let inner = Inner {
             pool,
             executor: self.executor,
         };
-        if owner.executor.is_none() {
+        if inner.executor.is_none() {
             let cores = || std::thread::available_parallelism().map_or(1, usize::from);
             let workers = self.workers.unwrap_or_else(cores);
-            if let Err(error) = owner.pool.start(workers) {
+            if let Err(error) = inner.pool.start(workers) {
                 panic!("cannot start {workers} threads for jobs: {error}");
             }
         }
         Jobs {
-            owner: Arc::new(owner),
+            inner: Arc::new(inner),
         }
     }
 }

@@ -1,4 +1,7 @@
-//! One job of a pool, with its work; and what handles, pools and promises know of each other.
+//! One job of a pool, with its work; and the traits by which handles, pools and promises share a job.
+//!
+//! **What a running job returns counts, cancelled or not.** It was asked to stop; whether it heeds
+//! that in time only the work itself knows, and a value that was computed is not thrown away.
 
 use std::sync::Arc;
 
@@ -10,26 +13,27 @@ use super::host;
 use super::pool::{self, BlockingGuard, Pool};
 use crate::core::primitives::sync::{Mutex, lock};
 
-/// A job without its type: for handles without a value.
-pub(super) trait Control: Send + Sync {
+/// A job without the type of its value: what a [`JobHandle`](super::JobHandle) uses.
+pub(super) trait DynJob: Send + Sync {
     fn context(&self) -> &JobContext;
     fn is_done(&self) -> bool;
-    /// Cancels it if it waits, else tells it to stop; whether it waited.
+    /// Cancels the job if it has not begun, else asks it to stop. Returns whether it had not begun.
     fn cancel(&self) -> bool;
 }
 
-/// A job: of a pool, or of a promise.
-pub(super) trait Body<T>: Send + Sync {
+/// A job with a value: of a pool, or of a promise.
+pub(super) trait TypedJob<T>: Send + Sync {
     fn core(&self) -> &Core<T>;
-    fn control(self: Arc<Self>) -> Arc<dyn Control>;
-    /// This thread is about to wait for it for as long as it takes. Runs it here if it waits in the
-    /// pool that this thread works for.
-    fn help(self: Arc<Self>) -> Vec<BlockingGuard>;
+    fn erase(self: Arc<Self>) -> Arc<dyn DynJob>;
+    /// Prepares this thread for a wait without a deadline: runs the job here if it waits in a pool
+    /// that this thread works for; otherwise gives those pools a spare thread until the guards are
+    /// dropped.
+    fn prepare_wait(self: Arc<Self>) -> Vec<BlockingGuard>;
 }
 
 pub(super) struct Task<T, F> {
     core: Core<T>,
-    /// Whoever takes it out completes the job.
+    /// The thread that takes the work out completes the job.
     work: Mutex<Option<F>>,
 }
 
@@ -49,17 +53,18 @@ where
         self.core.context.pool.as_ref()
     }
 
+    /// Takes the work out, and with it the duty to complete the job.
     pub(super) fn claim(&self) -> Option<F> {
         lock(&self.work).take()
     }
 
-    /// Completes it without running.
-    pub(super) fn end(&self, work: Option<F>, error: JobError) {
-        host::guarded(self.core.location(), || drop(work));
+    /// Completes the job without running its claimed work.
+    pub(super) fn complete_unrun(&self, work: Option<F>, error: JobError) {
+        host::catch_and_log(self.core.location(), || drop(work));
         self.core.complete(Err(error));
     }
 
-    fn perform(&self, work: F) {
+    fn run_claimed(&self, work: F) {
         self.core.begin();
         let outcome = outcome_of(|| work(&self.core.context));
         self.core.complete(outcome);
@@ -75,7 +80,7 @@ where
         let work = self.claim();
         let claimed = work.is_some();
         if let Some(work) = work {
-            self.perform(work);
+            self.run_claimed(work);
         }
         claimed
     }
@@ -84,27 +89,27 @@ where
         lock(&self.work).is_none()
     }
 
-    fn run_here(&self) {
+    fn run_inline(&self) {
         let Some(pool) = self.pool() else { return };
-        // Before the claim, so that a shutdown either waits for it or has cancelled it.
-        let _running = pool.begin();
+        // Before the claim, so that a shutdown either waits for the job or has cancelled it.
+        let _running = pool.begin_inline();
         if let Some(work) = self.claim() {
-            pool.forget();
-            self.perform(work);
+            pool.add_tombstone();
+            self.run_claimed(work);
         }
     }
 
-    fn refuse(&self, error: JobError) {
+    fn abort(&self, error: JobError) {
         if let Some(work) = self.claim() {
             if let Some(pool) = self.pool() {
-                pool.forget();
+                pool.add_tombstone();
             }
-            self.end(Some(work), error);
+            self.complete_unrun(Some(work), error);
         }
     }
 }
 
-impl<T, F> Control for Task<T, F>
+impl<T, F> DynJob for Task<T, F>
 where
     T: Send + 'static,
     F: FnOnce(&JobContext) -> T + Send + 'static,
@@ -118,20 +123,20 @@ where
     }
 
     fn cancel(&self) -> bool {
-        self.core.context.tell();
+        self.core.context.request_cancel();
         let work = self.claim();
         if work.is_none() {
             return false;
         }
         if let Some(pool) = self.pool() {
-            pool.forget();
+            pool.add_tombstone();
         }
-        self.end(work, JobError::Cancelled);
+        self.complete_unrun(work, JobError::Cancelled);
         true
     }
 }
 
-impl<T, F> Body<T> for Task<T, F>
+impl<T, F> TypedJob<T> for Task<T, F>
 where
     T: Send + 'static,
     F: FnOnce(&JobContext) -> T + Send + 'static,
@@ -140,21 +145,21 @@ where
         &self.core
     }
 
-    fn control(self: Arc<Self>) -> Arc<dyn Control> {
+    fn erase(self: Arc<Self>) -> Arc<dyn DynJob> {
         self
     }
 
-    fn help(self: Arc<Self>) -> Vec<BlockingGuard> {
-        let is_own = |here: &Arc<Pool>| self.pool().is_some_and(|pool| Arc::ptr_eq(pool, here));
-        if let Some(pool) = pool::here().into_iter().find(is_own) {
-            // All that is below on the stack waits for this job, so to run it on top holds up nobody.
-            // Of another job that could not be said.
-            pool::nest(pool, self.clone());
+    fn prepare_wait(self: Arc<Self>) -> Vec<BlockingGuard> {
+        let is_own = |it: &Arc<Pool>| self.pool().is_some_and(|pool| Arc::ptr_eq(pool, it));
+        if let Some(pool) = pool::current_pools().into_iter().find(is_own) {
+            // Everything below on the stack waits for this job, so running it on top delays nothing.
+            // That would not hold for another job.
+            pool::run_nested(pool, self.clone());
             if self.core.is_done() {
                 return Vec::new();
             }
         }
-        // Somebody else runs it, or will.
-        pool::away()
+        // Another thread runs it, or will.
+        pool::enter_blocking()
     }
 }

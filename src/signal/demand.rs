@@ -1,4 +1,4 @@
-//! Whether anybody listens.
+//! Demand: whether a signal has handlers.
 
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
@@ -8,35 +8,35 @@ use crate::core::settings::observer::{ObserverRef, observer};
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
 
-/// Keeps what [`Signal::on_demand`] set; dropping it takes it out.
+/// Keeps the callback of [`Signal::on_demand`]; dropping it removes the callback.
 ///
-/// Keeps the signal, too: a source waits for handlers that are yet to come. Dropping it calls
-/// nobody, so whoever drops it stops its source itself.
+/// Keeps the signal alive, too, because a source waits for future handlers. Dropping it does not call
+/// the callback: stop the source yourself.
 #[must_use = "dropping it takes the callback out at once"]
 pub struct Demand<M: Mode, E, C: 'static = ()> {
     signal: M::Ptr<Core<M, E, C>>,
-    hook: ObserverRef<M, bool>,
+    observer: ObserverRef<M, bool>,
 }
 
 impl<M: Mode, E, C> Demand<M, E, C> {
-    pub(crate) fn new(signal: M::Ptr<Core<M, E, C>>, hook: ObserverRef<M, bool>) -> Self {
-        signal.watch(hook.clone());
-        Demand { signal, hook }
+    pub(crate) fn new(signal: M::Ptr<Core<M, E, C>>, observer: ObserverRef<M, bool>) -> Self {
+        signal.watch(observer.clone());
+        Demand { signal, observer }
     }
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Calls back when the first handler comes and when the last one goes, to start and to stop a
-    /// source that costs something.
+    /// Calls back when the first handler is added and when the last one is removed, to start and to
+    /// stop a source that costs something.
     ///
     /// `true`: there are handlers, of this signal or of a pattern; called at once if there are some
-    /// already. `false`: there are none any more. Paused ones count. It is called by whoever
-    /// subscribes or cancels, on that thread and outside of all locks; never twice at a time, never
-    /// twice in a row with the same word, and the last call says how it is. A change that is undone
-    /// while a call is under way may be left out. It may subscribe, cancel and emit; a panic in it is
-    /// a failure of the signal.
+    /// already. `false`: there are none any more. Paused handlers count. The callback runs on the
+    /// thread that subscribes or cancels, outside of all locks; never twice at a time, never twice in
+    /// a row with the same value, and the last call has the current state. A change that is undone
+    /// during a call may be left out. It may subscribe, cancel and emit; a panic in it is a failure
+    /// of the signal.
     ///
-    /// Costs those who subscribe and cancel one more lock; those who emit nothing.
+    /// Costs one more lock for each subscribing and cancelling; emitting pays nothing.
     ///
     /// # Examples
     ///
@@ -56,19 +56,19 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// assert!(!tracking.load(Relaxed));
     /// ```
     #[track_caller]
-    pub fn on_demand<F>(&self, tell: F) -> Demand<M, E, C>
+    pub fn on_demand<F>(&self, callback: F) -> Demand<M, E, C>
     where
         F: Fn(bool) + 'static,
         M: SyncBound<F>,
     {
-        let hook = observer(move |active: &bool| tell(*active), Location::caller());
-        Demand::new(self.core.clone(), hook)
+        let observer = observer(move |active: &bool| callback(*active), Location::caller());
+        Demand::new(self.core.clone(), observer)
     }
 }
 
 impl<M: Mode, E, C: 'static> Drop for Demand<M, E, C> {
     fn drop(&mut self) {
-        self.signal.unwatch(self.hook.address());
+        self.signal.unwatch(self.observer.address());
     }
 }
 
@@ -80,7 +80,7 @@ impl<M: Mode, E, C> fmt::Debug for Demand<M, E, C> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
+// state, whatever handlers capture and events are.
 impl<M: Mode, E, C> UnwindSafe for Demand<M, E, C> {}
 impl<M: Mode, E, C> RefUnwindSafe for Demand<M, E, C> {}

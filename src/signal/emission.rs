@@ -1,4 +1,4 @@
-//! What an emission tells.
+//! The result of an emission.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use crate::core::failure::report::Report;
 use crate::failure::{HandlerError, HandlerErrors};
 use crate::policy::Panics;
 
-/// How an emission went: how many handlers ran, whether one stopped it, and what failed.
+/// The result of an emission: how many handlers ran, whether one stopped it, and what failed.
 ///
-/// It may be ignored. Failures that no hook was told of and nobody looked at are logged when it is
+/// It may be ignored. Failures that were neither reported to a hook nor read are logged when it is
 /// dropped, one line each on standard error or, with the feature `tracing`, an event. 16 bytes;
 /// without failures nothing on the heap.
 ///
@@ -30,7 +30,7 @@ pub struct Emission {
 }
 
 impl Emission {
-    /// Resumes the first panic, if the panics of handlers go on to the emitter.
+    /// Creates the result. With [`Panics::Resume`], the first panic resumes instead, if there was one.
     #[inline]
     pub(crate) fn finish(summary: EmissionSummary, panics: impl FnOnce() -> Panics) -> Self {
         let EmissionSummary { counts, report } = summary;
@@ -38,32 +38,32 @@ impl Emission {
         Emission { counts, report }
     }
 
-    /// How many handlers were entered, those that failed too.
+    /// The number of handlers that were entered, including failing ones.
     #[must_use]
     pub fn ran(&self) -> usize {
         self.counts.ran() as usize
     }
 
-    /// Whether a handler returned [`Flow::Stop`](crate::Flow::Stop), so that no further one ran.
+    /// Whether a handler returned [`Flow::Stop`](crate::Flow::Stop), so that no further handler ran.
     #[must_use]
     pub fn stopped(&self) -> bool {
         self.counts.stopped()
     }
 
-    /// Whether the signal was found closed: before the emission, so that nothing ran, or by the
-    /// handler whose turn came next. Not seen if the last handler closes it.
+    /// Whether the emission found the signal closed: at its begin, so that nothing ran, or before its
+    /// next handler. `false` if the last handler closes it.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.counts.closed()
     }
 
-    /// What failed, in the order it happened. Looking keeps it out of the log.
+    /// The failures, in the order they happened. Those that were read are not logged.
     #[must_use]
     pub fn errors(&self) -> &[HandlerError] {
         errors(self.report.as_deref())
     }
 
-    /// The emission itself if nothing failed.
+    /// Returns the emission itself if nothing failed.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Emission {
     }
 }
 
-/// What a report tells; marks it as seen.
+/// The failures of a report; marks it as read.
 pub(crate) fn errors(report: Option<&Report>) -> &[HandlerError] {
     report.map_or(&[], |report| {
         report.seen.set();
@@ -92,7 +92,7 @@ pub(crate) fn errors(report: Option<&Report>) -> &[HandlerError] {
     })
 }
 
-/// `whole`, unless its report has errors.
+/// Returns `whole`, unless its report has failures.
 pub(crate) fn into_result<T>(
     mut whole: T,
     report: fn(&mut T) -> &mut Option<Box<Report>>,

@@ -1,4 +1,4 @@
-//! Emissions of one signal that go on to another.
+//! Forwarding: emissions of one signal, repeated on another.
 
 use crate::core::emission::forward::Forward;
 use crate::core::handler::handler_fn::Filter;
@@ -9,13 +9,13 @@ use crate::signal::subscription::Subscription;
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// Emits each event on `target` as well, with the same context, until the subscription is dropped
-    /// or either signal goes or is closed. Keeps neither.
+    /// or either signal is dropped or closed. Keeps neither alive.
     ///
-    /// The forwarding stands among the handlers as one of them; [`subscribe`](Self::subscribe) gives
-    /// it a priority or a filter. What it emits is an emission of its own: it reports the failures of
-    /// the target's handlers itself, a panic goes on from it to the outer emitter, and a
-    /// [`Stop`](crate::Flow::Stop) in it ends it alone. SignalFlavour that forward in a circle meet the
-    /// limit of nesting, which is an error and not the end of the stack.
+    /// The forwarding is a handler like the others; [`subscribe`](Self::subscribe) gives it a priority
+    /// or a filter. The emission on `target` is one of its own: it reports the failures of the target's
+    /// handlers itself, a panic resumes from it in the outer emitter, and a
+    /// [`Stop`](crate::Flow::Stop) in it ends it alone. Signals that forward in a circle meet the limit
+    /// of nesting: an error, and no stack overflow.
     ///
     /// # Examples
     ///
@@ -38,7 +38,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 
 impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Emits each event on another signal as well, until the subscription is dropped or either signal
-    /// goes or is closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
+    /// is dropped or closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
     pub fn forward_to(self, target: &Signal<M, E, C>) -> Subscription<M> {
         self.finish(Forward::new(&target.core))
     }

@@ -1,4 +1,19 @@
-//! One event's handlers.
+//! The public types of one signal: the signal, its builder for handlers, subscriptions, scopes, and
+//! the result of an emission.
+//!
+//! *Owns*: documentation and bounds. Each method forwards to `crate::core`: subscribing and removing
+//! to `core::signal`, emitting to `core::emission`, the kinds of handlers to `core::handler`. Only
+//! [`Scope`](scope::Scope) has state of its own, a list of subscriptions.
+//!
+//! *Guarantees*: what each method documents, promises 1 to 15 of the crate for one signal. A first
+//! panic that has to resume does so in [`Emission::finish`], on the emitter's stack and outside of the
+//! emission.
+//!
+//! *Does not know*: names and patterns, except as text for errors; the public queue, bus, futures and
+//! streams. `Signal::defer` and `Subscribe::on_queue` are in `crate::queue`, `next`, `stream` and
+//! `emit_async` in `crate::futures`, as further `impl` blocks.
+//!
+//! *Decisions*: what a scope prunes is in [`scope`]. All others belong to the core.
 
 pub(crate) mod demand;
 pub(crate) mod emission;
@@ -29,22 +44,23 @@ use crate::topic::name::Name;
 
 /// The ordered handlers of one event; usable alone, or as the handle of a bus's topic.
 ///
-/// A handle is cheap to clone, and all clones are the same signal. When the last one goes, running
-/// emissions finish; then the handlers are dropped and their subscriptions read inactive. A topic's
-/// signal is kept by its handlers, too, as long as its bus is there. A handler that captures a
-/// handle of its own signal keeps it for ever: capture a [`downgrade`](Self::downgrade).
+/// A handle is cheap to clone, and all clones are the same signal. When the last one is dropped,
+/// running emissions finish; then the handlers are dropped and their subscriptions read inactive. A
+/// topic's signal is kept alive by its handlers, too, as long as its bus exists. A handler that
+/// captures a handle of its own signal keeps it alive for ever: capture a
+/// [`downgrade`](Self::downgrade).
 ///
 /// # Order
 ///
 /// Handlers run on the emitting thread, by priority, highest first, and in the order they
-/// subscribed where priorities are equal. Handlers may do anything with the signal: one that is
-/// subscribed during an emission waits for the next, one that is cancelled is not called any more,
-/// and an emission from inside a handler runs at once, up to 128 deep.
+/// subscribed where priorities are equal. Handlers may use the signal in any way: a handler that is
+/// subscribed during an emission is called from the next one on, a cancelled one is not called any
+/// more, and an emission from inside a handler runs at once, up to 128 deep.
 ///
 /// # Failure
 ///
 /// A handler that returns an `Err` or panics keeps no other from running. Both are in
-/// [`Emission::errors`]; after the rest has run, the first panic goes on to the emitter.
+/// [`Emission::errors`]; after the others have run, the first panic resumes in the emitter.
 ///
 /// # Examples
 ///
@@ -66,18 +82,18 @@ pub struct Signal<M: Mode, E, C: 'static = ()> {
     pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
 }
 
-/// A handle that does not keep its signal, for its own handlers to capture. Made by
+/// A handle that does not keep its signal alive, for its own handlers to capture. Made by
 /// [`Signal::downgrade`].
 ///
-/// Cheap to clone. Of a bus's topic it gives the signal as long as the topic exists, kept by a handle,
-/// a handler or an event that waits; with a queue, as long as that is there.
+/// Cheap to clone. For a topic of a bus it upgrades as long as the topic exists, kept alive by a
+/// handle, a handler or a waiting event; the signal then has its queue, as long as that exists.
 pub struct WeakSignal<M: Mode, E, C: 'static = ()> {
     core: M::Weak<Core<M, E, C>>,
     queue: Option<M::Weak<Queue<M, C>>>,
 }
 
 impl<M: Mode, E: 'static> Signal<M, E> {
-    /// A signal without a bus, and so without a queue.
+    /// Creates a signal without a bus, and so without a queue.
     ///
     /// An idle one takes less than 320 bytes.
     #[must_use]
@@ -89,17 +105,17 @@ impl<M: Mode, E: 'static> Signal<M, E> {
         Self::with_context()
     }
 
-    /// Calls the handlers with one event, here and now, and tells how that went.
+    /// Calls the handlers with one event, at once and on this thread, and returns what happened.
     ///
-    /// Takes what is subscribed when it begins. O(n) in the number of handlers; allocates nothing
-    /// after a thread's first emission, as long as the handlers stay the same and none fails.
+    /// Calls the handlers that are subscribed when it begins. O(n) in the number of handlers; allocates
+    /// nothing after a thread's first emission, as long as the handlers stay the same and none fails.
     /// Threads that emit on one signal do not wait for each other: a lock is taken only by the first
     /// emission after a change, by those nested more than eight deep, and with the feature
     /// `lock-reads`.
     ///
     /// # Panics
     ///
-    /// If a handler panics: the others still run, and then the first panic goes on.
+    /// If a handler panics: the others still run, and then the first panic resumes.
     ///
     /// # Examples
     ///
@@ -114,10 +130,10 @@ impl<M: Mode, E: 'static> Signal<M, E> {
         self.emit_with(&mut (), event)
     }
 
-    /// Like [`emit`](Self::emit), with an event that is made only if somebody gets it: a handler, paused
-    /// and filtering ones included, the hook for unhandled events, or what
-    /// [`retain_last`](Self::retain_last) keeps. A panic in the event's `Drop` is a failure of its own,
-    /// told to the error hook or logged.
+    /// Like [`emit`](Self::emit), with an event that is created only if there is a receiver: a handler,
+    /// paused and filtering ones included, the hook for unhandled events, or the history of
+    /// [`retain_last`](Self::retain_last). A panic in the event's `Drop` is a failure of its own,
+    /// reported to the error hook or logged.
     ///
     /// # Panics
     ///
@@ -139,7 +155,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
-    /// A signal without a bus, whose emitters lend a `&mut C` to the handlers, by
+    /// Creates a signal without a bus, whose emitters lend a `&mut C` to the handlers, by
     /// [`emit_with`](Self::emit_with).
     ///
     /// # Examples
@@ -170,19 +186,19 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 
     /// Subscribes a handler, until the subscription is dropped.
     ///
-    /// It is called by reference, on whatever thread emits, by several at a time. O(1), and so is
+    /// It is called by reference, on every emitting thread, by several at a time. O(1), and so is
     /// cancelling; the next emission rebuilds its list, O(n) once for any number of changes, where n
-    /// counts the places of those who were there at once since the signal was last empty. A
-    /// handler takes at most 160 bytes beside its captures.
+    /// is the largest number of handlers at a time since the signal was last empty. A handler takes
+    /// at most 160 bytes beside its captures.
     ///
-    /// A closure that changes what it captured goes to [`on_mut`](Self::on_mut), an async one to
+    /// For a closure that changes its captures there is [`on_mut`](Self::on_mut), for an async one
     /// [`on_async`](Subscribe::on_async).
     ///
     /// It returns nothing, a [`Flow`](crate::Flow), or a `Result`. A closure that uses `?` has to
-    /// name its result: `|event| -> HandlerResult { .. }`. All subscriptions have one type, whatever
-    /// their events are, so that they fit into one array or vector.
+    /// name its result: `|event| -> HandlerResult { .. }`. All subscriptions have the same type,
+    /// whatever their events are, so that they fit into one array or vector.
     ///
-    /// If the signal is closed, the handler is dropped and the subscription inactive.
+    /// If the signal is closed, the handler is dropped and the subscription is inactive.
     ///
     /// # Examples
     ///
@@ -214,7 +230,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.plain(WithContext(handler), None, Location::caller())
     }
 
-    /// Subscribes a handler that is called once at most, and may give away what it captured.
+    /// Subscribes a handler that is called at most once, and may move its captures out.
     ///
     /// It is removed before it is called. However many threads emit, one of them calls it.
     ///
@@ -257,7 +273,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         )
     }
 
-    /// Subscribes a handler that changes what it captured: threads take turns to call it; see
+    /// Subscribes a handler that changes its captures: one thread at a time calls it; see
     /// [`Subscribe::on_mut`] for what that means for handlers that emit.
     ///
     /// # Examples
@@ -295,8 +311,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.subscribe().on_mut_with(handler)
     }
 
-    /// Subscribes a handler that belongs to `target`, an `Arc` (in the local flavour an `Rc`) that
-    /// it does not keep, and is removed when that has died; see [`Subscribe::on_weak`].
+    /// Subscribes a handler with a weak reference to `target`, an `Arc` (in the local flavour an `Rc`);
+    /// it is removed when the target has been dropped. See [`Subscribe::on_weak`].
     ///
     /// # Examples
     ///
@@ -304,7 +320,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// use std::sync::Arc;
     ///
     /// let tick = slotcast::Signal::<u32>::new();
-    /// let clock = Arc::new("a clock that somebody else owns");
+    /// let clock = Arc::new("a clock with another owner");
     /// tick.on_weak(&clock, |clock, n| println!("{clock}: {n}")).detach();
     /// assert_eq!(tick.emit(&1).ran(), 1);
     /// drop(clock);
@@ -354,14 +370,14 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         Subscribe::new(self.core.clone(), Location::caller())
     }
 
-    /// Calls the handlers with one event, here and now, and lends them the context.
+    /// Calls the handlers with one event, at once and on this thread, and lends them the context.
     ///
-    /// As [`emit`](Self::emit), for any context. The context is what the handlers answer into: a
+    /// Like [`emit`](Self::emit), for any context. Handlers can write their answers into the context: a
     /// list of votes, the first answer, a running value.
     ///
     /// # Panics
     ///
-    /// If a handler panics: the others still run, and then the first panic goes on.
+    /// If a handler panics: the others still run, and then the first panic resumes.
     #[inline(always)]
     #[track_caller]
     pub fn emit_with(&self, context: &mut C, event: &E) -> Emission {
@@ -369,8 +385,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         Emission::finish(summary, || self.core.info.config.panics())
     }
 
-    /// How many handlers are connected, paused ones included; not those whose target has died. A
-    /// snapshot. O(1), or with handlers that were subscribed by `on_weak` O(n).
+    /// The number of connected handlers, including paused ones, without those whose target has been
+    /// dropped. A snapshot. O(1), or with handlers that were subscribed by `on_weak` O(n).
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()
@@ -382,15 +398,16 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.len() == 0
     }
 
-    /// Cancels all handlers; how many there were. As with each cancel, captures are dropped in this
-    /// call or with the last emission that is inside, and calls that wait in queues die.
+    /// Cancels all handlers, and returns their number. As with each cancel, captures are dropped in
+    /// this call or with the last emission that is inside, and calls that wait in queues are
+    /// cancelled.
     pub fn clear(&self) -> usize {
         self.core.clear()
     }
 
-    /// Cancels all handlers, as [`clear`](Self::clear) does, and refuses from now on: `on` yields an
-    /// inactive subscription, `emit` runs nothing and says so, `defer` hands the event back. A running
-    /// emission ends after the handler it is in.
+    /// Cancels all handlers, as [`clear`](Self::clear) does, and closes the signal: from now on `on`
+    /// returns an inactive subscription, `emit` runs nothing and reports that, `defer` hands the event
+    /// back. A running emission ends after its current handler.
     ///
     /// # Examples
     ///
@@ -410,9 +427,9 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.core.is_closed()
     }
 
-    /// A handle that does not keep the signal, for its own handlers to capture. A topic that nobody
-    /// else holds goes when its last handler does, and a weak handle does not bring it back: ask the
-    /// bus for the signal again.
+    /// Returns a handle that does not keep the signal alive, for its own handlers to capture. A topic
+    /// without another handle ceases to exist with its last handler, and a weak handle does not restore
+    /// it: ask the bus for the signal again.
     ///
     /// # Examples
     ///
@@ -435,7 +452,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: Mode, E: 'static, C: 'static> WeakSignal<M, E, C> {
-    /// The signal, if it is still there. The answer keeps it.
+    /// Returns the signal, if it still exists. The returned handle keeps it alive.
     #[must_use]
     pub fn upgrade(&self) -> Option<Signal<M, E, C>> {
         let core = M::upgrade(&self.core)?;
@@ -488,8 +505,8 @@ impl<M: Mode, E, C> fmt::Debug for WeakSignal<M, E, C> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
+// state, whatever handlers capture and events are.
 impl<M: Mode, E, C> UnwindSafe for Signal<M, E, C> {}
 impl<M: Mode, E, C> RefUnwindSafe for Signal<M, E, C> {}
 impl<M: Mode, E, C> UnwindSafe for WeakSignal<M, E, C> {}

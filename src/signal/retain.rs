@@ -1,4 +1,4 @@
-//! The last events, kept for those who subscribe later.
+//! Retained events: the last ones, for later subscribers.
 
 use std::panic::Location;
 
@@ -8,7 +8,7 @@ use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
 
 impl<M: Mode, E: 'static> Signal<M, E> {
-    /// Keeps the last event from now on, and hands it to whoever subscribes later; see
+    /// Keeps the last event from now on, and hands it to later subscribers; see
     /// [`retain`](Signal::retain).
     ///
     /// # Examples
@@ -20,10 +20,10 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     /// level.retain_last();
     /// level.emit(&40);
     /// level.emit(&42);
-    /// let (seen, told) = std::sync::mpsc::channel();
-    /// let _sub = level.on(move |n| seen.send(*n).unwrap()); // is called at once
+    /// let (sender, seen) = std::sync::mpsc::channel();
+    /// let _sub = level.on(move |n| sender.send(*n).unwrap()); // is called at once
     /// level.emit(&43);
-    /// assert_eq!(told.try_iter().collect::<Vec<_>>(), [42, 43]);
+    /// assert_eq!(seen.try_iter().collect::<Vec<_>>(), [42, 43]);
     /// ```
     #[track_caller]
     pub fn retain_last(&self)
@@ -34,19 +34,19 @@ impl<M: Mode, E: 'static> Signal<M, E> {
         self.retain(1);
     }
 
-    /// Keeps the last `events` events from now on, and hands them to whoever subscribes later, the
-    /// oldest first, before `on` returns; 0 keeps none any more, and drops what is kept.
+    /// Keeps the last `events` events from now on, and hands them to later subscribers, the oldest
+    /// first, before `on` returns; 0 stops that, and drops the kept events.
     ///
-    /// Each event reaches each handler of this signal exactly once, by its emission or from here,
-    /// also where one thread subscribes while another emits (then the emission's call may come
-    /// first). Limits, filters and pauses are asked as for an emission; failures are told to the
-    /// error hook or logged, and a panic does not reach whoever subscribes. Handlers of patterns are
-    /// not handed anything. `clear` leaves what is kept, `close` drops it. A topic that retains
-    /// exists until its bus goes, it is closed, or 0 is kept.
+    /// Each event reaches each handler of this signal exactly once, by its emission or from the kept
+    /// ones, also where one thread subscribes while another emits (then the emission's call may come
+    /// first). Limits, filters and pauses apply as for an emission; failures are reported to the
+    /// error hook or logged, and a panic does not reach the subscriber. Handlers of patterns are not
+    /// handed anything. `clear` leaves the kept events, `close` drops them. A topic that retains events
+    /// exists until its bus is dropped, it is closed, or 0 are kept.
     ///
-    /// For signals without a context, because there is none to lend to whoever subscribes. An
-    /// emission costs one clone of the event, two locks and an allocation more, and a count for each
-    /// handler; signals that retain nothing pay nothing.
+    /// Only for signals without a context, because subscribing has none to lend. An emission costs one
+    /// clone of the event, two locks and an allocation more, and a count for each handler; signals that
+    /// retain nothing pay nothing.
     #[track_caller]
     pub fn retain(&self, events: usize)
     where

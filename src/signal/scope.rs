@@ -1,4 +1,9 @@
-//! Subscriptions that end together.
+//! Scopes: subscriptions that are cancelled together.
+//!
+//! **A scope prunes what is finished, not what is inactive.** A subscription is finished when its
+//! captures are dropped. An inactive one may not be: a handler that its limit has removed may have
+//! calls in a queue, which cancelling would take away, and `cancel_and_wait` has to wait for captures
+//! that are still in use.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,16 +12,16 @@ use crate::core::mode::{Mode, Shared};
 use crate::error::WaitError;
 use crate::signal::subscription::Subscription;
 
-/// Collects subscriptions, of whatever events and signals, and cancels them together: when it is
+/// Collects subscriptions, of any events and signals, and cancels them together: when it is
 /// dropped, or by [`clear`](Self::clear).
 ///
-/// For what subscribes in many places and ends as one: a dialog, a session, a plugin. They are
-/// cancelled in the order they were added, each as if it were dropped by itself, so that a panic in
-/// the `Drop` of one handler's captures keeps no other from being cancelled.
+/// For objects that subscribe in many places and end as a whole: a dialog, a session, a plugin. The
+/// subscriptions are cancelled in the order they were added, each as if it were dropped by itself, so
+/// that a panic in the `Drop` of one handler's captures keeps no other from being cancelled.
 ///
-/// Subscriptions of which nothing is left (cancelled, used up, or their signal or weak target gone,
-/// and their captures dropped) are forgotten when room is made for new ones: a scope that lives long
-/// takes memory for those that live, and at most as many again.
+/// Finished subscriptions (cancelled, used up, or their signal or weak target dropped, and their
+/// captures dropped) are removed when the scope grows: a long-lived scope takes memory for its live
+/// subscriptions, and at most as many again.
 ///
 /// # Examples
 ///
@@ -41,21 +46,21 @@ pub struct Scope<M: Mode> {
 }
 
 impl<M: Mode> Scope<M> {
-    /// A scope without subscriptions. Allocates nothing.
+    /// Creates a scope without subscriptions. Allocates nothing.
     pub const fn new() -> Self {
         Scope {
             subscriptions: Vec::new(),
         }
     }
 
-    /// Takes a subscription in. O(1) in the long run.
+    /// Adds a subscription. Amortized O(1).
     ///
-    /// Making room may drop the captures of handlers whose target has died.
+    /// May drop the captures of handlers whose target has been dropped, when the scope grows.
     pub fn add(&mut self, subscription: Subscription<M>) {
         let subscriptions = &mut self.subscriptions;
         if subscriptions.len() == subscriptions.capacity() {
-            subscriptions.retain(|subscription| !subscription.is_gone());
-            // Room for as many again, so that n that come cost O(n) in all.
+            subscriptions.retain(|subscription| !subscription.is_finished());
+            // Capacity for as many again, so that adding n costs O(n) in all.
             if subscriptions.len() > subscriptions.capacity() / 2 {
                 subscriptions.reserve(subscriptions.len());
             } else {
@@ -65,7 +70,7 @@ impl<M: Mode> Scope<M> {
         subscriptions.push(subscription);
     }
 
-    /// How many of its handlers are connected. A snapshot; O(n).
+    /// The number of its handlers that are connected. A snapshot; O(n).
     #[must_use]
     pub fn len(&self) -> usize {
         self.subscriptions
@@ -80,8 +85,8 @@ impl<M: Mode> Scope<M> {
         !self.subscriptions.iter().any(Subscription::is_active)
     }
 
-    /// Cancels all, in the order they were added; how many were still connected. Gives back the
-    /// memory.
+    /// Cancels all, in the order they were added, and returns how many were still connected. Releases
+    /// the memory.
     ///
     /// # Examples
     ///
@@ -102,7 +107,7 @@ impl<M: Mode> Scope<M> {
 
 impl Scope<Shared> {
     /// Cancels all, and waits until none of the handlers runs on any thread and the captures of all
-    /// are dropped: from then on a plugin can be unloaded.
+    /// are dropped: from then on, a plugin can be unloaded.
     ///
     /// All are cancelled before the first is waited for. Waits as
     /// [`Subscription::cancel_and_wait`] does. Afterwards the scope is empty.
@@ -143,7 +148,7 @@ impl Scope<Shared> {
     /// cancelled in both cases, and those that are still in use stay in the scope. [`len`](Self::len)
     /// does not count them: go by this result, and call again until it is `Ok`.
     pub fn cancel_and_wait_timeout(&mut self, timeout: Duration) -> Result<(), WaitError> {
-        // A time too far away to be named is for ever.
+        // A deadline beyond the clock's range means none.
         self.cancel_until(Instant::now().checked_add(timeout))
     }
 
@@ -151,13 +156,13 @@ impl Scope<Shared> {
         let all = &self.subscriptions;
         let mut result = Ok(());
         for subscription in all {
-            // All of them, whatever becomes of one.
+            // All of them, whatever the result of one is.
             result = subscription.cancel_to_wait().and(result);
         }
         let result = result.and_then(|()| all.iter().try_for_each(|it| it.wait_until(deadline)));
         match result {
             Ok(()) => self.subscriptions = Vec::new(),
-            Err(_) => self.subscriptions.retain(|it| !it.is_gone()),
+            Err(_) => self.subscriptions.retain(|it| !it.is_finished()),
         }
         result
     }

@@ -1,4 +1,4 @@
-//! The builder for handlers that need more than a closure.
+//! The builder for handlers with options.
 
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
@@ -17,8 +17,8 @@ use crate::signal::subscription::Subscription;
 
 /// Subscribes a handler with a priority, a label, a limit or a filter.
 ///
-/// Made by `subscribe()` of a signal or a bus. The options come in any order, and one of the
-/// methods that take a handler ends it; until then nothing is subscribed.
+/// Made by `subscribe()` of a signal or a bus. Options can be set in any order. A method that takes a
+/// handler ends the builder; until then nothing is subscribed.
 ///
 /// # Examples
 ///
@@ -58,21 +58,21 @@ impl<M: Mode, E, C> Subscribe<M, E, C> {
 }
 
 impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
-    /// Handlers of a higher priority run first; the default is 0. Among equal ones, those that
-    /// subscribed earlier run earlier.
+    /// Sets the priority: handlers of a higher one run first; the default is 0. Among equal ones, those
+    /// that subscribed earlier run earlier.
     pub fn priority(mut self, priority: i32) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// Names the handler in errors, beside the line that subscribed it.
+    /// Sets a label that names the handler in errors, beside the line that subscribed it.
     pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
         self.options.label = Some(label.into());
         self
     }
 
-    /// Cancels the handler after this many calls, those that fail included. Being paused or
-    /// filtered out spends nothing.
+    /// Cancels the handler after this many calls, including failing ones. A pause or a filter's `false`
+    /// does not count.
     ///
     /// The last call is claimed, and the handler removed, before it is made: there are never more
     /// calls, on however many threads, and the handler can subscribe itself anew from inside.
@@ -92,7 +92,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     }
 
     /// Calls the handler only for events that pass. Several filters are asked in the order they
-    /// were given, until one says no.
+    /// were added, until one returns `false`.
     ///
     /// Runs on the emitting thread, once for each event while the handler is neither cancelled nor
     /// paused. A panic in it is a failure of the handler, which is then not called.
@@ -137,7 +137,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
 
     /// Subscribes a handler that is called by reference, by any number of threads at a time.
     ///
-    /// If the signal is closed, the handler is dropped and the subscription inactive.
+    /// If the signal is closed, the handler is dropped and the subscription is inactive.
     pub fn on<F, R>(self, handler: F) -> Subscription<M>
     where
         F: Fn(&E) -> R + 'static,
@@ -157,8 +157,8 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.finish(WithContext(handler))
     }
 
-    /// Subscribes a handler that is called once at most: a limit of one, and a closure that may
-    /// give away what it captured.
+    /// Subscribes a handler that is called at most once: a limit of one, and a closure that may move
+    /// its captures out.
     pub fn once<F, R>(self, handler: F) -> Subscription<M>
     where
         F: FnOnce(&E) -> R + 'static,
@@ -178,25 +178,25 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.finish_once(OnceWithContext::<M, F>(Once::new(handler)))
     }
 
-    /// Subscribes a handler that changes what it captured: an `FnMut`, which need not be `Sync`.
+    /// Subscribes a handler that changes its captures: an `FnMut`, which need not be `Sync`.
     ///
-    /// Threads take turns to call it: one that emits while another is in the call waits for the turn,
-    /// in no particular order. Whoever waited while the handler was cancelled does not call it. A
-    /// panic ends the turn, and the next call finds the state as the panic left it.
+    /// Calls are exclusive: a thread that emits while another is in the call waits until that ends, in
+    /// no particular order. A thread that waited while the handler was cancelled does not call it. A
+    /// panic ends the exclusive access, and the next call finds the state as the panic left it.
     ///
-    /// The turn is the one lock of this crate that a handler runs under, and guards the handler
-    /// alone. So two things can go wrong that cannot with [`on`](Self::on):
+    /// The lock for exclusive access is the one lock of this crate that a handler runs under, and
+    /// guards that handler alone. So two things can go wrong that cannot with [`on`](Self::on):
     ///
     /// - A handler that emits, however indirectly, an event that leads back to itself is not entered
     ///   again: that is a failure of the handler, in the inner emission, of the kind
     ///   [`Reentered`](crate::FailureKind::Reentered). Defer the event instead.
     /// - **Two such handlers on two threads, each of which emits an event that the other one handles,
-    ///   wait for each other for ever**, as two mutexes would that are locked in different order.
+    ///   wait for each other for ever**, as with two mutexes that are locked in different orders.
     ///   Defer one of the two events. The same holds for a handler that waits for another thread that
-    ///   wants its turn, by a join or by `cancel_and_wait` of another handler.
+    ///   is about to call it, by a join or by `cancel_and_wait` of another handler.
     ///
     /// A call costs what locking an uncontended mutex costs, a little less in the local flavour. A
-    /// filter is asked before the turn.
+    /// filter is asked before the lock is taken.
     ///
     /// # Examples
     ///
@@ -233,18 +233,18 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.finish(ExclusiveWithContext::<M, F>(Exclusive::new(handler)))
     }
 
-    /// Subscribes a handler that belongs to `target`, an `Arc` (in the local flavour an `Rc`) that
-    /// it does not keep: it is called with the target while that lives.
+    /// Subscribes a handler with a weak reference to `target`, an `Arc` (in the local flavour an `Rc`):
+    /// it is called with the target as long as that is alive.
     ///
-    /// When the target has died the subscription reads inactive at once, and
-    /// [`len`](crate::flavour::Signal::len) does not count it. The handler is removed, and what it
-    /// captured dropped, by the next emission that comes to it, or sooner, where the signal or the
-    /// bus makes room for new handlers: dead ones do not add up, even if nothing is emitted. A target
-    /// that loses its last other owner during the call dies when the call ends, on this thread and
-    /// outside of locks; a panic in its `Drop` is then a failure of this handler.
+    /// When the target has been dropped, the subscription reads inactive at once, and
+    /// [`len`](crate::flavour::Signal::len) does not count it. The handler is removed, and its
+    /// captures are dropped, by the next emission that reaches it, or earlier, when the signal or the
+    /// bus grows for new handlers: dead ones do not accumulate, even if nothing is emitted. A target
+    /// that loses its last other owner during the call is dropped when the call ends, on this thread
+    /// and outside of locks; a panic in its `Drop` is then a failure of this handler.
     ///
-    /// A call costs the locked instructions of upgrading and what asking a filter costs. The handler
-    /// should not capture the target itself, which would keep it for ever.
+    /// A call costs the atomic operations of an upgrade, and as much as asking a filter. The handler
+    /// should not capture the target itself, which would keep it alive for ever.
     ///
     /// # Examples
     ///
@@ -288,21 +288,22 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes an async handler: a closure that starts a future for each event, and shares the event
     /// with it.
     ///
-    /// Who runs the future is up to the emission. An [`emit_async`](crate::flavour::Signal::emit_async) that is awaited
-    /// polls it, and ends when it has ended. A plain `emit`, and a drain, clone the event and hand the
-    /// future to the [executor](crate::flavour::BusBuilder::executor) of the bus, and go on; without
-    /// one, as on a signal of its own and in the local flavour, nothing is started, and that is a failure
-    /// of this handler. What the future comes to is what a handler returns: a failure is in the
-    /// [`Emission`](crate::Emission) that is awaited, and else goes to the error hook or the log.
-    /// [`Flow::Stop`](crate::Flow::Stop) ends an emission that is awaited
-    /// [in order](crate::flavour::EmitAsync::in_order), and no other.
+    /// The kind of emission decides what runs the future. An awaited
+    /// [`emit_async`](crate::flavour::Signal::emit_async) polls it, and completes when it has
+    /// completed. A plain `emit`, and a drain, clone the event, hand the future to the
+    /// [executor](crate::flavour::BusBuilder::executor) of the bus, and continue; without an
+    /// executor, as on a signal without a bus and in the local flavour, nothing is started, and that
+    /// is a failure of this handler. The output of the future is what a handler returns: a failure is
+    /// in the [`Emission`](crate::Emission) that is awaited, and otherwise goes to the error hook or
+    /// the log. [`Flow::Stop`](crate::Flow::Stop) ends an emission that is awaited [in
+    /// order](crate::flavour::EmitAsync::in_order), and no other.
     ///
-    /// A future that was started is a call that has begun: it is not cancelled with the handler, and keeps
-    /// what the handler captured until it has ended or was dropped. `cancel_and_wait` waits for that, and
-    /// is an error from inside of the future; do not block the thread that has to poll it. `close` starts
-    /// no further ones.
+    /// A started future is a call that has begun: it is not cancelled with the handler, and keeps the
+    /// handler's captures until it has completed or was dropped. `cancel_and_wait` waits for that,
+    /// and is an error from inside of the future; do not block the thread that has to poll it. After
+    /// `close` no further futures are started.
     ///
-    /// Costs an allocation or two for each event.
+    /// Costs one or two allocations for each event.
     ///
     /// # Examples
     ///
@@ -343,7 +344,7 @@ impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
+// state, whatever handlers capture and events are.
 impl<M: Mode, E, C, P: UnwindSafe> UnwindSafe for Subscribe<M, E, C, P> {}
 impl<M: Mode, E, C, P: RefUnwindSafe> RefUnwindSafe for Subscribe<M, E, C, P> {}

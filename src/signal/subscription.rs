@@ -1,4 +1,4 @@
-//! The guards that keep handlers connected.
+//! Subscriptions, the guards that keep handlers connected, and pauses.
 
 use std::any::TypeId;
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::core::reclaim::hazard::is_inside;
 use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
 use crate::outcome::Outcome;
 
-/// Names one subscription, for as long as the process runs: [`Bus::cancel`](crate::Bus) takes it.
+/// The id of one subscription, unique in the process: [`Bus::cancel`](crate::Bus) takes it.
 ///
 /// `Copy` and small; ordered by the time of subscribing.
 #[derive(Clone, Copy)]
 pub struct SubscriptionId {
     pub(crate) sequence: u64,
     pub(crate) key: u64,
-    /// The topic's key in its bus; 0 without one.
+    /// The topic's key in its bus; 0 without a bus.
     pub(crate) topic: u64,
 }
 
@@ -72,21 +72,21 @@ impl std::hash::Hash for SubscriptionId {
 
 /// Keeps a handler connected: dropping it cancels.
 ///
-/// A subscription does not keep its signal or bus alive. When those go, or are closed, it reads
+/// A subscription does not keep its signal or bus alive. When those are dropped or closed, it reads
 /// inactive, and all that is left to do is drop it.
 ///
 /// Cancelling is O(1) as long as nothing is emitted in between, and takes effect at once: the
 /// handler is not called by any emission that begins afterwards, and not again by one that runs on
-/// this thread. An emission that is under way on another thread may still begin the one call it
-/// had decided on; [`cancel_and_wait`](Self::cancel_and_wait) waits for that. What the handler
-/// captured is dropped as soon as no emission can be inside it any more: in the call that cancels,
-/// or at the end of the last such emission. Its `Drop` may use the signal and the bus.
+/// this thread. An emission that is running on another thread may still begin the one call it
+/// had decided on; [`cancel_and_wait`](Self::cancel_and_wait) waits for that. The handler's captures
+/// are dropped as soon as no emission can be inside the handler any more: in the call that cancels,
+/// or at the end of the last such emission. Their `Drop` may use the signal and the bus.
 ///
-/// Calls that wait in a queue, of a handler subscribed by `on_queue`, die with the subscription: keep
-/// it until the queue is drained.
+/// Calls that wait in a queue, of a handler subscribed by `on_queue`, are cancelled with the
+/// subscription: keep it until the queue is drained.
 ///
-/// **`let _ = bus.on(..)` cancels at once**, because `_` keeps nothing. Write `let _sub = ..`, or
-/// call [`detach`](Self::detach).
+/// **`let _ = bus.on(..)` cancels at once**, because `_` does not bind the value. Write
+/// `let _sub = ..`, or call [`detach`](Self::detach).
 ///
 /// # Examples
 ///
@@ -104,7 +104,7 @@ impl std::hash::Hash for SubscriptionId {
 #[must_use = "dropping the subscription cancels it at once; keep it, or call `detach`"]
 pub struct Subscription<M: Mode> {
     entry: Anchor<M, dyn Control<M>>,
-    /// Dropping it leaves the handler alone.
+    /// Dropping the subscription does not cancel.
     detached: bool,
 }
 
@@ -116,9 +116,9 @@ impl<M: Mode> Subscription<M> {
         }
     }
 
-    /// Cancels; whether the handler was still connected. Calling it again is harmless.
+    /// Cancels the handler, and returns whether it was still connected. Calling it again is harmless.
     ///
-    /// A call that waits in a queue is dropped when its turn comes.
+    /// A call that waits in a queue is dropped when a drain reaches it.
     ///
     /// # Examples
     ///
@@ -133,7 +133,7 @@ impl<M: Mode> Subscription<M> {
         cancel(&self.entry)
     }
 
-    /// Lets the handler stay for as long as its signal does, or until `Bus::cancel` is called with
+    /// Keeps the handler connected as long as its signal exists, or until `Bus::cancel` is called with
     /// its id.
     ///
     /// # Examples
@@ -148,30 +148,30 @@ impl<M: Mode> Subscription<M> {
     }
 
     /// Whether the handler is connected: not cancelled, cleared, used up or closed, and its target,
-    /// if it was subscribed by `on_weak`, not dead. Paused ones are. A snapshot: another thread may
-    /// change it at any moment.
+    /// if it was subscribed by `on_weak`, alive. A paused handler is connected. A snapshot: another
+    /// thread may change it at any moment.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.entry.is_active()
     }
 
-    /// Puts another handler in place of this one: an emission calls the one or the other, never both
-    /// and never none.
+    /// Replaces the handler by another: an emission calls the old or the new one, never both and never
+    /// neither.
     ///
-    /// The subscription stays what it is, with its place in the order, its id, label, priority,
-    /// filters, pauses, and what is left of its limit. The new handler is called as one subscribed by
-    /// `on`, whatever the old one was: one that was called once has its one call left, and one with a
-    /// weak target does not depend on it any more. Failures name the line of this call.
+    /// The subscription keeps its position in the order, its id, label, priority, filters and pauses,
+    /// and what is left of its limit. The new handler is called like one subscribed by `on`, whatever
+    /// the old one was: in place of a `once` handler it has its one call left, and in place of one with
+    /// a weak target it does not depend on that any more. Failures name the line of this call.
     ///
     /// Takes effect at once, as a cancel does: when this has returned, the old handler is not entered
-    /// again by this thread, nor by an emission that starts afterwards. What it captured is dropped as
-    /// if it were cancelled: here, or with the last emission that could be inside. A handler may
-    /// replace itself.
+    /// again by this thread, nor by an emission that starts afterwards. Its captures are dropped as
+    /// if it were cancelled: in this call, or with the last emission that could be inside. A handler
+    /// may replace itself.
     ///
-    /// A subscription does not know its event's type, so the closure has to name it, and it is compared
-    /// here. O(1), and the next emission rebuilds its list; a call of a replacement costs about as
-    /// much as one with a filter, however often it was replaced. Handlers that are not replaced pay
-    /// nothing.
+    /// A subscription does not have its event's type, so the closure has to name it, and the types
+    /// are compared here. O(1), and the next emission rebuilds its list; a call of a replacement
+    /// costs about as much as one with a filter, however often it was replaced. Handlers that are not
+    /// replaced pay nothing.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ impl<M: Mode> Subscription<M> {
     ///
     /// # Errors
     ///
-    /// As `replace`.
+    /// Those of `replace`.
     #[track_caller]
     pub fn replace_with<E, C, F, R>(&self, handler: F) -> Result<(), ReplaceError<F>>
     where
@@ -233,9 +233,10 @@ impl<M: Mode> Subscription<M> {
             location,
             original: self.entry.clone(),
         };
-        let result = match self.entry.is_active() {
-            true => self.entry.replace(&mut request),
-            false => Err(ReplaceErrorKind::Inactive),
+        let result = if self.entry.is_active() {
+            self.entry.replace(&mut request)
+        } else {
+            Err(ReplaceErrorKind::Inactive)
         };
         result.map_err(|kind| {
             let handler = request.closure.map(|closure| closure.into_any().downcast());
@@ -246,10 +247,10 @@ impl<M: Mode> Subscription<M> {
         })
     }
 
-    /// Pauses the handler until the guard is dropped. Several pauses add up.
+    /// Pauses the handler until the guard is dropped. Pauses are counted.
     ///
-    /// A paused handler is skipped, without spending its limit, and keeps its place. Events that
-    /// pass meanwhile are not kept for it.
+    /// A paused handler is skipped, without spending its limit, and keeps its position. Events that are
+    /// emitted meanwhile are not kept for it.
     ///
     /// # Examples
     ///
@@ -269,15 +270,15 @@ impl<M: Mode> Subscription<M> {
         }
     }
 
-    /// Whether any pause is in force.
+    /// Whether the handler is paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.entry.head().is_paused()
     }
 
-    /// Whether nothing is left of the handler: it is connected no more, and its captures are dropped.
-    /// Cancels one whose target has died.
-    pub(crate) fn is_gone(&self) -> bool {
+    /// Whether the handler is disconnected and its captures are dropped. Cancels a handler whose target
+    /// has been dropped.
+    pub(crate) fn is_finished(&self) -> bool {
         let head = self.entry.head();
         if head.has(state::WEAK) && !head.has(state::REMOVED) && !self.entry.is_active() {
             cancel(&self.entry);
@@ -285,7 +286,7 @@ impl<M: Mode> Subscription<M> {
         head.has(state::DROPPED)
     }
 
-    /// A name for this subscription, unique in the process.
+    /// The id of this subscription, unique in the process.
     #[must_use]
     pub fn id(&self) -> SubscriptionId {
         SubscriptionId::of(self.entry.head())
@@ -293,27 +294,27 @@ impl<M: Mode> Subscription<M> {
 }
 
 fn cancel<M: Mode>(entry: &Anchor<M, dyn Control<M>>) -> bool {
-    let was_there = entry.cancel();
-    if !was_there {
-        // Its limit may have removed it, with calls still waiting in a queue: those die now.
+    let was_connected = entry.cancel();
+    if !was_connected {
+        // Its limit may have removed it, with calls still waiting in a queue: this cancels them.
         entry.head().state.or(state::REMOVED | state::CANCELLED);
         entry.release();
     }
-    was_there
+    was_connected
 }
 
 impl Subscription<Shared> {
     /// Cancels, and waits until the handler runs on no thread and its captures are dropped.
     ///
     /// Parks the thread until the emissions that began before have ended: not just this handler's
-    /// part of them. Does so, too, if something else (its limit, a `clear`) has removed the
-    /// handler already. Two threads that wait for each other's emissions wait for ever; the
+    /// part of them. Also waits if something else (its limit, a `clear`) has removed the handler
+    /// already. Two threads that wait for each other's emissions wait for ever; the
     /// [timeout form](Self::cancel_and_wait_timeout) bounds that.
     ///
     /// # Errors
     ///
     /// [`WaitError::Inside`] if this thread is itself inside an emission or a drain that could
-    /// still call the handler; cancelled all the same.
+    /// still call the handler; it is cancelled all the same.
     ///
     /// # Examples
     ///
@@ -336,10 +337,10 @@ impl Subscription<Shared> {
     ///
     /// # Errors
     ///
-    /// [`WaitError::Inside`] as there, and [`WaitError::TimedOut`] when the time is up. Cancelled
-    /// in both cases.
+    /// [`WaitError::Inside`] as there, and [`WaitError::TimedOut`] when the time is up. The handler is
+    /// cancelled in both cases.
     pub fn cancel_and_wait_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
-        // A time too far away to be named is for ever.
+        // A deadline beyond the clock's range means none.
         self.cancel_until(Instant::now().checked_add(timeout))
     }
 
@@ -348,28 +349,29 @@ impl Subscription<Shared> {
         self.wait_until(deadline)
     }
 
-    /// Cancels. An error if the captures are not gone and this thread must not wait for them.
+    /// Cancels. An error if the captures are not dropped yet and this thread must not wait for that.
     pub(crate) fn cancel_to_wait(&self) -> Result<(), WaitError> {
         let (entry, head) = (&self.entry, self.entry.head());
-        // Before it is cancelled: with its last handler a pattern goes, and could not be asked.
-        let runs = |signal| entry.is_run_by(signal);
-        let inside = is_inside(runs, entry.address(), head.sequence);
+        // Before the cancel: a pattern is dropped with its last handler, and could not be asked then.
+        let is_run_by = |signal| entry.is_run_by(signal);
+        let inside = is_inside(is_run_by, entry.address(), head.sequence);
         cancel(entry);
-        match inside && !head.has(state::DROPPED) {
-            true => Err(WaitError::Inside),
-            false => Ok(()),
+        if inside && !head.has(state::DROPPED) {
+            Err(WaitError::Inside)
+        } else {
+            Ok(())
         }
     }
 
-    /// Waits until the captures of a cancelled handler are gone.
+    /// Waits until the captures of a cancelled handler are dropped.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
         let head = self.entry.head();
-        let gone = || head.has(state::DROPPED);
-        if gone() {
+        let is_dropped = || head.has(state::DROPPED);
+        if is_dropped() {
             return Ok(());
         }
         head.state.or(state::AWAITED);
-        if parking::park_until(gone, deadline) {
+        if parking::park_until(is_dropped, deadline) {
             Ok(())
         } else {
             Err(WaitError::TimedOut)
@@ -395,9 +397,9 @@ impl<M: Mode> fmt::Debug for Subscription<M> {
     }
 }
 
-/// A pause of one handler, made by [`Subscription::pause`]; dropping it ends it.
+/// A pause of one handler, made by [`Subscription::pause`]; dropping it ends the pause.
 ///
-/// Owns what it needs: it may outlive the subscription, and then does nothing.
+/// It may outlive the subscription, and then does nothing.
 #[must_use = "dropping the guard ends the pause at once"]
 pub struct Pause<M: Mode> {
     entry: Anchor<M, dyn Control<M>>,
@@ -415,8 +417,8 @@ impl<M: Mode> fmt::Debug for Pause<M> {
     }
 }
 
-// A panic of a handler leaves nothing half done: it is caught before it gets here, whatever the
-// handlers capture and the events are.
+// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
+// state, whatever handlers capture and events are.
 impl<M: Mode> UnwindSafe for Subscription<M> {}
 impl<M: Mode> RefUnwindSafe for Subscription<M> {}
 impl<M: Mode> UnwindSafe for Pause<M> {}
