@@ -48,7 +48,6 @@ macro_rules! hands_back {
     };
 }
 #[cfg(feature = "jobs")]
-#[allow(unused_imports, reason = "used by the errors of jobs")]
 pub(crate) use hands_back;
 
 /// Why a text is not a topic name.

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::bus::Bus;
 use crate::core::bus::Bus as Core;
 use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread::MAX_DEPTH;
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::bus::BusConfig;
 use crate::executor::Executor;
 use crate::policy::Panics;
@@ -116,6 +117,6 @@ impl<M: Mode, C: 'static> fmt::Debug for BusBuilder<M, C> {
     }
 }
 
-// An executor is not called before the bus exists, and later only where panics are caught.
-impl<M: Mode, C> UnwindSafe for BusBuilder<M, C> {}
-impl<M: Mode, C> RefUnwindSafe for BusBuilder<M, C> {}
+unwind_safe! {
+    [M: Mode, C] BusBuilder<M, C>;
+}

@@ -19,10 +19,11 @@ pub(crate) mod by_pattern;
 pub(crate) mod hooks;
 
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 
 use crate::core::bus::Bus as Core;
 use crate::core::mode::Mode;
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::registry::registry::Registry;
 use crate::error::WrongType;
 use crate::queue::Queue;
@@ -294,9 +295,7 @@ impl<M: Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
     }
 }
 
-// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
-// state, whatever handlers capture and events are.
-impl<M: Mode, C> UnwindSafe for Bus<M, C> {}
-impl<M: Mode, C> RefUnwindSafe for Bus<M, C> {}
-impl<M: Mode, C> UnwindSafe for WeakBus<M, C> {}
-impl<M: Mode, C> RefUnwindSafe for WeakBus<M, C> {}
+unwind_safe! {
+    [M: Mode, C] Bus<M, C>;
+    [M: Mode, C] WeakBus<M, C>;
+}

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::{FusedFuture, Stream};
 
 use crate::core::mode::Mode;
+use crate::core::primitives::unwind::unwind_safe;
 use crate::signal::Signal;
 
 /// After so many items in a row it yields to other tasks.
@@ -104,7 +104,6 @@ impl<M: Mode, S, E: 'static> fmt::Debug for EmitAll<M, S, E> {
     }
 }
 
-// A panic of a handler is caught before it gets here, so no invariant is broken, whatever the
-// handlers capture and the events are.
-impl<M: Mode, S: UnwindSafe, E> UnwindSafe for EmitAll<M, S, E> {}
-impl<M: Mode, S: RefUnwindSafe, E> RefUnwindSafe for EmitAll<M, S, E> {}
+unwind_safe! {
+    [M: Mode, S, E] EmitAll<M, S, E> where S;
+}

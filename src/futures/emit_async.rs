@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,6 +14,7 @@ use crate::core::emission::{gathered, run};
 use crate::core::handler::entry::Handler;
 use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::{Signal as Core, sequence_limit};
 use crate::core::waiting::async_handler::{HandlerFuture, collect_futures, poll_all, resume};
@@ -258,6 +259,6 @@ impl<M: Mode, E: 'static> fmt::Debug for EmitAsync<M, E> {
     }
 }
 
-// As for `EmitAll`.
-impl<M: Mode, E: 'static> UnwindSafe for EmitAsync<M, E> {}
-impl<M: Mode, E: 'static> RefUnwindSafe for EmitAsync<M, E> {}
+unwind_safe! {
+    [M: Mode, E: 'static] EmitAsync<M, E>;
+}

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use crate::bus::Bus;
 use crate::core::handler::entry::Anchor;
 use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::waiting::next::{NextEntry, NextHandler, awaited};
 use crate::error::Closed;
@@ -331,6 +331,6 @@ impl<M: Mode, E: 'static> fmt::Debug for Next<M, E> {
     }
 }
 
-// As for `EmitAll`.
-impl<M: Mode, E> UnwindSafe for Next<M, E> {}
-impl<M: Mode, E> RefUnwindSafe for Next<M, E> {}
+unwind_safe! {
+    [M: Mode, E] Next<M, E>;
+}

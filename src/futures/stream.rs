@@ -1,7 +1,6 @@
 //! Streams of events, and handlers that pass events to a sink.
 
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use crate::bus::Bus;
 use crate::core::handler::handler_fn::Filter;
 use crate::core::handler::plain::Plain;
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::waiting::stream::{ReadPosition, StreamBuffer, StreamHandler};
 use crate::error::{Lagged, TimedOut};
 use crate::outcome::Outcome;
@@ -445,6 +445,6 @@ impl<M: Mode, E: 'static> fmt::Debug for EventStream<M, E> {
     }
 }
 
-// As for `EmitAll`.
-impl<M: Mode, E> UnwindSafe for EventStream<M, E> {}
-impl<M: Mode, E> RefUnwindSafe for EventStream<M, E> {}
+unwind_safe! {
+    [M: Mode, E] EventStream<M, E>;
+}

@@ -1,13 +1,13 @@
 //! The context of running work: it reports progress, and sees requests to stop.
 
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::error::Cancelled;
 use super::host::{self, CallSite};
 use super::pool::Pool;
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::core::primitives::unwind::unwind_safe;
 
 /// The progress of a job.
 ///
@@ -212,6 +212,6 @@ impl fmt::Debug for JobContext {
     }
 }
 
-// User code never runs while the state is inconsistent.
-impl UnwindSafe for JobContext {}
-impl RefUnwindSafe for JobContext {}
+unwind_safe! {
+    [] JobContext;
+}

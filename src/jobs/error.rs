@@ -1,7 +1,6 @@
 //! The ways in which a job ends without a value, and the reasons to refuse one.
 
-use std::error::Error;
-use std::fmt;
+use crate::error::hands_back;
 
 /// The outcome of a job: its value, or the reason why it has none.
 pub type Outcome<T> = Result<T, JobError>;
@@ -98,33 +97,11 @@ pub enum SubmitErrorKind {
     ShutDown,
 }
 
-impl<F> SubmitError<F> {
-    /// The reason why the work was refused.
-    pub fn kind(&self) -> SubmitErrorKind {
-        match self {
-            SubmitError::Full(_) => SubmitErrorKind::Full,
-            SubmitError::ShutDown(_) => SubmitErrorKind::ShutDown,
-        }
-    }
-
-    /// The work.
-    pub fn into_work(self) -> F {
-        match self {
-            SubmitError::Full(work) | SubmitError::ShutDown(work) => work,
-        }
+hands_back! {
+    impl<F> SubmitError<F>: Full | ShutDown {
+        /// The reason why the work was refused.
+        pub fn kind(&self) -> SubmitErrorKind;
+        /// The work.
+        pub fn into_work(self) -> F;
     }
 }
-
-impl<F> fmt::Debug for SubmitError<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SubmitError::{:?}(..)", self.kind())
-    }
-}
-
-impl<F> fmt::Display for SubmitError<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind().fmt(f)
-    }
-}
-
-impl<F> Error for SubmitError<F> {}

@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_core::FusedFuture;
+
+use crate::core::primitives::unwind::unwind_safe;
 
 use super::context::{Listener, Progress};
 use super::core::{Callback, Consumer, Core, WaitResult};
@@ -368,9 +370,9 @@ impl<T> fmt::Debug for Job<T> {
     }
 }
 
-// User code never runs while the state is inconsistent.
-impl<T> UnwindSafe for Job<T> {}
-impl<T> RefUnwindSafe for Job<T> {}
+unwind_safe! {
+    [T] Job<T>;
+}
 
 /// A handle to a job without its value: cancels it, and reads its progress.
 ///
@@ -419,6 +421,6 @@ impl fmt::Debug for JobHandle {
     }
 }
 
-// User code never runs while the state is inconsistent.
-impl UnwindSafe for JobHandle {}
-impl RefUnwindSafe for JobHandle {}
+unwind_safe! {
+    [] JobHandle;
+}

@@ -1,8 +1,10 @@
 //! Jobs that are completed by hand.
 
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::sync::Arc;
+
+use crate::core::primitives::unwind::unwind_safe;
 
 use super::context::JobContext;
 use super::core::Core;
@@ -122,9 +124,9 @@ impl<T: Send + 'static> fmt::Debug for Promise<T> {
     }
 }
 
-// User code never runs while the state is inconsistent.
-impl<T: Send + 'static> UnwindSafe for Promise<T> {}
-impl<T: Send + 'static> RefUnwindSafe for Promise<T> {}
+unwind_safe! {
+    [T: Send + 'static] Promise<T>;
+}
 
 struct Promised<T> {
     core: Core<T>,

@@ -1,7 +1,7 @@
 //! The public side of a pool.
 
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::error::{JobError, SubmitError, SubmitErrorKind};
 use super::job::Job;
 use super::pool::{self, Pool, WhenFull};
 use super::task::Task;
+use crate::core::primitives::unwind::unwind_safe;
 use crate::executor::Executor;
 
 /// Runs work in the background, on threads of its own or on an [`Executor`].
@@ -324,9 +325,9 @@ impl fmt::Debug for Jobs {
     }
 }
 
-// User code never runs while the state is inconsistent.
-impl UnwindSafe for Jobs {}
-impl RefUnwindSafe for Jobs {}
+unwind_safe! {
+    [] Jobs;
+}
 
 /// The task that an executor is given: runs the job when called, abandons it when dropped.
 struct ExecutorTask {

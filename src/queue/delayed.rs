@@ -1,10 +1,10 @@
 //! Delayed events, and drains at a time that the caller passes in.
 
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::core::mode::{Mode, SendBound};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::drain::DrainOptions;
 use crate::core::queue::queue::Queue as Core;
@@ -237,6 +237,6 @@ impl<M: Mode, C: 'static> fmt::Debug for Delayed<M, C> {
     }
 }
 
-// As for `Queue`.
-impl<M: Mode, C> UnwindSafe for Delayed<M, C> {}
-impl<M: Mode, C> RefUnwindSafe for Delayed<M, C> {}
+unwind_safe! {
+    [M: Mode, C] Delayed<M, C>;
+}

@@ -28,11 +28,12 @@ pub(crate) mod drained;
 pub(crate) mod ready;
 
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::primitives::thread;
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::claim::{Claim, posted};
 use crate::core::queue::drain::DrainOptions;
 use crate::core::queue::queue::Queue as Core;
@@ -587,10 +588,9 @@ impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
     }
 }
 
-// A panic of a handler is caught before it gets here, so no invariant is broken, whatever the
-// handlers capture and the events are.
-impl<M: Mode, C> UnwindSafe for Queue<M, C> {}
-impl<M: Mode, C> RefUnwindSafe for Queue<M, C> {}
+unwind_safe! {
+    [M: Mode, C] Queue<M, C>;
+}
 
 /// The error of a closure that could not be posted, because the queue was closed or full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

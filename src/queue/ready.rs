@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread;
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::ready::{ReadyKey, Waited};
 use crate::queue::Queue;
@@ -115,6 +115,6 @@ impl<M: Mode, C: 'static> fmt::Debug for Ready<M, C> {
     }
 }
 
-// As for `Queue`.
-impl<M: Mode, C> UnwindSafe for Ready<M, C> {}
-impl<M: Mode, C> RefUnwindSafe for Ready<M, C> {}
+unwind_safe! {
+    [M: Mode, C] Ready<M, C>;
+}

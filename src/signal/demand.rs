@@ -1,9 +1,10 @@
 //! Demand: whether a signal has handlers.
 
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 
 use crate::core::mode::{Mode, SyncBound};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::observer::{ObserverRef, observer};
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
@@ -80,7 +81,6 @@ impl<M: Mode, E, C> fmt::Debug for Demand<M, E, C> {
     }
 }
 
-// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
-// state, whatever handlers capture and events are.
-impl<M: Mode, E, C> UnwindSafe for Demand<M, E, C> {}
-impl<M: Mode, E, C> RefUnwindSafe for Demand<M, E, C> {}
+unwind_safe! {
+    [M: Mode, E, C] Demand<M, E, C>;
+}

@@ -24,12 +24,13 @@ pub(crate) mod subscribe;
 pub(crate) mod subscription;
 
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 
 use crate::core::emission::run::{run, run_lazy};
 use crate::core::handler::handler_fn::{Always, Callee};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::mode::{Mode, SendBound, SyncBound};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
@@ -505,9 +506,7 @@ impl<M: Mode, E, C> fmt::Debug for WeakSignal<M, E, C> {
     }
 }
 
-// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
-// state, whatever handlers capture and events are.
-impl<M: Mode, E, C> UnwindSafe for Signal<M, E, C> {}
-impl<M: Mode, E, C> RefUnwindSafe for Signal<M, E, C> {}
-impl<M: Mode, E, C> UnwindSafe for WeakSignal<M, E, C> {}
-impl<M: Mode, E, C> RefUnwindSafe for WeakSignal<M, E, C> {}
+unwind_safe! {
+    [M: Mode, E, C] Signal<M, E, C>;
+    [M: Mode, E, C] WeakSignal<M, E, C>;
+}

@@ -1,7 +1,7 @@
 //! The builder for handlers with options.
 
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 
 use crate::core::handler::entry::Anchor;
 use crate::core::handler::exclusive::{Exclusive, ExclusivePlain, ExclusiveWithContext};
@@ -9,6 +9,7 @@ use crate::core::handler::handler_fn::{Always, Both, Callee, Filter, Subscribed}
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::handler::weak::{Weak, WeakPlain, WeakWithContext};
 use crate::core::mode::{Mode, SendBound, SyncBound};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::signal::signal::Signal;
 use crate::core::signal::subscribe::SubscribeOptions;
 use crate::core::waiting::async_handler::AsyncHandler;
@@ -344,7 +345,6 @@ impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
     }
 }
 
-// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
-// state, whatever handlers capture and events are.
-impl<M: Mode, E, C, P: UnwindSafe> UnwindSafe for Subscribe<M, E, C, P> {}
-impl<M: Mode, E, C, P: RefUnwindSafe> RefUnwindSafe for Subscribe<M, E, C, P> {}
+unwind_safe! {
+    [M: Mode, E, C, P] Subscribe<M, E, C, P> where P;
+}

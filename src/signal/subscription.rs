@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::core::handler::entry::{Anchor, Control, Head, state};
@@ -12,6 +12,7 @@ use crate::core::handler::replace::{
 use crate::core::mode::{Mode, Shared, SyncBound};
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::Word;
+use crate::core::primitives::unwind::unwind_safe;
 use crate::core::reclaim::hazard::is_inside;
 use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
 use crate::outcome::Outcome;
@@ -417,9 +418,7 @@ impl<M: Mode> fmt::Debug for Pause<M> {
     }
 }
 
-// Handlers' panics are caught before they reach these types, so none leaves them in an inconsistent
-// state, whatever handlers capture and events are.
-impl<M: Mode> UnwindSafe for Subscription<M> {}
-impl<M: Mode> RefUnwindSafe for Subscription<M> {}
-impl<M: Mode> UnwindSafe for Pause<M> {}
-impl<M: Mode> RefUnwindSafe for Pause<M> {}
+unwind_safe! {
+    [M: Mode] Subscription<M>;
+    [M: Mode] Pause<M>;
+}

@@ -13,7 +13,6 @@
 ///     [M: Mode, S, E] EmitAll<M, S, E> where S;
 /// }
 /// ```
-#[allow(unused_macros, reason = "used by the public types")]
 macro_rules! unwind_safe {
     ($([$($parameters:tt)*] $type:ty $(where $field:ident)?;)+) => {$(
         impl<$($parameters)*> ::std::panic::UnwindSafe for $type
@@ -22,5 +21,4 @@ macro_rules! unwind_safe {
         $(where $field: ::std::panic::RefUnwindSafe)? {}
     )+};
 }
-#[allow(unused_imports, reason = "used by the public types")]
 pub(crate) use unwind_safe;
