@@ -1,3 +1,5 @@
+#![deny(unsafe_code)]
+
 //! In-process events: named typed topics, handlers that may change while they run, delivery at
 //! once or through a queue.
 //!

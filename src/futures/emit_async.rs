@@ -11,7 +11,7 @@ use futures_core::FusedFuture;
 use crate::bus::Bus;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::emission::{gathered, run};
-use crate::core::handler::entry::Handler;
+use crate::core::handler::erased::HandlerRef;
 use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::primitives::unwind::unwind_safe;
@@ -44,7 +44,7 @@ pub struct EmitAsync<M: Mode, E: 'static> {
     /// The futures that were started and have not completed.
     futures: Vec<HandlerFuture<M>>,
     /// The handlers still to be called, in order.
-    rest: std::vec::IntoIter<Handler<M, ()>>,
+    rest: std::vec::IntoIter<HandlerRef<M, ()>>,
     /// The sequence number below which handlers may be called.
     sequence_limit: u64,
     summary: EmissionSummary,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_core::FusedFuture;
 
 use crate::bus::Bus;
-use crate::core::handler::entry::Anchor;
+use crate::core::handler::entry::WeakRef;
 use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
@@ -64,7 +64,7 @@ use crate::topic::pattern::IntoPattern;
 #[must_use = "dropping it unsubscribes at once; await it, or wait for it"]
 pub struct Next<M: Mode, E: 'static> {
     /// `None` once it has completed.
-    entry: Option<Anchor<M, dyn NextEntry<M, E>>>,
+    entry: Option<WeakRef<M, dyn NextEntry<M, E>>>,
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {

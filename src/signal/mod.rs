@@ -27,7 +27,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::core::emission::run::{run, run_lazy};
-use crate::core::handler::handler_fn::{Always, Callee};
+use crate::core::handler::handler_fn::{Always, HandlerFn};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
@@ -353,7 +353,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
 
     fn plain(
         &self,
-        callee: impl Callee<M, E, C>,
+        callee: impl HandlerFn<M, E, C>,
         limit: Option<usize>,
         location: &'static Location<'static>,
     ) -> Subscription<M> {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::panic::Location;
 
-use crate::core::handler::entry::Anchor;
+use crate::core::handler::entry::WeakRef;
 use crate::core::handler::exclusive::{Exclusive, ExclusivePlain, ExclusiveWithContext};
-use crate::core::handler::handler_fn::{Always, Both, Callee, Filter, Subscribed};
+use crate::core::handler::handler_fn::{Always, Both, Filter, HandlerFn, Subscribed};
 use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
 use crate::core::handler::weak::{Weak, WeakPlain, WeakWithContext};
 use crate::core::mode::{Mode, SendBound, SyncBound};
@@ -120,18 +120,18 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         self.signal.info.name().as_str()
     }
 
-    pub(crate) fn finish(self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+    pub(crate) fn finish(self, callee: impl HandlerFn<M, E, C>) -> Subscription<M> {
         Subscription::new(self.enlist(callee).erase(|entry| entry))
     }
 
-    pub(crate) fn enlist<K: Callee<M, E, C>>(
+    pub(crate) fn enlist<K: HandlerFn<M, E, C>>(
         self,
         callee: K,
-    ) -> Anchor<M, Subscribed<M, Signal<M, E, C>, P, K>> {
-        Signal::subscribe(&self.signal, self.options, self.filter, callee)
+    ) -> WeakRef<M, Subscribed<M, Signal<M, E, C>, P::Shared<M>, K>> {
+        Signal::subscribe(&self.signal, self.options, self.filter.share::<M>(), callee)
     }
 
-    fn finish_once(mut self, callee: impl Callee<M, E, C>) -> Subscription<M> {
+    fn finish_once(mut self, callee: impl HandlerFn<M, E, C>) -> Subscription<M> {
         self.options.limit = Some(self.options.limit.map_or(1, |limit| limit.min(1)));
         self.finish(callee)
     }

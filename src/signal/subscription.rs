@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use crate::core::handler::entry::{Anchor, Control, Head, state};
+use crate::core::handler::entry::{Connection, Header, WeakRef, state};
 use crate::core::handler::replace::{
     ReplaceRequest, ReplacementFn, ReplacementPlain, ReplacementWithContext,
 };
@@ -29,7 +29,7 @@ pub struct SubscriptionId {
 }
 
 impl SubscriptionId {
-    pub(crate) fn of<M: Mode>(head: &Head<M>) -> Self {
+    pub(crate) fn of<M: Mode>(head: &Header<M>) -> Self {
         let topic = head.info.as_ref().map_or(0, |info| info.key);
         SubscriptionId {
             sequence: head.sequence,
@@ -104,13 +104,13 @@ impl std::hash::Hash for SubscriptionId {
 /// ```
 #[must_use = "dropping the subscription cancels it at once; keep it, or call `detach`"]
 pub struct Subscription<M: Mode> {
-    entry: Anchor<M, dyn Control<M>>,
+    entry: WeakRef<M, dyn Connection<M>>,
     /// Dropping the subscription does not cancel.
     detached: bool,
 }
 
 impl<M: Mode> Subscription<M> {
-    pub(crate) fn new(entry: Anchor<M, dyn Control<M>>) -> Self {
+    pub(crate) fn new(entry: WeakRef<M, dyn Connection<M>>) -> Self {
         Subscription {
             entry,
             detached: false,
@@ -294,7 +294,7 @@ impl<M: Mode> Subscription<M> {
     }
 }
 
-fn cancel<M: Mode>(entry: &Anchor<M, dyn Control<M>>) -> bool {
+fn cancel<M: Mode>(entry: &WeakRef<M, dyn Connection<M>>) -> bool {
     let was_connected = entry.cancel();
     if !was_connected {
         // Its limit may have removed it, with calls still waiting in a queue: this cancels them.
@@ -403,7 +403,7 @@ impl<M: Mode> fmt::Debug for Subscription<M> {
 /// It may outlive the subscription, and then does nothing.
 #[must_use = "dropping the guard ends the pause at once"]
 pub struct Pause<M: Mode> {
-    entry: Anchor<M, dyn Control<M>>,
+    entry: WeakRef<M, dyn Connection<M>>,
 }
 
 impl<M: Mode> Drop for Pause<M> {

@@ -1,5 +1,10 @@
 //! An event of any type, and the description of the topic that it was emitted to.
 
+#![allow(
+    unsafe_code,
+    reason = "an `AnyEvent` has no lifetime for its event, so that closures can name it"
+)]
+
 use std::any::{TypeId, type_name};
 use std::fmt;
 use std::ptr::NonNull;
@@ -19,8 +24,8 @@ pub(crate) enum Kind {
 pub(crate) struct TopicInfo {
     /// The name of the topic, or of the payload type for a signal without a bus.
     pub(crate) name: Name,
-    pub(crate) payload: TypeId,
-    pub(crate) type_name: fn() -> &'static str,
+    payload: TypeId,
+    type_name: fn() -> &'static str,
     /// Whether this describes a topic, or the signal of a pattern's handlers.
     pub(crate) kind: Kind,
     /// Rare properties of the signal. Changed under the signal's lock, and read without it by `Relaxed`
@@ -41,6 +46,11 @@ impl TopicInfo {
                 0
             }),
         }
+    }
+
+    /// Whether the events are of this type.
+    pub(crate) fn is_of<E: 'static>(&self) -> bool {
+        self.payload == TypeId::of::<E>()
     }
 
     /// The signal was closed. The handlers of patterns are not closed with it.
@@ -151,7 +161,7 @@ impl AnyEvent {
     /// The event, if it has this type.
     #[must_use]
     pub fn payload<E: 'static>(&self) -> Option<&E> {
-        if self.topic_info().payload != TypeId::of::<E>() {
+        if !self.topic_info().is_of::<E>() {
             return None;
         }
         // SAFETY: the type is the one that the caller of `new` guarantees, and the value is alive.

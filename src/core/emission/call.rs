@@ -1,13 +1,18 @@
 //! Calls handlers: the only place that calls those of a signal.
 
+#![allow(
+    unsafe_code,
+    reason = "says of the handlers of one emission that they take its event"
+)]
+
 use std::borrow::Borrow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
 
 use crate::core::emission::summary::{EmissionSummary, PackedCounts};
 use crate::core::failure::panics::Payload;
 use crate::core::failure::report::Report;
-use crate::core::handler::entry::{Code, Handler, Round};
+use crate::core::handler::entry::CallResult;
+use crate::core::handler::erased::{EmitContext, ErasedEvent, HandlerRef};
 use crate::core::handler::failures::panicked as panicked_of;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread;
@@ -20,7 +25,7 @@ use crate::topic::name::Name;
 /// Calls handlers, and tells of their failures.
 #[inline(always)]
 pub(crate) fn call_and_collect<M: Primitives, E: 'static, C: 'static>(
-    handlers: impl Borrow<[Handler<M, C>]>,
+    handlers: impl Borrow<[HandlerRef<M, C>]>,
     event: &E,
     topic_info: &TopicInfo,
     config: &BusConfig<M>,
@@ -78,43 +83,45 @@ impl<H> Drop for LoopPosition<'_, '_, H> {
 /// them by itself: with handlers of many kinds that halves the cost.
 #[inline(always)]
 pub(super) fn call_all<M: Primitives, E: 'static, C: 'static>(
-    handlers: &[Handler<M, C>],
+    handlers: &[HandlerRef<M, C>],
     event: &E,
     topic_info: &TopicInfo,
     context: &mut C,
 ) -> EmissionSummary {
-    let event = NonNull::from(event).cast();
-    let mut cx = Round {
-        context,
-        topic_info,
-    };
-    if handlers.len() <= 8 {
-        call_each::<M, C, 2>(handlers, event, &mut cx)
-    } else {
-        call_many(handlers, event, &mut cx)
+    // SAFETY: whoever emits takes the handlers from the roster of a signal of `E` and from those of
+    // patterns, which contain no others, and the subject from that signal, or makes it for `E`. A handler
+    // calls no other one with this event but what has its place in the same roster.
+    unsafe {
+        EmitContext::with(event, topic_info, context, |event, cx| {
+            if handlers.len() <= 8 {
+                call_each::<M, C, 2>(handlers, event, cx)
+            } else {
+                call_many(handlers, event, cx)
+            }
+        })
     }
 }
 
 #[inline(never)]
-fn call_many<M: Primitives, C: 'static>(
-    handlers: &[Handler<M, C>],
-    event: NonNull<()>,
-    cx: &mut Round<'_, C>,
+fn call_many<'r, M: Primitives, C: 'static>(
+    handlers: &[HandlerRef<M, C>],
+    event: ErasedEvent<'r>,
+    cx: &mut EmitContext<'r, C>,
 ) -> EmissionSummary {
     call_each::<M, C, 4>(handlers, event, cx)
 }
 
 /// Calls the handlers, so many a turn of the loop.
 #[inline(always)]
-fn call_each<M: Primitives, C: 'static, const AT_ONCE: usize>(
-    handlers: &[Handler<M, C>],
-    event: NonNull<()>,
-    cx: &mut Round<'_, C>,
+fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
+    handlers: &[HandlerRef<M, C>],
+    event: ErasedEvent<'r>,
+    cx: &mut EmitContext<'r, C>,
 ) -> EmissionSummary {
     let mut next = handlers;
     let mut skipped = 0;
     loop {
-        let mut left: &[Handler<M, C>] = &[];
+        let mut left: &[HandlerRef<M, C>] = &[];
         // One catch around the whole loop, entered again after a panic.
         let end = catch_unwind(AssertUnwindSafe(|| {
             let mut position = LoopPosition {
@@ -124,7 +131,7 @@ fn call_each<M: Primitives, C: 'static, const AT_ONCE: usize>(
             let last = loop {
                 match call_plain::<M, C, AT_ONCE>(&mut position.rest, event, cx) {
                     // The compiler keeps what is in here out of the inner loop.
-                    Code::Skipped => skipped += 1,
+                    CallResult::Skipped => skipped += 1,
                     last => break last,
                 }
             };
@@ -137,15 +144,15 @@ fn call_each<M: Primitives, C: 'static, const AT_ONCE: usize>(
             Err(payload) => {
                 // A filter that panics keeps its handler from being entered.
                 skipped += usize::from(thread::set_unentered(false));
-                next = panicked(left, cx.topic_info, payload);
+                next = panicked(left, cx.topic_info(), payload);
                 continue;
             }
         };
-        let closed = last == Code::Closed;
+        let closed = last == CallResult::Closed;
         let ran = handlers.len() - left - skipped - usize::from(closed);
         let flags = match last {
-            Code::Stopped => PackedCounts::STOPPED,
-            Code::Closed => PackedCounts::CLOSED,
+            CallResult::Stopped => PackedCounts::STOPPED,
+            CallResult::Closed => PackedCounts::CLOSED,
             _ => 0,
         };
         // Four billion handlers do not fit into memory.
@@ -158,42 +165,41 @@ fn call_each<M: Primitives, C: 'static, const AT_ONCE: usize>(
 }
 
 /// Calls handlers as long as they run and go on. Returns at the end of the list, with
-/// [`Code::Ran`], or after one that came to something else.
+/// [`CallResult::Ran`], or after one that came to something else.
 #[inline(always)]
-fn call_plain<M: Primitives, C: 'static, const AT_ONCE: usize>(
-    rest: &mut &[Handler<M, C>],
-    event: NonNull<()>,
-    cx: &mut Round<'_, C>,
-) -> Code {
+fn call_plain<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
+    rest: &mut &[HandlerRef<M, C>],
+    event: ErasedEvent<'r>,
+    cx: &mut EmitContext<'r, C>,
+) -> CallResult {
     while rest.len() >= AT_ONCE {
         for _ in 0..AT_ONCE {
             let [handler, others @ ..] = *rest else { break };
-            // SAFETY: this is a hold. The handlers are those of the subject's signal, and of patterns.
-            let code = unsafe { handler.entry().call(event, cx) };
+            let result = handler.call(event, cx);
             // Only now: a panic leaves it in front.
             *rest = others;
-            if !matches!(code, Code::Ran | Code::Failed) {
-                return code;
+            if !matches!(result, CallResult::Ran | CallResult::Failed) {
+                return result;
             }
         }
     }
     if AT_ONCE > 1 {
         return call_plain::<M, C, 1>(rest, event, cx);
     }
-    Code::Ran
+    CallResult::Ran
 }
 
 /// Raises the panic of the first handler that is left; those after it.
 #[cold]
 #[inline(never)]
 fn panicked<'h, M: Primitives, C: 'static>(
-    left: &'h [Handler<M, C>],
+    left: &'h [HandlerRef<M, C>],
     topic_info: &TopicInfo,
     payload: Payload,
-) -> &'h [Handler<M, C>] {
+) -> &'h [HandlerRef<M, C>] {
     match left {
         [handler, others @ ..] => {
-            panicked_of(handler.entry().head(), Some(topic_info), payload);
+            panicked_of(handler.head(), Some(topic_info), payload);
             others
         }
         [] => left,

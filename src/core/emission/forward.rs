@@ -1,8 +1,9 @@
 //! Handlers that emit each event on another signal as well.
 
 use crate::core::emission::run as emission;
-use crate::core::handler::entry::{Code, Head, Round};
-use crate::core::handler::handler_fn::Callee;
+use crate::core::handler::entry::{CallResult, Header};
+use crate::core::handler::erased::EmitContext;
+use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
@@ -23,19 +24,19 @@ impl<M: SignalFlavour, E, C> Forward<M, E, C> {
     }
 }
 
-impl<M: SignalFlavour, E: 'static, C: 'static> Callee<M, E, C> for Forward<M, E, C> {
+impl<M: SignalFlavour, E: 'static, C: 'static> HandlerFn<M, E, C> for Forward<M, E, C> {
     const WEAK: bool = true;
     type EntryState = ();
-    fn call(&self, _: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+    fn call(&self, _: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
-            return Code::Skipped;
+            return CallResult::Skipped;
         };
         // An emission of its own: it reports its failures itself, and its stop ends itself alone.
         let summary = emission::run(&target, event, cx.context);
         if let Some(report) = summary.report {
             drop(report.resume(self.info.config.panics()));
         }
-        Code::Ran
+        CallResult::Ran
     }
     fn is_alive(&self) -> bool {
         M::exists(&self.target) && !self.info.topic_info.is_closed()

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::core::emission::call::{call_and_collect, refused};
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::{self, Follows};
-use crate::core::handler::entry::{Handler, rank};
+use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::thread::{self, ActiveScope, DepthGuard};
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
@@ -27,7 +27,7 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     if !signal.info.topic_info.retains() {
         return Err(depth_guard);
     }
-    let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
+    let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();
     let Some(kept) = signal.keep(event, &mut |it| handlers.push(it)) else {
         return Err(depth_guard);
     };
@@ -53,7 +53,7 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
 pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
-    handlers: &mut Vec<Handler<M, C>>,
+    handlers: &mut Vec<HandlerRef<M, C>>,
 ) -> Option<u64> {
     let mut give = |it| handlers.push(it);
     let sequence_limit = match signal.keep(event, &mut give) {
@@ -70,7 +70,7 @@ pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
 
 /// Calls one handler with one event.
 pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
-    handler: &Handler<M, C>,
+    handler: &HandlerRef<M, C>,
     event: &E,
     info: &SignalInfo<M>,
     context: &mut C,
@@ -79,7 +79,7 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
         topic_info, config, ..
     } = info;
     let Some(depth_guard) = thread::enter_emission(config.max_depth()) else {
-        return refused(info.name(), config, handler.entry().head().location);
+        return refused(info.name(), config, handler.head().location);
     };
     let handlers = std::slice::from_ref(handler);
     let summary = call_traced(handlers, event, topic_info, config, context, Follows::NONE);
@@ -89,7 +89,7 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
 
 /// Calls handlers inside of a span.
 pub(crate) fn call_traced<M: SignalFlavour, E: 'static, C: 'static>(
-    handlers: impl Borrow<[Handler<M, C>]>,
+    handlers: impl Borrow<[HandlerRef<M, C>]>,
     event: &E,
     topic_info: &TopicInfo,
     config: &BusConfig<M>,

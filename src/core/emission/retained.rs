@@ -5,12 +5,13 @@
 //! event reaches each handler once: by the emission if the handler was there, or else from here.
 
 use std::collections::VecDeque;
-use std::ptr::NonNull;
 
 use crate::core::emission::gathered;
-use crate::core::handler::entry::{Anchor, Draft, DropInParts, Entity, Entry, Handler};
+use crate::core::handler::entry::{Entry, HeaderInit, WeakRef};
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::reclaim::counted::Live;
 use crate::core::settings::failure_source::{drop_event, guarded};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
@@ -22,8 +23,6 @@ struct Retained<M: SignalFlavour, E: 'static> {
     kept: M::Lock<History<M, E>>,
 }
 
-impl<M: SignalFlavour, E> DropInParts for Retained<M, E> {}
-
 struct History<M: SignalFlavour, E: 'static> {
     events: VecDeque<M::Ptr<E>>,
     most: usize,
@@ -33,23 +32,21 @@ struct History<M: SignalFlavour, E: 'static> {
 pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
     most: usize,
     location: CallSite,
-) -> Anchor<M, dyn Retain<M, ()>> {
-    let draft = Draft::alone(location, None);
+) -> WeakRef<M, dyn Retain<M, E, ()>> {
     let events = VecDeque::new();
     let kept = M::Lock::new(History { events, most });
-    let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Retained::<M, E> { kept });
-    entry.cast::<dyn Retain<M, ()>>(|entry| entry)
+    WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_viewed(
+        HeaderInit::alone(location, None).into(),
+        (),
+        Retained { kept },
+        |live| live as &dyn Retain<M, E, ()>,
+    )
+    .1
 }
 
-impl<M: SignalFlavour, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retained<M, E>> {
-    unsafe fn keep(
-        &self,
-        event: NonNull<()>,
-        info: &SignalInfo<M>,
-        collect_handlers: &mut dyn FnMut() -> bool,
-    ) {
-        // SAFETY: the caller says so.
-        let (event, retained) = unsafe { (event.cast::<E>().as_ref(), self.captures()) };
+impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, (), Retained<M, E>>> {
+    fn keep(&self, event: &E, info: &SignalInfo<M>, collect_handlers: &mut dyn FnMut() -> bool) {
+        let retained = self.captures();
         let location = self.head().location;
         let mut clone = None;
         // A panic is a failure of the topic. Whoever is subscribed gets the event nevertheless.
@@ -68,15 +65,14 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retain
         drop_event((gone, clone), info, location);
     }
 
-    unsafe fn hand_over(
+    fn hand_over(
         &self,
         info: &SignalInfo<M>,
-        insert: &mut dyn FnMut() -> Option<Handler<M, ()>>,
+        insert: &mut dyn FnMut() -> Option<HandlerRef<M, ()>>,
     ) {
-        // SAFETY: the caller says so.
-        let retained = unsafe { self.captures() };
+        let retained = self.captures();
         let (handler, events) = retained.kept.with(|kept| (insert(), kept.events.clone()));
-        let inside = handler.as_ref().map_or(0, |it| it.entry().address());
+        let inside = handler.as_ref().map_or(0, |it| it.address());
         let scope_guard = thread::enter_scope(ActiveScope {
             inside,
             sequence_limit: 0,
@@ -92,9 +88,8 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, ()> for Entry<M, (), Retain
         drop(scope_guard);
     }
 
-    unsafe fn resize(&self, most: usize, info: &SignalInfo<M>) {
-        // SAFETY: the caller says so.
-        let retained = unsafe { self.captures() };
+    fn resize(&self, most: usize, info: &SignalInfo<M>) {
+        let retained = self.captures();
         let gone: Vec<_> = retained.kept.with(|kept| {
             kept.most = most;
             let too_many = kept.events.len().saturating_sub(most);

@@ -1,7 +1,7 @@
 //! What an emission came to.
 
 use crate::core::failure::report::{self, Report};
-use crate::core::handler::entry::Code;
+use crate::core::handler::entry::CallResult;
 
 /// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
 /// returned in two registers. Returned by memory it cost more than an emission to one handler.
@@ -27,8 +27,8 @@ impl PackedCounts {
     }
 
     /// Notes what a call came to that had been counted when it began.
-    pub(crate) fn note(&mut self, code: Code) {
-        if code == Code::Stopped {
+    pub(crate) fn note(&mut self, code: CallResult) {
+        if code == CallResult::Stopped {
             self.0 |= Self::STOPPED;
         }
     }

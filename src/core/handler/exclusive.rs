@@ -3,10 +3,11 @@
 //! A turn is the one lock that a handler runs under: it guards the closure itself, and nothing of
 //! the crate's own.
 
-use crate::core::handler::entry::{Code, Head, Round, state};
+use crate::core::handler::entry::{CallResult, Header, state};
+use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures;
-use crate::core::handler::handler_fn::Callee;
+use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
@@ -40,20 +41,20 @@ impl<M: Primitives, F> Exclusive<M, F> {
     /// Waits for the turn and calls. Refuses a thread that has it already.
     fn call<C, R: Outcome>(
         &self,
-        head: &Head<M>,
-        cx: &mut Round<'_, C>,
+        head: &Header<M>,
+        cx: &mut EmitContext<'_, C>,
         call: impl FnOnce(&mut F, &mut C) -> R,
-    ) -> Code {
+    ) -> CallResult {
         let own_entry = thread::token();
         if self.owner.get() == own_entry {
-            return failures::reentered(head, cx.topic_info);
+            return failures::reentered(head, cx.topic_info());
         }
         let outcome = self.closure.with(|closure| {
             // It may have been cancelled while others had their turns. Its limit does not count: this
             // call is claimed.
             match head.state.get() {
-                state if state & state::CLOSED != 0 => return Err(Code::Closed),
-                state if state & state::CANCELLED != 0 => return Err(Code::Skipped),
+                state if state & state::CLOSED != 0 => return Err(CallResult::Closed),
+                state if state & state::CANCELLED != 0 => return Err(CallResult::Skipped),
                 _ => {}
             }
             self.owner.set(own_entry);
@@ -62,7 +63,7 @@ impl<M: Primitives, F> Exclusive<M, F> {
         });
         match outcome {
             // After the turn: to convert an error is user code, too.
-            Ok(outcome) => code(head, Some(cx.topic_info), outcome),
+            Ok(outcome) => code(head, Some(cx.topic_info()), outcome),
             Err(code) => code,
         }
     }
@@ -71,13 +72,13 @@ impl<M: Primitives, F> Exclusive<M, F> {
 /// [`Exclusive`], called with the event alone.
 pub(crate) struct ExclusivePlain<M: Primitives, F>(pub(crate) Exclusive<M, F>);
 
-impl<M: Primitives, E: 'static, C: 'static, F, R> Callee<M, E, C> for ExclusivePlain<M, F>
+impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for ExclusivePlain<M, F>
 where
     F: FnMut(&E) -> R + 'static,
     R: Outcome,
 {
     type EntryState = ();
-    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         self.0.call(head, cx, |f, _| f(event))
     }
 }
@@ -85,13 +86,13 @@ where
 /// [`Exclusive`], called with the context.
 pub(crate) struct ExclusiveWithContext<M: Primitives, F>(pub(crate) Exclusive<M, F>);
 
-impl<M: Primitives, E: 'static, C: 'static, F, R> Callee<M, E, C> for ExclusiveWithContext<M, F>
+impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for ExclusiveWithContext<M, F>
 where
     F: FnMut(&mut C, &E) -> R + 'static,
     R: Outcome,
 {
     type EntryState = ();
-    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         self.0.call(head, cx, |f, context| f(context, event))
     }
 }

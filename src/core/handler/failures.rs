@@ -1,7 +1,7 @@
 //! Raises failures of handlers.
 
 use crate::core::failure::panics::Payload;
-use crate::core::handler::entry::{Code, Head};
+use crate::core::handler::entry::{CallResult, Header};
 use crate::core::primitives::flavour::Primitives;
 use crate::failure::Cause;
 use crate::outcome::BoxError;
@@ -11,42 +11,42 @@ use crate::topic::any_event::TopicInfo;
 #[cold]
 #[inline(never)]
 pub(crate) fn failed<M: Primitives>(
-    head: &Head<M>,
+    head: &Header<M>,
     topic_info: Option<&TopicInfo>,
     error: BoxError,
-) -> Code {
+) -> CallResult {
     head.failure_source(topic_info)
         .raise(Cause::Failed(error), None);
-    Code::Failed
+    CallResult::Failed
 }
 
 /// Raises that a handler that takes turns was entered again from its own call.
 #[cold]
 #[inline(never)]
-pub(crate) fn reentered<M: Primitives>(head: &Head<M>, topic_info: &TopicInfo) -> Code {
+pub(crate) fn reentered<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo) -> CallResult {
     head.failure_source(Some(topic_info))
         .raise(Cause::Reentered, None);
     // Not entered.
-    Code::Skipped
+    CallResult::Skipped
 }
 
 /// Raises that there is nobody to run what an async handler would start.
 #[cold]
 #[inline(never)]
-pub(crate) fn unexecuted<M: Primitives>(head: &Head<M>, topic_info: &TopicInfo) -> Code {
+pub(crate) fn unexecuted<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo) -> CallResult {
     head.failure_source(Some(topic_info))
         .raise(Cause::NoExecutor, None);
-    Code::Failed
+    CallResult::Failed
 }
 
 /// Raises that an executor has dropped what an async handler had started.
-pub(crate) fn abandoned<M: Primitives>(head: &Head<M>) {
+pub(crate) fn abandoned<M: Primitives>(head: &Header<M>) {
     head.failure_source(None).raise(Cause::Abandoned, None);
 }
 
 /// Raises a panic of a handler, its filter, or its captures.
 pub(crate) fn panicked<M: Primitives>(
-    head: &Head<M>,
+    head: &Header<M>,
     topic_info: Option<&TopicInfo>,
     payload: Payload,
 ) {

@@ -1,6 +1,7 @@
 //! The signal that a handler belongs to, as the handler sees it.
 
-use crate::core::handler::entry::{Anchor, Handle, Handler};
+use crate::core::handler::entry::WeakRef;
+use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
 
 pub(crate) trait Owner<M: Primitives>: Sized + 'static {
@@ -9,15 +10,15 @@ pub(crate) trait Owner<M: Primitives>: Sized + 'static {
     /// Removes the handler with this key and sequence number; whether it was there, and alive.
     fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool;
     /// What has the place of this handler now.
-    fn current(&self, key: u64, sequence: u64) -> Option<Handler<M, Self::Context>>;
+    fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, Self::Context>>;
     /// Puts what `make` makes of a handler into its place; whether there was something.
     fn exchange(
         &self,
         key: u64,
         sequence: u64,
         make: impl FnOnce(
-            &Anchor<M, dyn Handle<M, Self::Context>>,
-        ) -> Option<Anchor<M, dyn Handle<M, Self::Context>>>,
+            &HandlerRef<M, Self::Context>,
+        ) -> Option<WeakRef<M, dyn DynHandler<M, Self::Context>>>,
     ) -> bool;
     /// Whether the topic at this address has handlers of this pattern.
     fn is_part_of(&self, signal: usize) -> bool;

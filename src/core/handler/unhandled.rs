@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::failure::log::write_log;
 use crate::core::failure::panics::{drop_payload, message};
-use crate::core::handler::entry::{Code, Head, Round};
-use crate::core::handler::handler_fn::Callee;
+use crate::core::handler::entry::{CallResult, Header};
+use crate::core::handler::erased::EmitContext;
+use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread;
 use crate::topic::any_event::AnyEvent;
@@ -13,13 +14,13 @@ use crate::topic::any_event::AnyEvent;
 /// A hook for unhandled events: called like a handler of a pattern, and counted as none.
 pub(crate) struct Unhandled<F>(pub(crate) F);
 
-impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> Callee<M, AnyEvent, C>
+impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> HandlerFn<M, AnyEvent, C>
     for Unhandled<F>
 {
     type EntryState = ();
-    fn call(&self, _: &Head<M>, event: &AnyEvent, _: &mut Round<'_, C>) -> Code {
+    fn call(&self, _: &Header<M>, event: &AnyEvent, _: &mut EmitContext<'_, C>) -> CallResult {
         tell_unhandled(event, &self.0);
-        Code::Skipped
+        CallResult::Skipped
     }
 }
 

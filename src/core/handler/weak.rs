@@ -1,10 +1,11 @@
 //! Handlers that belong to a target they do not keep.
 
 use crate::core::failure::panics::catch;
-use crate::core::handler::entry::{Code, Head, Round};
+use crate::core::handler::entry::{CallResult, Header};
+use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures;
-use crate::core::handler::handler_fn::Callee;
+use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
 use crate::outcome::Outcome;
 use crate::topic::any_event::TopicInfo;
@@ -18,7 +19,7 @@ pub(crate) struct Weak<M: Primitives, T: ?Sized, F> {
 /// What keeps the target for one call. Its last owner may be this one.
 struct TargetGuard<'k, M: Primitives, T: ?Sized> {
     target: Option<M::Ptr<T>>,
-    head: &'k Head<M>,
+    head: &'k Header<M>,
     topic_info: &'k TopicInfo,
 }
 
@@ -41,22 +42,22 @@ impl<M: Primitives, T: ?Sized, F> Weak<M, T, F> {
 
     fn call<C, R: Outcome>(
         &self,
-        head: &Head<M>,
-        cx: &mut Round<'_, C>,
+        head: &Header<M>,
+        cx: &mut EmitContext<'_, C>,
         call: impl FnOnce(&F, &T, &mut C) -> R,
-    ) -> Code {
+    ) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
             // It has died since it was asked for; the next emission removes the handler.
-            return Code::Skipped;
+            return CallResult::Skipped;
         };
-        let topic_info = cx.topic_info;
+        let topic_info = cx.topic_info();
         let kept = TargetGuard::<M, T> {
             target: Some(target),
             head,
             topic_info,
         };
         let Some(target) = &kept.target else {
-            return Code::Skipped;
+            return CallResult::Skipped;
         };
         code(head, Some(topic_info), call(&self.f, target, cx.context))
     }
@@ -65,7 +66,7 @@ impl<M: Primitives, T: ?Sized, F> Weak<M, T, F> {
 /// [`Weak`], called with the target and the event.
 pub(crate) struct WeakPlain<M: Primitives, T: ?Sized, F>(pub(crate) Weak<M, T, F>);
 
-impl<M: Primitives, E: 'static, C: 'static, T, F, R> Callee<M, E, C> for WeakPlain<M, T, F>
+impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for WeakPlain<M, T, F>
 where
     T: ?Sized + 'static,
     F: Fn(&T, &E) -> R + 'static,
@@ -73,7 +74,7 @@ where
 {
     const WEAK: bool = true;
     type EntryState = ();
-    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         self.0.call(head, cx, |f, target, _| f(target, event))
     }
     fn is_alive(&self) -> bool {
@@ -84,7 +85,7 @@ where
 /// [`Weak`], called with the target, the context and the event.
 pub(crate) struct WeakWithContext<M: Primitives, T: ?Sized, F>(pub(crate) Weak<M, T, F>);
 
-impl<M: Primitives, E: 'static, C: 'static, T, F, R> Callee<M, E, C> for WeakWithContext<M, T, F>
+impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for WeakWithContext<M, T, F>
 where
     T: ?Sized + 'static,
     F: Fn(&T, &mut C, &E) -> R + 'static,
@@ -92,7 +93,7 @@ where
 {
     const WEAK: bool = true;
     type EntryState = ();
-    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         self.0
             .call(head, cx, |f, target, context| f(target, context, event))
     }

@@ -1,6 +1,6 @@
 //! Calls that were claimed and wait in a queue, and closures that are posted to one.
 
-use crate::core::handler::entry::{Anchor, Code, Draft, DropInParts, Entity, Entry, QueuedHandler};
+use crate::core::handler::entry::{Alive, CallResult, Entry, HeaderInit, QueuedHandler, WeakRef};
 use crate::core::handler::erased::code;
 use crate::core::handler::plain::Once;
 use crate::core::primitives::flavour::Primitives;
@@ -10,15 +10,15 @@ use crate::outcome::Outcome;
 
 /// A call that was claimed and waits in a queue. HandlerOutput when it is dropped, called or not.
 pub(crate) struct Claim<M: Primitives, E: 'static, C: 'static>(
-    Anchor<M, dyn QueuedHandler<M, E, C>>,
+    WeakRef<M, dyn QueuedHandler<M, E, C>>,
 );
 
 impl<M: Primitives, E, C> Claim<M, E, C> {
-    pub(super) fn new(entry: Anchor<M, dyn QueuedHandler<M, E, C>>) -> Self {
+    pub(super) fn new(entry: WeakRef<M, dyn QueuedHandler<M, E, C>>) -> Self {
         Claim(entry)
     }
 
-    pub(crate) fn entry(&self) -> &Anchor<M, dyn QueuedHandler<M, E, C>> {
+    pub(crate) fn entry(&self) -> &WeakRef<M, dyn QueuedHandler<M, E, C>> {
         &self.0
     }
 }
@@ -39,17 +39,14 @@ where
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
 {
-    unsafe fn deliver(&self, (): &(), context: &mut C) -> Code {
-        // SAFETY: the caller has a hold.
-        let f = unsafe { self.captures() }.0.take();
-        f.map_or(Code::Skipped, |f| code(self.head(), None, f(context)))
+    fn deliver(&self, alive: Alive<'_>, (): &(), context: &mut C) -> CallResult {
+        let f = self.live(alive).and_then(|it| it.captures().0.take());
+        f.map_or(CallResult::Skipped, |f| code(self.head(), None, f(context)))
     }
     fn settle(&self) -> bool {
         true
     }
 }
-
-impl<M: Primitives, F> DropInParts for Posted<M, F> {}
 
 /// The claim of a posted closure.
 pub(crate) fn posted<M, C, F, R>(
@@ -63,7 +60,8 @@ where
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
 {
-    let draft = Draft::alone(location, Some(info));
-    let entry = Anchor::<M, Entry<M, _, _>>::new(draft, (), Posted::<M, F>(Once::new(f)));
-    Claim(entry.cast::<dyn QueuedHandler<M, (), C>>(|entry| entry))
+    let header = HeaderInit::alone(location, Some(info)).into();
+    let captures = Posted::<M, F>(Once::new(f));
+    let entry = WeakRef::<M, Entry<M, (), Posted<M, F>>>::new(header, (), captures);
+    Claim(entry.erase(|entry| entry as &dyn QueuedHandler<M, (), C>))
 }

@@ -23,6 +23,11 @@
 //! that are taken out one by one share it by a reference count, because cloning a span calls the
 //! subscriber.
 
+#![allow(
+    unsafe_code,
+    reason = "one cast of a lane to its type: what `Any` does made a third of the cost of deferring"
+)]
+
 use std::any::TypeId;
 use std::collections::VecDeque;
 use std::mem::needs_drop;
@@ -204,8 +209,8 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
             return None;
         }
         let lane: *mut <M::Lane<C> as std::ops::Deref>::Target = &mut *self.lane;
-        // SAFETY: `new` is the only constructor, and creates the lane for `payload`, which has just
-        // been found to be the type `E`.
+        // SAFETY: `new` is the only constructor, and asks `LaneFor` for the lane of the payload type
+        // that was just found to be `E`.
         Some(unsafe { &mut *lane.cast() })
     }
 }
@@ -379,14 +384,19 @@ impl QueueFlavour for Local {
 }
 
 /// A flavour whose queues take events of this type.
-pub trait LaneFor<E>: QueueFlavour + EnvelopeFor<E> {
+///
+/// # Safety
+///
+/// `lane` returns a box of a [`TypedLane`] for this flavour, `E` and `C`.
+pub unsafe trait LaneFor<E>: QueueFlavour + EnvelopeFor<E> {
     /// Creates a lane for payloads of this type.
     fn lane<C: 'static>() -> Self::Lane<C>
     where
         E: 'static;
 }
 
-impl<E: Send> LaneFor<E> for Shared {
+// SAFETY: `lane` boxes a lane of these types.
+unsafe impl<E: Send> LaneFor<E> for Shared {
     fn lane<C: 'static>() -> Box<dyn Lane<Shared, C> + Send>
     where
         E: 'static,
@@ -395,7 +405,8 @@ impl<E: Send> LaneFor<E> for Shared {
     }
 }
 
-impl<E> LaneFor<E> for Local {
+// SAFETY: `lane` boxes a lane of these types.
+unsafe impl<E> LaneFor<E> for Local {
     fn lane<C: 'static>() -> Box<dyn Lane<Local, C>>
     where
         E: 'static,

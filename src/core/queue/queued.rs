@@ -2,10 +2,13 @@
 
 use std::sync::OnceLock;
 
-use crate::core::handler::entry::{Anchor, Code, Entity, Entry, Head, QueuedHandler, Round, state};
+use crate::core::handler::entry::{
+    Alive, CallResult, Entry, Header, QueuedHandler, WeakRef, state,
+};
+use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures::failed;
-use crate::core::handler::handler_fn::{Callee, Captures, Filter, Link, Subscribed};
+use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::Word;
 use crate::core::queue::claim::Claim;
@@ -23,7 +26,7 @@ pub(crate) struct QueueHandler<M: QueueFlavour, E: 'static, D: 'static, F> {
     queue: M::Weak<Queue<M, D>>,
     put: Put<M, E, D>,
     /// The entry that this stands in, for the items. Goes with the captures, so it is no cycle.
-    own_entry: OnceLock<Anchor<M, dyn QueuedHandler<M, E, D>>>,
+    own_entry: OnceLock<WeakRef<M, dyn QueuedHandler<M, E, D>>>,
 }
 
 impl<M: QueueFlavour, E: 'static, D: 'static, F> QueueHandler<M, E, D, F> {
@@ -38,7 +41,7 @@ impl<M: QueueFlavour, E: 'static, D: 'static, F> QueueHandler<M, E, D, F> {
 }
 
 /// How many claimed calls wait in the queue, and one more until the limit has removed the handler.
-/// Whoever brings it to zero lets go of the captures.
+/// Whoever brings it to zero releases the captures.
 pub(crate) struct PendingCalls<M: QueueFlavour>(M::Word);
 
 impl<M: QueueFlavour> PendingCalls<M> {
@@ -53,7 +56,7 @@ impl<M: QueueFlavour> Default for PendingCalls<M> {
     }
 }
 
-impl<M, E, C, D, F, R> Callee<M, E, C> for QueueHandler<M, E, D, F>
+impl<M, E, C, D, F, R> HandlerFn<M, E, C> for QueueHandler<M, E, D, F>
 where
     M: QueueFlavour,
     E: Clone + 'static,
@@ -65,10 +68,14 @@ where
     const QUEUED: bool = true;
     type EntryState = PendingCalls<M>;
     fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
-        entry: &Anchor<M, Subscribed<M, S, P, Self>>,
+        entry: &WeakRef<M, Subscribed<M, S, P, Self>>,
     ) {
-        let own_entry = entry.cast::<dyn QueuedHandler<M, E, D>>(|entry| entry);
-        entry.with_captures(|captures| _ = captures.callee.own_entry.set(own_entry));
+        if let Some(strong) = entry.upgrade() {
+            let own_entry = entry
+                .clone()
+                .erase(|entry| entry as &dyn QueuedHandler<M, E, D>);
+            _ = strong.live().captures().callee.own_entry.set(own_entry);
+        }
     }
 
     fn reserve_call(state: &PendingCalls<M>) {
@@ -77,17 +84,18 @@ where
 
     fn release_reservation(&self, state: &PendingCalls<M>) {
         if state.settle() {
-            self.own_entry.get().into_iter().for_each(Anchor::release);
+            self.own_entry.get().into_iter().for_each(WeakRef::release);
         }
     }
 
-    fn on_limit_reached(state: &PendingCalls<M>) -> bool {
-        state.settle()
+    fn on_limit_reached(state: &PendingCalls<M>) {
+        let last = state.settle();
+        debug_assert!(!last, "the call that was the last of the limit is pending");
     }
 
-    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(own_entry) = self.own_entry.get() else {
-            return Code::Skipped;
+            return CallResult::Skipped;
         };
         // Made before the clone, which may panic.
         let claim = Claim::new(own_entry.clone());
@@ -98,14 +106,14 @@ where
             None => Err(DeferErrorKind::Closed),
         };
         match put {
-            Ok(()) => Code::Ran,
-            Err(kind) => failed(head, Some(cx.topic_info), Box::new(kind)),
+            Ok(()) => CallResult::Ran,
+            Err(kind) => failed(head, Some(cx.topic_info()), Box::new(kind)),
         }
     }
 }
 
 impl<M, S, D, P, F, R> QueuedHandler<M, S::Event, D>
-    for Entry<M, Link<M, S, PendingCalls<M>>, Captures<P, QueueHandler<M, S::Event, D, F>>>
+    for Entry<M, BackRef<M, S, PendingCalls<M>>, Captures<P, QueueHandler<M, S::Event, D, F>>>
 where
     M: QueueFlavour,
     S: Owner<M>,
@@ -114,17 +122,19 @@ where
     F: Fn(&mut D, &S::Event) -> R + 'static,
     R: Outcome,
 {
-    unsafe fn deliver(&self, event: &S::Event, context: &mut D) -> Code {
+    fn deliver(&self, alive: Alive<'_>, event: &S::Event, context: &mut D) -> CallResult {
         let head = self.head();
         if head.has(state::CANCELLED) || head.is_paused() {
-            return Code::Skipped;
+            return CallResult::Skipped;
         }
-        // SAFETY: the caller has a hold.
-        let f = unsafe { &self.captures().callee.f };
+        let Some(entry) = self.live(alive) else {
+            return CallResult::Skipped;
+        };
+        let f = &entry.captures().callee.f;
         code(head, None, f(context, event))
     }
 
     fn settle(&self) -> bool {
-        self.link.state.settle()
+        self.link().state.settle()
     }
 }

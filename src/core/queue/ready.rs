@@ -64,10 +64,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Calls the callback. A panic in it is reported as a failure of the queue.
     fn call_on_ready(&self, on_ready: &ObserverRef<M, ()>) {
-        let Some(hold) = on_ready.hold() else { return };
-        guarded(Some(&*self.info), None, on_ready.location(), || {
-            hold.observe(&())
-        });
+        let Some(strong) = on_ready.upgrade() else {
+            return;
+        };
+        let location = on_ready.head().location;
+        guarded(Some(&*self.info), None, location, || strong.observe(&()));
     }
 
     /// Calls the wakers. A panic in one is reported as a failure of the queue, and does not affect

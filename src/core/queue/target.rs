@@ -2,7 +2,7 @@
 
 use crate::core::emission::run::Runner;
 use crate::core::failure::trace::{self, Follows};
-use crate::core::handler::entry::Code;
+use crate::core::handler::entry::CallResult;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::queue::claim::Claim;
 use crate::core::queue::report::DrainReport;
@@ -68,16 +68,16 @@ pub(super) fn call<M: SignalFlavour, E, C>(
     context: &mut C,
     tray: &mut DrainReport<'_, M>,
 ) {
-    let Some(hold) = claim.entry().hold() else {
+    let Some(strong) = claim.entry().upgrade() else {
         return;
     };
     let scope = ActiveScope {
-        inside: hold.entry().address(),
+        inside: strong.address(),
         sequence_limit: 0,
     };
     let scope_guard = thread::enter_scope(scope);
     let mark = thread::failures();
-    let mut code = Code::Failed;
+    let mut code = CallResult::Failed;
     let head = claim.entry().head();
     let who = || {
         (
@@ -87,8 +87,7 @@ pub(super) fn call<M: SignalFlavour, E, C>(
         )
     };
     let span = trace::call(who, follows);
-    // SAFETY: `hold` is one.
-    let mut deliver = || code = unsafe { hold.entry().deliver(event, context) };
+    let mut deliver = || code = strong.deliver(strong.alive(), event, context);
     let head = claim.entry().head();
     guarded(
         head.info.as_deref(),
@@ -96,7 +95,7 @@ pub(super) fn call<M: SignalFlavour, E, C>(
         head.location,
         &mut deliver,
     );
-    drop(hold);
+    drop(strong);
     drop(scope_guard);
     if thread::failures() > mark {
         let info = head.info.as_deref().unwrap_or(tray.info);
@@ -106,7 +105,7 @@ pub(super) fn call<M: SignalFlavour, E, C>(
         }
     }
     span.leave();
-    if code != Code::Skipped {
+    if code != CallResult::Skipped {
         tray.delivered += 1;
     }
 }

@@ -1,176 +1,400 @@
-//! A pointer with two counts: *holds* keep what was captured, *anchors* keep the memory.
+//! One allocation with two counts: *strong references* keep what was captured, *weak references* keep
+//! the memory.
 //!
-//! As `Arc` and `Weak`, but that an anchor can still look at what stands beside the captures, and that
-//! it is a plain pointer to the value: a call through `Arc<dyn Trait>` computes the value's offset
-//! every time.
+//! As `Arc` and `Weak`, with two differences. A weak reference can still see what stands beside the
+//! captures. And a reference is a plain pointer to the value: a call through `Arc<dyn Trait>` computes
+//! the value's offset every time.
+//!
+//! What may be seen when is a matter of types. [`Counted`] is the allocation without its captures, as a
+//! weak reference sees it. [`Live`] is the same allocation with its captures: safe code gets hold of a
+//! `&Live` only through a strong reference, and for as long as that is borrowed. A trait that needs
+//! captures is implemented for `Live`, so its methods need not ask for anything. A trait that is
+//! implemented for `Counted` can be called through weak references ([`WeakView`]); where one of its
+//! methods needs the captures after all, it asks for an [`Alive`].
 
+#![allow(
+    unsafe_code,
+    reason = "reference counts: what they keep and free is behind raw pointers"
+)]
+
+use std::cell::UnsafeCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr::NonNull;
 
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Word;
 
-/// The counts of one allocation.
-pub struct Counts<M: Primitives> {
-    holds: M::Word,
-    /// Anchors, and one more for all holds together.
-    anchors: M::Word,
+/// In the strong count: the first strong reference, which [`release`](WeakRef::release) gives up, is
+/// still there.
+const FIRST: usize = 1;
+/// In the strong count: one of the other strong references.
+const STRONG: usize = 2;
+
+/// What every allocation begins with, whatever its captures are.
+#[repr(C)]
+struct Prefix<M: Primitives, H> {
+    strong: M::Word,
+    /// Weak references, and one more for all strong ones together.
+    weak: M::Word,
+    header: H,
 }
 
-impl<M: Primitives> Counts<M> {
-    /// One anchor, and one hold.
-    pub(crate) fn new() -> Self {
-        Counts {
-            holds: M::Word::new(1),
-            anchors: M::Word::new(2),
+#[repr(C)]
+struct Contents<M: Primitives, H, L, K> {
+    prefix: Prefix<M, H>,
+    link: L,
+    captures: ManuallyDrop<K>,
+}
+
+/// An allocation as weak references see it: a header, which can be seen through trait objects too, a
+/// link, and captures out of reach.
+///
+/// It cannot be constructed elsewhere, moved, or borrowed mutably. All of it is inside of an
+/// `UnsafeCell`, so that a pointer that was derived from a shared reference may free it.
+#[repr(transparent)]
+pub struct Counted<M: Primitives, H, L, K>(UnsafeCell<Contents<M, H, L, K>>);
+
+impl<M: Primitives, H, L, K> Counted<M, H, L, K> {
+    fn contents(header: H, link: L, captures: K, strong: usize, weak: usize) -> NonNull<Self> {
+        let contents = Contents {
+            prefix: Prefix {
+                strong: M::Word::new(strong),
+                weak: M::Word::new(weak),
+                header,
+            },
+            link,
+            captures: ManuallyDrop::new(captures),
+        };
+        NonNull::from(Box::leak(Box::new(Counted(UnsafeCell::new(contents)))))
+    }
+
+    #[inline(always)]
+    pub(crate) fn head(&self) -> &H {
+        // SAFETY: `prefix` is borrowed mutably only when the whole is dropped.
+        unsafe { &(*self.0.get()).prefix.header }
+    }
+
+    #[inline(always)]
+    pub(crate) fn link(&self) -> &L {
+        // SAFETY: `link` is borrowed mutably only when the whole is dropped.
+        unsafe { &(*self.0.get()).link }
+    }
+
+    /// The same allocation with its captures, if that is what `alive` is about.
+    #[inline(always)]
+    pub(crate) fn live<'s>(&'s self, alive: Alive<'s>) -> Option<&'s Live<Self>> {
+        if alive.allocation != NonNull::from(self).cast() {
+            return None;
         }
-    }
-
-    /// Whether there is a hold.
-    pub(crate) fn is_held(&self) -> bool {
-        self.holds.get() > 0
+        // SAFETY: of two allocations that exist both one is at this address, and `alive` says that
+        // there is a strong reference to it for this long. `Live` is a transparent wrapper.
+        Some(unsafe { NonNull::from(self).cast::<Live<Self>>().as_ref() })
     }
 }
 
-/// What can be counted so.
-pub trait Counted<M: Primitives> {
-    fn counts(&self) -> &Counts<M>;
-    /// Whether this is the first time that the hold is given up which it was made with.
-    fn mark_released(&self) -> bool;
+/// An allocation as strong references see it.
+#[repr(transparent)]
+pub(crate) struct Live<T>(T);
+
+impl<T> Deref for Live<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<M: Primitives, H, L, K> Live<Counted<M, H, L, K>> {
+    #[inline(always)]
+    pub(crate) fn captures(&self) -> &K {
+        // SAFETY: there is a strong reference, because there is a `&Live`. The captures are borrowed
+        // mutably only when the last one is dropped.
+        unsafe { &(*self.0.0.get()).captures }
+    }
+}
+
+/// What stands beside the captures and outlives them.
+pub trait Outlives {
+    /// Called once, after the last strong reference was dropped. `drop_captures` runs user code, which
+    /// may panic.
+    fn release(&self, drop_captures: impl FnOnce());
+}
+
+/// Drops the captures and does nothing else.
+impl Outlives for () {
+    fn release(&self, drop_captures: impl FnOnce()) {
+        drop_captures();
+    }
+}
+
+/// What references can point to.
+///
+/// # Safety
+///
+/// For [`Counted`] and [`Live`] alone: a reference to an implementor points to the beginning of an
+/// allocation with a [`Prefix`] of this header.
+pub unsafe trait Allocation<M: Primitives> {
+    type Header;
     /// Drops the captures.
     ///
     /// # Safety
     ///
-    /// Once, when the last hold has gone.
-    unsafe fn finish(&self);
+    /// Once, after the last strong reference was dropped.
+    unsafe fn drop_captures(&self);
 }
 
-/// Keeps the memory.
-pub(crate) struct Anchor<M: Primitives, T: ?Sized + Counted<M>>(NonNull<T>, PhantomData<M>);
+// SAFETY: it is the allocation.
+unsafe impl<M: Primitives, H: Outlives, L, K> Allocation<M> for Counted<M, H, L, K> {
+    type Header = H;
+    unsafe fn drop_captures(&self) {
+        self.head().release(|| {
+            // SAFETY: without a strong reference there is no `Live`, so nothing borrows the captures,
+            // and the caller says that they are dropped here alone.
+            unsafe { ManuallyDrop::drop(&mut (*self.0.get()).captures) }
+        });
+    }
+}
 
-// SAFETY: what is counted in the shared flavour is made by functions that ask the captures to be
-// `Send`, and `Sync` where they are called by reference (`SyncBound`, `SendBound`); the rest of it is
-// atomics and `Arc`s.
-unsafe impl<T: ?Sized + Counted<Shared>> Send for Anchor<Shared, T> {}
+// SAFETY: it is a transparent wrapper of the allocation.
+unsafe impl<M: Primitives, H: Outlives, L, K> Allocation<M> for Live<Counted<M, H, L, K>> {
+    type Header = H;
+    unsafe fn drop_captures(&self) {
+        // SAFETY: the caller says the same.
+        unsafe { self.0.drop_captures() };
+    }
+}
+
+/// What may be seen through weak references.
+///
+/// # Safety
+///
+/// For [`Counted`] alone, which has no way to its captures.
+pub unsafe trait WeakView<M: Primitives>: Allocation<M> {}
+
+// SAFETY: it is `Counted`.
+unsafe impl<M: Primitives, H: Outlives, L, K> WeakView<M> for Counted<M, H, L, K> {}
+
+/// Says that the captures of an allocation exist for `'s`: a strong reference is borrowed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alive<'s> {
+    allocation: NonNull<()>,
+    strong: PhantomData<&'s ()>,
+}
+
+#[inline(always)]
+fn prefix<M: Primitives, T: ?Sized + Allocation<M>>(at: &NonNull<T>) -> &Prefix<M, T::Header> {
+    // SAFETY: called for the pointers in references, which keep the memory. `Allocation` says what it
+    // begins with, and that is borrowed mutably only when the whole is dropped.
+    unsafe { at.cast::<Prefix<M, T::Header>>().as_ref() }
+}
+
+/// The pointer to a view of this allocation. Two allocations that exist both have two addresses.
+#[inline(always)]
+fn view_of<T, U: ?Sized>(allocation: NonNull<T>, view: &U) -> NonNull<U> {
+    assert!(
+        std::ptr::addr_eq(view, allocation.as_ptr()),
+        "a view of another allocation"
+    );
+    NonNull::from(view)
+}
+
+/// Keeps the memory. Shows what stands beside the captures.
+pub struct WeakRef<M: Primitives, T: ?Sized + Allocation<M>>(NonNull<T>, PhantomData<M>);
+
+// SAFETY: the functions that make allocations of the shared flavour for users ask of closures and
+// events that they are `Send`, and `Sync` where they are called by reference (`SyncBound`, `SendBound`). The
+// rest of what is in them is atomics and `Arc`s.
+unsafe impl<T: ?Sized + Allocation<Shared>> Send for WeakRef<Shared, T> {}
 // SAFETY: as above.
-unsafe impl<T: ?Sized + Counted<Shared>> Sync for Anchor<Shared, T> {}
+unsafe impl<T: ?Sized + Allocation<Shared>> Sync for WeakRef<Shared, T> {}
 
-impl<M: Primitives, T: Counted<M>> Anchor<M, T> {
-    /// One anchor of something whose counts are [`new`](Counts::new), and one hold that the caller has
-    /// to give up in time, by [`release`](Anchor::release).
-    pub(crate) fn made(value: T) -> Self {
-        Anchor(NonNull::from(Box::leak(Box::new(value))), PhantomData)
+impl<M: Primitives, H: Outlives, L, K> WeakRef<M, Counted<M, H, L, K>> {
+    /// One weak reference to a new allocation, and a strong one that is dropped by
+    /// [`release`](Self::release).
+    pub(crate) fn new(header: H, link: L, captures: K) -> Self {
+        let allocation = Counted::contents(header, link, captures, FIRST, 2);
+        WeakRef(allocation, PhantomData)
     }
 
-    /// The same, anchored once more, as a trait object.
-    pub(crate) fn cast<U: ?Sized + Counted<M>>(
-        &self,
-        erase: fn(NonNull<T>) -> NonNull<U>,
-    ) -> Anchor<M, U> {
-        retain(&self.counts().anchors);
-        Anchor(erase(self.0), PhantomData)
+    /// As [`new`](Self::new), with a second weak reference, to a trait object of the allocation with its
+    /// captures.
+    pub(crate) fn new_viewed<U: ?Sized + Allocation<M, Header = H>>(
+        header: H,
+        link: L,
+        captures: K,
+        view: for<'v> fn(&'v Live<Counted<M, H, L, K>>) -> &'v U,
+    ) -> (Self, WeakRef<M, U>) {
+        let this = WeakRef::new(header, link, captures);
+        // SAFETY: nobody else has it, so the first strong reference is there. `Live` is a transparent
+        // wrapper.
+        let view = view(unsafe { this.0.cast::<Live<Counted<M, H, L, K>>>().as_ref() });
+        let viewed = view_of(this.0, view);
+        count_one_more(&prefix(&this.0).weak, 1);
+        (this, WeakRef(viewed, PhantomData))
     }
 
-    /// The same anchor, as a trait object.
-    pub(crate) fn erase<U: ?Sized + Counted<M>>(
+    /// The same reference to a trait object.
+    pub(crate) fn erase<U: ?Sized + Allocation<M, Header = H>>(
         self,
-        erase: fn(NonNull<T>) -> NonNull<U>,
-    ) -> Anchor<M, U> {
-        let entry = std::mem::ManuallyDrop::new(self);
-        Anchor(erase(entry.0), PhantomData)
+        view: for<'v> fn(&'v Counted<M, H, L, K>) -> &'v U,
+    ) -> WeakRef<M, U> {
+        // SAFETY: the reference keeps the memory.
+        let viewed = WeakRef(
+            view_of(self.0, view(unsafe { self.0.as_ref() })),
+            PhantomData,
+        );
+        let _counted = ManuallyDrop::new(self);
+        viewed
     }
 }
 
-impl<M: Primitives, T: ?Sized + Counted<M>> Anchor<M, T> {
+impl<M: Primitives, T: ?Sized + Allocation<M>> WeakRef<M, T> {
     #[inline(always)]
-    fn get(&self) -> &T {
-        // SAFETY: the anchor keeps the memory. What is dropped before that, the captures, is
-        // reached through a hold only.
-        unsafe { self.0.as_ref() }
+    pub(crate) fn head(&self) -> &T::Header {
+        &prefix(&self.0).header
     }
 
-    /// Takes a hold, unless the captures are gone.
-    pub(crate) fn hold(&self) -> Option<Hold<M, T>> {
-        let holds = &self.counts().holds;
-        holds.update(|n| if n == 0 { None } else { Some(n + 1) })?;
-        Some(Hold(self.0, PhantomData))
+    /// The address of the header, which tells allocations apart.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self.head()).addr()
     }
 
-    /// Gives up the hold that it was made with; the first call counts. Runs the `Drop` of captures if
-    /// no other hold is left, so no lock may be held.
+    /// A strong reference, unless the captures are dropped.
+    pub(crate) fn upgrade(&self) -> Option<StrongRef<M, T>> {
+        let more = |n| if n == 0 { None } else { Some(n + STRONG) };
+        prefix(&self.0).strong.update(more)?;
+        Some(StrongRef(self.0, PhantomData))
+    }
+
+    /// Drops the strong reference that it was made with; the first call counts. Drops the captures if
+    /// there is no other strong reference, so no lock may be held.
     pub(crate) fn release(&self) {
-        if self.mark_released() {
-            drop(Hold(self.0, PhantomData));
+        let first = |n| (n & FIRST != 0).then_some(n & !FIRST);
+        if prefix(&self.0).strong.update(first) == Some(FIRST) {
+            finish(WeakRef(self.0, PhantomData));
         }
     }
 }
 
-impl<M: Primitives, T: ?Sized + Counted<M>> std::ops::Deref for Anchor<M, T> {
+impl<M: Primitives, T: ?Sized + WeakView<M>> Deref for WeakRef<M, T> {
     type Target = T;
     #[inline(always)]
     fn deref(&self) -> &T {
-        self.get()
+        // SAFETY: the reference keeps the memory, and a weak view has no way to the captures.
+        unsafe { self.0.as_ref() }
     }
 }
 
-impl<M: Primitives, T: ?Sized + Counted<M>> Clone for Anchor<M, T> {
+impl<M: Primitives, T: ?Sized + Allocation<M>> Clone for WeakRef<M, T> {
     fn clone(&self) -> Self {
-        retain(&self.counts().anchors);
-        Anchor(self.0, PhantomData)
+        count_one_more(&prefix(&self.0).weak, 1);
+        WeakRef(self.0, PhantomData)
     }
 }
 
-impl<M: Primitives, T: ?Sized + Counted<M>> Drop for Anchor<M, T> {
+impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for WeakRef<M, T> {
     fn drop(&mut self) {
-        if self.counts().anchors.sub(1) == 1 {
-            // SAFETY: the last anchor, and holds share one, so the captures are gone too.
+        // AcqRel: all that was done through other references happens before the memory is freed.
+        if prefix(&self.0).weak.sub(1) == 1 {
+            // SAFETY: the last weak reference, and the strong ones share one. The memory came from a
+            // box of this type.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
     }
 }
 
 /// Keeps the captures.
-pub struct Hold<M: Primitives, T: ?Sized + Counted<M>>(NonNull<T>, PhantomData<M>);
+pub struct StrongRef<M: Primitives, T: ?Sized + Allocation<M>>(NonNull<T>, PhantomData<M>);
 
-// SAFETY: as for `Anchor`.
-unsafe impl<T: ?Sized + Counted<Shared>> Send for Hold<Shared, T> {}
-// SAFETY: as for `Anchor`.
-unsafe impl<T: ?Sized + Counted<Shared>> Sync for Hold<Shared, T> {}
+// SAFETY: as for `WeakRef`.
+unsafe impl<T: ?Sized + Allocation<Shared>> Send for StrongRef<Shared, T> {}
+// SAFETY: as for `WeakRef`.
+unsafe impl<T: ?Sized + Allocation<Shared>> Sync for StrongRef<Shared, T> {}
 
-impl<M: Primitives, T: ?Sized + Counted<M>> Hold<M, T> {
+impl<M: Primitives, H: Outlives, L, K> StrongRef<M, Counted<M, H, L, K>> {
+    /// A strong reference to a new allocation that has no first one to release.
+    pub(crate) fn new(header: H, link: L, captures: K) -> Self {
+        let allocation = Counted::contents(header, link, captures, STRONG, 1);
+        StrongRef(allocation, PhantomData)
+    }
+
+    /// The same reference to a trait object of the allocation with its captures.
+    pub(crate) fn erase<U: ?Sized + Allocation<M, Header = H>>(
+        self,
+        view: for<'v> fn(&'v Live<Counted<M, H, L, K>>) -> &'v U,
+    ) -> StrongRef<M, U> {
+        let viewed = StrongRef(view_of(self.0, view(self.live())), PhantomData);
+        let _counted = ManuallyDrop::new(self);
+        viewed
+    }
+
     #[inline(always)]
-    pub(crate) fn entry(&self) -> &T {
-        // SAFETY: holds keep an anchor together.
-        unsafe { self.0.as_ref() }
+    pub(crate) fn live(&self) -> &Live<Counted<M, H, L, K>> {
+        // SAFETY: there is a strong reference, this one. `Live` is a transparent wrapper.
+        unsafe { self.0.cast::<Live<Counted<M, H, L, K>>>().as_ref() }
     }
 }
 
-impl<M: Primitives, T: ?Sized + Counted<M>> Clone for Hold<M, T> {
-    fn clone(&self) -> Self {
-        retain(&self.entry().counts().holds);
-        Hold(self.0, PhantomData)
+impl<M: Primitives, T: ?Sized + Allocation<M>> StrongRef<M, T> {
+    #[inline(always)]
+    pub(crate) fn head(&self) -> &T::Header {
+        &prefix(&self.0).header
     }
-}
 
-impl<M: Primitives, T: ?Sized + Counted<M>> Drop for Hold<M, T> {
-    fn drop(&mut self) {
-        if self.entry().counts().holds.sub(1) == 1 {
-            finish(Anchor(self.0, PhantomData));
+    /// As [`WeakRef::address`].
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self.head()).addr()
+    }
+
+    #[inline(always)]
+    pub(crate) fn alive(&self) -> Alive<'_> {
+        Alive {
+            allocation: self.0.cast(),
+            strong: PhantomData,
         }
     }
 }
 
-/// Drops the captures after the last hold. Takes over the anchor that the holds shared.
-#[cold]
-fn finish<M: Primitives, T: ?Sized + Counted<M>>(entry: Anchor<M, T>) {
-    // SAFETY: the count of holds has come to zero, which it leaves never again.
-    unsafe { entry.finish() };
+impl<M: Primitives, T: ?Sized + Allocation<M>> Deref for StrongRef<M, T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: strong references keep a weak one together, which keeps the memory. They keep the
+        // captures, too, so it may be a `Live`.
+        unsafe { self.0.as_ref() }
+    }
 }
 
-/// Counts one more. Ends the process, as `Arc` does, before a count that was leaked again and again
-/// comes round to zero.
-fn retain(count: &impl Word) {
-    if count.add(1) > usize::MAX / 2 {
+impl<M: Primitives, T: ?Sized + Allocation<M>> Clone for StrongRef<M, T> {
+    fn clone(&self) -> Self {
+        count_one_more(&prefix(&self.0).strong, STRONG);
+        StrongRef(self.0, PhantomData)
+    }
+}
+
+impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for StrongRef<M, T> {
+    fn drop(&mut self) {
+        // AcqRel: all that was done through other strong references happens before the captures are
+        // dropped.
+        if prefix(&self.0).strong.sub(STRONG) == STRONG {
+            finish(WeakRef(self.0, PhantomData));
+        }
+    }
+}
+
+/// Drops the captures after the last strong reference. Takes over the weak reference that the strong
+/// ones shared.
+#[cold]
+fn finish<M: Primitives, T: ?Sized + Allocation<M>>(last: WeakRef<M, T>) {
+    // SAFETY: the strong count has come to zero, which it leaves never again. `last` keeps the memory.
+    unsafe { last.0.as_ref().drop_captures() };
+}
+
+/// Ends the process, as `Arc` does, before a count that was leaked again and again overflows.
+fn count_one_more(count: &impl Word, one: usize) {
+    if count.add(one) > usize::MAX / 2 {
         std::process::abort();
     }
 }

@@ -19,6 +19,11 @@
 //!
 //! This file knows neither handlers nor events.
 
+#![allow(
+    unsafe_code,
+    reason = "readers keep a snapshot without a count, by the protocol described above"
+)]
+
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
@@ -96,7 +101,11 @@ fn current<T>(pointer: *mut T) -> Result<NonNull<T>, SnapshotState> {
 }
 
 /// Keeps one snapshot alive while it is read.
-pub trait ReadGuard<M: Primitives> {
+///
+/// # Safety
+///
+/// The header is that of a snapshot, always the same, which exists as long as the pin.
+pub unsafe trait ReadGuard<M: Primitives> {
     fn header(&self) -> NonNull<SnapshotHeader<M>>;
 }
 
@@ -115,7 +124,8 @@ impl<M: Primitives> CountGuard<M> {
     }
 }
 
-impl<M: Primitives> ReadGuard<M> for CountGuard<M> {
+// SAFETY: the count keeps it.
+unsafe impl<M: Primitives> ReadGuard<M> for CountGuard<M> {
     #[inline(always)]
     fn header(&self) -> NonNull<SnapshotHeader<M>> {
         self.0
@@ -148,7 +158,11 @@ impl ReadFlavour for Local {
 }
 
 /// A place that publishes one snapshot. Writers call it under the signal's lock, one at a time.
-pub trait Publish<M: ReadFlavour>: 'static {
+///
+/// # Safety
+///
+/// What `enter`, `current` and `take` return is what was `put` here last and not taken since.
+pub unsafe trait Publish<M: ReadFlavour>: 'static {
     fn new(state: SnapshotState) -> Self;
     /// Gets the thread what it needs to pin, so that later emissions need not.
     fn prepare() {}
@@ -161,8 +175,12 @@ pub trait Publish<M: ReadFlavour>: 'static {
     fn has(&self, header: NonNull<SnapshotHeader<M>>) -> bool;
     /// What is published, seen by the only writer.
     fn current(&self) -> Result<NonNull<SnapshotHeader<M>>, SnapshotState>;
-    /// Publishes a snapshot where none is. The publication takes over the caller's count.
-    fn put(&self, header: NonNull<SnapshotHeader<M>>);
+    /// Publishes a snapshot where none is.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns a count of the snapshot and hands it over.
+    unsafe fn put(&self, header: NonNull<SnapshotHeader<M>>);
     /// Publishes a tag. The count of what was there goes to the caller, who has to let it go once
     /// the lock is released; readers that are inside have counts of their own by then.
     fn take(&self, state: SnapshotState) -> Option<NonNull<SnapshotHeader<M>>>;
@@ -284,7 +302,8 @@ pub struct HazardGuard {
     slot: &'static Slot,
 }
 
-impl ReadGuard<Shared> for HazardGuard {
+// SAFETY: it is made where the announcement was in time, and the announcement keeps it.
+unsafe impl ReadGuard<Shared> for HazardGuard {
     #[inline(always)]
     fn header(&self) -> NonNull<SharedSnapshotHeader> {
         self.header
@@ -333,7 +352,9 @@ fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
     }
 }
 
-impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
+// SAFETY: it is one pointer, which is changed by `put` and `take` alone. `enter` looks at it again after
+// the announcement.
+unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     fn new(state: SnapshotState) -> Self {
         AtomicPtr::new(from_state(state))
     }
@@ -389,7 +410,7 @@ impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
         current(self.load(Ordering::Acquire))
     }
 
-    fn put(&self, header: NonNull<SharedSnapshotHeader>) {
+    unsafe fn put(&self, header: NonNull<SharedSnapshotHeader>) {
         self.store(header.as_ptr(), Ordering::SeqCst);
     }
 
@@ -428,7 +449,8 @@ fn empty_paid(slot: &'static Slot, paid: *mut SharedSnapshotHeader) {
 }
 
 /// The local flavour counts its readers: there is one thread, so a count is a plain addition.
-impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
+// SAFETY: it is one pointer, which is changed by `put` and `take` alone.
+unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
     fn new(state: SnapshotState) -> Self {
         Cell::new(from_state(state))
     }
@@ -457,7 +479,7 @@ impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
         current(self.get())
     }
 
-    fn put(&self, header: NonNull<SnapshotHeader<Local>>) {
+    unsafe fn put(&self, header: NonNull<SnapshotHeader<Local>>) {
         self.set(header.as_ptr());
     }
 

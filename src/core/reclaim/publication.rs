@@ -2,6 +2,11 @@
 //!
 //! Gives the untyped read side its types, and a face without `unsafe`.
 
+#![allow(
+    unsafe_code,
+    reason = "gives snapshots, which the read side knows by their header alone, their type back"
+)]
+
 use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -32,7 +37,7 @@ impl<M: ReadFlavour, T: 'static> Snapshot<M, T> {
 unsafe fn free<M: ReadFlavour, T: 'static>(header: NonNull<SnapshotHeader<M>>) {
     // SAFETY: the last count has gone, and the pointer came from a box of this type.
     let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, T>>().as_ptr()) };
-    // Dropping holds may run the `Drop` of captures; a panic in one is caught there.
+    // Dropping strong references may run the `Drop` of captures; a panic in one is caught there.
     let scope_guard = thread::enter_scope(snapshot.header.scope);
     // In a model addresses must not come back: which one does is the allocator's choice, and would
     // make its executions differ.
@@ -50,7 +55,7 @@ unsafe fn free<M: ReadFlavour, T: 'static>(header: NonNull<SnapshotHeader<M>>) {
 /// Publishes one signal's snapshot. Changed under the signal's lock only.
 pub(crate) struct Publication<M: ReadFlavour, T: 'static> {
     published: M::Published,
-    /// Says that it owns snapshots of these types, which are `Send` and `Sync` as their holds are.
+    /// Says that it owns snapshots of these types, which are `Send` and `Sync` as their references are.
     types: PhantomData<T>,
 }
 
@@ -112,7 +117,8 @@ impl<M: ReadFlavour, T> Publication<M, T> {
                     return Loaded::Empty;
                 };
                 let header = Snapshot::boxed(scope, value);
-                self.published.put(header);
+                // SAFETY: `boxed` made it with a count of one.
+                unsafe { self.published.put(header) };
                 header
             }
         };

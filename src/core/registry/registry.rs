@@ -10,7 +10,7 @@ use std::sync::{self, Arc};
 
 use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 
-use crate::core::handler::entry::Handler;
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::registry::listed::{AnySignal, ListFlavour, WeakSignal};
@@ -352,7 +352,7 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
     fn expect_weak(&self) {
         self.has_weak.set(1);
     }
-    fn unhandled(&self) -> Option<Handler<M, C>> {
+    fn unhandled(&self) -> Option<HandlerRef<M, C>> {
         if !self.config.hears_unhandled() {
             return None;
         }

@@ -9,7 +9,7 @@ use crate::core::emission::call::refused;
 use crate::core::emission::gathered::call_traced;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::Follows;
-use crate::core::handler::entry::{Handler, rank};
+use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::registry::registry::{Registry, RegistryFlavour};
 use crate::core::settings::failure_source::drop_event_about;
@@ -32,7 +32,7 @@ pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E
     context: &mut C,
 ) -> EmissionSummary {
     let (sequence_limit, config) = (sequence_limit(), &registry.config);
-    let mut handlers = SmallVec::<[Handler<M, C>; 8]>::new();
+    let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();
     let mut push = |handler| handlers.push(handler);
     patterns
         .iter()

@@ -99,19 +99,19 @@ impl<M: Primitives> BusConfig<M> {
         let Some(hook) = self.hook() else {
             return false;
         };
-        let Some(hold) = hook.hold() else {
+        let Some(hook) = hook.upgrade() else {
             return false;
         };
         let Some(in_hook) = thread::begin_hook() else {
             log(error);
             return true;
         };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hold.observe(error))) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook.observe(error))) {
             write_log(&format!("error hook panicked: {}", message(&payload)), None);
             drop_payload(payload);
         }
         // Before the flag is reset: the captures of a hook that replaced itself are dropped here.
-        drop(hold);
+        drop(hook);
         drop(in_hook);
         true
     }

@@ -1,62 +1,37 @@
 //! Closures that only observe: hooks, and wakes.
 
 use std::borrow::Cow;
-use std::cell::UnsafeCell;
-use std::mem::ManuallyDrop;
 
 use crate::core::failure::panics::catch;
 use crate::core::failure::pending;
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread::{self, ActiveScope};
-use crate::core::reclaim::counted::{Anchor, Counted, Counts, Hold};
+use crate::core::reclaim::counted::{Allocation, Counted, Live, Outlives, WeakRef};
 use crate::failure::{CallSite, HandlerError};
 
-pub(crate) type ObserverRef<M, T> = Anchor<M, dyn Observer<M, T>>;
+pub(crate) type ObserverRef<M, T> = WeakRef<M, dyn Observer<M, T>>;
+
+/// What a hook is apart from its closure.
+pub(crate) struct Setter {
+    /// The line that set it.
+    pub(crate) location: CallSite,
+}
 
 /// A closure that only observes: a hook, or a wake.
-struct ObserverFn<M: Primitives, F> {
-    counts: Counts<M>,
-    given_up: M::Word,
-    location: CallSite,
-    closure: UnsafeCell<ManuallyDrop<F>>,
+type ObserverFn<M, F> = Counted<M, Setter, (), F>;
+
+pub(crate) trait Observer<M: Primitives, T>: Allocation<M, Header = Setter> {
+    fn observe(&self, topic_info: &T);
 }
 
-pub(crate) trait Observer<M: Primitives, T>: Counted<M> {
-    /// # Safety
-    ///
-    /// The caller has a hold.
-    unsafe fn observe(&self, topic_info: &T);
-    /// The line that set it.
-    fn location(&self) -> CallSite;
-    /// Where it stands, to tell hooks apart.
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self.counts()).addr()
-    }
-}
-
-impl<M: Primitives, T> Hold<M, dyn Observer<M, T>> {
-    pub(crate) fn observe(&self, topic_info: &T) {
-        // SAFETY: this is a hold.
-        unsafe { self.entry().observe(topic_info) };
-    }
-}
-
-impl<M: Primitives, F> Counted<M> for ObserverFn<M, F> {
-    fn counts(&self) -> &Counts<M> {
-        &self.counts
-    }
-    fn mark_released(&self) -> bool {
-        self.given_up.swap(1) == 0
-    }
-    unsafe fn finish(&self) {
-        let inside = std::ptr::from_ref(&self.counts).addr();
+impl Outlives for Setter {
+    fn release(&self, drop_captures: impl FnOnce()) {
+        let inside = std::ptr::from_ref(self).addr();
         let scope_guard = thread::enter_scope(ActiveScope {
             inside,
             sequence_limit: 0,
         });
-        // SAFETY: the caller says that nobody has a hold, so nobody borrows it.
-        let dropped = catch(|| unsafe { ManuallyDrop::drop(&mut *self.closure.get()) });
+        let dropped = catch(drop_captures);
         drop(scope_guard);
         if let Err(payload) = dropped {
             let describe = |cause| HandlerError {
@@ -70,13 +45,9 @@ impl<M: Primitives, F> Counted<M> for ObserverFn<M, F> {
     }
 }
 
-impl<M: Primitives, T, F: Fn(&T) + 'static> Observer<M, T> for ObserverFn<M, F> {
-    unsafe fn observe(&self, topic_info: &T) {
-        // SAFETY: the caller has a hold.
-        (unsafe { &*self.closure.get() })(topic_info);
-    }
-    fn location(&self) -> CallSite {
-        self.location
+impl<M: Primitives, T, F: Fn(&T) + 'static> Observer<M, T> for Live<ObserverFn<M, F>> {
+    fn observe(&self, topic_info: &T) {
+        (self.captures())(topic_info);
     }
 }
 
@@ -85,11 +56,6 @@ pub(crate) fn observer<M: Primitives, T: 'static, F: Fn(&T) + 'static>(
     f: F,
     location: CallSite,
 ) -> ObserverRef<M, T> {
-    let observer = ObserverFn::<M, F> {
-        counts: Counts::new(),
-        given_up: M::Word::new(0),
-        location,
-        closure: UnsafeCell::new(ManuallyDrop::new(f)),
-    };
-    Anchor::made(observer).erase(|it| it as std::ptr::NonNull<dyn Observer<M, T>>)
+    let setter = Setter { location };
+    WeakRef::<M, ObserverFn<M, F>>::new_viewed(setter, (), f, |live| live as &dyn Observer<M, T>).1
 }

@@ -1,7 +1,7 @@
 //! Tells whoever feeds a signal whether anybody listens.
 
 use crate::core::primitives::sync::Lock;
-use crate::core::reclaim::counted::Anchor;
+use crate::core::reclaim::counted::WeakRef;
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::observer::ObserverRef;
 use crate::core::signal::directory::SignalFlavour;
@@ -24,7 +24,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             state.trim();
             gone
         });
-        gone.as_ref().into_iter().for_each(Anchor::release);
+        gone.as_ref().into_iter().for_each(WeakRef::release);
     }
 
     /// Tells those who want to know of a change, one call at a time for each of them.
@@ -40,9 +40,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 (next, patterns)
             });
             let Some((hook, active)) = next else { return };
-            if let Some(hold) = hook.hold() {
-                let call = || hold.observe(&active);
-                guarded(Some(&*self.info), None, hook.location(), call);
+            if let Some(strong) = hook.upgrade() {
+                let call = || strong.observe(&active);
+                guarded(Some(&*self.info), None, hook.head().location, call);
             }
             self.state.with(|state| {
                 let ext = state.ext.as_mut();

@@ -1,6 +1,6 @@
 //! Whom a signal tells of its changes, if it belongs to a bus. A signal knows no registry.
 
-use crate::core::handler::entry::Handler;
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::reclaim::hazard::ReadFlavour;
 use crate::core::settings::signal_info::SignalInfo;
@@ -15,7 +15,7 @@ pub trait Directory<M: Primitives, C: 'static> {
     /// There is a handler with a target that may die.
     fn expect_weak(&self);
     /// Who hears of events that nobody handles.
-    fn unhandled(&self) -> Option<Handler<M, C>>;
+    fn unhandled(&self) -> Option<HandlerRef<M, C>>;
     /// Lets the topics that a pattern matches know that it has got a handler.
     fn attach(&self, pattern: &SignalInfo<M>);
     /// Lets the topics that a pattern matches know that it has lost a handler.

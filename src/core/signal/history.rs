@@ -1,8 +1,7 @@
 //! The last events of a signal, as the signal sees them: what keeps them is made elsewhere.
 
-use std::ptr::NonNull;
-
-use crate::core::handler::entry::{Anchor, Handler, Hold};
+use crate::core::handler::entry::{StrongRef, WeakRef};
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::signal::directory::SignalFlavour;
@@ -11,11 +10,11 @@ use crate::core::signal::signal::Signal;
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// What is kept, if something is.
-    pub(crate) fn retained(&self) -> Option<Hold<M, dyn Retain<M, C>>> {
+    pub(crate) fn retained(&self) -> Option<StrongRef<M, dyn Retain<M, E, C>>> {
         match self.info.topic_info.retains() {
             true => self
                 .state
-                .with(|state| state.ext.as_ref()?.retained.as_ref()?.hold()),
+                .with(|state| state.ext.as_ref()?.retained.as_ref()?.upgrade()),
             false => None,
         }
     }
@@ -25,14 +24,14 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     pub(crate) fn keep(
         &self,
         event: &E,
-        give: &mut impl FnMut(Handler<M, C>),
+        give: &mut impl FnMut(HandlerRef<M, C>),
     ) -> Option<Result<u64, ()>> {
         let (retained, unhandled) = (self.retained()?, self.unhandled());
         let (mut collected, mut scope_guard) = (None, None);
         let inside = self.address();
         let collect_handlers = &mut || {
             collected = self.collect_handlers(unhandled.as_ref(), give);
-            // There are holds, and events to be dropped.
+            // There are strong references, and events to be dropped.
             let enter = |&(sequence_limit, _): &_| {
                 thread::enter_scope(ActiveScope {
                     inside,
@@ -42,12 +41,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             scope_guard = collected.as_ref().map(enter);
             collected.is_some()
         };
-        // SAFETY: `retained` is a hold, and the event one of this signal.
-        unsafe {
-            retained
-                .entry()
-                .keep(NonNull::from(event).cast(), &self.info, collect_handlers)
-        };
+        retained.keep(event, &self.info, collect_handlers);
         drop(scope_guard);
         // The groups go outside of both locks.
         Some(
@@ -61,11 +55,10 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     pub(crate) fn retain(
         this: &M::Ptr<Self>,
         most: usize,
-        make: impl FnOnce() -> Anchor<M, dyn Retain<M, C>>,
+        make: impl FnOnce() -> WeakRef<M, dyn Retain<M, E, C>>,
     ) {
         if let (Some(retained), true) = (this.retained(), most > 0) {
-            // SAFETY: this is a hold.
-            return unsafe { retained.entry().resize(most, &this.info) };
+            return retained.resize(most, &this.info);
         }
         let new = (most > 0).then(make);
         let (gone, old, kept) = this.state.with(|state| {
@@ -82,7 +75,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             (gone, old, state.take_self_ref())
         });
         drop(old);
-        gone.as_ref().into_iter().for_each(Anchor::release);
+        gone.as_ref().into_iter().for_each(WeakRef::release);
         drop(kept);
     }
 }

@@ -1,6 +1,6 @@
 //! Patterns: the handlers of one, and the topics that take them in.
 
-use crate::core::handler::entry::Handler;
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
@@ -8,8 +8,8 @@ use crate::core::signal::signal::{PatternSignal, Signal};
 use crate::topic::any_event::Kind;
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
-    /// Adds a hold of each handler.
-    pub(crate) fn upgrade_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
+    /// Gives a strong reference to each handler.
+    pub(crate) fn upgrade_all(&self, give: &mut impl FnMut(HandlerRef<M, C>)) {
         self.state.with(|state| state.upgrade_all(give));
     }
 

@@ -1,6 +1,7 @@
 //! How a handler gets out of a signal, and how another gets into its place.
 
-use crate::core::handler::entry::{Anchor, Handle, Handler, state};
+use crate::core::handler::entry::{WeakRef, state};
+use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::SnapshotState;
@@ -36,7 +37,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         if flags & state::CANCELLED != 0 {
             entry.end();
         }
-        if flags & state::CANCELLED != 0 || entry.on_limit_reached() {
+        if flags & state::PENDING == 0 {
             entry.release();
         }
         drop(kept);
@@ -48,14 +49,15 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         &self,
         key: u64,
         sequence: u64,
-        make: impl FnOnce(&Anchor<M, dyn Handle<M, C>>) -> Option<Anchor<M, dyn Handle<M, C>>>,
+        make: impl FnOnce(&HandlerRef<M, C>) -> Option<WeakRef<M, dyn DynHandler<M, C>>>,
     ) -> bool {
         let exchanged = self.state.with(|state| {
             let entry = state.roster.get_mut(key)?;
             if entry.head().sequence != sequence {
                 return None;
             }
-            let made = make(entry)?;
+            let current = entry.upgrade()?;
+            let made = make(&current)?;
             let old = std::mem::replace(entry, made);
             let word = &old.head().state;
             word.or(state::REPLACED);
@@ -63,23 +65,24 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 // Its target matters no more. Set once, and cleared under the lock.
                 word.sub(state::WEAK);
             }
-            Some((old, self.published.take(SnapshotState::Stale)))
+            Some((old, current, self.published.take(SnapshotState::Stale)))
         });
-        let Some((old, retired)) = exchanged else {
+        let Some((old, current, retired)) = exchanged else {
             return false;
         };
         drop(retired);
+        drop(current);
         self.invalidate_topics();
         old.release();
         true
     }
 
     /// What has the place of this handler now.
-    pub(crate) fn current(&self, key: u64, sequence: u64) -> Option<Handler<M, C>> {
+    pub(crate) fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, C>> {
         self.state.with(|state| {
             let entry = state.roster.get(key)?;
             match entry.head().sequence == sequence {
-                true => entry.hold(),
+                true => entry.upgrade(),
                 false => None,
             }
         })
@@ -88,7 +91,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Removes those whose target has died.
     pub(crate) fn prune(&self) {
         self.remove_where(|roster| match roster.has_weak {
-            true => roster.prune(Anchor::is_dead),
+            true => roster.prune(WeakRef::is_dead),
             false => Vec::new(),
         });
     }
@@ -96,7 +99,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Removes those that `take` takes out of the roster.
     pub(super) fn remove_where(
         &self,
-        take: impl FnOnce(&mut HandlerRoster<M, C>) -> Vec<Anchor<M, dyn Handle<M, C>>>,
+        take: impl FnOnce(&mut HandlerRoster<M, C>) -> Vec<WeakRef<M, dyn DynHandler<M, C>>>,
     ) {
         let (dead, old, kept) = self.state.with(|state| {
             let dead = take(&mut state.roster);
@@ -118,7 +121,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.invalidate_topics();
             self.tell_watchers();
         }
-        dead.iter().for_each(Anchor::release);
+        dead.iter().for_each(WeakRef::release);
         drop(kept);
     }
 
@@ -183,14 +186,14 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
     fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         self.remove(key, sequence, flags)
     }
-    fn current(&self, key: u64, sequence: u64) -> Option<Handler<M, C>> {
+    fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, C>> {
         self.current(key, sequence)
     }
     fn exchange(
         &self,
         key: u64,
         sequence: u64,
-        make: impl FnOnce(&Anchor<M, dyn Handle<M, C>>) -> Option<Anchor<M, dyn Handle<M, C>>>,
+        make: impl FnOnce(&HandlerRef<M, C>) -> Option<WeakRef<M, dyn DynHandler<M, C>>>,
     ) -> bool {
         self.exchange(key, sequence, make)
     }

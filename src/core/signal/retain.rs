@@ -1,38 +1,17 @@
 //! What keeps the last events of a signal, as the signal sees it.
 
-use std::ptr::NonNull;
-
-use crate::core::handler::entry::{Entity, Handler};
+use crate::core::handler::entry::Header;
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
+use crate::core::reclaim::counted::Allocation;
 use crate::core::settings::signal_info::SignalInfo;
 
-/// What a signal keeps, whatever its events are.
-pub(crate) trait Retain<M: Primitives, C>: Entity<M> {
+/// What a signal keeps.
+pub(crate) trait Retain<M: Primitives, E, C>: Allocation<M, Header = Header<M>> {
     /// Keeps a clone of the event if `collect_handlers` says that the emission takes place.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold, and `event` points to an event of the signal.
-    unsafe fn keep(
-        &self,
-        event: NonNull<()>,
-        info: &SignalInfo<M>,
-        collect_handlers: &mut dyn FnMut() -> bool,
-    );
+    fn keep(&self, event: &E, info: &SignalInfo<M>, collect_handlers: &mut dyn FnMut() -> bool);
     /// Inserts a handler and calls it with what is kept, the oldest first.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold, and the handler is one of the signal.
-    unsafe fn hand_over(
-        &self,
-        info: &SignalInfo<M>,
-        insert: &mut dyn FnMut() -> Option<Handler<M, C>>,
-    );
+    fn hand_over(&self, info: &SignalInfo<M>, insert: &mut dyn FnMut() -> Option<HandlerRef<M, C>>);
     /// Keeps so many from now on.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold.
-    unsafe fn resize(&self, most: usize, info: &SignalInfo<M>);
+    fn resize(&self, most: usize, info: &SignalInfo<M>);
 }

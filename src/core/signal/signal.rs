@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
-use crate::core::handler::entry::{Anchor, Handle, Handler, rank};
+use crate::core::handler::entry::WeakRef;
+use crate::core::handler::erased::{DynHandler, HandlerRef, rank};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::ActiveScope;
@@ -29,10 +30,10 @@ pub(crate) fn sequence_limit() -> u64 {
 }
 
 /// What is published: the handlers, by rank.
-pub(crate) type Handlers<M, C> = SmallVec<[Handler<M, C>; 2]>;
+pub(crate) type Handlers<M, C> = SmallVec<[HandlerRef<M, C>; 2]>;
 
 /// The handlers by key, whatever their events are.
-pub(super) type HandlerRoster<M, C> = Roster<Anchor<M, dyn Handle<M, C>>>;
+pub(super) type HandlerRoster<M, C> = Roster<WeakRef<M, dyn DynHandler<M, C>>>;
 
 /// The handlers of one pattern. Nothing is emitted to it: what is emitted to a topic that the
 /// pattern matches runs these handlers among its own.
@@ -48,7 +49,7 @@ pub(crate) type WeakPatternSignals<M, C> = Vec<<M as Primitives>::Weak<PatternSi
 /// What only the holder of the lock touches.
 pub(super) struct SignalState<M: SignalFlavour, E, C: 'static> {
     pub(super) roster: HandlerRoster<M, C>,
-    pub(super) ext: Option<Box<SignalExt<M, C>>>,
+    pub(super) ext: Option<Box<SignalExt<M, E, C>>>,
     /// A topic that has handlers, or retains events, keeps itself, and no other does.
     pub(super) self_ref: Option<M::Ptr<Signal<M, E, C>>>,
     /// The bus has not gone.
@@ -56,14 +57,14 @@ pub(super) struct SignalState<M: SignalFlavour, E, C: 'static> {
 }
 
 /// What few signals have.
-pub(super) struct SignalExt<M: SignalFlavour, C: 'static> {
+pub(super) struct SignalExt<M: SignalFlavour, E, C: 'static> {
     /// The patterns that this topic's name matches.
     pub(super) patterns: WeakPatternSignals<M, C>,
     pub(super) watchers: Watchers<M>,
-    pub(super) retained: Option<Anchor<M, dyn Retain<M, C>>>,
+    pub(super) retained: Option<WeakRef<M, dyn Retain<M, E, C>>>,
 }
 
-impl<M: SignalFlavour, C> Default for SignalExt<M, C> {
+impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
     fn default() -> Self {
         SignalExt {
             patterns: Vec::new(),
@@ -162,8 +163,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// `None` if the signal is closed. The groups go outside of any lock.
     pub(crate) fn collect_handlers(
         &self,
-        unhandled: Option<&Handler<M, C>>,
-        give: &mut impl FnMut(Handler<M, C>),
+        unhandled: Option<&HandlerRef<M, C>>,
+        give: &mut impl FnMut(HandlerRef<M, C>),
     ) -> Option<(u64, PatternSignals<M, C>)> {
         self.state.with(|state| {
             let sequence_limit = sequence_limit();
@@ -195,7 +196,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         look
     }
 
-    pub(crate) fn unhandled(&self) -> Option<Handler<M, C>> {
+    pub(crate) fn unhandled(&self) -> Option<HandlerRef<M, C>> {
         let registry = self.registry.as_ref().and_then(M::upgrade)?;
         registry.unhandled()
     }
@@ -218,13 +219,13 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         }
     }
 
-    pub(super) fn ext(&mut self) -> &mut SignalExt<M, C> {
+    pub(super) fn ext(&mut self) -> &mut SignalExt<M, E, C> {
         self.ext.get_or_insert_default()
     }
 
     /// Gives back what is empty.
     pub(super) fn trim(&mut self) {
-        let is_empty = |ext: &SignalExt<M, C>| {
+        let is_empty = |ext: &SignalExt<M, E, C>| {
             ext.patterns.is_empty() && ext.watchers.is_empty() && ext.retained.is_none()
         };
         if self.ext.as_deref().is_some_and(is_empty) {
@@ -236,12 +237,12 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         self.ext.as_ref().is_some_and(|ext| ext.retained.is_some())
     }
 
-    /// Gives a hold of each handler, of patterns too; of `unhandled` if there are none. What comes
-    /// back goes outside of the lock.
+    /// Gives a strong reference to each handler, of patterns too; to `unhandled` if there are none. What
+    /// is returned is to be dropped outside of the lock.
     pub(super) fn collect_handlers(
         &self,
-        unhandled: Option<&Handler<M, C>>,
-        give: &mut impl FnMut(Handler<M, C>),
+        unhandled: Option<&HandlerRef<M, C>>,
+        give: &mut impl FnMut(HandlerRef<M, C>),
     ) -> PatternSignals<M, C> {
         let mut nobody = true;
         let mut note = |handler| {
@@ -259,9 +260,12 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         patterns
     }
 
-    /// Gives a hold of each handler.
-    pub(super) fn upgrade_all(&self, give: &mut impl FnMut(Handler<M, C>)) {
-        self.roster.iter().filter_map(Anchor::hold).for_each(give);
+    /// Gives a strong reference to each handler.
+    pub(super) fn upgrade_all(&self, give: &mut impl FnMut(HandlerRef<M, C>)) {
+        self.roster
+            .iter()
+            .filter_map(WeakRef::upgrade)
+            .for_each(give);
     }
 
     pub(super) fn patterns(&self) -> impl Iterator<Item = &M::Weak<PatternSignal<M, C>>> {
@@ -287,7 +291,7 @@ impl<M: SignalFlavour, E, C> Drop for Signal<M, E, C> {
             state.ext.as_mut().and_then(|ext| ext.retained.take())
         });
         self.clear();
-        retained.as_ref().into_iter().for_each(Anchor::release);
+        retained.as_ref().into_iter().for_each(WeakRef::release);
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
             registry.unregister(&self.info, self.address());
         }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::core::handler::entry::{Anchor, Draft, Entity, Entry, Extra, Handle, state};
-use crate::core::handler::handler_fn::{Callee, Captures, Filter, Link, Subscribed};
+use crate::core::handler::entry::{HeaderExt, HeaderInit, WeakRef, state};
+use crate::core::handler::erased::DynHandler;
+use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
@@ -38,11 +39,11 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         options: SubscribeOptions,
         filter: P,
         callee: K,
-    ) -> Anchor<M, Subscribed<M, Self, P, K>>
+    ) -> WeakRef<M, Subscribed<M, Self, P, K>>
     where
         E: 'static,
-        P: Filter<E>,
-        K: Callee<M, E, C>,
+        P: Filter<E> + Clone,
+        K: HandlerFn<M, E, C>,
     {
         let gated = match P::ASKS || options.limit.is_some() {
             true => state::GATED,
@@ -51,7 +52,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let left = options.limit.map(M::Word::new);
         let extra =
             (options.label.is_some() || left.is_some() || options.priority != 0).then(|| {
-                Box::new(Extra {
+                Box::new(HeaderExt {
                     label: options.label,
                     left,
                     priority: options.priority,
@@ -59,7 +60,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 })
             });
         let make = |key, state| {
-            let draft = Draft {
+            let init = HeaderInit {
                 key,
                 sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
                 location: options.location,
@@ -67,11 +68,16 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 extra,
                 state: state | gated,
             };
-            let link = Link {
+            let link = BackRef {
                 signal: M::downgrade(this),
                 state: K::EntryState::default(),
             };
-            Anchor::<M, Entry<M, _, _>>::new(draft, link, Captures { filter, callee })
+            WeakRef::<M, Subscribed<M, Self, P, K>>::new_viewed(
+                init.into(),
+                link,
+                Captures { filter, callee },
+                |live| live as &dyn DynHandler<M, C>,
+            )
         };
         if K::WEAK {
             this.expect_weak();
@@ -85,21 +91,20 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 }
                 let make = make.take()?;
                 if state.roster.is_closed() {
-                    return Some((make(0, state::REMOVED | state::CLOSED), None));
+                    return Some((make(0, state::REMOVED | state::CLOSED).0, None));
                 }
                 if options.limit == Some(0) {
-                    return Some((make(0, state::REMOVED), None));
+                    return Some((make(0, state::REMOVED).0, None));
                 }
                 if K::WEAK {
                     state.roster.has_weak = true;
                 }
                 let mut entry = None;
                 state.roster.insert(|key| {
-                    let made = make(key, 0);
+                    let (made, handler) = make(key, 0);
                     K::on_subscribed(&made);
-                    let handle = made.cast::<dyn Handle<M, C>>(|entry| entry);
                     entry = Some(made);
-                    handle
+                    handler
                 });
                 if state.in_bus && state.self_ref.is_none() {
                     state.self_ref = Some(this.clone());
@@ -112,15 +117,13 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         };
         let mut inserted = insert(false);
         if let (None, Some(retained)) = (&inserted, this.retained()) {
-            // SAFETY: `retained` is a hold, and the handler one of this signal.
-            unsafe {
-                retained.entry().hand_over(&this.info, &mut || {
-                    inserted = insert(true);
-                    let (entry, _) = inserted.as_ref()?;
-                    // Removed or not: here is a lock, and this may be the last hold by now.
-                    entry.cast::<dyn Handle<M, C>>(|entry| entry).hold()
-                });
-            }
+            retained.hand_over(&this.info, &mut || {
+                inserted = insert(true);
+                let (entry, _) = inserted.as_ref()?;
+                // Removed or not: here is a lock, and this may be the last strong reference by now.
+                let handler = entry.upgrade()?;
+                Some(handler.erase(|live| live as &dyn DynHandler<M, C>))
+            });
         }
         let Some((entry, old)) = inserted.or_else(|| insert(true)) else {
             unreachable!("a handler is inserted once")
@@ -142,7 +145,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Prepares for a handler with a target that may die: only those can add up without an emission,
     /// and only they pay for it.
     fn expect_weak(&self) {
-        self.remove_where(|roster| roster.make_room(Anchor::is_dead));
+        self.remove_where(|roster| roster.make_room(WeakRef::is_dead));
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
             registry.expect_weak();
         }

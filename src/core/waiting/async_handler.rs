@@ -35,10 +35,11 @@ use std::task::{Context, Poll};
 use crate::core::emission::call::collect;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::panics::catch;
-use crate::core::handler::entry::{Anchor, Code, Entity, Head, Hold, Round};
+use crate::core::handler::entry::{AnyEntry, CallResult, Header, StrongRef, WeakRef};
+use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures;
-use crate::core::handler::handler_fn::{Callee, Filter, Subscribed};
+use crate::core::handler::handler_fn::{Filter, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::thread::{self, ActiveScope};
@@ -59,7 +60,7 @@ pub(crate) struct AsyncHandler<M: AsyncFlavour, F, T> {
     f: F,
     /// A weak reference to the entry that contains this, to be upgraded by each call. Dropped with
     /// the captures, so it is no cycle.
-    own_entry: OnceLock<Anchor<M, dyn Entity<M>>>,
+    own_entry: OnceLock<WeakRef<M, AnyEntry<M>>>,
     types: PhantomData<fn() -> T>,
 }
 
@@ -73,7 +74,7 @@ impl<M: AsyncFlavour, F, T> AsyncHandler<M, F, T> {
     }
 }
 
-impl<M, E, C, F, T> Callee<M, E, C> for AsyncHandler<M, F, T>
+impl<M, E, C, F, T> HandlerFn<M, E, C> for AsyncHandler<M, F, T>
 where
     M: FutureFor<T>,
     E: Clone + 'static,
@@ -83,30 +84,32 @@ where
 {
     type EntryState = ();
     fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
-        entry: &Anchor<M, Subscribed<M, S, P, Self>>,
+        entry: &WeakRef<M, Subscribed<M, S, P, Self>>,
     ) {
-        let own_entry = entry.cast::<dyn Entity<M>>(|entry| entry);
-        entry.with_captures(|captures| _ = captures.callee.own_entry.set(own_entry));
+        if let Some(strong) = entry.upgrade() {
+            let own_entry = entry.clone().erase(|entry| entry as &AnyEntry<M>);
+            _ = strong.live().captures().callee.own_entry.set(own_entry);
+        }
     }
 
-    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
-        let Some(hold) = self.own_entry.get().and_then(Anchor::hold) else {
-            return Code::Skipped;
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
+        let Some(handler) = self.own_entry.get().and_then(WeakRef::upgrade) else {
+            return CallResult::Skipped;
         };
         let start = |event| HandlerFuture {
             future: Some(M::future((self.f)(event))),
-            hold,
+            handler,
         };
         if let Some(event) = awaited::<M::Ptr<E>>() {
             collect_future(start(event));
-            return Code::Ran;
+            return CallResult::Ran;
         }
         let executor = head.info.as_ref().and_then(|it| it.config.executor());
         let Some(executor) = executor else {
-            return failures::unexecuted(head, cx.topic_info);
+            return failures::unexecuted(head, cx.topic_info());
         };
         M::spawn(start(M::ptr(event.clone())), executor);
-        Code::Ran
+        CallResult::Ran
     }
 }
 
@@ -114,16 +117,16 @@ where
 pub struct HandlerFuture<M: AsyncFlavour> {
     /// `None` once it has completed.
     future: Option<M::Future>,
-    hold: Hold<M, dyn Entity<M>>,
+    handler: StrongRef<M, AnyEntry<M>>,
 }
 
 impl<M: AsyncFlavour> HandlerFuture<M> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Code> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallResult> {
         let scope_guard = thread::enter_scope(self.scope());
         let Some(future) = &mut self.future else {
-            return Poll::Ready(Code::Skipped);
+            return Poll::Ready(CallResult::Skipped);
         };
-        let head = self.hold.entry().head();
+        let head = self.handler.head();
         let mut polled = Poll::Pending;
         let done = catch(|| polled = Pin::new(future).poll(cx));
         let code = match (done, polled) {
@@ -131,7 +134,7 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
             (Ok(()), Poll::Ready(settled)) => code(head, None, settled),
             (Err(payload), _) => {
                 failures::panicked(head, None, payload);
-                Code::Failed
+                CallResult::Failed
             }
         };
         drop(scope_guard);
@@ -141,7 +144,7 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
 
     fn scope(&self) -> ActiveScope {
         ActiveScope {
-            inside: self.hold.entry().address(),
+            inside: self.handler.address(),
             sequence_limit: 0,
         }
     }
@@ -151,7 +154,7 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
         let Some(future) = self.future.take() else {
             return;
         };
-        let head = self.hold.entry().head();
+        let head = self.handler.head();
         let scope_guard = thread::enter_scope(self.scope());
         guarded(head.info.as_deref(), head.label(), head.location, || {
             drop(future);
@@ -283,7 +286,7 @@ impl Drop for Spawned {
     fn drop(&mut self) {
         if let Some(future) = &self.0 {
             let scope_guard = thread::enter_scope(future.scope());
-            failures::abandoned(future.hold.entry().head());
+            failures::abandoned(future.handler.head());
             drop(scope_guard);
         }
     }

@@ -2,15 +2,16 @@
 //!
 //! The place for the event stands in the entry, so that a future and its handler are one allocation.
 
-use std::ptr::NonNull;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::core::handler::entry::{Anchor, Code, Control, Entity, Head, Round, state};
-use crate::core::handler::handler_fn::{Callee, Filter, Subscribed, remove};
+use crate::core::handler::entry::{CallResult, Connection, Header, WeakRef, state};
+use crate::core::handler::erased::EmitContext;
+use crate::core::handler::handler_fn::{Filter, HandlerFn, Subscribed, remove};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
+use crate::core::reclaim::counted::Live;
 use crate::core::waiting::waiter::{self, PendingWake, Waiter};
 
 /// A place for one value, and who waits for it.
@@ -95,7 +96,7 @@ impl<T> Oneshot<Shared, T> {
 }
 
 /// What a future sees of its handler.
-pub(crate) trait NextEntry<M: Primitives, T>: Control<M> {
+pub(crate) trait NextEntry<M: Primitives, T>: Connection<M> {
     fn oneshot(&self) -> &Oneshot<M, T>;
 }
 
@@ -108,7 +109,7 @@ pub(crate) struct NextHandler<M: Primitives, T, F> {
     types: std::marker::PhantomData<fn() -> (M, T)>,
 }
 
-impl<M, E, C, T, F> Callee<M, E, C> for NextHandler<M, T, F>
+impl<M, E, C, T, F> HandlerFn<M, E, C> for NextHandler<M, T, F>
 where
     M: Primitives,
     E: 'static,
@@ -118,35 +119,34 @@ where
 {
     type EntryState = Oneshot<M, T>;
 
-    fn call(&self, _: &Head<M>, _: &E, _: &mut Round<'_, C>) -> Code {
+    fn call(&self, _: &Header<M>, _: &E, _: &mut EmitContext<'_, C>) -> CallResult {
         unreachable!("it is called with its entry")
     }
 
-    unsafe fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
-        entry: &Subscribed<M, S, P, Self>,
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Live<Subscribed<M, S, P, Self>>,
         event: &E,
-        _: &mut Round<'_, C>,
-    ) -> Code {
-        // SAFETY: the caller has a hold.
-        let map = unsafe { &entry.captures().callee.map };
+        _: &mut EmitContext<'_, C>,
+    ) -> CallResult {
+        let map = &entry.captures().callee.map;
         // User code, and so is the drop of what comes too late: both outside of the lock. A panic
         // leaves the handler waiting.
         let Some(value) = map(event) else {
-            return Code::Skipped;
+            return CallResult::Skipped;
         };
-        let oneshot = &entry.link.state;
+        let oneshot = &entry.link().state;
         match oneshot.fill(value) {
             Ok(wake) => {
                 // Before anybody hears of it, so that it can be waited for anew.
                 remove(entry, 0);
                 wake.wake::<M>(&oneshot.condvar);
-                Code::Ran
+                CallResult::Ran
             }
-            Err(_late) => Code::Skipped,
+            Err(_late) => CallResult::Skipped,
         }
     }
 
-    fn on_removed(&self, state: &Oneshot<M, T>, head: &Head<M>) {
+    fn on_removed(&self, state: &Oneshot<M, T>, head: &Header<M>) {
         state.end().wake_guarded(&state.condvar, head);
     }
 }
@@ -160,7 +160,7 @@ where
     F: Fn(&S::Event) -> Option<T> + 'static,
 {
     fn oneshot(&self) -> &Oneshot<M, T> {
-        &self.link.state
+        &self.link().state
     }
 }
 
@@ -175,8 +175,8 @@ impl<M: Primitives, T, F> NextHandler<M, T, F> {
 
 /// What a future keeps of a new handler.
 pub(crate) fn awaited<M, S, P, T, F>(
-    entry: Anchor<M, Awaiting<M, S, P, T, F>>,
-) -> Anchor<M, dyn NextEntry<M, T>>
+    entry: WeakRef<M, Awaiting<M, S, P, T, F>>,
+) -> WeakRef<M, dyn NextEntry<M, T>>
 where
     M: Primitives,
     S: Owner<M>,
@@ -187,7 +187,7 @@ where
     if entry.head().has(state::REMOVED) {
         // Refused, or called already with an event that is retained, which this leaves there. Nobody
         // waits yet.
-        let _nobody = entry.link.state.end();
+        let _nobody = entry.link().state.end();
     }
-    entry.erase(|entry: NonNull<_>| entry as NonNull<dyn NextEntry<M, T>>)
+    entry.erase(|entry| entry as &dyn NextEntry<M, T>)
 }

@@ -30,9 +30,10 @@ use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::core::handler::entry::{Code, Head, Round};
+use crate::core::handler::entry::{CallResult, Header};
+use crate::core::handler::erased::EmitContext;
 use crate::core::handler::failures;
-use crate::core::handler::handler_fn::Callee;
+use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::{Lock, Ordering, Word, fence};
 use crate::core::settings::failure_source::drop_event;
@@ -164,7 +165,7 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
 
     /// Adds an event, or handles the overflow. Returns an error if the buffer is full and rejects
     /// events.
-    fn push(&self, event: T) -> Result<Code, StreamFull> {
+    fn push(&self, event: T) -> Result<CallResult, StreamFull> {
         let (mut event, mut oldest, mut blocked) = (Some(event), None, false);
         let admission = M::wait(&self.state.0, &self.not_full, |state| {
             if std::mem::take(&mut blocked) {
@@ -207,11 +208,11 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
         match admission {
             Admission::Added(wake) => {
                 wake.wake::<M>(&self.condvar);
-                Ok(Code::Ran)
+                Ok(CallResult::Ran)
             }
             Admission::Full => Err(StreamFull(self.capacity)),
-            Admission::Dropped => Ok(Code::Ran),
-            Admission::Over => Ok(Code::Skipped),
+            Admission::Dropped => Ok(CallResult::Ran),
+            Admission::Over => Ok(CallResult::Skipped),
         }
     }
 
@@ -394,7 +395,7 @@ pub(crate) struct StreamHandler<M: Primitives, T: 'static, F> {
 /// Counts an event as lost if it is dropped, which only a panic of the closure does.
 struct LossGuard<'m, M: Primitives, T> {
     buffer: &'m StreamBuffer<M, T>,
-    head: &'m Head<M>,
+    head: &'m Header<M>,
 }
 
 impl<M: Primitives, T> Drop for LossGuard<'_, M, T> {
@@ -404,7 +405,7 @@ impl<M: Primitives, T> Drop for LossGuard<'_, M, T> {
     }
 }
 
-impl<M, E, C, T, F> Callee<M, E, C> for StreamHandler<M, T, F>
+impl<M, E, C, T, F> HandlerFn<M, E, C> for StreamHandler<M, T, F>
 where
     M: Primitives,
     E: 'static,
@@ -414,7 +415,7 @@ where
 {
     type EntryState = ();
 
-    fn call(&self, head: &Head<M>, event: &E, cx: &mut Round<'_, C>) -> Code {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let loss_guard = LossGuard {
             buffer: &*self.buffer,
             head,
@@ -422,15 +423,15 @@ where
         let made = (self.map)(event);
         std::mem::forget(loss_guard);
         let Some(event) = made else {
-            return Code::Skipped;
+            return CallResult::Skipped;
         };
         match self.buffer.push(event) {
             Ok(code) => code,
-            Err(full) => failures::failed(head, Some(cx.topic_info), Box::new(full)),
+            Err(full) => failures::failed(head, Some(cx.topic_info()), Box::new(full)),
         }
     }
 
-    fn on_removed(&self, (): &(), head: &Head<M>) {
+    fn on_removed(&self, (): &(), head: &Header<M>) {
         self.buffer.end().wake_guarded(&self.buffer.condvar, head);
     }
 }

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use crate::core::failure::panics::catch;
-use crate::core::handler::entry::Head;
+use crate::core::handler::entry::Header;
 use crate::core::handler::failures;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
@@ -60,7 +60,7 @@ impl PendingWake {
     }
 
     /// Wakes without unwinding: a panic of the waker is a failure of the handler.
-    pub(crate) fn wake_guarded<M: Primitives>(self, condvar: &M::Condvar, head: &Head<M>) {
+    pub(crate) fn wake_guarded<M: Primitives>(self, condvar: &M::Condvar, head: &Header<M>) {
         if self.0.waker.is_none() && !self.0.parked {
             return;
         }
