@@ -44,6 +44,9 @@ pub struct Subscribe<M: Mode, E, C: 'static, P = Always> {
     filter: P,
 }
 
+/// The entry of a handler that a builder subscribes.
+type Enlisted<M, E, C, P, K> = Subscribed<M, Signal<M, E, C>, <P as Filter<E>>::Shared<M>, K>;
+
 impl<M: Mode, E, C> Subscribe<M, E, C> {
     pub(crate) fn new(
         signal: M::Ptr<Signal<M, E, C>>,
@@ -127,7 +130,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     pub(crate) fn enlist<K: HandlerFn<M, E, C>>(
         self,
         callee: K,
-    ) -> WeakRef<M, Subscribed<M, Signal<M, E, C>, P::Shared<M>, K>> {
+    ) -> WeakRef<M, Enlisted<M, E, C, P, K>> {
         Signal::subscribe(&self.signal, self.options, self.filter.share::<M>(), callee)
     }
 

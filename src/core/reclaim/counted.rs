@@ -190,6 +190,9 @@ fn prefix<M: Primitives, T: ?Sized + Allocation<M>>(at: &NonNull<T>) -> &Prefix<
     unsafe { at.cast::<Prefix<M, T::Header>>().as_ref() }
 }
 
+/// Makes a trait object of a reference.
+type View<T, U> = for<'v> fn(&'v T) -> &'v U;
+
 /// The pointer to a view of this allocation. Two allocations that exist both have two addresses.
 #[inline(always)]
 fn view_of<T, U: ?Sized>(allocation: NonNull<T>, view: &U) -> NonNull<U> {
@@ -224,7 +227,7 @@ impl<M: Primitives, H: Outlives, L, K> WeakRef<M, Counted<M, H, L, K>> {
         header: H,
         link: L,
         captures: K,
-        view: for<'v> fn(&'v Live<Counted<M, H, L, K>>) -> &'v U,
+        view: View<Live<Counted<M, H, L, K>>, U>,
     ) -> (Self, WeakRef<M, U>) {
         let this = WeakRef::new(header, link, captures);
         // SAFETY: nobody else has it, so the first strong reference is there. `Live` is a transparent
@@ -238,7 +241,7 @@ impl<M: Primitives, H: Outlives, L, K> WeakRef<M, Counted<M, H, L, K>> {
     /// The same reference to a trait object.
     pub(crate) fn erase<U: ?Sized + Allocation<M, Header = H>>(
         self,
-        view: for<'v> fn(&'v Counted<M, H, L, K>) -> &'v U,
+        view: View<Counted<M, H, L, K>, U>,
     ) -> WeakRef<M, U> {
         // SAFETY: the reference keeps the memory.
         let viewed = WeakRef(
@@ -323,7 +326,7 @@ impl<M: Primitives, H: Outlives, L, K> StrongRef<M, Counted<M, H, L, K>> {
     /// The same reference to a trait object of the allocation with its captures.
     pub(crate) fn erase<U: ?Sized + Allocation<M, Header = H>>(
         self,
-        view: for<'v> fn(&'v Live<Counted<M, H, L, K>>) -> &'v U,
+        view: View<Live<Counted<M, H, L, K>>, U>,
     ) -> StrongRef<M, U> {
         let viewed = StrongRef(view_of(self.0, view(self.live())), PhantomData);
         let _counted = ManuallyDrop::new(self);
