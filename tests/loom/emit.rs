@@ -165,8 +165,8 @@ fn threads_take_turns_and_reentry_is_refused() {
     });
 }
 
-/// Each emission calls the old or the new one. The old captures go with the last emission that has
-/// them, the filter with the last of both. Planted: `Unreplaced` (the filter goes with the old ones).
+/// Each emission calls the old or the new one. The old captures are dropped with the last emission that
+/// has them, the filter with the last of both. Planted: `Unpaid`.
 #[test]
 fn replace_against_emit() {
     model(|| {
