@@ -240,22 +240,24 @@
 //!
 //! - `std`, on: the standard library. There is no build without it yet.
 //! - `jobs`, on: [`jobs`], background work with completion callbacks. Adds no dependency.
-//! - `lock-reads`: emissions take a lock of their signal instead of a hazard slot. For programs that
-//!   are to have no lock-free reader; threads that emit on one signal then wait for each other.
 //! - `tracing`: reports to the subscriber of the crate [`tracing`](https://docs.rs/tracing), with the
 //!   target `slotcast`:
 //!   - at level `DEBUG`, a span `emission` around the handlers of each emission that has any, with
 //!     `topic`, `ran` and, if a handler stopped it, `stopped`; and a span `call` around each queued
-//!     or posted call, with `topic`, `label` and `location`. The span of a deferred event follows from
+//!     or posted call, with `topic`, `label` and `place`. The span of a deferred event follows from
 //!     the one that was current when it was deferred, which is kept open until the delivery;
 //!   - at level `DEBUG`, an event for each failure of a handler, as it happens and inside of its
-//!     span, with `topic`, `label`, `location` and `kind`;
+//!     span, with `topic`, `label`, `place` and `kind`;
 //!   - at level `ERROR`, what would otherwise be a line on standard error. It still is one if the
 //!     thread has no subscriber.
 //!
 //!   A subscriber is called outside of all locks and may use the bus. What it does while it is called
 //!   is not traced, and its panics are caught. If no subscriber enables that level, an emission pays
 //!   for the check; if one does, traced operations allocate.
+//!
+//! A program that is to have no lock-free reader is built with `RUSTFLAGS="--cfg slotcast_lock_reads"`:
+//! emissions then take a lock of their signal instead of a hazard slot, so that threads that emit on one
+//! signal wait for each other. It is no feature, because features are united over a program.
 //!
 //! Needs Rust 1.85. That changes in minor releases only, with an entry in the changelog.
 

@@ -111,8 +111,8 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     /// Calls the handlers that are subscribed when it begins. O(n) in the number of handlers; allocates
     /// nothing after a thread's first emission, as long as the handlers stay the same and none fails.
     /// Threads that emit on one signal do not wait for each other: a lock is taken only by the first
-    /// emission after a change, by those nested more than eight deep, and with the feature
-    /// `lock-reads`.
+    /// emission after a change, by those nested more than eight deep, and in a build with
+    /// `--cfg slotcast_lock_reads`.
     ///
     /// # Panics
     ///
