@@ -1,4 +1,4 @@
-//! What a handler asks before it is called, whatever it calls: each kind of them is a [`HandlerFn`].
+//! The checks before a handler is called, for every kind of handler. Each kind is a [`HandlerFn`].
 
 use std::any::Any;
 
@@ -15,11 +15,11 @@ use crate::core::primitives::thread;
 use crate::core::reclaim::counted::{Counted, Live};
 use crate::error::ReplaceErrorKind;
 
-/// What decides, event by event, whether a handler is called.
+/// Decides for each event whether a handler is called.
 pub trait Filter<E>: 'static {
-    /// Whether there is anything to ask.
+    /// Whether there is anything to check.
     const ASKS: bool = true;
-    /// The same filter, as handlers that replace one another share it.
+    /// The same filter, as a handler and its replacements share it.
     type Shared<M: Primitives>: Filter<E> + Clone;
     fn share<M: Primitives>(self) -> Self::Shared<M>;
     fn passes(&self, event: &E) -> bool;
@@ -40,7 +40,7 @@ impl<E> Filter<E> for Always {
     }
 }
 
-/// Two filters in a row.
+/// Two filters; the second is called if the first passes.
 #[derive(Debug)]
 pub struct Both<P, Q>(pub(crate) P, pub(crate) Q);
 
@@ -54,7 +54,7 @@ impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
     }
 }
 
-/// A filter by pointer.
+/// A filter that is shared by pointer.
 pub struct SharedFilter<M: Primitives, P>(StrongRef<M, Counted<M, (), (), P>>);
 
 impl<M: Primitives, P> Clone for SharedFilter<M, P> {
@@ -79,7 +79,7 @@ pub(crate) struct Captures<P, K> {
     pub(crate) callee: K,
 }
 
-/// What a handler needs of its signal, kept as long as the entry's memory.
+/// The reference of a handler to its signal. Exists as long as the entry's memory.
 pub(crate) struct BackRef<M: Primitives, S, X> {
     pub(crate) signal: M::Weak<S>,
     pub(crate) state: X,
@@ -94,14 +94,14 @@ type EntryState<M, S, K> =
 
 /// How a closure is called.
 pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'static {
-    /// What has to outlive the captures.
+    /// Data that outlives the captures.
     type EntryState: Default + 'static;
-    /// Its calls wait in a queue, and it cannot be replaced.
+    /// Whether its calls wait in a queue. If so, it cannot be replaced.
     const QUEUED: bool = false;
-    /// It has a target that may die: see [`is_alive`](Self::is_alive).
+    /// Whether it has a weak target: see [`is_alive`](Self::is_alive).
     const WEAK: bool = false;
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult;
-    /// Calls it, for those that need more of their entry.
+    /// Calls it, with access to the whole entry.
     #[inline(always)]
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
@@ -110,26 +110,27 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     ) -> CallResult {
         entry.captures().callee.call(entry.head(), event, cx)
     }
-    /// Whether its target lives. Asked under locks, too: drops nothing.
+    /// Returns whether its target is alive. Drops nothing, so it may be called under locks.
     #[inline(always)]
     fn is_alive(&self) -> bool {
         true
     }
-    /// Called with its entry before that can be reached by anything else. Runs under the signal's lock.
+    /// Called with its entry before anything else can reach that. Runs under the signal's lock.
     fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         _: &WeakRef<M, Subscribed<M, S, P, Self>>,
     ) {
     }
-    /// A call is about to be claimed.
+    /// Called before a call is claimed.
     #[inline(always)]
     fn reserve_call(_: &Self::EntryState) {}
-    /// It was not. May release the captures, to which the caller has a strong reference.
+    /// Called if it was not claimed. May release the captures, to which the caller has a strong reference.
     fn release_reservation(&self, _: &Self::EntryState) {}
-    /// The limit has removed the handler, with a claimed call that is yet to be made.
+    /// Called if the limit has removed the handler, with a claimed call that is yet to be made.
     fn on_limit_reached(_: &Self::EntryState) {}
-    /// It was cancelled, cleared or closed; an emission may still be in it. Runs outside of locks.
+    /// Called when it was cancelled, cleared or closed; an emission may still be inside of it. Runs outside
+    /// of locks.
     fn on_removed(&self, _: &Self::EntryState, _: &Header<M>) {}
-    /// Of a replacement, what it shares with others of the same original.
+    /// For a replacement: the keeper that all replacements of the original share.
     fn keeper(&self) -> Option<M::Ptr<Keeper<M>>> {
         None
     }
@@ -237,7 +238,7 @@ where
     }
 }
 
-/// Says, when it is dropped by a panic of a filter, that the handler was not entered.
+/// Records, when a panic of a filter drops it, that the handler was not entered.
 struct FilterGuard;
 
 impl Drop for FilterGuard {
@@ -246,8 +247,8 @@ impl Drop for FilterGuard {
     }
 }
 
-/// Asks all that stands between an event and its handler, in the order that is promised: live, not
-/// paused, filter, still live, claim, call.
+/// Checks whether the handler is to be called, and calls it. The order is promised: connected, not paused,
+/// filter, still connected, claim, call.
 #[inline(always)]
 fn ask_and_call<'r, M, S, P, K>(
     entry: &Live<Subscribed<M, S, P, K>>,
@@ -277,7 +278,7 @@ where
     K::call_with_entry(entry, event, cx)
 }
 
-/// Asks all but the claim. The result of the call, if it is not to be made.
+/// All checks but the claim. Returns the result of the call if it is not to be made.
 #[inline(always)]
 fn ask<'r, M, S, P, K>(
     entry: &Live<Subscribed<M, S, P, K>>,
@@ -293,7 +294,7 @@ where
     K: HandlerFn<M, S::Event, S::Context>,
 {
     let head = entry.head();
-    // Anything but that there is something to ask.
+    // Any flag except that there is a filter or a limit.
     if head.state.get() & !state::GATED != 0 {
         if let Some(result) = refuse(entry, callee) {
             return Some(result);
@@ -309,7 +310,7 @@ where
         if !passes {
             return Some(CallResult::Skipped);
         }
-        // The filter is user code, and may have cancelled or replaced.
+        // The filter is user code, and may have cancelled or replaced the handler.
         let changes = state::REMOVED | state::REPLACED | state::SUCCESSOR;
         if head.state.get() & changes != 0 || (K::WEAK && !callee.is_alive()) {
             return ask_again(entry, callee, erased, cx);
@@ -318,8 +319,8 @@ where
     None
 }
 
-/// Asks, after the filter, whether the handler is still live and in its place. Whether it is paused was
-/// asked before.
+/// Checks after the filter whether the handler is still connected and was not replaced. Whether it is
+/// paused was checked before.
 #[cold]
 fn ask_again<'r, M, S, P, K>(
     entry: &Live<Subscribed<M, S, P, K>>,
@@ -351,7 +352,8 @@ where
     None
 }
 
-/// Asks whether the handler is live and not paused. The result of the call, if it is not to be made.
+/// Checks whether the handler is connected and not paused. Returns the result of the call if it is not to be
+/// made.
 #[cold]
 fn refuse<M, S, P, K>(entry: &Live<Subscribed<M, S, P, K>>, callee: &K) -> Option<CallResult>
 where
@@ -372,7 +374,7 @@ where
     }
 }
 
-/// Claims a call. Its result, if there was none left.
+/// Claims a call. Returns the result of the call if none is left.
 #[inline(always)]
 fn claim<M, S, P, K>(entry: &Subscribed<M, S, P, K>) -> Option<CallResult>
 where
@@ -383,7 +385,7 @@ where
 {
     match entry.head().claim() {
         None => return Some(CallResult::Skipped),
-        // Spent: removed before its last call, so that it can subscribe anew from inside.
+        // The last one: removed before that call, so that the handler can subscribe anew from inside.
         Some(true) if K::QUEUED => {
             if remove(entry, state::PENDING) {
                 K::on_limit_reached(&entry.link().state);
@@ -395,7 +397,7 @@ where
     None
 }
 
-/// Removes a handler from its signal; whether it was there.
+/// Removes a handler from its signal. Returns whether it was there.
 #[inline(always)]
 pub(crate) fn remove<M, S, P, K>(entry: &Subscribed<M, S, P, K>, flags: usize) -> bool
 where

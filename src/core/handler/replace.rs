@@ -1,10 +1,10 @@
-//! Handlers that take another's place, while its subscription stays what it is.
+//! Handlers that replace another one, whose subscription stays valid.
 //!
 //! The *original*, the entry that was subscribed, is removed from the roster and keeps what its
 //! subscription sees: the state, the pauses and the limit. A *replacement* is an entry of the same kind
 //! with the same key, sequence number, rank and filter, which reads state and limit through the original.
-//! So the captures of the handler that was replaced are dropped with the last list that has them, as
-//! those of any handler are.
+//! So the captures of the replaced handler are dropped with the last list that contains it, as those of
+//! any handler are.
 
 use std::any::{Any, TypeId};
 
@@ -18,7 +18,7 @@ use crate::failure::CallSite;
 use crate::outcome::Outcome;
 use crate::topic::any_event::TopicInfo;
 
-/// A closure that is to replace another, of which only the event is known.
+/// The closure of a replacement. Only the type of its event is known.
 pub(crate) trait ReplacementFn<M: Primitives, E>: 'static {
     fn call(
         &self,
@@ -27,7 +27,7 @@ pub(crate) trait ReplacementFn<M: Primitives, E>: 'static {
         context: &mut dyn Any,
         event: &E,
     ) -> CallResult;
-    /// To give it back.
+    /// Returns the closure itself, to hand it back.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
@@ -53,7 +53,7 @@ where
     }
 }
 
-/// Called with the context, whose type was compared when it was put in place.
+/// Called with the context, whose type was compared by [`replace`].
 pub(crate) struct ReplacementWithContext<F, C>(F, std::marker::PhantomData<fn(&mut C)>);
 
 impl<F, C> ReplacementWithContext<F, C> {
@@ -84,11 +84,11 @@ where
     }
 }
 
-/// What a subscription asks of its entry, which alone knows the types.
+/// What a subscription passes to its entry, which alone knows the types.
 pub(crate) struct ReplaceRequest<M: Primitives, E> {
-    /// Taken out when it has found its place.
+    /// Taken out when the replacement is created.
     pub(crate) closure: Option<Box<dyn ReplacementFn<M, E>>>,
-    /// The context that it wants, if any.
+    /// The type of context that the closure takes, if any.
     pub(crate) context: Option<TypeId>,
     pub(crate) location: CallSite,
     pub(crate) original: WeakRef<M, dyn Connection<M>>,
@@ -97,13 +97,13 @@ pub(crate) struct ReplaceRequest<M: Primitives, E> {
 /// The closure of a replacement, and what is dropped after it.
 pub(crate) struct ReplacementCaptures<M: Primitives, E, P> {
     pub(crate) closure: Box<dyn ReplacementFn<M, E>>,
-    /// The filter once more: it is dropped after the closure.
+    /// The filter again, so that it is dropped after the closure.
     pub(crate) _filter: P,
-    /// Dropped last: the captures of the original count as dropped when those of its replacements are.
+    /// Dropped last: the captures of the original count as dropped when those of all replacements are.
     pub(crate) keeper: M::Ptr<Keeper<M>>,
 }
 
-/// Puts the closure of a request into the place of a handler, or of what has replaced it.
+/// Replaces a handler, or its latest replacement, by the closure of a request.
 pub(crate) fn replace<M: Primitives, S: Owner<M>>(
     signal: &M::Ptr<S>,
     request: &mut ReplaceRequest<M, S::Event>,
@@ -124,8 +124,7 @@ pub(crate) fn replace<M: Primitives, S: Owner<M>>(
     }
 }
 
-/// Calls what has the place of a replaced handler by now, for an emission that has met the handler in
-/// its list.
+/// Calls the latest replacement of a handler, for an emission that has the replaced handler in its list.
 #[cold]
 pub(crate) fn pass_on<'r, M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
@@ -139,7 +138,7 @@ pub(crate) fn pass_on<'r, M: Primitives, S: Owner<M>>(
     }
 }
 
-/// Like [`pass_on`], after all but the claim was asked.
+/// Like [`pass_on`], after all checks but the claim.
 #[cold]
 pub(crate) fn hand_over<'r, M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
@@ -148,14 +147,14 @@ pub(crate) fn hand_over<'r, M: Primitives, S: Owner<M>>(
     event: ErasedEvent<'r>,
     cx: &mut EmitContext<'r, S::Context>,
 ) -> CallResult {
-    // Before the claim, which may be the last and take it out of the roster.
+    // Before the claim, which may be the last and remove it from the roster.
     match current(signal, head) {
         Ok(current) => claim().unwrap_or_else(|| current.enter(event, cx)),
         Err(result) => result,
     }
 }
 
-/// What has the place of a handler by now. An error says what a call comes to if nothing has.
+/// The latest replacement of a handler. An error is the result of the call if there is none.
 fn current<M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
     head: &Header<M>,

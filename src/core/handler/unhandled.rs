@@ -1,4 +1,4 @@
-//! The hook for unhandled events, which stands in a list like a handler.
+//! The hook for unhandled events, which is called like a handler.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,7 +11,7 @@ use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread;
 use crate::topic::any_event::AnyEvent;
 
-/// A hook for unhandled events: called like a handler of a pattern, and counted as none.
+/// A hook for unhandled events: called like a handler of a pattern, but not counted as one.
 pub(crate) struct Unhandled<F>(pub(crate) F);
 
 impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> HandlerFn<M, AnyEvent, C>
@@ -24,7 +24,7 @@ impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> HandlerFn<M, AnyEven
     }
 }
 
-/// Tells the hook for unhandled events, or the log if a hook has emitted this one.
+/// Passes an event to the hook, or logs it if a hook has emitted it.
 fn tell_unhandled(event: &AnyEvent, tell: impl Fn(&AnyEvent)) {
     let Some(in_hook) = thread::begin_hook() else {
         let line = format!("event of topic {:?} is unhandled", event.topic());

@@ -1,4 +1,4 @@
-//! Handlers that belong to a target they do not keep.
+//! Handlers with a weak reference to a target.
 
 use crate::core::failure::panics::catch;
 use crate::core::handler::entry::{CallResult, Header};
@@ -10,13 +10,13 @@ use crate::core::primitives::flavour::Primitives;
 use crate::outcome::Outcome;
 use crate::topic::any_event::TopicInfo;
 
-/// A closure and its target, which is lent to it while it lives.
+/// A closure, and the target that is passed to it while that is alive.
 pub(crate) struct Weak<M: Primitives, T: ?Sized, F> {
     target: M::Weak<T>,
     f: F,
 }
 
-/// What keeps the target for one call. Its last owner may be this one.
+/// Keeps the target alive for one call. May be its last owner.
 struct TargetGuard<'k, M: Primitives, T: ?Sized> {
     target: Option<M::Ptr<T>>,
     head: &'k Header<M>,
@@ -25,7 +25,7 @@ struct TargetGuard<'k, M: Primitives, T: ?Sized> {
 
 impl<M: Primitives, T: ?Sized> Drop for TargetGuard<'_, M, T> {
     fn drop(&mut self) {
-        // The handler may be unwinding, so a panic of the target's `Drop` must not.
+        // The handler may be unwinding, so a panic in the target's `Drop` must not unwind.
         if let Err(payload) = catch(|| drop(self.target.take())) {
             failures::panicked(self.head, Some(self.topic_info), payload);
         }
@@ -47,7 +47,7 @@ impl<M: Primitives, T: ?Sized, F> Weak<M, T, F> {
         call: impl FnOnce(&F, &T, &mut C) -> R,
     ) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
-            // It has died since it was asked for; the next emission removes the handler.
+            // It died after the check; the next emission removes the handler.
             return CallResult::Skipped;
         };
         let topic_info = cx.topic_info();
