@@ -1,4 +1,4 @@
-//! How a handler gets out of a signal, and how another gets into its place.
+//! Removing and replacing the handlers of a signal.
 
 use crate::core::handler::entry::{WeakRef, state};
 use crate::core::handler::erased::{DynHandler, HandlerRef};
@@ -9,18 +9,18 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{HandlerRoster, Signal};
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
-    /// Removes the handler with this key and sequence number; whether it was there, and alive. `flags`
-    /// go into its state; [`WEAK`](state::WEAK) among them removes it only if it still depends on its
-    /// target.
+    /// Removes the handler with this key and sequence number. Returns whether it was there, and alive.
+    /// `flags` are set in its state; with [`WEAK`](state::WEAK) it is removed only if it still depends on
+    /// its target.
     pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         let removed = self.state.with(|state| {
-            // Both, because a roster that was emptied gives its keys out again.
+            // Both, because keys are reused after the roster was empty.
             let entry = state.roster.get(key)?;
             let head = entry.head();
             if head.sequence != sequence || (flags & !head.state.get() & state::WEAK != 0) {
                 return None;
             }
-            // Asked while it is in the roster: whoever drops its subscription later releases it.
+            // While it is in the roster: after that, dropping its subscription releases it.
             let lived = !entry.is_dead();
             let entry = state.roster.remove(key)?;
             entry.head().original().state.or(state::REMOVED | flags);
@@ -44,7 +44,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         lived
     }
 
-    /// Puts what `make` makes of a handler into its place; whether there was something.
+    /// Replaces a handler by the one that `make` creates from it. Returns whether it did.
     pub(crate) fn exchange(
         &self,
         key: u64,
@@ -62,7 +62,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let word = &old.head().state;
             word.or(state::REPLACED);
             if old.head().has(state::WEAK) {
-                // Its target matters no more. Set once, and cleared under the lock.
+                // It does not depend on its target any more. Set once, and cleared under the lock.
                 word.sub(state::WEAK);
             }
             Some((old, current, self.published.take(SnapshotState::Stale)))
@@ -77,7 +77,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         true
     }
 
-    /// What has the place of this handler now.
+    /// The handler that has this key and sequence number now: the latest replacement.
     pub(crate) fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, C>> {
         self.state.with(|state| {
             let entry = state.roster.get(key)?;
@@ -88,7 +88,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         })
     }
 
-    /// Removes those whose target has died.
+    /// Removes the handlers whose target is dead.
     pub(crate) fn prune(&self) {
         self.remove_where(|roster| match roster.has_weak {
             true => roster.prune(WeakRef::is_dead),
@@ -96,7 +96,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         });
     }
 
-    /// Removes those that `take` takes out of the roster.
+    /// Cancels the handlers that `take` removes from the roster.
     pub(super) fn remove_where(
         &self,
         take: impl FnOnce(&mut HandlerRoster<M, C>) -> Vec<WeakRef<M, dyn DynHandler<M, C>>>,
@@ -125,12 +125,12 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         drop(kept);
     }
 
-    /// Removes all handlers; how many.
+    /// Cancels all handlers. Returns their number.
     pub(crate) fn clear(&self) -> usize {
         self.remove_all(false)
     }
 
-    /// Removes all handlers, and lets none in any more.
+    /// Cancels all handlers, and refuses new ones from now on.
     pub(crate) fn close(&self) {
         self.remove_all(true);
     }
