@@ -1,8 +1,8 @@
-//! Keeps the last events of a signal for those who subscribe later.
+//! The last events of a signal, retained for later subscribers.
 //!
-//! One lock makes two pairs of steps atomic towards each other: an emission keeps its event and
-//! gathers who is to be called; a subscription inserts its handler and looks what is kept. So each
-//! event reaches each handler once: by the emission if the handler was there, or else from here.
+//! Under one lock, an emission retains its event and collects its handlers, and a subscription inserts its
+//! handler and reads the retained events. So each event reaches each handler exactly once: from the
+//! emission if the handler was subscribed by then, otherwise from here.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ struct History<M: SignalFlavour, E: 'static> {
     most: usize,
 }
 
-/// Nothing kept yet. The caller has to release it in time.
+/// Creates an empty history. The caller has to release it.
 pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
     most: usize,
     location: CallSite,
@@ -49,11 +49,11 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         let retained = self.captures();
         let location = self.head().location;
         let mut clone = None;
-        // A panic is a failure of the topic. Whoever is subscribed gets the event nevertheless.
+        // A panic is a failure of the topic. The handlers are called nevertheless.
         guarded(Some(info), None, location, || {
             clone = Some(M::ptr(event.clone()))
         });
-        let gone = retained.kept.with(|kept| {
+        let removed = retained.kept.with(|kept| {
             if collect_handlers() {
                 kept.events.extend(clone.take());
             }
@@ -62,7 +62,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
                 false => None,
             }
         });
-        drop_event((gone, clone), info, location);
+        drop_event((removed, clone), info, location);
     }
 
     fn hand_over(
@@ -79,7 +79,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         });
         for event in events {
             if let Some(handler) = &handler {
-                // There is no emission to tell of failures. What no hook was told of is logged here.
+                // There is no emission to return failures. Those without a hook are logged here.
                 drop(gathered::run_one(handler, &*event, info, &mut ()));
             }
             drop_event(event, info, self.head().location);
@@ -90,12 +90,12 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
 
     fn resize(&self, most: usize, info: &SignalInfo<M>) {
         let retained = self.captures();
-        let gone: Vec<_> = retained.kept.with(|kept| {
+        let removed: Vec<_> = retained.kept.with(|kept| {
             kept.most = most;
             let too_many = kept.events.len().saturating_sub(most);
             kept.events.drain(..too_many).collect()
         });
-        for event in gone {
+        for event in removed {
             drop_event(event, info, self.head().location);
         }
     }
