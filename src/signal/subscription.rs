@@ -1,14 +1,12 @@
 //! Subscriptions, the guards that keep handlers connected, and pauses.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::core::handler::entry::{Connection, Header, WeakRef, state};
-use crate::core::handler::replace::{
-    ReplaceRequest, ReplacementFn, ReplacementPlain, ReplacementWithContext,
-};
+use crate::core::handler::replace::{ReplaceRequest, Replacement, ReplacementFn};
 use crate::core::mode::{Mode, Shared, SyncBound};
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::Word;
@@ -200,7 +198,10 @@ impl<M: Mode> Subscription<M> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        let closure = Box::new(ReplacementPlain(handler));
+        let closure = Box::new(Replacement {
+            closure: handler,
+            adapter: |handler: &F, _: &mut dyn Any, event: &E| handler(event),
+        });
         self.replace_by::<E, F>(closure, None, Location::caller())
     }
 
@@ -218,7 +219,15 @@ impl<M: Mode> Subscription<M> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        let closure = Box::new(ReplacementWithContext::<F, C>::new(handler));
+        let closure = Box::new(Replacement {
+            closure: handler,
+            adapter: |handler: &F, context: &mut dyn Any, event: &E| {
+                let Some(context) = context.downcast_mut() else {
+                    unreachable!("compared when it was put in place")
+                };
+                handler(context, event)
+            },
+        });
         self.replace_by::<E, F>(closure, Some(TypeId::of::<C>()), Location::caller())
     }
 

@@ -36,14 +36,16 @@ impl<M: Primitives, F> Exclusive<M, F> {
             owner: M::Word::new(0),
         }
     }
+}
 
+impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for Exclusive<M, F>
+where
+    F: FnMut(&mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    type EntryState = ();
     /// Waits for the lock and calls. A thread that has the lock already is refused.
-    fn call<C, R: Outcome>(
-        &self,
-        head: &Header<M>,
-        cx: &mut EmitContext<'_, C>,
-        call: impl FnOnce(&mut F, &mut C) -> R,
-    ) -> CallResult {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let token = thread::token();
         if self.owner.get() == token {
             return failures::reentered(head, cx.topic_info());
@@ -57,40 +59,12 @@ impl<M: Primitives, F> Exclusive<M, F> {
             }
             self.owner.set(token);
             let _guard = OwnerGuard(&self.owner);
-            Ok(call(closure, cx.context))
+            Ok(closure(cx.context, event))
         });
         match outcome {
             // After the lock: the conversion of an error is user code, too.
             Ok(outcome) => code(head, Some(cx.topic_info()), outcome),
             Err(result) => result,
         }
-    }
-}
-
-/// [`Exclusive`], called with the event alone.
-pub(crate) struct ExclusivePlain<M: Primitives, F>(pub(crate) Exclusive<M, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for ExclusivePlain<M, F>
-where
-    F: FnMut(&E) -> R + 'static,
-    R: Outcome,
-{
-    type EntryState = ();
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0.call(head, cx, |f, _| f(event))
-    }
-}
-
-/// [`Exclusive`], called with the context.
-pub(crate) struct ExclusiveWithContext<M: Primitives, F>(pub(crate) Exclusive<M, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for ExclusiveWithContext<M, F>
-where
-    F: FnMut(&mut C, &E) -> R + 'static,
-    R: Outcome,
-{
-    type EntryState = ();
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0.call(head, cx, |f, context| f(context, event))
     }
 }

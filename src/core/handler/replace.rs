@@ -31,40 +31,16 @@ pub(crate) trait ReplacementFn<M: Primitives, E>: 'static {
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-/// Called with the event alone.
-pub(crate) struct ReplacementPlain<F>(pub(crate) F);
-
-impl<M: Primitives, E, F, R> ReplacementFn<M, E> for ReplacementPlain<F>
-where
-    F: Fn(&E) -> R + 'static,
-    R: Outcome,
-{
-    fn call(
-        &self,
-        head: &Header<M>,
-        topic_info: &TopicInfo,
-        _: &mut dyn Any,
-        event: &E,
-    ) -> CallResult {
-        code(head, Some(topic_info), (self.0)(event))
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        Box::new(self.0)
-    }
+/// A closure, and how it is called: without the context, or with that of its type.
+pub(crate) struct Replacement<F, A> {
+    pub(crate) closure: F,
+    pub(crate) adapter: A,
 }
 
-/// Called with the context, whose type was compared by [`replace`].
-pub(crate) struct ReplacementWithContext<F, C>(F, std::marker::PhantomData<fn(&mut C)>);
-
-impl<F, C> ReplacementWithContext<F, C> {
-    pub(crate) fn new(f: F) -> Self {
-        ReplacementWithContext(f, std::marker::PhantomData)
-    }
-}
-
-impl<M: Primitives, E, C: 'static, F, R> ReplacementFn<M, E> for ReplacementWithContext<F, C>
+impl<M: Primitives, E, F, A, R> ReplacementFn<M, E> for Replacement<F, A>
 where
-    F: Fn(&mut C, &E) -> R + 'static,
+    F: 'static,
+    A: Fn(&F, &mut dyn Any, &E) -> R + 'static,
     R: Outcome,
 {
     fn call(
@@ -74,13 +50,11 @@ where
         context: &mut dyn Any,
         event: &E,
     ) -> CallResult {
-        let Some(context) = context.downcast_mut() else {
-            unreachable!("compared when it was put in place")
-        };
-        code(head, Some(topic_info), (self.0)(context, event))
+        let outcome = (self.adapter)(&self.closure, context, event);
+        code(head, Some(topic_info), outcome)
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        Box::new(self.0)
+        Box::new(self.closure)
     }
 }
 

@@ -39,13 +39,17 @@ impl<M: Primitives, T: ?Sized, F> Weak<M, T, F> {
             f,
         }
     }
+}
 
-    fn call<C, R: Outcome>(
-        &self,
-        head: &Header<M>,
-        cx: &mut EmitContext<'_, C>,
-        call: impl FnOnce(&F, &T, &mut C) -> R,
-    ) -> CallResult {
+impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for Weak<M, T, F>
+where
+    T: ?Sized + 'static,
+    F: Fn(&T, &mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    const WEAK: bool = true;
+    type EntryState = ();
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
             // It died after the check; the next emission removes the handler.
             return CallResult::Skipped;
@@ -59,45 +63,9 @@ impl<M: Primitives, T: ?Sized, F> Weak<M, T, F> {
         let Some(target) = &kept.target else {
             return CallResult::Skipped;
         };
-        code(head, Some(topic_info), call(&self.f, target, cx.context))
-    }
-}
-
-/// [`Weak`], called with the target and the event.
-pub(crate) struct WeakPlain<M: Primitives, T: ?Sized, F>(pub(crate) Weak<M, T, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for WeakPlain<M, T, F>
-where
-    T: ?Sized + 'static,
-    F: Fn(&T, &E) -> R + 'static,
-    R: Outcome,
-{
-    const WEAK: bool = true;
-    type EntryState = ();
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0.call(head, cx, |f, target, _| f(target, event))
+        code(head, Some(topic_info), (self.f)(target, cx.context, event))
     }
     fn is_alive(&self) -> bool {
-        M::exists(&self.0.target)
-    }
-}
-
-/// [`Weak`], called with the target, the context and the event.
-pub(crate) struct WeakWithContext<M: Primitives, T: ?Sized, F>(pub(crate) Weak<M, T, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for WeakWithContext<M, T, F>
-where
-    T: ?Sized + 'static,
-    F: Fn(&T, &mut C, &E) -> R + 'static,
-    R: Outcome,
-{
-    const WEAK: bool = true;
-    type EntryState = ();
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0
-            .call(head, cx, |f, target, context| f(target, context, event))
-    }
-    fn is_alive(&self) -> bool {
-        M::exists(&self.0.target)
+        M::exists(&self.target)
     }
 }

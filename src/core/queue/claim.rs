@@ -32,7 +32,7 @@ impl<M: Primitives, E, C> Drop for Claim<M, E, C> {
 }
 
 /// A closure that was posted to a queue.
-pub(crate) struct Posted<M: Primitives, F>(Once<M::Lock<Option<F>>, F>);
+pub(crate) struct Posted<M: Primitives, F>(Once<M, F>);
 
 impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, (), C> for Entry<M, (), Posted<M, F>>
 where
