@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::core::emission::gathered;
-use crate::core::handler::entry::{Entry, HeaderInit, WeakRef};
+use crate::core::handler::entry::{Entry, Header, WeakRef};
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
@@ -36,7 +36,7 @@ pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
     let events = VecDeque::new();
     let kept = M::Lock::new(History { events, most });
     WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_viewed(
-        HeaderInit::alone(location, None).into(),
+        Header::alone(location, None),
         (),
         Retained { kept },
         |live| live as &dyn Retain<M, E, ()>,

@@ -97,6 +97,18 @@ pub struct Header<M: Primitives> {
 }
 
 impl<M: Primitives> Header<M> {
+    /// For an entry that is in no roster.
+    pub(crate) fn alone(location: CallSite, info: Option<M::Ptr<SignalInfo<M>>>) -> Self {
+        Header {
+            state: M::Word::new(0),
+            key: 0,
+            sequence: 0,
+            location,
+            info,
+            extra: None,
+        }
+    }
+
     pub(crate) fn has(&self, flag: usize) -> bool {
         self.state.get() & flag != 0
     }
@@ -221,43 +233,6 @@ pub(crate) trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
     /// Replaces the handler by another one, given as a
     /// [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest).
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind>;
-}
-
-/// What a new entry starts from.
-pub(crate) struct HeaderInit<M: Primitives> {
-    pub(crate) key: u64,
-    pub(crate) sequence: u64,
-    pub(crate) location: CallSite,
-    pub(crate) info: Option<M::Ptr<SignalInfo<M>>>,
-    pub(crate) extra: Option<Box<HeaderExt<M>>>,
-    pub(crate) state: usize,
-}
-
-impl<M: Primitives> HeaderInit<M> {
-    /// For an entry that is in no roster.
-    pub(crate) fn alone(location: CallSite, info: Option<M::Ptr<SignalInfo<M>>>) -> Self {
-        HeaderInit {
-            key: 0,
-            sequence: 0,
-            location,
-            info,
-            extra: None,
-            state: 0,
-        }
-    }
-}
-
-impl<M: Primitives> From<HeaderInit<M>> for Header<M> {
-    fn from(init: HeaderInit<M>) -> Self {
-        Header {
-            state: M::Word::new(init.state),
-            key: init.key,
-            sequence: init.sequence,
-            location: init.location,
-            info: init.info,
-            extra: init.extra,
-        }
-    }
 }
 
 impl<M: Primitives> WeakRef<M, dyn Connection<M>> {

@@ -3,8 +3,7 @@
 use std::any::Any;
 
 use crate::core::handler::entry::{
-    Alive, CallResult, Connection, Entry, Header, HeaderExt, HeaderInit, Keeper, StrongRef,
-    WeakRef, state,
+    Alive, CallResult, Connection, Entry, Header, HeaderExt, Keeper, StrongRef, WeakRef, state,
 };
 use crate::core::handler::erased::{DynHandler, EmitContext, ErasedEvent, Handler, is_any};
 use crate::core::handler::owner::Owner;
@@ -206,7 +205,7 @@ where
             _filter: captures.filter.clone(),
             keeper: keeper.unwrap_or_else(|| M::ptr(Keeper(request.original.clone()))),
         };
-        let init = HeaderInit {
+        let header = Header {
             key: head.key,
             sequence: head.sequence,
             location: request.location,
@@ -217,7 +216,7 @@ where
                 priority: head.priority(),
                 original: Some(request.original.clone()),
             })),
-            state: state::SUCCESSOR,
+            state: M::Word::new(state::SUCCESSOR),
         };
         let link = BackRef {
             signal: self.link().signal.clone(),
@@ -229,7 +228,7 @@ where
         };
         let (_, made) =
             WeakRef::<M, Subscribed<M, S, P, ReplacementCaptures<M, S::Event, P>>>::new_viewed(
-                init.into(),
+                header,
                 link,
                 captures,
                 |live| live as &dyn DynHandler<M, S::Context>,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::core::handler::entry::{HeaderExt, HeaderInit, WeakRef, state};
+use crate::core::handler::entry::{Header, HeaderExt, WeakRef, state};
 use crate::core::handler::erased::DynHandler;
 use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::primitives::sync::{Lock, Word};
@@ -60,20 +60,20 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 })
             });
         let make = |key, state| {
-            let init = HeaderInit {
+            let header = Header {
                 key,
                 sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
                 location: options.location,
                 info: Some(this.info.clone()),
                 extra,
-                state: state | gated,
+                state: M::Word::new(state | gated),
             };
             let link = BackRef {
                 signal: M::downgrade(this),
                 state: K::EntryState::default(),
             };
             WeakRef::<M, Subscribed<M, Self, P, K>>::new_viewed(
-                init.into(),
+                header,
                 link,
                 Captures { filter, callee },
                 |live| live as &dyn DynHandler<M, C>,
