@@ -143,7 +143,7 @@ pub trait Handler<M: Primitives>: Allocation<M, Header = Header<M>> {
     /// the topic is open and its payload is no [`AnyEvent`].
     fn call(&self, event: &Self::Event, cx: &mut EmitContext<'_, Self::Context>) -> CallResult;
     /// Like [`DynHandler::call`]. `erased` is the same event, for a handler that has replaced this one.
-    fn ask_and_call<'r>(
+    fn check_and_call<'r>(
         &self,
         event: &Self::Event,
         erased: ErasedEvent<'r>,
@@ -166,7 +166,7 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
     #[inline(always)]
     fn call<'r>(&self, event: ErasedEvent<'r>, cx: &mut EmitContext<'r, T::Context>) -> CallResult {
         if self.head().state.get() != 0 || (is_any::<T::Event>() && !cx.topic_info.is_plain()) {
-            return ask_and_call(self, event, cx);
+            return check_and_call(self, event, cx);
         }
         with_event(event, cx, false, |event, cx| Handler::call(self, event, cx))
     }
@@ -201,14 +201,14 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
 /// The call with checks. Separate from [`DynHandler::call`] and with the same arguments, so that a plain
 /// call is only a test and a jump.
 #[inline(never)]
-fn ask_and_call<'r, M: Primitives, T: Handler<M>>(
+fn check_and_call<'r, M: Primitives, T: Handler<M>>(
     handler: &T,
     event: ErasedEvent<'r>,
     cx: &mut EmitContext<'r, T::Context>,
 ) -> CallResult {
     let again = is_any::<T::Event>() && cx.topic_info.is_any();
     with_event(event, cx, again, |typed, cx| {
-        handler.ask_and_call(typed, event, cx)
+        handler.check_and_call(typed, event, cx)
     })
 }
 

@@ -169,14 +169,27 @@ where
         K::call_with_entry(self, event, cx)
     }
 
+    /// The order is promised: connected, not paused, filter, still connected, claim, call.
     #[inline(always)]
-    fn ask_and_call<'r>(
+    fn check_and_call<'r>(
         &self,
         event: &S::Event,
         erased: ErasedEvent<'r>,
         cx: &mut EmitContext<'r, S::Context>,
     ) -> CallResult {
-        ask_and_call(self, event, erased, cx)
+        let (head, link) = (self.head(), self.link());
+        if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
+            return replace::pass_on(&link.signal, head, erased, cx);
+        }
+        if let Some(result) = self.check(event, erased, cx) {
+            return result;
+        }
+        K::reserve_call(&link.state);
+        if let Some(result) = self.claim() {
+            self.captures().callee.release_reservation(&link.state);
+            return result;
+        }
+        K::call_with_entry(self, event, cx)
     }
 
     fn enter(&self, event: &S::Event, cx: &mut EmitContext<'_, S::Context>) -> CallResult {
@@ -246,167 +259,115 @@ impl Drop for FilterGuard {
     }
 }
 
-/// Checks whether the handler is to be called, and calls it. The order is promised: connected, not paused,
-/// filter, still connected, claim, call.
-#[inline(always)]
-fn ask_and_call<'r, M, S, P, K>(
-    entry: &Live<Subscribed<M, S, P, K>>,
-    event: &S::Event,
-    erased: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> CallResult
+impl<M, S, P, K> Live<Subscribed<M, S, P, K>>
 where
     M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: HandlerFn<M, S::Event, S::Context>,
 {
-    let (head, link) = (entry.head(), entry.link());
-    if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
-        return replace::pass_on(&link.signal, head, erased, cx);
-    }
-    let callee = &entry.captures().callee;
-    if let Some(result) = ask(entry, callee, event, erased, cx) {
-        return result;
-    }
-    K::reserve_call(&link.state);
-    if let Some(result) = claim(entry) {
-        callee.release_reservation(&link.state);
-        return result;
-    }
-    K::call_with_entry(entry, event, cx)
-}
-
-/// All checks but the claim. Returns the result of the call if it is not to be made.
-#[inline(always)]
-fn ask<'r, M, S, P, K>(
-    entry: &Live<Subscribed<M, S, P, K>>,
-    callee: &K,
-    event: &S::Event,
-    erased: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    let head = entry.head();
-    // Any flag except that there is a filter or a limit.
-    if head.state.get() & !state::GATED != 0 {
-        if let Some(result) = refuse(entry, callee) {
-            return Some(result);
-        }
-    }
-    if is_any::<S::Event>() && cx.topic_info().is_closed() {
-        return Some(CallResult::Closed);
-    }
-    if P::ASKS {
-        let filter_guard = FilterGuard;
-        let passes = entry.captures().filter.passes(event);
-        std::mem::forget(filter_guard);
-        if !passes {
-            return Some(CallResult::Skipped);
-        }
-        // The filter is user code, and may have cancelled or replaced the handler.
-        let changes = state::REMOVED | state::REPLACED | state::SUCCESSOR;
-        if head.state.get() & changes != 0 || (K::WEAK && !callee.is_alive()) {
-            return ask_again(entry, callee, erased, cx);
-        }
-    }
-    None
-}
-
-/// Checks after the filter whether the handler is still connected and was not replaced. Whether it is
-/// paused was checked before.
-#[cold]
-fn ask_again<'r, M, S, P, K>(
-    entry: &Live<Subscribed<M, S, P, K>>,
-    callee: &K,
-    erased: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    let head = entry.head();
-    let removed = head.original().has(state::REMOVED);
-    if !removed && head.has(state::REPLACED) {
-        let signal = &entry.link().signal;
-        return Some(replace::hand_over(
-            signal,
-            head,
-            || claim(entry),
-            erased,
-            cx,
-        ));
-    }
-    if removed || (K::WEAK && !callee.is_alive()) {
-        return Some(refuse(entry, callee).unwrap_or(CallResult::Skipped));
-    }
-    None
-}
-
-/// Checks whether the handler is connected and not paused. Returns the result of the call if it is not to be
-/// made.
-#[cold]
-fn refuse<M, S, P, K>(entry: &Live<Subscribed<M, S, P, K>>, callee: &K) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    match entry.head().original().state.get() {
-        state if state & state::CLOSED != 0 => Some(CallResult::Closed),
-        state if state & state::REMOVED != 0 => Some(CallResult::Skipped),
-        _ if K::WEAK && !callee.is_alive() => {
-            remove(entry, state::CANCELLED | state::WEAK);
-            Some(CallResult::Skipped)
-        }
-        state if state >= state::PAUSE => Some(CallResult::Skipped),
-        _ => None,
-    }
-}
-
-/// Claims a call. Returns the result of the call if none is left.
-#[inline(always)]
-fn claim<M, S, P, K>(entry: &Subscribed<M, S, P, K>) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    match entry.head().claim() {
-        None => return Some(CallResult::Skipped),
-        // The last one: removed before that call, so that the handler can subscribe anew from inside.
-        Some(true) if K::QUEUED => {
-            if remove(entry, state::PENDING) {
-                K::on_limit_reached(&entry.link().state);
+    /// All checks but the claim. Returns the result of the call if it is not to be made.
+    #[inline(always)]
+    fn check<'r>(
+        &self,
+        event: &S::Event,
+        erased: ErasedEvent<'r>,
+        cx: &mut EmitContext<'r, S::Context>,
+    ) -> Option<CallResult> {
+        let head = self.head();
+        // Any flag except that there is a filter or a limit.
+        if head.state.get() & !state::GATED != 0 {
+            if let Some(result) = self.refuse() {
+                return Some(result);
             }
         }
-        Some(true) => _ = remove(entry, 0),
-        Some(false) => {}
+        if is_any::<S::Event>() && cx.topic_info().is_closed() {
+            return Some(CallResult::Closed);
+        }
+        if P::ASKS {
+            let filter_guard = FilterGuard;
+            let passes = self.captures().filter.passes(event);
+            std::mem::forget(filter_guard);
+            if !passes {
+                return Some(CallResult::Skipped);
+            }
+            // The filter is user code, and may have cancelled or replaced the handler.
+            let changes = state::REMOVED | state::REPLACED | state::SUCCESSOR;
+            if head.state.get() & changes != 0 || self.is_orphaned() {
+                return self.check_again(erased, cx);
+            }
+        }
+        None
     }
-    None
+
+    /// Checks after the filter whether the handler is still connected and was not replaced. Whether it is
+    /// paused was checked before.
+    #[cold]
+    fn check_again<'r>(
+        &self,
+        erased: ErasedEvent<'r>,
+        cx: &mut EmitContext<'r, S::Context>,
+    ) -> Option<CallResult> {
+        let head = self.head();
+        let removed = head.original().has(state::REMOVED);
+        if !removed && head.has(state::REPLACED) {
+            let signal = &self.link().signal;
+            let claim = || self.claim();
+            return Some(replace::hand_over(signal, head, claim, erased, cx));
+        }
+        if removed || self.is_orphaned() {
+            return Some(self.refuse().unwrap_or(CallResult::Skipped));
+        }
+        None
+    }
+
+    /// Checks whether the handler is connected and not paused. Returns the result of the call if it is not
+    /// to be made.
+    #[cold]
+    fn refuse(&self) -> Option<CallResult> {
+        match self.head().original().state.get() {
+            state if state & state::CLOSED != 0 => Some(CallResult::Closed),
+            state if state & state::REMOVED != 0 => Some(CallResult::Skipped),
+            _ if self.is_orphaned() => {
+                self.remove(state::CANCELLED | state::WEAK);
+                Some(CallResult::Skipped)
+            }
+            state if state >= state::PAUSE => Some(CallResult::Skipped),
+            _ => None,
+        }
+    }
+
+    /// Returns whether its weak target is dead.
+    #[inline(always)]
+    fn is_orphaned(&self) -> bool {
+        K::WEAK && !self.captures().callee.is_alive()
+    }
+
+    /// Claims a call. Returns the result of the call if none is left.
+    #[inline(always)]
+    fn claim(&self) -> Option<CallResult> {
+        match self.head().claim() {
+            None => return Some(CallResult::Skipped),
+            // The last one: removed before that call, so that the handler can subscribe anew from inside.
+            Some(true) if K::QUEUED => {
+                if self.remove(state::PENDING) {
+                    K::on_limit_reached(&self.link().state);
+                }
+            }
+            Some(true) => _ = self.remove(0),
+            Some(false) => {}
+        }
+        None
+    }
 }
 
-/// Removes a handler from its signal. Returns whether it was there.
-#[inline(always)]
-pub(crate) fn remove<M, S, P, K>(entry: &Subscribed<M, S, P, K>, flags: usize) -> bool
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    let (signal, head) = (M::upgrade(&entry.link().signal), entry.head());
-    signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
+impl<M: Primitives, S: Owner<M>, X, Y> Entry<M, BackRef<M, S, X>, Y> {
+    /// Removes the handler from its signal. Returns whether it was there.
+    #[inline(always)]
+    pub(crate) fn remove(&self, flags: usize) -> bool {
+        let (signal, head) = (M::upgrade(&self.link().signal), self.head());
+        signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
+    }
 }
 
 impl<M, S, P, K> Connection<M> for Subscribed<M, S, P, K>
@@ -417,7 +378,7 @@ where
     K: HandlerFn<M, S::Event, S::Context>,
 {
     fn cancel(&self) -> bool {
-        remove(self, state::CANCELLED)
+        self.remove(state::CANCELLED)
     }
     fn is_alive(&self, alive: Alive<'_>) -> bool {
         self.live(alive)
