@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::core::emission::call::{call_all, call_and_collect, collect, refused};
-use crate::core::emission::gathered;
+use crate::core::emission::gathered::{self, call_traced};
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, Follows};
@@ -154,43 +154,15 @@ fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     context: &mut C,
     follows: Follows<'_>,
 ) -> EmissionSummary {
-    // Two functions, so that the usual one does not pay for a span.
-    if trace::wanted() {
-        read_traced(signal, guard, depth_guard, event, context, follows)
-    } else {
-        read_plain(signal, guard, depth_guard, event, context)
-    }
-}
-
-#[inline(always)]
-fn read_plain<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
-    signal: &Signal<M, E, C>,
-    guard: SnapshotGuard<M, Handlers<M, C>, P>,
-    depth_guard: L,
-    event: &E,
-    context: &mut C,
-) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
     } = &*signal.info;
-    let summary = call_and_collect(guard, event, topic_info, config, context);
-    drop(depth_guard);
-    summary
-}
-
-#[cold]
-#[inline(never)]
-fn read_traced<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
-    signal: &Signal<M, E, C>,
-    guard: SnapshotGuard<M, Handlers<M, C>, P>,
-    depth_guard: L,
-    event: &E,
-    context: &mut C,
-    follows: Follows<'_>,
-) -> EmissionSummary {
-    let span = trace::emission(signal.info.name(), follows);
-    let summary = read_plain(signal, guard, (), event, context);
-    span.end(summary.counts.ran(), summary.counts.stopped());
+    // Two functions, so that the usual one does not pay for a span.
+    let summary = if trace::wanted() {
+        call_traced(guard, event, topic_info, config, context, follows)
+    } else {
+        call_and_collect(guard, event, topic_info, config, context)
+    };
     drop(depth_guard);
     summary
 }

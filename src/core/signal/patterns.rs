@@ -35,10 +35,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let stays = |it: &M::Weak<PatternSignal<M, C>>| M::address(it).addr() != pattern;
             state.ext().patterns.retain(stays);
             state.trim();
-            match state.roster.is_closed() {
-                true => None,
-                false => self.published.take(state.idle_state(&self.info)),
-            }
+            self.published.take(state.idle_state(&self.info))
         });
         drop(old);
         self.tell_watchers();
@@ -46,10 +43,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 
     /// Marks the published snapshot stale, because the handlers of a pattern have changed.
     pub(crate) fn invalidate(&self) {
-        let old = self.state.with(|state| match state.roster.is_closed() {
-            true => None,
-            false => self.published.take(state.idle_state(&self.info)),
-        });
+        let old = self
+            .state
+            .with(|state| self.published.take(state.idle_state(&self.info)));
         drop(old);
         self.tell_watchers();
     }
@@ -67,11 +63,5 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             Kind::Pattern => M::upgrade(self.registry.as_ref()?),
             Kind::Topic => None,
         }
-    }
-
-    /// Returns whether the topic at this address has the handlers of this pattern.
-    pub(crate) fn is_part_of(&self, signal: usize) -> bool {
-        self.pattern_registry()
-            .is_some_and(|registry| registry.matches(&self.info, signal))
     }
 }

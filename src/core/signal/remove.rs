@@ -5,7 +5,7 @@ use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::SnapshotState;
-use crate::core::signal::directory::SignalFlavour;
+use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{HandlerRoster, Signal};
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
@@ -44,8 +44,98 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         lived
     }
 
-    /// Replaces a handler by the one that `make` creates from it. Returns whether it did.
-    pub(crate) fn exchange(
+    /// Removes the handlers whose target is dead.
+    pub(crate) fn prune(&self) {
+        self.remove_where(|roster| {
+            if roster.has_weak {
+                roster.prune(WeakRef::is_dead)
+            } else {
+                Vec::new()
+            }
+        });
+    }
+
+    /// Cancels the handlers that `take` removes from the roster.
+    pub(super) fn remove_where(
+        &self,
+        take: impl FnOnce(&mut HandlerRoster<M, C>) -> Vec<WeakRef<M, dyn DynHandler<M, C>>>,
+    ) {
+        let (dead, old, kept) = self.state.with(|state| {
+            let dead = take(&mut state.roster);
+            if dead.is_empty() {
+                return (dead, None, None);
+            }
+            for entry in &dead {
+                entry.head().state.or(state::REMOVED | state::CANCELLED);
+            }
+            let old = self.published.take(state.idle_state(&self.info));
+            (dead, old, state.take_self_ref())
+        });
+        drop(old);
+        if !dead.is_empty() {
+            self.invalidate_topics();
+            self.tell_watchers();
+        }
+        dead.iter().for_each(WeakRef::release);
+        drop(kept);
+    }
+
+    /// Cancels all handlers. Returns their number.
+    pub(crate) fn clear(&self) -> usize {
+        self.remove_all(false)
+    }
+
+    /// Cancels all handlers, and refuses new ones from now on.
+    pub(crate) fn close(&self) {
+        self.remove_all(true);
+    }
+
+    fn remove_all(&self, close: bool) -> usize {
+        let closed = if close { state::CLOSED } else { 0 };
+        let flags = state::REMOVED | state::CANCELLED | closed;
+        let (entries, count, old, kept) = self.state.with(|state| {
+            if state.roster.is_closed() {
+                return (Vec::new(), 0, None, None);
+            }
+            let count = state.live_count();
+            let entries = state.roster.drain();
+            for entry in &entries {
+                entry.head().original().state.or(flags);
+            }
+            let mut retained = None;
+            if close {
+                state.roster.close();
+                self.info.topic_info.close();
+                state.ext().patterns = Vec::new();
+                retained = state.ext().retained.take();
+                state.trim();
+            }
+            let kept = (state.take_self_ref(), retained);
+            let old = self.published.take(state.idle_state(&self.info));
+            (entries, count, old, Some(kept))
+        });
+        drop(old);
+        self.invalidate_topics();
+        self.tell_watchers();
+        for entry in entries {
+            entry.end();
+            entry.release();
+        }
+        if let Some((_kept, Some(retained))) = kept {
+            retained.release();
+        }
+        count
+    }
+}
+
+impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
+    type Event = E;
+    type Context = C;
+    fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
+        self.remove(key, sequence, flags)
+    }
+
+    fn exchange(
         &self,
         key: u64,
         sequence: u64,
@@ -77,127 +167,18 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         true
     }
 
-    /// The handler that has this key and sequence number now: the latest replacement.
-    pub(crate) fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, C>> {
+    fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, C>> {
         self.state.with(|state| {
             let entry = state.roster.get(key)?;
-            match entry.head().sequence == sequence {
-                true => entry.upgrade(),
-                false => None,
+            if entry.head().sequence != sequence {
+                return None;
             }
+            entry.upgrade()
         })
     }
 
-    /// Removes the handlers whose target is dead.
-    pub(crate) fn prune(&self) {
-        self.remove_where(|roster| match roster.has_weak {
-            true => roster.prune(WeakRef::is_dead),
-            false => Vec::new(),
-        });
-    }
-
-    /// Cancels the handlers that `take` removes from the roster.
-    pub(super) fn remove_where(
-        &self,
-        take: impl FnOnce(&mut HandlerRoster<M, C>) -> Vec<WeakRef<M, dyn DynHandler<M, C>>>,
-    ) {
-        let (dead, old, kept) = self.state.with(|state| {
-            let dead = take(&mut state.roster);
-            if dead.is_empty() {
-                return (dead, None, None);
-            }
-            for entry in &dead {
-                entry.head().state.or(state::REMOVED | state::CANCELLED);
-            }
-            let kept = state.take_self_ref();
-            (
-                dead,
-                self.published.take(state.idle_state(&self.info)),
-                kept,
-            )
-        });
-        drop(old);
-        if !dead.is_empty() {
-            self.invalidate_topics();
-            self.tell_watchers();
-        }
-        dead.iter().for_each(WeakRef::release);
-        drop(kept);
-    }
-
-    /// Cancels all handlers. Returns their number.
-    pub(crate) fn clear(&self) -> usize {
-        self.remove_all(false)
-    }
-
-    /// Cancels all handlers, and refuses new ones from now on.
-    pub(crate) fn close(&self) {
-        self.remove_all(true);
-    }
-
-    fn remove_all(&self, close: bool) -> usize {
-        let flags = match close {
-            true => state::REMOVED | state::CANCELLED | state::CLOSED,
-            false => state::REMOVED | state::CANCELLED,
-        };
-        let (entries, count, old, kept) = self.state.with(|state| {
-            if state.roster.is_closed() {
-                return (Vec::new(), 0, None, None);
-            }
-            let count = state.live_count();
-            let entries = match close {
-                true => state.roster.close(),
-                false => state.roster.drain(),
-            };
-            for entry in &entries {
-                entry.head().original().state.or(flags);
-            }
-            let tag = match close {
-                true => SnapshotState::Closed,
-                false => state.idle_state(&self.info),
-            };
-            let mut retained = None;
-            if close {
-                self.info.topic_info.close();
-                state.ext().patterns = Vec::new();
-                retained = state.ext().retained.take();
-                state.trim();
-            }
-            let kept = (state.take_self_ref(), retained);
-            (entries, count, self.published.take(tag), Some(kept))
-        });
-        drop(old);
-        self.invalidate_topics();
-        self.tell_watchers();
-        for entry in entries {
-            entry.end();
-            entry.release();
-        }
-        if let Some((_kept, Some(retained))) = kept {
-            retained.release();
-        }
-        count
-    }
-}
-
-impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
-    type Event = E;
-    type Context = C;
-    fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
-        self.remove(key, sequence, flags)
-    }
-    fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, C>> {
-        self.current(key, sequence)
-    }
-    fn exchange(
-        &self,
-        key: u64,
-        sequence: u64,
-        make: impl FnOnce(&HandlerRef<M, C>) -> Option<WeakRef<M, dyn DynHandler<M, C>>>,
-    ) -> bool {
-        self.exchange(key, sequence, make)
-    }
     fn is_part_of(&self, signal: usize) -> bool {
-        self.is_part_of(signal)
+        self.pattern_registry()
+            .is_some_and(|registry| registry.matches(&self.info, signal))
     }
 }

@@ -87,10 +87,10 @@ impl<H> Roster<H> {
         let removed = self.slots.remove(Key::from(KeyData::from_ffi(key)))?;
         if self.slots.is_empty() {
             self.has_weak = false;
-        }
-        if self.slots.is_empty() && self.slots.capacity() > MANY {
-            // Iterating over many free slots would take as long as over as many handlers.
-            self.slots = Self::few();
+            if self.slots.capacity() > MANY {
+                // Iterating over many free slots would take as long as over as many handlers.
+                self.slots = Self::few();
+            }
         }
         Some(removed)
     }
@@ -104,10 +104,10 @@ impl<H> Roster<H> {
         handlers
     }
 
-    /// Removes and returns all handlers, and refuses new ones from now on.
-    pub(crate) fn close(&mut self) -> Vec<H> {
+    /// Refuses new handlers from now on. To be called when there are none.
+    pub(crate) fn close(&mut self) {
+        debug_assert!(self.is_empty());
         self.closed = true;
-        self.drain()
     }
 
     /// All handlers, in no order. The caller sorts them by rank.

@@ -204,17 +204,19 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
     /// Takes the signal's reference to itself out, if it is not needed any more.
     pub(super) fn take_self_ref(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
-        match self.roster.is_empty() && !self.retains() {
-            true => self.self_ref.take(),
-            false => None,
+        if self.roster.is_empty() && !self.retains() {
+            self.self_ref.take()
+        } else {
+            None
         }
     }
 
     /// The number of handlers, without those whose target is dead.
     pub(super) fn live_count(&self) -> usize {
-        match self.roster.has_weak {
-            true => self.roster.iter().filter(|it| !it.is_dead()).count(),
-            false => self.roster.len(),
+        if self.roster.has_weak {
+            self.roster.iter().filter(|it| !it.is_dead()).count()
+        } else {
+            self.roster.len()
         }
     }
 
@@ -271,12 +273,15 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         self.ext.iter().flat_map(|ext| ext.patterns.iter())
     }
 
-    /// What is published until the next emission builds a snapshot.
+    /// What is published until the next emission builds a snapshot, or for ever if the signal is closed.
     pub(super) fn idle_state(&self, info: &SignalInfo<M>) -> SnapshotState {
         let is_empty = self.roster.is_empty() && self.patterns().next().is_none();
-        match is_empty && !self.retains() && !info.config.hears_unhandled() {
-            true => SnapshotState::Empty,
-            false => SnapshotState::Stale,
+        if self.roster.is_closed() {
+            SnapshotState::Closed
+        } else if is_empty && !self.retains() && !info.config.hears_unhandled() {
+            SnapshotState::Empty
+        } else {
+            SnapshotState::Stale
         }
     }
 }
