@@ -24,6 +24,7 @@
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
+use std::sync::PoisonError;
 
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{
@@ -168,12 +169,22 @@ pub unsafe trait Publish<M: ReadFlavour>: 'static {
     /// Guards the published snapshot, without a lock. `None` if there is no snapshot, or no slot for it.
     /// `level` is the nesting depth of the emission.
     fn try_load(&self, level: usize) -> Option<M::ReadGuard>;
+    /// The pointer to the snapshot, or the state, that is published. Without a lock.
+    fn get(&self) -> *mut SnapshotHeader<M>;
     /// Returns whether this state is published, without a lock.
-    fn is(&self, state: SnapshotState) -> bool;
+    #[inline(always)]
+    fn is(&self, state: SnapshotState) -> bool {
+        self.get().addr() == state as usize
+    }
     /// Returns whether this snapshot is published, without a lock.
-    fn has(&self, header: NonNull<SnapshotHeader<M>>) -> bool;
+    #[inline(always)]
+    fn has(&self, header: NonNull<SnapshotHeader<M>>) -> bool {
+        self.get() == header.as_ptr()
+    }
     /// What is published. For the only writer.
-    fn current(&self) -> Result<NonNull<SnapshotHeader<M>>, SnapshotState>;
+    fn current(&self) -> Result<NonNull<SnapshotHeader<M>>, SnapshotState> {
+        current(self.get())
+    }
     /// Publishes a snapshot in place of a state.
     ///
     /// # Safety
@@ -250,7 +261,7 @@ impl Drop for ReturnSlots {
             set_slots(None);
             let mut registry = SLOT_REGISTRY
                 .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+                .unwrap_or_else(PoisonError::into_inner);
             registry.free.push(slots);
         }
     }
@@ -268,7 +279,7 @@ fn register() -> Option<&'static Slots> {
         .try_with(|to_return| {
             let mut registry = SLOT_REGISTRY
                 .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+                .unwrap_or_else(PoisonError::into_inner);
             let slots = registry.free.pop().unwrap_or_else(|| {
                 let empty = |_| Slot(AtomicPtr::new(ptr::null_mut()));
                 let slots: &'static Slots = Box::leak(Box::new(Slots(std::array::from_fn(empty))));
@@ -327,9 +338,7 @@ fn unmarked(header: *mut SharedSnapshotHeader) -> *mut SharedSnapshotHeader {
 
 /// Gives each reader that has announced `header` a count of it.
 fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
-    let registry = SLOT_REGISTRY
-        .read()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let registry = SLOT_REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
     for slot in registry.all.iter().flat_map(|slots| &slots.0) {
         // SeqCst, after the swap in `take`; pairs with the swap in `try_load`.
         if slot.0.load(Ordering::SeqCst) != header.as_ptr() {
@@ -370,8 +379,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
 
     #[inline(always)]
     fn try_load(&self, level: usize) -> Option<HazardGuard> {
-        // Acquire; pairs with the SeqCst store in `put`, as do those below.
-        let mut seen = self.load(Ordering::Acquire);
+        let mut seen = self.get();
         loop {
             if is_state(seen) || cfg!(slotcast_lock_reads) {
                 return None;
@@ -402,21 +410,13 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     }
 
     #[inline(always)]
-    fn is(&self, state: SnapshotState) -> bool {
-        self.load(Ordering::Acquire).addr() == state as usize
-    }
-
-    #[inline(always)]
-    fn has(&self, header: NonNull<SharedSnapshotHeader>) -> bool {
-        self.load(Ordering::Acquire) == header.as_ptr()
-    }
-
-    fn current(&self) -> Result<NonNull<SharedSnapshotHeader>, SnapshotState> {
-        current(self.load(Ordering::Acquire))
+    fn get(&self) -> *mut SharedSnapshotHeader {
+        // Acquire; pairs with the SeqCst store in `put`.
+        self.load(Ordering::Acquire)
     }
 
     unsafe fn put(&self, header: NonNull<SharedSnapshotHeader>) {
-        // Release, as part of SeqCst; pairs with the Acquire in `try_load`, `has` and `current`.
+        // Release, as part of SeqCst; pairs with the Acquire in `get`.
         self.store(header.as_ptr(), Ordering::SeqCst);
     }
 
@@ -476,17 +476,8 @@ unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
     }
 
     #[inline(always)]
-    fn is(&self, state: SnapshotState) -> bool {
-        self.get().addr() == state as usize
-    }
-
-    #[inline(always)]
-    fn has(&self, header: NonNull<SnapshotHeader<Local>>) -> bool {
-        self.get() == header.as_ptr()
-    }
-
-    fn current(&self) -> Result<NonNull<SnapshotHeader<Local>>, SnapshotState> {
-        current(self.get())
+    fn get(&self) -> *mut SnapshotHeader<Local> {
+        Cell::get(self)
     }
 
     unsafe fn put(&self, header: NonNull<SnapshotHeader<Local>>) {
