@@ -18,8 +18,9 @@ use crate::outcome::Outcome;
 /// The id of one subscription, unique in the process: [`Bus::cancel`](crate::Bus) takes it.
 ///
 /// `Copy` and small; ordered by the time of subscribing.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId {
+    /// Unique in the process, so equality and order depend on this field alone.
     pub(crate) sequence: u64,
     pub(crate) key: u64,
     /// The topic's key in its bus; 0 without a bus.
@@ -40,32 +41,6 @@ impl SubscriptionId {
 impl fmt::Debug for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SubscriptionId({})", self.sequence)
-    }
-}
-
-impl PartialEq for SubscriptionId {
-    fn eq(&self, other: &Self) -> bool {
-        self.sequence == other.sequence
-    }
-}
-
-impl Eq for SubscriptionId {}
-
-impl PartialOrd for SubscriptionId {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for SubscriptionId {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.sequence.cmp(&other.sequence)
-    }
-}
-
-impl std::hash::Hash for SubscriptionId {
-    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        self.sequence.hash(hasher);
     }
 }
 
