@@ -52,10 +52,9 @@ impl<M: Mode, E, C> Subscribe<M, E, C> {
         signal: M::Ptr<Signal<M, E, C>>,
         location: &'static Location<'static>,
     ) -> Self {
-        let options = SubscribeOptions::new(location);
         Subscribe {
             signal,
-            options,
+            options: SubscribeOptions::new(location),
             filter: Always,
         }
     }
@@ -105,15 +104,10 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         F: Fn(&E) -> bool + 'static,
         M: SyncBound<F>,
     {
-        let Subscribe {
-            signal,
-            options,
-            filter,
-        } = self;
         Subscribe {
-            signal,
-            options,
-            filter: Both(filter, passes),
+            signal: self.signal,
+            options: self.options,
+            filter: Both(self.filter, passes),
         }
     }
 

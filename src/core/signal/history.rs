@@ -11,12 +11,11 @@ use crate::core::signal::signal::Signal;
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// The retained events, if the signal retains events.
     pub(crate) fn retained(&self) -> Option<StrongRef<M, dyn Retain<M, E, C>>> {
-        match self.info.topic_info.retains() {
-            true => self
-                .state
-                .with(|state| state.ext.as_ref()?.retained.as_ref()?.upgrade()),
-            false => None,
+        if !self.info.topic_info.retains() {
+            return None;
         }
+        self.state
+            .with(|state| state.ext.as_ref()?.retained.as_ref()?.upgrade())
     }
 
     /// Retains an event, and collects its handlers in the same step. `None`: the signal does not retain
@@ -28,27 +27,22 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     ) -> Option<Result<u64, ()>> {
         let (retained, unhandled) = (self.retained()?, self.unhandled());
         let (mut collected, mut scope_guard) = (None, None);
-        let inside = self.address();
         let collect_handlers = &mut || {
             collected = self.collect_handlers(unhandled.as_ref(), give);
             // From here on there are strong references to handlers, and events that will be dropped.
-            let enter = |&(sequence_limit, _): &_| {
+            scope_guard = collected.as_ref().map(|&(sequence_limit, _)| {
                 thread::enter_scope(ActiveScope {
-                    inside,
+                    inside: self.address(),
                     sequence_limit,
                 })
-            };
-            scope_guard = collected.as_ref().map(enter);
+            });
             collected.is_some()
         };
         retained.keep(event, &self.info, collect_handlers);
         drop(scope_guard);
         // The patterns are dropped outside of both locks.
-        Some(
-            collected
-                .map(|(sequence_limit, _patterns)| sequence_limit)
-                .ok_or(()),
-        )
+        let sequence_limit = collected.map(|(sequence_limit, _patterns)| sequence_limit);
+        Some(sequence_limit.ok_or(()))
     }
 
     /// Sets the number of events to retain. `make` creates what retains them, if there is nothing yet.

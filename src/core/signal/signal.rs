@@ -88,25 +88,17 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         registry: Option<M::Weak<M::Directory<C>>>,
         patterns: WeakPatternSignals<M, C>,
     ) -> Self {
-        let in_bus = registry.is_some();
-        let tag = match patterns.is_empty() && !info.config.hears_unhandled() {
-            true => SnapshotState::Empty,
-            false => SnapshotState::Stale,
-        };
-        let state = SignalState {
+        let mut state = SignalState {
             roster: Roster::new(),
-            ext: match patterns.is_empty() {
-                true => None,
-                false => Some(Box::new(SignalExt {
-                    patterns,
-                    ..SignalExt::default()
-                })),
-            },
+            ext: None,
             self_ref: None,
-            in_bus,
+            in_bus: registry.is_some(),
         };
+        if !patterns.is_empty() {
+            state.ext().patterns = patterns;
+        }
         Signal {
-            published: Publication::new(tag),
+            published: Publication::new(state.idle_state(&info)),
             max_depth: info.config.max_depth(),
             info: M::ptr(info),
             state: M::Lock::new(state),

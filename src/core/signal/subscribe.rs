@@ -45,10 +45,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         P: Filter<E> + Clone,
         K: HandlerFn<M, E, C>,
     {
-        let gated = match P::ASKS || options.limit.is_some() {
-            true => state::GATED,
-            false => 0,
-        } | if K::WEAK { state::WEAK } else { 0 };
+        let is_gated = P::ASKS || options.limit.is_some();
+        let flags = if is_gated { state::GATED } else { 0 } | if K::WEAK { state::WEAK } else { 0 };
         let left = options.limit.map(M::Word::new);
         let extra =
             (options.label.is_some() || left.is_some() || options.priority != 0).then(|| {
@@ -66,7 +64,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 location: options.location,
                 info: Some(this.info.clone()),
                 extra,
-                state: M::Word::new(state | gated),
+                state: M::Word::new(state | flags),
             };
             let link = BackRef {
                 signal: M::downgrade(this),
