@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use crate::core::emission::gathered;
 use crate::core::handler::entry::{Entry, Header, WeakRef};
 use crate::core::handler::erased::HandlerRef;
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::counted::Live;
@@ -18,12 +19,11 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::retain::Retain;
 use crate::failure::CallSite;
 
-/// The last events.
-struct Retained<M: SignalFlavour, E: 'static> {
-    kept: M::Lock<History<M, E>>,
-}
+/// The captures of what retains events.
+type Retained<M, E> = <M as Primitives>::Lock<History<M, E>>;
 
-struct History<M: SignalFlavour, E: 'static> {
+/// The last events.
+pub(crate) struct History<M: SignalFlavour, E: 'static> {
     events: VecDeque<M::Ptr<E>>,
     most: usize,
 }
@@ -34,11 +34,10 @@ pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
     location: CallSite,
 ) -> WeakRef<M, dyn Retain<M, E, ()>> {
     let events = VecDeque::new();
-    let kept = M::Lock::new(History { events, most });
     WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_viewed(
         Header::alone(location, None),
         (),
-        Retained { kept },
+        M::Lock::new(History { events, most }),
         |live| live as &dyn Retain<M, E, ()>,
     )
     .1
@@ -46,14 +45,13 @@ pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
 
 impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, (), Retained<M, E>>> {
     fn keep(&self, event: &E, info: &SignalInfo<M>, collect_handlers: &mut dyn FnMut() -> bool) {
-        let retained = self.captures();
         let location = self.head().location;
         let mut clone = None;
         // A panic is a failure of the topic. The handlers are called nevertheless.
         guarded(Some(info), None, location, || {
             clone = Some(M::ptr(event.clone()))
         });
-        let removed = retained.kept.with(|kept| {
+        let removed = self.captures().with(|kept| {
             if collect_handlers() {
                 kept.events.extend(clone.take());
             }
@@ -70,8 +68,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         info: &SignalInfo<M>,
         insert: &mut dyn FnMut() -> Option<HandlerRef<M, ()>>,
     ) {
-        let retained = self.captures();
-        let (handler, events) = retained.kept.with(|kept| (insert(), kept.events.clone()));
+        let (handler, events) = self.captures().with(|kept| (insert(), kept.events.clone()));
         let inside = handler.as_ref().map_or(0, |it| it.address());
         let scope_guard = thread::enter_scope(ActiveScope {
             inside,
@@ -89,8 +86,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
     }
 
     fn resize(&self, most: usize, info: &SignalInfo<M>) {
-        let retained = self.captures();
-        let removed: Vec<_> = retained.kept.with(|kept| {
+        let removed: Vec<_> = self.captures().with(|kept| {
             kept.most = most;
             let too_many = kept.events.len().saturating_sub(most);
             kept.events.drain(..too_many).collect()

@@ -3,8 +3,7 @@
 //! Their lock is the only one under which a handler runs. It guards the closure, and nothing of the crate.
 
 use crate::core::handler::entry::{CallResult, Header, state};
-use crate::core::handler::erased::EmitContext;
-use crate::core::handler::erased::code;
+use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::failures;
 use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;

@@ -1,8 +1,7 @@
 //! Handlers that are closures, called at once.
 
 use crate::core::handler::entry::{CallResult, Header};
-use crate::core::handler::erased::EmitContext;
-use crate::core::handler::erased::code;
+use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;

@@ -9,8 +9,7 @@
 use std::any::{Any, TypeId};
 
 use crate::core::handler::entry::{CallResult, Connection, Header, Keeper, WeakRef, state};
-use crate::core::handler::erased::code;
-use crate::core::handler::erased::{EmitContext, ErasedEvent, HandlerRef};
+use crate::core::handler::erased::{EmitContext, ErasedEvent, HandlerRef, code};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::Primitives;
 use crate::error::ReplaceErrorKind;
@@ -92,10 +91,8 @@ pub(crate) fn replace<M: Primitives, S: Owner<M>>(
     let head = original.head();
     // Nothing in here is user code: it runs under the signal's lock.
     let make = |current: &HandlerRef<M, S::Context>| current.successor(request);
-    match signal.exchange(head.key, head.sequence, make) {
-        true => Ok(()),
-        false => Err(ReplaceErrorKind::Inactive),
-    }
+    let replaced = signal.exchange(head.key, head.sequence, make);
+    replaced.then_some(()).ok_or(ReplaceErrorKind::Inactive)
 }
 
 /// Calls the latest replacement of a handler, for an emission that has the replaced handler in its list.

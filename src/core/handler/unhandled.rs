@@ -18,22 +18,19 @@ impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> HandlerFn<M, AnyEven
     for Unhandled<F>
 {
     type EntryState = ();
+    /// Passes the event to the hook, or logs it if a hook has emitted it.
     fn call(&self, _: &Header<M>, event: &AnyEvent, _: &mut EmitContext<'_, C>) -> CallResult {
-        tell_unhandled(event, &self.0);
+        let Some(in_hook) = thread::begin_hook() else {
+            let line = format!("event of topic {:?} is unhandled", event.topic());
+            write_log(&line, None);
+            return CallResult::Skipped;
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.0)(event))) {
+            let line = format!("unhandled hook panicked: {}", message(&payload));
+            write_log(&line, None);
+            drop_payload(payload);
+        }
+        drop(in_hook);
         CallResult::Skipped
     }
-}
-
-/// Passes an event to the hook, or logs it if a hook has emitted it.
-fn tell_unhandled(event: &AnyEvent, tell: impl Fn(&AnyEvent)) {
-    let Some(in_hook) = thread::begin_hook() else {
-        let line = format!("event of topic {:?} is unhandled", event.topic());
-        return write_log(&line, None);
-    };
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(event))) {
-        let line = format!("unhandled hook panicked: {}", message(&payload));
-        write_log(&line, None);
-        drop_payload(payload);
-    }
-    drop(in_hook);
 }

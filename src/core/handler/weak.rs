@@ -2,8 +2,7 @@
 
 use crate::core::failure::panics::catch;
 use crate::core::handler::entry::{CallResult, Header};
-use crate::core::handler::erased::EmitContext;
-use crate::core::handler::erased::code;
+use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::failures;
 use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;

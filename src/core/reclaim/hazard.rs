@@ -246,9 +246,8 @@ fn set_slots(slots: Option<&'static Slots>) {
 pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
     thread::is_inside(&is_run_by, entry, sequence)
         || slots().is_some_and(|slots| {
-            slots
-                .hazards()
-                .any(|it| it.could_call(&is_run_by, entry, sequence))
+            let mut hazards = slots.hazards();
+            hazards.any(|it| it.could_call(&is_run_by, entry, sequence))
         })
 }
 
@@ -372,9 +371,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     }
 
     fn prepare() {
-        if slots().is_none() {
-            let _ = register();
-        }
+        _ = slots().or_else(register);
     }
 
     #[inline(always)]
@@ -384,11 +381,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
             if is_state(seen) || cfg!(slotcast_lock_reads) {
                 return None;
             }
-            let slots = match slots() {
-                Some(slots) => slots,
-                None => register()?,
-            };
-            let slot = slots.0.get(level)?;
+            let slot = slots().or_else(register)?.0.get(level)?;
             debug_assert!(
                 slot.0.load(Ordering::Relaxed).is_null(),
                 "a level has one guard"
