@@ -243,7 +243,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        self.finish(Plain(move |event: &E| sink(event.clone())))
+        self.finish(Plain(move |_: &mut C, event: &E| sink(event.clone())))
     }
 }
 

@@ -19,13 +19,6 @@ pub struct Demand<M: Mode, E, C: 'static = ()> {
     observer: ObserverRef<M, bool>,
 }
 
-impl<M: Mode, E, C> Demand<M, E, C> {
-    pub(crate) fn new(signal: M::Ptr<Core<M, E, C>>, observer: ObserverRef<M, bool>) -> Self {
-        signal.watch(observer.clone());
-        Demand { signal, observer }
-    }
-}
-
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// Calls back when the first handler is added and when the last one is removed, to start and to
     /// stop a source that costs something.
@@ -63,7 +56,11 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         M: SyncBound<F>,
     {
         let observer = observer(move |active: &bool| callback(*active), Location::caller());
-        Demand::new(self.core.clone(), observer)
+        self.core.watch(observer.clone());
+        Demand {
+            signal: self.core.clone(),
+            observer,
+        }
     }
 }
 

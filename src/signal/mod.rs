@@ -28,7 +28,7 @@ use std::panic::Location;
 
 use crate::core::emission::run::{run, run_lazy};
 use crate::core::handler::handler_fn::{Always, HandlerFn};
-use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
+use crate::core::handler::plain::{Once, Plain};
 use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue;
@@ -217,6 +217,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         R: Outcome,
         M: SyncBound<F>,
     {
+        let handler = move |_: &mut C, event: &E| handler(event);
         self.plain(Plain(handler), None, Location::caller())
     }
 
@@ -228,7 +229,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        self.plain(WithContext(handler), None, Location::caller())
+        self.plain(Plain(handler), None, Location::caller())
     }
 
     /// Subscribes a handler that is called at most once, and may move its captures out.
@@ -252,11 +253,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         R: Outcome,
         M: SendBound<F>,
     {
-        self.plain(
-            OncePlain::<M, F>(Once::new(handler)),
-            Some(1),
-            Location::caller(),
-        )
+        let handler = move |_: &mut C, event: &E| handler(event);
+        self.plain(Once::new(handler), Some(1), Location::caller())
     }
 
     /// Like [`once`](Self::once), with the context that the emitter lends.
@@ -267,11 +265,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         R: Outcome,
         M: SendBound<F>,
     {
-        self.plain(
-            OnceWithContext::<M, F>(Once::new(handler)),
-            Some(1),
-            Location::caller(),
-        )
+        self.plain(Once::new(handler), Some(1), Location::caller())
     }
 
     /// Subscribes a handler that changes its captures: one thread at a time calls it; see
@@ -351,6 +345,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.subscribe().on_weak_with(target, handler)
     }
 
+    /// Without a builder, which has a reference to the signal of its own.
     fn plain(
         &self,
         callee: impl HandlerFn<M, E, C>,

@@ -4,10 +4,10 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::core::handler::entry::WeakRef;
-use crate::core::handler::exclusive::{Exclusive, ExclusivePlain, ExclusiveWithContext};
+use crate::core::handler::exclusive::Exclusive;
 use crate::core::handler::handler_fn::{Always, Both, Filter, HandlerFn, Subscribed};
-use crate::core::handler::plain::{Once, OncePlain, OnceWithContext, Plain, WithContext};
-use crate::core::handler::weak::{Weak, WeakPlain, WeakWithContext};
+use crate::core::handler::plain::{Once, Plain};
+use crate::core::handler::weak::Weak;
 use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::signal::signal::Signal;
@@ -52,10 +52,9 @@ impl<M: Mode, E, C> Subscribe<M, E, C> {
         signal: M::Ptr<Signal<M, E, C>>,
         location: &'static Location<'static>,
     ) -> Self {
-        let options = SubscribeOptions::new(location);
         Subscribe {
             signal,
-            options,
+            options: SubscribeOptions::new(location),
             filter: Always,
         }
     }
@@ -105,15 +104,10 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         F: Fn(&E) -> bool + 'static,
         M: SyncBound<F>,
     {
-        let Subscribe {
-            signal,
-            options,
-            filter,
-        } = self;
         Subscribe {
-            signal,
-            options,
-            filter: Both(filter, passes),
+            signal: self.signal,
+            options: self.options,
+            filter: Both(self.filter, passes),
         }
     }
 
@@ -148,7 +142,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        self.finish(Plain(handler))
+        self.finish(Plain(move |_: &mut C, event: &E| handler(event)))
     }
 
     /// Like [`on`](Self::on), with the context that the emitter lends.
@@ -158,7 +152,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        self.finish(WithContext(handler))
+        self.finish(Plain(handler))
     }
 
     /// Subscribes a handler that is called at most once: a limit of one, and a closure that may move
@@ -169,7 +163,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SendBound<F>,
     {
-        self.finish_once(OncePlain::<M, F>(Once::new(handler)))
+        self.finish_once(Once::new(move |_: &mut C, event: &E| handler(event)))
     }
 
     /// Like [`once`](Self::once), with the context that the emitter lends.
@@ -179,7 +173,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SendBound<F>,
     {
-        self.finish_once(OnceWithContext::<M, F>(Once::new(handler)))
+        self.finish_once(Once::new(handler))
     }
 
     /// Subscribes a handler that changes its captures: an `FnMut`, which need not be `Sync`.
@@ -218,13 +212,13 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// });
     /// assert_eq!(key.emit(&'!').ran(), 1);
     /// ```
-    pub fn on_mut<F, R>(self, handler: F) -> Subscription<M>
+    pub fn on_mut<F, R>(self, mut handler: F) -> Subscription<M>
     where
         F: FnMut(&E) -> R + 'static,
         R: Outcome,
         M: SendBound<F>,
     {
-        self.finish(ExclusivePlain::<M, F>(Exclusive::new(handler)))
+        self.finish(Exclusive::new(move |_: &mut C, event: &E| handler(event)))
     }
 
     /// Like [`on_mut`](Self::on_mut), with the context that the emitter lends.
@@ -234,7 +228,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SendBound<F>,
     {
-        self.finish(ExclusiveWithContext::<M, F>(Exclusive::new(handler)))
+        self.finish(Exclusive::new(handler))
     }
 
     /// Subscribes a handler with a weak reference to `target`, an `Arc` (in the local flavour an `Rc`):
@@ -274,7 +268,8 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SyncBound<T> + SyncBound<F>,
     {
-        self.finish(WeakPlain::<M, T, F>(Weak::new(target, handler)))
+        let handler = move |target: &T, _: &mut C, event: &E| handler(target, event);
+        self.finish(Weak::new(target, handler))
     }
 
     /// Like [`on_weak`](Self::on_weak), with the context that the emitter lends: `|target, context,
@@ -286,7 +281,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SyncBound<T> + SyncBound<F>,
     {
-        self.finish(WeakWithContext::<M, T, F>(Weak::new(target, handler)))
+        self.finish(Weak::new(target, handler))
     }
 
     /// Subscribes an async handler: a closure that starts a future for each event, and shares the event

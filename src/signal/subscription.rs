@@ -1,14 +1,12 @@
 //! Subscriptions, the guards that keep handlers connected, and pauses.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::core::handler::entry::{Connection, Header, WeakRef, state};
-use crate::core::handler::replace::{
-    ReplaceRequest, ReplacementFn, ReplacementPlain, ReplacementWithContext,
-};
+use crate::core::handler::replace::{ReplaceRequest, Replacement, ReplacementFn};
 use crate::core::mode::{Mode, Shared, SyncBound};
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::Word;
@@ -20,8 +18,9 @@ use crate::outcome::Outcome;
 /// The id of one subscription, unique in the process: [`Bus::cancel`](crate::Bus) takes it.
 ///
 /// `Copy` and small; ordered by the time of subscribing.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId {
+    /// Unique in the process, so equality and order depend on this field alone.
     pub(crate) sequence: u64,
     pub(crate) key: u64,
     /// The topic's key in its bus; 0 without a bus.
@@ -42,32 +41,6 @@ impl SubscriptionId {
 impl fmt::Debug for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SubscriptionId({})", self.sequence)
-    }
-}
-
-impl PartialEq for SubscriptionId {
-    fn eq(&self, other: &Self) -> bool {
-        self.sequence == other.sequence
-    }
-}
-
-impl Eq for SubscriptionId {}
-
-impl PartialOrd for SubscriptionId {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for SubscriptionId {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.sequence.cmp(&other.sequence)
-    }
-}
-
-impl std::hash::Hash for SubscriptionId {
-    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        self.sequence.hash(hasher);
     }
 }
 
@@ -200,7 +173,10 @@ impl<M: Mode> Subscription<M> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        let closure = Box::new(ReplacementPlain(handler));
+        let closure = Box::new(Replacement {
+            closure: handler,
+            adapter: |handler: &F, _: &mut dyn Any, event: &E| handler(event),
+        });
         self.replace_by::<E, F>(closure, None, Location::caller())
     }
 
@@ -218,7 +194,15 @@ impl<M: Mode> Subscription<M> {
         R: Outcome,
         M: SyncBound<F>,
     {
-        let closure = Box::new(ReplacementWithContext::<F, C>::new(handler));
+        let closure = Box::new(Replacement {
+            closure: handler,
+            adapter: |handler: &F, context: &mut dyn Any, event: &E| {
+                let Some(context) = context.downcast_mut() else {
+                    unreachable!("compared when it was put in place")
+                };
+                handler(context, event)
+            },
+        });
         self.replace_by::<E, F>(closure, Some(TypeId::of::<C>()), Location::caller())
     }
 

@@ -1,8 +1,8 @@
-//! Calls handlers: the only place that calls those of a signal.
+//! The loop that calls handlers. Those of a signal are called only here.
 
 #![allow(
     unsafe_code,
-    reason = "says of the handlers of one emission that they take its event"
+    reason = "guarantees that the handlers of one emission take its event"
 )]
 
 use std::borrow::Borrow;
@@ -22,7 +22,7 @@ use crate::failure::{CallSite, Cause, HandlerError};
 use crate::topic::any_event::TopicInfo;
 use crate::topic::name::Name;
 
-/// Calls handlers, and tells of their failures.
+/// Calls handlers, and reports their failures.
 #[inline(always)]
 pub(crate) fn call_and_collect<M: Primitives, E: 'static, C: 'static>(
     handlers: impl Borrow<[HandlerRef<M, C>]>,
@@ -32,12 +32,13 @@ pub(crate) fn call_and_collect<M: Primitives, E: 'static, C: 'static>(
     context: &mut C,
 ) -> EmissionSummary {
     let mut summary = call_all(handlers.borrow(), event, topic_info, context);
-    // Lets go of them before the failures are collected: captures may panic.
+    // Before the failures are collected: the drop of captures may panic.
     drop(handlers);
     collect(config, &mut summary);
     summary
 }
 
+/// Adds the failures of the current depth to a summary, if there are any.
 #[inline(always)]
 pub(crate) fn collect<M: Primitives>(config: &BusConfig<M>, summary: &mut EmissionSummary) {
     if thread::failures() != 0 {
@@ -45,6 +46,7 @@ pub(crate) fn collect<M: Primitives>(config: &BusConfig<M>, summary: &mut Emissi
     }
 }
 
+/// The summary of an emission that is nested too deep.
 pub(crate) fn refused<M: Primitives>(
     name: &Name,
     config: &BusConfig<M>,
@@ -65,7 +67,7 @@ pub(crate) fn refused<M: Primitives>(
     }
 }
 
-/// Where the loop is. Lives in registers: it is written to memory by unwinding alone.
+/// The position of the loop. It is in registers, and is written to memory only by unwinding.
 struct LoopPosition<'h, 'l, H> {
     rest: &'h [H],
     left: &'l mut &'h [H],
@@ -78,9 +80,9 @@ impl<H> Drop for LoopPosition<'_, '_, H> {
     }
 }
 
-/// Short lists are called here. A long one gets a loop with the registers to itself: a call and a few
-/// stores more per emission. Several handlers a turn save its jumps, and let the processor guess each of
-/// them by itself: with handlers of many kinds that halves the cost.
+/// Calls handlers: a short list in a loop that is inlined, a long one in a loop with the registers to
+/// itself, which costs a call and a few stores per emission. Several handlers per iteration save jumps, and
+/// let the processor predict each of the calls separately: with handlers of many types that halves the cost.
 #[inline(always)]
 pub(super) fn call_all<M: Primitives, E: 'static, C: 'static>(
     handlers: &[HandlerRef<M, C>],
@@ -88,9 +90,9 @@ pub(super) fn call_all<M: Primitives, E: 'static, C: 'static>(
     topic_info: &TopicInfo,
     context: &mut C,
 ) -> EmissionSummary {
-    // SAFETY: whoever emits takes the handlers from the roster of a signal of `E` and from those of
-    // patterns, which contain no others, and the subject from that signal, or makes it for `E`. A handler
-    // calls no other one with this event but what has its place in the same roster.
+    // SAFETY: the handlers are from the roster of a signal of `E` and from those of patterns, which contain
+    // no others, and `topic_info` is that of this signal, or was created for `E`. A handler calls no other
+    // one with this event except its replacement in the same roster.
     unsafe {
         EmitContext::with(event, topic_info, context, |event, cx| {
             if handlers.len() <= 8 {
@@ -111,7 +113,7 @@ fn call_many<'r, M: Primitives, C: 'static>(
     call_each::<M, C, 4>(handlers, event, cx)
 }
 
-/// Calls the handlers, so many a turn of the loop.
+/// Calls the handlers, `AT_ONCE` per iteration of the loop.
 #[inline(always)]
 fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
     handlers: &[HandlerRef<M, C>],
@@ -130,7 +132,7 @@ fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
             };
             let last = loop {
                 match call_plain::<M, C, AT_ONCE>(&mut position.rest, event, cx) {
-                    // The compiler keeps what is in here out of the inner loop.
+                    // The compiler keeps this out of the inner loop.
                     CallResult::Skipped => skipped += 1,
                     last => break last,
                 }
@@ -142,7 +144,7 @@ fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
         let (last, left) = match end {
             Ok(end) => end,
             Err(payload) => {
-                // A filter that panics keeps its handler from being entered.
+                // If its filter panicked, the handler was not entered.
                 skipped += usize::from(thread::set_unentered(false));
                 next = panicked(left, cx.topic_info(), payload);
                 continue;
@@ -164,8 +166,8 @@ fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
     }
 }
 
-/// Calls handlers as long as they run and go on. Returns at the end of the list, with
-/// [`CallResult::Ran`], or after one that came to something else.
+/// Calls handlers as long as they run and do not stop the emission. Returns [`CallResult::Ran`] at the end
+/// of the list, or the first other result.
 #[inline(always)]
 fn call_plain<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
     rest: &mut &[HandlerRef<M, C>],
@@ -176,7 +178,7 @@ fn call_plain<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
         for _ in 0..AT_ONCE {
             let [handler, others @ ..] = *rest else { break };
             let result = handler.call(event, cx);
-            // Only now: a panic leaves it in front.
+            // After the call: if it panics, the handler is the first of the rest.
             *rest = others;
             if !matches!(result, CallResult::Ran | CallResult::Failed) {
                 return result;
@@ -189,7 +191,7 @@ fn call_plain<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
     CallResult::Ran
 }
 
-/// Raises the panic of the first handler that is left; those after it.
+/// Raises the panic of the first handler that is left, and returns those after it.
 #[cold]
 #[inline(never)]
 fn panicked<'h, M: Primitives, C: 'static>(

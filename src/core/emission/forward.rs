@@ -1,4 +1,4 @@
-//! Handlers that emit each event on another signal as well.
+//! Handlers that emit each event on another signal.
 
 use crate::core::emission::run as emission;
 use crate::core::handler::entry::{CallResult, Header};
@@ -8,10 +8,10 @@ use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
 
-/// Emits each event on another signal as well, while that is there and open.
+/// Emits each event on another signal, while that exists and is open.
 pub(crate) struct Forward<M: SignalFlavour, E, C: 'static> {
     target: M::Weak<Signal<M, E, C>>,
-    /// Says whether the target was closed, without keeping it: to ask must drop nothing.
+    /// To check whether the target was closed without upgrading it: that check must drop nothing.
     info: M::Ptr<SignalInfo<M>>,
 }
 
@@ -31,7 +31,7 @@ impl<M: SignalFlavour, E: 'static, C: 'static> HandlerFn<M, E, C> for Forward<M,
         let Some(target) = M::upgrade(&self.target) else {
             return CallResult::Skipped;
         };
-        // An emission of its own: it reports its failures itself, and its stop ends itself alone.
+        // An emission of its own: it reports its failures itself, and a stop ends only this one.
         let summary = emission::run(&target, event, cx.context);
         if let Some(report) = summary.report {
             drop(report.resume(self.info.config.panics()));

@@ -1,4 +1,4 @@
-//! Emissions that no published list serves: what they call they gather, and keep themselves.
+//! Emissions without a published snapshot: they collect their handlers, with strong references.
 
 use std::borrow::Borrow;
 
@@ -15,8 +15,8 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
 use crate::topic::any_event::TopicInfo;
 
-/// Keeps the event of a signal that keeps its events, and calls who was there at that moment. The
-/// level comes back if nothing is kept.
+/// Retains the event of a signal that retains events, and calls the handlers of that moment. Returns the
+/// depth guard if it does not retain events.
 pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     depth_guard: DepthGuard,
@@ -48,8 +48,8 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     Ok(summary)
 }
 
-/// Who is to hear an event of the signal, by rank, and up to which sequence number that is. The event
-/// is kept, if the signal keeps its events. `None`: the signal is closed.
+/// Collects the handlers of an event of the signal, sorted by rank, and returns the sequence limit. Retains
+/// the event, if the signal retains events. `None`: the signal is closed.
 pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
@@ -97,7 +97,7 @@ pub(crate) fn call_traced<M: SignalFlavour, E: 'static, C: 'static>(
     follows: Follows<'_>,
 ) -> EmissionSummary {
     if handlers.borrow().is_empty() {
-        // No span. Keeping the event may have failed.
+        // No span. Retaining the event may have failed.
         return call_and_collect(handlers, event, topic_info, config, context);
     }
     let span = trace::emission(&topic_info.name, follows);

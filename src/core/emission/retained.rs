@@ -1,14 +1,15 @@
-//! Keeps the last events of a signal for those who subscribe later.
+//! The last events of a signal, retained for later subscribers.
 //!
-//! One lock makes two pairs of steps atomic towards each other: an emission keeps its event and
-//! gathers who is to be called; a subscription inserts its handler and looks what is kept. So each
-//! event reaches each handler once: by the emission if the handler was there, or else from here.
+//! Under one lock, an emission retains its event and collects its handlers, and a subscription inserts its
+//! handler and reads the retained events. So each event reaches each handler exactly once: from the
+//! emission if the handler was subscribed by then, otherwise from here.
 
 use std::collections::VecDeque;
 
 use crate::core::emission::gathered;
-use crate::core::handler::entry::{Entry, HeaderInit, WeakRef};
+use crate::core::handler::entry::{Entry, Header, WeakRef};
 use crate::core::handler::erased::HandlerRef;
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::counted::Live;
@@ -18,27 +19,25 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::retain::Retain;
 use crate::failure::CallSite;
 
-/// The last events.
-struct Retained<M: SignalFlavour, E: 'static> {
-    kept: M::Lock<History<M, E>>,
-}
+/// The captures of what retains events.
+type Retained<M, E> = <M as Primitives>::Lock<History<M, E>>;
 
-struct History<M: SignalFlavour, E: 'static> {
+/// The last events.
+pub(crate) struct History<M: SignalFlavour, E: 'static> {
     events: VecDeque<M::Ptr<E>>,
     most: usize,
 }
 
-/// Nothing kept yet. The caller has to release it in time.
+/// Creates an empty history. The caller has to release it.
 pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
     most: usize,
     location: CallSite,
 ) -> WeakRef<M, dyn Retain<M, E, ()>> {
     let events = VecDeque::new();
-    let kept = M::Lock::new(History { events, most });
     WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_viewed(
-        HeaderInit::alone(location, None).into(),
+        Header::alone(location, None),
         (),
-        Retained { kept },
+        M::Lock::new(History { events, most }),
         |live| live as &dyn Retain<M, E, ()>,
     )
     .1
@@ -46,14 +45,13 @@ pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
 
 impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, (), Retained<M, E>>> {
     fn keep(&self, event: &E, info: &SignalInfo<M>, collect_handlers: &mut dyn FnMut() -> bool) {
-        let retained = self.captures();
         let location = self.head().location;
         let mut clone = None;
-        // A panic is a failure of the topic. Whoever is subscribed gets the event nevertheless.
+        // A panic is a failure of the topic. The handlers are called nevertheless.
         guarded(Some(info), None, location, || {
             clone = Some(M::ptr(event.clone()))
         });
-        let gone = retained.kept.with(|kept| {
+        let removed = self.captures().with(|kept| {
             if collect_handlers() {
                 kept.events.extend(clone.take());
             }
@@ -62,7 +60,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
                 false => None,
             }
         });
-        drop_event((gone, clone), info, location);
+        drop_event((removed, clone), info, location);
     }
 
     fn hand_over(
@@ -70,8 +68,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         info: &SignalInfo<M>,
         insert: &mut dyn FnMut() -> Option<HandlerRef<M, ()>>,
     ) {
-        let retained = self.captures();
-        let (handler, events) = retained.kept.with(|kept| (insert(), kept.events.clone()));
+        let (handler, events) = self.captures().with(|kept| (insert(), kept.events.clone()));
         let inside = handler.as_ref().map_or(0, |it| it.address());
         let scope_guard = thread::enter_scope(ActiveScope {
             inside,
@@ -79,7 +76,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         });
         for event in events {
             if let Some(handler) = &handler {
-                // There is no emission to tell of failures. What no hook was told of is logged here.
+                // There is no emission to return failures. Those without a hook are logged here.
                 drop(gathered::run_one(handler, &*event, info, &mut ()));
             }
             drop_event(event, info, self.head().location);
@@ -89,13 +86,12 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
     }
 
     fn resize(&self, most: usize, info: &SignalInfo<M>) {
-        let retained = self.captures();
-        let gone: Vec<_> = retained.kept.with(|kept| {
+        let removed: Vec<_> = self.captures().with(|kept| {
             kept.most = most;
             let too_many = kept.events.len().saturating_sub(most);
             kept.events.drain(..too_many).collect()
         });
-        for event in gone {
+        for event in removed {
             drop_event(event, info, self.head().location);
         }
     }

@@ -1,9 +1,9 @@
-//! Runs one emission: the only place that calls the handlers of a signal.
+//! Emissions that read the published snapshot of a signal.
 
 use std::panic::Location;
 
 use crate::core::emission::call::{call_all, call_and_collect, collect, refused};
-use crate::core::emission::gathered;
+use crate::core::emission::gathered::{self, call_traced};
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, Follows};
@@ -16,8 +16,8 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{Handlers, Signal};
 use crate::failure::CallSite;
 
-/// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers end up in
-/// the report and go no further.
+/// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers are in the report,
+/// and do not unwind from here.
 #[inline(always)]
 #[track_caller]
 pub(crate) fn run<M: SignalFlavour, E: 'static, C: 'static>(
@@ -37,8 +37,8 @@ pub(crate) fn run<M: SignalFlavour, E: 'static, C: 'static>(
     }
 }
 
-/// Like [`run`], with an event that is made if there are handlers. What panics when it is made
-/// concerns the caller; what panics when it is dropped is a failure of the topic.
+/// Like [`run`], with an event that is created only if there are handlers. A panic while it is created
+/// unwinds to the caller; a panic while it is dropped is a failure of the topic.
 #[inline]
 #[track_caller]
 pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
@@ -61,8 +61,8 @@ pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
     summary
 }
 
-/// Emissions of one signal in a row, on one thread, with one pin for all of them: what the snapshot
-/// was pinned for is looked at again before and after each emission.
+/// Consecutive emissions of one signal on one thread, with one read guard for all of them. Whether its
+/// snapshot is still published is checked before and after each emission.
 pub(crate) struct Runner<'s, M: SignalFlavour, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
     guard: Option<SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>>,
@@ -78,7 +78,7 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
         }
     }
 
-    /// What failed. How many ran, nobody asks of a deferred event.
+    /// Emits one event, and returns the failures. The number of handlers is not needed for deferred events.
     #[inline(always)]
     #[track_caller]
     pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> Option<Box<Report>> {
@@ -107,21 +107,21 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
         let span = trace::emission(signal.info.name(), self.follows);
         let mut summary = call_all(guard, event, &signal.info.topic_info, context);
         if !signal.publishes(guard) {
-            // Something changed: captures may wait to be dropped, and may panic.
+            // The handlers have changed: this may drop captures, which may panic.
             self.guard = None;
         }
         collect(&signal.info.config, &mut summary);
         span.end(summary.counts.ran(), summary.counts.stopped());
         drop(depth_guard);
         if summary.report.is_some() {
-            // What becomes of it may run user code: a payload's `Drop`, say. It may need the slot.
+            // Handling the report may run user code, such as a payload's `Drop`, which may need the slot.
             self.guard = None;
         }
         summary.report
     }
 }
 
-/// Runs what is not published, or cannot be pinned.
+/// Runs an emission whose snapshot is not published, or cannot be read without the lock.
 #[cold]
 #[inline(never)]
 fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
@@ -154,43 +154,15 @@ fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     context: &mut C,
     follows: Follows<'_>,
 ) -> EmissionSummary {
-    // Two ways, so that the usual one pays for no span.
-    if trace::wanted() {
-        read_traced(signal, guard, depth_guard, event, context, follows)
-    } else {
-        read_plain(signal, guard, depth_guard, event, context)
-    }
-}
-
-#[inline(always)]
-fn read_plain<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
-    signal: &Signal<M, E, C>,
-    guard: SnapshotGuard<M, Handlers<M, C>, P>,
-    depth_guard: L,
-    event: &E,
-    context: &mut C,
-) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
     } = &*signal.info;
-    let summary = call_and_collect(guard, event, topic_info, config, context);
-    drop(depth_guard);
-    summary
-}
-
-#[cold]
-#[inline(never)]
-fn read_traced<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
-    signal: &Signal<M, E, C>,
-    guard: SnapshotGuard<M, Handlers<M, C>, P>,
-    depth_guard: L,
-    event: &E,
-    context: &mut C,
-    follows: Follows<'_>,
-) -> EmissionSummary {
-    let span = trace::emission(signal.info.name(), follows);
-    let summary = read_plain(signal, guard, (), event, context);
-    span.end(summary.counts.ran(), summary.counts.stopped());
+    // Two functions, so that the usual one does not pay for a span.
+    let summary = if trace::wanted() {
+        call_traced(guard, event, topic_info, config, context, follows)
+    } else {
+        call_and_collect(guard, event, topic_info, config, context)
+    };
     drop(depth_guard);
     summary
 }

@@ -1,10 +1,10 @@
-//! What an emission came to.
+//! The result of an emission, before it is reported.
 
 use crate::core::failure::report::{self, Report};
 use crate::core::handler::entry::CallResult;
 
-/// How many handlers ran, and how the emission ended, in one word: with the report a pair that is
-/// returned in two registers. Returned by memory it cost more than an emission to one handler.
+/// How many handlers ran and how the emission ended, in one word, so that it is returned with the report in
+/// two registers. Returned in memory it cost more than an emission to one handler.
 #[derive(Clone, Copy)]
 pub(crate) struct PackedCounts(pub(super) u64);
 
@@ -26,7 +26,7 @@ impl PackedCounts {
         self.0 & Self::CLOSED != 0
     }
 
-    /// Notes what a call came to that had been counted when it began.
+    /// Adds the result of a call that was counted when it began.
     pub(crate) fn note(&mut self, code: CallResult) {
         if code == CallResult::Stopped {
             self.0 |= Self::STOPPED;
@@ -38,7 +38,7 @@ impl PackedCounts {
     }
 }
 
-/// What an emission came to.
+/// The result of an emission.
 pub(crate) struct EmissionSummary {
     pub(crate) counts: PackedCounts,
     pub(crate) report: Option<Box<Report>>,
@@ -54,7 +54,7 @@ impl EmissionSummary {
         report: None,
     };
 
-    /// Adds what came of the emission later.
+    /// Adds what the emission did later.
     pub(crate) fn add(&mut self, later: EmissionSummary) {
         self.counts.add(later.counts);
         report::join(&mut self.report, later.report);

@@ -1,12 +1,13 @@
-//! One handler: its state, its captures, and the views of it.
+//! The entry of a handler: its state, its captures, and the traits by which it is seen.
 //!
-//! An entry is one allocation with two lives. *Strong references* keep the captures (the closures): the
-//! roster has one, every snapshot one, a delivery under way one. When the last one is dropped the
-//! captures are dropped, at once and once. *Weak references* keep the memory, so that subscriptions and
-//! queued calls can still ask for the state.
+//! An entry is one allocation with two counts. *Strong references* keep the captures (the closures): the
+//! roster has one, every snapshot one, a running delivery one. The captures are dropped with the last one,
+//! at once and once. *Weak references* keep the memory, so that subscriptions and queued calls can still
+//! read the state.
 //!
-//! Its traits are views: of emissions ([`DynHandler`](crate::core::handler::erased::DynHandler)), which have strong references; of queues
-//! ([`QueuedHandler`]) and subscriptions ([`Connection`]), which have weak ones.
+//! Emissions have strong references, and see a
+//! [`DynHandler`](crate::core::handler::erased::DynHandler). Queues and subscriptions have weak ones, and
+//! see a [`QueuedHandler`] and a [`Connection`].
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -27,7 +28,7 @@ use crate::topic::any_event::TopicInfo;
 /// The order of handlers: the higher priority first, then the lower sequence number.
 pub(crate) type Rank = (Reverse<i32>, u64);
 
-/// The result of calling a handler. Plain, so that the loop that calls handlers tests one register;
+/// The result of calling a handler. Without data, so that the loop that calls handlers tests one register;
 /// errors are collected elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallResult {
@@ -35,60 +36,60 @@ pub enum CallResult {
     Ran,
     /// Called and failed; continue.
     Failed,
-    /// Not called: removed, paused, filtered out, or its limit spent.
+    /// Not called: removed, paused, filtered out, or its limit is used up.
     Skipped,
     /// Called; end the emission.
     Stopped,
-    /// Not called, and no further handler is: the signal was closed.
+    /// Not called; end the emission: the signal was closed.
     Closed,
 }
 
-/// The flags of [`Header::state`]. All clear: call at once.
+/// The flags of [`Header::state`]. If it is zero, the handler is called without further checks.
 pub(crate) mod state {
     /// No longer in the roster.
     pub(crate) const REMOVED: usize = 1;
-    /// Removed by its owner and not by its limit: queued calls are dropped with it.
+    /// Removed, and not by its limit: queued calls are dropped with it.
     pub(crate) const CANCELLED: usize = 2;
     /// Removed because its signal was closed.
     pub(crate) const CLOSED: usize = 4;
-    /// There is a filter or a limit to ask before each call.
+    /// There is a filter or a limit to check before each call.
     pub(crate) const GATED: usize = 8;
-    /// Removed by its limit, with claimed calls in a queue that its captures are kept for.
+    /// Removed by its limit, with claimed calls in a queue, which need the captures.
     pub(crate) const PENDING: usize = 16;
     /// The captures are dropped.
     pub(crate) const DROPPED: usize = 32;
-    /// A thread is parked until the captures are dropped.
+    /// A thread waits until the captures are dropped.
     pub(crate) const AWAITED: usize = 64;
-    /// It has a target that may die, and is asked before each call.
+    /// It has a weak target, which is checked before each call.
     pub(crate) const WEAK: usize = 128;
-    /// Another handler has its place in the roster.
+    /// Another handler has replaced it in the roster.
     pub(crate) const REPLACED: usize = 256;
-    /// It is a replacement: the rest of its state is the original's.
+    /// It is a replacement: the other flags are the original's.
     pub(crate) const SUCCESSOR: usize = 512;
-    /// It is replaced, and its own captures are dropped.
+    /// It was replaced, and its own captures are dropped.
     pub(crate) const ENDED: usize = 1024;
-    /// It is replaced, and the captures of all its replacements are dropped.
+    /// It was replaced, and the captures of all its replacements are dropped.
     pub(crate) const SUCCEEDED: usize = 2048;
     /// One pause. All higher bits count pauses.
     pub(crate) const PAUSE: usize = 4096;
 }
 
-/// Fields that few handlers have, kept out of the header.
+/// Fields that few handlers need, kept out of the header.
 pub(crate) struct HeaderExt<M: Primitives> {
     pub(crate) label: Option<Box<str>>,
-    /// Calls left to claim.
+    /// The number of calls that can still be claimed.
     pub(crate) left: Option<M::Word>,
     pub(crate) priority: i32,
-    /// Of a replacement: the handler that was subscribed, which keeps the state and the limit.
+    /// For a replacement: the handler that was subscribed, which has the state and the limit.
     pub(crate) original: Option<WeakRef<M, dyn Connection<M>>>,
 }
 
-/// The part of an entry that every reference can see.
+/// The part of an entry that all references can read.
 pub struct Header<M: Primitives> {
     pub(crate) state: M::Word,
     /// The roster's key, as a number.
     pub(crate) key: u64,
-    /// Process-wide, rising: the order of subscribing.
+    /// Process-wide and increasing: the order of subscribing.
     pub(crate) sequence: u64,
     pub(crate) location: CallSite,
     pub(crate) info: Option<M::Ptr<SignalInfo<M>>>,
@@ -96,12 +97,24 @@ pub struct Header<M: Primitives> {
 }
 
 impl<M: Primitives> Header<M> {
+    /// For an entry that is in no roster.
+    pub(crate) fn alone(location: CallSite, info: Option<M::Ptr<SignalInfo<M>>>) -> Self {
+        Header {
+            state: M::Word::new(0),
+            key: 0,
+            sequence: 0,
+            location,
+            info,
+            extra: None,
+        }
+    }
+
     pub(crate) fn has(&self, flag: usize) -> bool {
         self.state.get() & flag != 0
     }
 
-    /// The header whose state the subscription sees: that of the handler that was subscribed, whatever
-    /// has replaced it.
+    /// The header with the state that the subscription sees: for a replacement, that of the handler that was
+    /// subscribed.
     pub(crate) fn original(&self) -> &Header<M> {
         let extra = self.extra.as_ref();
         match extra.and_then(|extra| extra.original.as_ref()) {
@@ -126,7 +139,7 @@ impl<M: Primitives> Header<M> {
         (Reverse(self.priority()), self.sequence)
     }
 
-    /// The handler as the source of a failure, in an emission about `topic_info`.
+    /// The handler as the source of a failure, in an emission of this topic.
     pub(crate) fn failure_source<'b>(
         &'b self,
         topic_info: Option<&'b TopicInfo>,
@@ -134,8 +147,8 @@ impl<M: Primitives> Header<M> {
         FailureSource::new(self.info.as_deref(), self.label(), self.location).about(topic_info)
     }
 
-    /// Spends one call of the limit, which is the original's. `None`: none was left. `Some(true)`: it
-    /// was the last.
+    /// Claims one call of the limit, which is the original's. `None` if none is left, `Some(true)` if it
+    /// was the last one.
     pub(crate) fn claim(&self) -> Option<bool> {
         let Some(extra) = &self.extra else {
             return Some(false);
@@ -149,16 +162,19 @@ impl<M: Primitives> Header<M> {
         left.update(|n| n.checked_sub(1)).map(|before| before == 1)
     }
 
-    /// Marks the captures as dropped and wakes the threads that wait for that. Those of a handler that
-    /// was replaced count as dropped when its own and those of all its replacements are: `part` says
-    /// which of the two.
+    /// Marks the captures as dropped and wakes the threads that wait for that. Those of a replaced handler
+    /// count as dropped when both its own and those of all its replacements are; `part` states which of the
+    /// two were dropped now.
     fn dropped(&self, part: usize) {
         let both = state::ENDED | state::SUCCEEDED;
         let replaced = part == state::SUCCEEDED || self.has(state::REPLACED);
-        // AcqRel, as all of `Word`: whoever is second sees what the first has dropped.
+        // AcqRel, as all of `Word`; pairs with the same call for the other part: the second one sees what
+        // the first has dropped.
         if replaced && (self.state.or(part) | part) & both != both {
             return;
         }
+        // Release; pairs with the Acquire of the load in the waiting cancel. AWAITED is set there before
+        // it waits, so that either this call sees it or the wait sees DROPPED.
         if self.state.or(state::DROPPED) & state::AWAITED != 0 {
             parking::wake_all();
         }
@@ -174,7 +190,7 @@ impl<M: Primitives> Outlives for Header<M> {
         let dropped = catch(drop_captures);
         drop(scope_guard);
         self.dropped(state::ENDED);
-        // After the wake-up: to report it may run a hook.
+        // After the waiting threads were woken: reporting it may run a hook.
         if let Err(payload) = dropped {
             self.failure_source(None).panicked(payload);
         }
@@ -190,10 +206,10 @@ impl<M: Primitives> Drop for Keeper<M> {
     }
 }
 
-/// An entry. `K` are the captures; `L` is what leads back to the signal.
+/// An entry. `K` are the captures; `L` is the back reference to the signal.
 pub(crate) type Entry<M, L, K> = Counted<M, Header<M>, L, K>;
 
-/// An entry, whatever its captures and its event are.
+/// An entry with any captures and any event.
 pub(crate) type AnyEntry<M> = dyn Allocation<M, Header = Header<M>>;
 
 /// A handler, as a queue sees it.
@@ -202,62 +218,26 @@ pub(crate) trait QueuedHandler<M: Primitives, E, C>:
 {
     /// Calls the handler for an event that was claimed earlier, unless it is cancelled or paused.
     fn deliver(&self, alive: Alive<'_>, event: &E, context: &mut C) -> CallResult;
-    /// Notes that a claimed call was made or dropped; whether the captures were kept for it alone.
+    /// Records that a claimed call was made or dropped. Returns whether the captures were kept only for it.
     fn settle(&self) -> bool;
 }
 
 /// A handler, as its subscription sees it.
 pub(crate) trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
-    /// Removes the handler from its signal; whether it was there.
+    /// Removes the handler from its signal. Returns whether it was connected.
     fn cancel(&self) -> bool;
-    /// Whether emissions of the signal at this address run it.
+    /// Returns whether emissions of the signal at this address call it.
     fn is_run_by(&self, signal: usize) -> bool;
-    /// As [`DynHandler::is_alive`](crate::core::handler::erased::DynHandler::is_alive).
+    /// Like [`DynHandler::is_alive`](crate::core::handler::erased::DynHandler::is_alive).
     fn is_alive(&self, alive: Alive<'_>) -> bool;
-    /// Puts another handler in its place, as a [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest) says.
+    /// Replaces the handler by another one, given as a
+    /// [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest).
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind>;
 }
 
-/// What a new entry starts from.
-pub(crate) struct HeaderInit<M: Primitives> {
-    pub(crate) key: u64,
-    pub(crate) sequence: u64,
-    pub(crate) location: CallSite,
-    pub(crate) info: Option<M::Ptr<SignalInfo<M>>>,
-    pub(crate) extra: Option<Box<HeaderExt<M>>>,
-    pub(crate) state: usize,
-}
-
-impl<M: Primitives> HeaderInit<M> {
-    /// For an entry that is in no roster.
-    pub(crate) fn alone(location: CallSite, info: Option<M::Ptr<SignalInfo<M>>>) -> Self {
-        HeaderInit {
-            key: 0,
-            sequence: 0,
-            location,
-            info,
-            extra: None,
-            state: 0,
-        }
-    }
-}
-
-impl<M: Primitives> From<HeaderInit<M>> for Header<M> {
-    fn from(init: HeaderInit<M>) -> Self {
-        Header {
-            state: M::Word::new(init.state),
-            key: init.key,
-            sequence: init.sequence,
-            location: init.location,
-            info: init.info,
-            extra: init.extra,
-        }
-    }
-}
-
 impl<M: Primitives> WeakRef<M, dyn Connection<M>> {
-    /// Whether the handler is connected, and its target, if it has one, lives. May drop its captures, so
-    /// no lock may be held.
+    /// Returns whether the handler is connected and its weak target, if it has one, is alive. May drop its
+    /// captures, so no lock may be held.
     pub(crate) fn is_active(&self) -> bool {
         let state = self.head().state.get();
         if state & (state::REMOVED | state::WEAK) != state::WEAK {
@@ -265,7 +245,7 @@ impl<M: Primitives> WeakRef<M, dyn Connection<M>> {
         }
         match self.upgrade() {
             Some(handler) => handler.is_alive(handler.alive()),
-            // Removed, or replaced, since.
+            // Removed or replaced meanwhile.
             None => !self.head().has(state::REMOVED),
         }
     }

@@ -1,4 +1,4 @@
-//! Events whose type was erased, and what handlers return.
+//! Events without their type, and handlers that take them.
 
 #![allow(
     unsafe_code,
@@ -17,7 +17,7 @@ use crate::core::reclaim::counted::Allocation;
 use crate::outcome::{Flow, Outcome};
 use crate::topic::any_event::{AnyEvent, TopicInfo};
 
-/// Turns what a handler returned into a result of the call.
+/// The result of a call whose handler returned `outcome`.
 #[inline(always)]
 pub(crate) fn code<M: Primitives>(
     head: &Header<M>,
@@ -31,25 +31,25 @@ pub(crate) fn code<M: Primitives>(
     }
 }
 
-/// Whether the handlers of this event are those of a pattern, which take any.
+/// Returns whether handlers of this event are those of a pattern, which take an event of any type.
 #[inline(always)]
 pub(crate) fn is_any<E: 'static>() -> bool {
-    // Both are known to the compiler.
+    // Both are constants.
     TypeId::of::<E>() == TypeId::of::<AnyEvent>()
 }
 
-/// The event of an emission, whose type only the handlers know. Together with the context of the same
-/// `'r`, which no other emission has.
+/// The event of an emission, whose type only the handlers know. Passed with the context of the same `'r`,
+/// which is the lifetime of no other emission.
 #[derive(Clone, Copy)]
 pub struct ErasedEvent<'r> {
     event: NonNull<()>,
     emission: Emission<'r>,
 }
 
-/// Makes `'r` the name of one emission: it can be neither longer nor shorter.
+/// Makes `'r` invariant, so that it identifies one emission.
 type Emission<'r> = PhantomData<fn(&'r ()) -> &'r ()>;
 
-/// What an emission gives to each of its handlers beside the event.
+/// What an emission passes to each of its handlers, in addition to the event.
 pub struct EmitContext<'r, C> {
     pub(crate) context: &'r mut C,
     topic_info: &'r TopicInfo,
@@ -57,11 +57,11 @@ pub struct EmitContext<'r, C> {
 }
 
 impl<C> EmitContext<'_, C> {
-    /// Begins to call handlers with an event.
+    /// Erases the type of an event, to call handlers with it.
     ///
     /// # Safety
     ///
-    /// `topic_info` names the type `E`, and `f` calls handlers of signals of `E` and of patterns only, and
+    /// `topic_info` states the type `E`, and `f` calls only handlers of signals of `E` and of patterns, and
     /// their replacements.
     #[inline(always)]
     pub(crate) unsafe fn with<E: 'static, R>(
@@ -92,41 +92,43 @@ impl<'r, C> EmitContext<'r, C> {
     }
 }
 
-/// A handler, as an emission sees it: of whatever event, so that those of patterns stand in one list
-/// with the others.
+/// A handler, as an emission sees it: of any event, so that handlers of patterns are in one list with the
+/// others.
 pub trait DynHandler<M: Primitives, C>: Allocation<M, Header = Header<M>> {
-    /// Calls the handler with the event of an emission, unless it is removed, paused, filtered out or
-    /// used up.
+    /// Calls the handler with the event of an emission, unless it is removed, paused, filtered out or its
+    /// limit is used up.
     fn call<'r>(&self, event: ErasedEvent<'r>, cx: &mut EmitContext<'r, C>) -> CallResult;
-    /// Makes a call that was claimed.
+    /// Makes a call that was claimed already.
     fn enter<'r>(&self, event: ErasedEvent<'r>, cx: &mut EmitContext<'r, C>) -> CallResult;
-    /// Whether its target lives, if it is [`WEAK`](state::WEAK). Asked under locks, too: drops nothing.
+    /// Returns whether its target is alive, if it is [`WEAK`](state::WEAK). Drops nothing, so it may be
+    /// called under locks.
     fn is_alive(&self) -> bool;
     /// Called once when it was cancelled, cleared or closed. The caller has no lock.
     fn on_removed(&self);
-    /// Makes the handler that replaces this one, of a [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest).
+    /// Creates the handler that replaces this one, from a
+    /// [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest).
     fn successor(&self, request: &mut dyn Any) -> Option<WeakRef<M, dyn DynHandler<M, C>>>;
 }
 
 /// A handler in a list.
 pub(crate) type HandlerRef<M, C> = StrongRef<M, dyn DynHandler<M, C>>;
 
-/// What handlers are ordered by.
+/// The sort key of a handler.
 pub(crate) fn rank<M: Primitives, C>(handler: &HandlerRef<M, C>) -> Rank {
     handler.head().rank()
 }
 
 impl<M: Primitives, C: 'static> WeakRef<M, dyn DynHandler<M, C>> {
-    /// Notifies it that it was removed, unless its captures are dropped: since it was removed from the
-    /// roster, its subscription may have been dropped. The caller has no lock.
+    /// Notifies the handler that it was removed, unless its captures are dropped already: its subscription
+    /// may have been dropped since it was removed from the roster. The caller has no lock.
     pub(crate) fn end(&self) {
         if let Some(handler) = self.upgrade() {
             handler.on_removed();
         }
     }
 
-    /// Whether its target has died. For those in the roster of a signal that is not being dropped, under
-    /// its lock: the roster keeps a strong reference, so the one that is taken here is not the last.
+    /// Returns whether its target is dead. Only for handlers in the roster of a signal that is not being
+    /// dropped, under its lock: the roster has a strong reference, so the one taken here is not the last.
     pub(crate) fn is_dead(&self) -> bool {
         self.head().has(state::WEAK) && !self.upgrade().is_some_and(|handler| handler.is_alive())
     }
@@ -137,23 +139,23 @@ pub trait Handler<M: Primitives>: Allocation<M, Header = Header<M>> {
     type Event: 'static;
     type Context: 'static;
     fn head(&self) -> &Header<M>;
-    /// Makes a call for which there is nothing to ask: the state is clear, and if it is a handler of a
-    /// pattern the subject is plain.
+    /// Makes a call for which there is nothing to check: the state is zero, and for a handler of a pattern
+    /// the topic is open and its payload is no [`AnyEvent`].
     fn call(&self, event: &Self::Event, cx: &mut EmitContext<'_, Self::Context>) -> CallResult;
-    /// As [`DynHandler::call`]. `erased` is the event as well, for a handler that has replaced this one.
-    fn ask_and_call<'r>(
+    /// Like [`DynHandler::call`]. `erased` is the same event, for a handler that has replaced this one.
+    fn check_and_call<'r>(
         &self,
         event: &Self::Event,
         erased: ErasedEvent<'r>,
         cx: &mut EmitContext<'r, Self::Context>,
     ) -> CallResult;
-    /// As [`DynHandler::enter`].
+    /// Like [`DynHandler::enter`].
     fn enter(&self, event: &Self::Event, cx: &mut EmitContext<'_, Self::Context>) -> CallResult;
-    /// As [`DynHandler::is_alive`].
+    /// Like [`DynHandler::is_alive`].
     fn is_alive(&self) -> bool;
-    /// As [`DynHandler::on_removed`].
+    /// Like [`DynHandler::on_removed`].
     fn on_removed(&self);
-    /// As [`DynHandler::successor`].
+    /// Like [`DynHandler::successor`].
     fn successor(
         &self,
         request: &mut dyn Any,
@@ -164,7 +166,7 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
     #[inline(always)]
     fn call<'r>(&self, event: ErasedEvent<'r>, cx: &mut EmitContext<'r, T::Context>) -> CallResult {
         if self.head().state.get() != 0 || (is_any::<T::Event>() && !cx.topic_info.is_plain()) {
-            return ask_and_call(self, event, cx);
+            return check_and_call(self, event, cx);
         }
         with_event(event, cx, false, |event, cx| Handler::call(self, event, cx))
     }
@@ -196,22 +198,22 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
     }
 }
 
-/// Apart from the plain call, and with its arguments, so that that one is a test and a jump away from the
-/// closure.
+/// The call with checks. Separate from [`DynHandler::call`] and with the same arguments, so that a plain
+/// call is only a test and a jump.
 #[inline(never)]
-fn ask_and_call<'r, M: Primitives, T: Handler<M>>(
+fn check_and_call<'r, M: Primitives, T: Handler<M>>(
     handler: &T,
     event: ErasedEvent<'r>,
     cx: &mut EmitContext<'r, T::Context>,
 ) -> CallResult {
     let again = is_any::<T::Event>() && cx.topic_info.is_any();
     with_event(event, cx, again, |typed, cx| {
-        handler.ask_and_call(typed, event, cx)
+        handler.check_and_call(typed, event, cx)
     })
 }
 
-/// Gives the event its type, or wraps it for a handler of a pattern. `again`: both are the same,
-/// because it is an [`AnyEvent`] that is emitted again.
+/// Restores the event's type, or wraps it for a handler of a pattern. `again`: it is an [`AnyEvent`]
+/// already, which was emitted again.
 #[inline(always)]
 fn with_event<'r, E: 'static, C, R>(
     event: ErasedEvent<'r>,
@@ -221,14 +223,14 @@ fn with_event<'r, E: 'static, C, R>(
 ) -> R {
     let (event, topic_info) = (event.event, cx.topic_info);
     if is_any::<E>() && !again {
-        // SAFETY: event and context are those of one emission, of which `EmitContext::with` says that
-        // the subject names the event's type. What is made here is dropped before either.
+        // SAFETY: event and context are those of one emission, so the caller of `EmitContext::with`
+        // guarantees that `topic_info` states the event's type. `any` is dropped before either.
         let any = unsafe { AnyEvent::new(event, topic_info) };
         // SAFETY: `E` is `AnyEvent`.
         return f(unsafe { NonNull::from(&any).cast().as_ref() }, cx);
     }
     debug_assert!(topic_info.is_of::<E>());
-    // SAFETY: `EmitContext::with` says that handlers of this type of event alone are called with it, and
-    // those of patterns. For the latter it is an `AnyEvent` itself.
+    // SAFETY: the caller of `EmitContext::with` guarantees that only handlers of this type of event and
+    // those of patterns are called with it. For the latter it is an `AnyEvent` itself.
     f(unsafe { event.cast().as_ref() }, cx)
 }

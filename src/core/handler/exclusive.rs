@@ -1,11 +1,9 @@
-//! Handlers that are called exclusively: one thread at a time, in turns.
+//! Handlers that are called by one thread at a time.
 //!
-//! A turn is the one lock that a handler runs under: it guards the closure itself, and nothing of
-//! the crate's own.
+//! Their lock is the only one under which a handler runs. It guards the closure, and nothing of the crate.
 
 use crate::core::handler::entry::{CallResult, Header, state};
-use crate::core::handler::erased::EmitContext;
-use crate::core::handler::erased::code;
+use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::failures;
 use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
@@ -13,15 +11,15 @@ use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::outcome::Outcome;
 
-/// A closure, and whose turn it is to call it.
+/// A closure, and the thread that calls it.
 pub(crate) struct Exclusive<M: Primitives, F> {
     closure: M::Lock<F>,
-    /// The token of the thread that has the turn, or 0. Written by whoever has it; whoever compares it
-    /// with a token of its own finds that only if it has written it itself.
+    /// The token of the thread that has the lock, or 0. Written only under the lock, so a thread that reads
+    /// its own token has written it itself.
     owner: M::Word,
 }
 
-/// Ends the turn, when the call returns or unwinds.
+/// Clears the owner when the call returns or unwinds.
 struct OwnerGuard<'t, W: Word>(&'t W);
 
 impl<W: Word> Drop for OwnerGuard<'_, W> {
@@ -37,62 +35,35 @@ impl<M: Primitives, F> Exclusive<M, F> {
             owner: M::Word::new(0),
         }
     }
-
-    /// Waits for the turn and calls. Refuses a thread that has it already.
-    fn call<C, R: Outcome>(
-        &self,
-        head: &Header<M>,
-        cx: &mut EmitContext<'_, C>,
-        call: impl FnOnce(&mut F, &mut C) -> R,
-    ) -> CallResult {
-        let own_entry = thread::token();
-        if self.owner.get() == own_entry {
-            return failures::reentered(head, cx.topic_info());
-        }
-        let outcome = self.closure.with(|closure| {
-            // It may have been cancelled while others had their turns. Its limit does not count: this
-            // call is claimed.
-            match head.state.get() {
-                state if state & state::CLOSED != 0 => return Err(CallResult::Closed),
-                state if state & state::CANCELLED != 0 => return Err(CallResult::Skipped),
-                _ => {}
-            }
-            self.owner.set(own_entry);
-            let _turn = OwnerGuard(&self.owner);
-            Ok(call(closure, cx.context))
-        });
-        match outcome {
-            // After the turn: to convert an error is user code, too.
-            Ok(outcome) => code(head, Some(cx.topic_info()), outcome),
-            Err(code) => code,
-        }
-    }
 }
 
-/// [`Exclusive`], called with the event alone.
-pub(crate) struct ExclusivePlain<M: Primitives, F>(pub(crate) Exclusive<M, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for ExclusivePlain<M, F>
-where
-    F: FnMut(&E) -> R + 'static,
-    R: Outcome,
-{
-    type EntryState = ();
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0.call(head, cx, |f, _| f(event))
-    }
-}
-
-/// [`Exclusive`], called with the context.
-pub(crate) struct ExclusiveWithContext<M: Primitives, F>(pub(crate) Exclusive<M, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for ExclusiveWithContext<M, F>
+impl<M: Primitives, E: 'static, C: 'static, F, R> HandlerFn<M, E, C> for Exclusive<M, F>
 where
     F: FnMut(&mut C, &E) -> R + 'static,
     R: Outcome,
 {
     type EntryState = ();
+    /// Waits for the lock and calls. A thread that has the lock already is refused.
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0.call(head, cx, |f, context| f(context, event))
+        let token = thread::token();
+        if self.owner.get() == token {
+            return failures::reentered(head, cx.topic_info());
+        }
+        let outcome = self.closure.with(|closure| {
+            // It may have been cancelled during the wait. Its limit does not matter: this call is claimed.
+            match head.state.get() {
+                state if state & state::CLOSED != 0 => return Err(CallResult::Closed),
+                state if state & state::CANCELLED != 0 => return Err(CallResult::Skipped),
+                _ => {}
+            }
+            self.owner.set(token);
+            let _guard = OwnerGuard(&self.owner);
+            Ok(closure(cx.context, event))
+        });
+        match outcome {
+            // After the lock: the conversion of an error is user code, too.
+            Ok(outcome) => code(head, Some(cx.topic_info()), outcome),
+            Err(result) => result,
+        }
     }
 }

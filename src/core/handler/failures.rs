@@ -1,4 +1,4 @@
-//! Raises failures of handlers.
+//! The failures of handlers, and how they are raised.
 
 use crate::core::failure::panics::Payload;
 use crate::core::handler::entry::{CallResult, Header};
@@ -7,7 +7,7 @@ use crate::failure::Cause;
 use crate::outcome::BoxError;
 use crate::topic::any_event::TopicInfo;
 
-/// Raises what a handler returned.
+/// Raises the error that a handler returned.
 #[cold]
 #[inline(never)]
 pub(crate) fn failed<M: Primitives>(
@@ -20,7 +20,7 @@ pub(crate) fn failed<M: Primitives>(
     CallResult::Failed
 }
 
-/// Raises that a handler that takes turns was entered again from its own call.
+/// Raises that an exclusive handler was called again inside of its own call.
 #[cold]
 #[inline(never)]
 pub(crate) fn reentered<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo) -> CallResult {
@@ -30,7 +30,7 @@ pub(crate) fn reentered<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo)
     CallResult::Skipped
 }
 
-/// Raises that there is nobody to run what an async handler would start.
+/// Raises that there is no executor for the future of an async handler.
 #[cold]
 #[inline(never)]
 pub(crate) fn unexecuted<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo) -> CallResult {
@@ -39,12 +39,12 @@ pub(crate) fn unexecuted<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo
     CallResult::Failed
 }
 
-/// Raises that an executor has dropped what an async handler had started.
+/// Raises that an executor has dropped the future of an async handler.
 pub(crate) fn abandoned<M: Primitives>(head: &Header<M>) {
     head.failure_source(None).raise(Cause::Abandoned, None);
 }
 
-/// Raises a panic of a handler, its filter, or its captures.
+/// Raises a panic of a handler, its filter or its captures.
 pub(crate) fn panicked<M: Primitives>(
     head: &Header<M>,
     topic_info: Option<&TopicInfo>,

@@ -1,10 +1,9 @@
-//! What a handler asks before it is called, whatever it calls: each kind of them is a [`HandlerFn`].
+//! The checks before a handler is called, for every kind of handler. Each kind is a [`HandlerFn`].
 
 use std::any::Any;
 
 use crate::core::handler::entry::{
-    Alive, CallResult, Connection, Entry, Header, HeaderExt, HeaderInit, Keeper, StrongRef,
-    WeakRef, state,
+    Alive, CallResult, Connection, Entry, Header, HeaderExt, Keeper, StrongRef, WeakRef, state,
 };
 use crate::core::handler::erased::{DynHandler, EmitContext, ErasedEvent, Handler, is_any};
 use crate::core::handler::owner::Owner;
@@ -15,11 +14,11 @@ use crate::core::primitives::thread;
 use crate::core::reclaim::counted::{Counted, Live};
 use crate::error::ReplaceErrorKind;
 
-/// What decides, event by event, whether a handler is called.
+/// Decides for each event whether a handler is called.
 pub trait Filter<E>: 'static {
-    /// Whether there is anything to ask.
+    /// Whether there is anything to check.
     const ASKS: bool = true;
-    /// The same filter, as handlers that replace one another share it.
+    /// The same filter, as a handler and its replacements share it.
     type Shared<M: Primitives>: Filter<E> + Clone;
     fn share<M: Primitives>(self) -> Self::Shared<M>;
     fn passes(&self, event: &E) -> bool;
@@ -40,7 +39,7 @@ impl<E> Filter<E> for Always {
     }
 }
 
-/// Two filters in a row.
+/// Two filters; the second is called if the first passes.
 #[derive(Debug)]
 pub struct Both<P, Q>(pub(crate) P, pub(crate) Q);
 
@@ -54,7 +53,7 @@ impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
     }
 }
 
-/// A filter by pointer.
+/// A filter that is shared by pointer.
 pub struct SharedFilter<M: Primitives, P>(StrongRef<M, Counted<M, (), (), P>>);
 
 impl<M: Primitives, P> Clone for SharedFilter<M, P> {
@@ -79,7 +78,7 @@ pub(crate) struct Captures<P, K> {
     pub(crate) callee: K,
 }
 
-/// What a handler needs of its signal, kept as long as the entry's memory.
+/// The reference of a handler to its signal. Exists as long as the entry's memory.
 pub(crate) struct BackRef<M: Primitives, S, X> {
     pub(crate) signal: M::Weak<S>,
     pub(crate) state: X,
@@ -94,14 +93,14 @@ type EntryState<M, S, K> =
 
 /// How a closure is called.
 pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'static {
-    /// What has to outlive the captures.
+    /// Data that outlives the captures.
     type EntryState: Default + 'static;
-    /// Its calls wait in a queue, and it cannot be replaced.
+    /// Whether its calls wait in a queue. If so, it cannot be replaced.
     const QUEUED: bool = false;
-    /// It has a target that may die: see [`is_alive`](Self::is_alive).
+    /// Whether it has a weak target: see [`is_alive`](Self::is_alive).
     const WEAK: bool = false;
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult;
-    /// Calls it, for those that need more of their entry.
+    /// Calls it, with access to the whole entry.
     #[inline(always)]
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
@@ -110,26 +109,27 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     ) -> CallResult {
         entry.captures().callee.call(entry.head(), event, cx)
     }
-    /// Whether its target lives. Asked under locks, too: drops nothing.
+    /// Returns whether its target is alive. Drops nothing, so it may be called under locks.
     #[inline(always)]
     fn is_alive(&self) -> bool {
         true
     }
-    /// Called with its entry before that can be reached by anything else. Runs under the signal's lock.
+    /// Called with its entry before anything else can reach that. Runs under the signal's lock.
     fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         _: &WeakRef<M, Subscribed<M, S, P, Self>>,
     ) {
     }
-    /// A call is about to be claimed.
+    /// Called before a call is claimed.
     #[inline(always)]
     fn reserve_call(_: &Self::EntryState) {}
-    /// It was not. May release the captures, to which the caller has a strong reference.
+    /// Called if it was not claimed. May release the captures, to which the caller has a strong reference.
     fn release_reservation(&self, _: &Self::EntryState) {}
-    /// The limit has removed the handler, with a claimed call that is yet to be made.
+    /// Called if the limit has removed the handler, with a claimed call that is yet to be made.
     fn on_limit_reached(_: &Self::EntryState) {}
-    /// It was cancelled, cleared or closed; an emission may still be in it. Runs outside of locks.
+    /// Called when it was cancelled, cleared or closed; an emission may still be inside of it. Runs outside
+    /// of locks.
     fn on_removed(&self, _: &Self::EntryState, _: &Header<M>) {}
-    /// Of a replacement, what it shares with others of the same original.
+    /// For a replacement: the keeper that all replacements of the original share.
     fn keeper(&self) -> Option<M::Ptr<Keeper<M>>> {
         None
     }
@@ -169,14 +169,27 @@ where
         K::call_with_entry(self, event, cx)
     }
 
+    /// The order is promised: connected, not paused, filter, still connected, claim, call.
     #[inline(always)]
-    fn ask_and_call<'r>(
+    fn check_and_call<'r>(
         &self,
         event: &S::Event,
         erased: ErasedEvent<'r>,
         cx: &mut EmitContext<'r, S::Context>,
     ) -> CallResult {
-        ask_and_call(self, event, erased, cx)
+        let (head, link) = (self.head(), self.link());
+        if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
+            return replace::pass_on(&link.signal, head, erased, cx);
+        }
+        if let Some(result) = self.check(event, erased, cx) {
+            return result;
+        }
+        K::reserve_call(&link.state);
+        if let Some(result) = self.claim() {
+            self.captures().callee.release_reservation(&link.state);
+            return result;
+        }
+        K::call_with_entry(self, event, cx)
     }
 
     fn enter(&self, event: &S::Event, cx: &mut EmitContext<'_, S::Context>) -> CallResult {
@@ -205,7 +218,7 @@ where
             _filter: captures.filter.clone(),
             keeper: keeper.unwrap_or_else(|| M::ptr(Keeper(request.original.clone()))),
         };
-        let init = HeaderInit {
+        let header = Header {
             key: head.key,
             sequence: head.sequence,
             location: request.location,
@@ -216,7 +229,7 @@ where
                 priority: head.priority(),
                 original: Some(request.original.clone()),
             })),
-            state: state::SUCCESSOR,
+            state: M::Word::new(state::SUCCESSOR),
         };
         let link = BackRef {
             signal: self.link().signal.clone(),
@@ -228,7 +241,7 @@ where
         };
         let (_, made) =
             WeakRef::<M, Subscribed<M, S, P, ReplacementCaptures<M, S::Event, P>>>::new_viewed(
-                init.into(),
+                header,
                 link,
                 captures,
                 |live| live as &dyn DynHandler<M, S::Context>,
@@ -237,7 +250,7 @@ where
     }
 }
 
-/// Says, when it is dropped by a panic of a filter, that the handler was not entered.
+/// Records, when a panic of a filter drops it, that the handler was not entered.
 struct FilterGuard;
 
 impl Drop for FilterGuard {
@@ -246,166 +259,115 @@ impl Drop for FilterGuard {
     }
 }
 
-/// Asks all that stands between an event and its handler, in the order that is promised: live, not
-/// paused, filter, still live, claim, call.
-#[inline(always)]
-fn ask_and_call<'r, M, S, P, K>(
-    entry: &Live<Subscribed<M, S, P, K>>,
-    event: &S::Event,
-    erased: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> CallResult
+impl<M, S, P, K> Live<Subscribed<M, S, P, K>>
 where
     M: Primitives,
     S: Owner<M>,
     P: Filter<S::Event>,
     K: HandlerFn<M, S::Event, S::Context>,
 {
-    let (head, link) = (entry.head(), entry.link());
-    if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
-        return replace::pass_on(&link.signal, head, erased, cx);
-    }
-    let callee = &entry.captures().callee;
-    if let Some(result) = ask(entry, callee, event, erased, cx) {
-        return result;
-    }
-    K::reserve_call(&link.state);
-    if let Some(result) = claim(entry) {
-        callee.release_reservation(&link.state);
-        return result;
-    }
-    K::call_with_entry(entry, event, cx)
-}
-
-/// Asks all but the claim. The result of the call, if it is not to be made.
-#[inline(always)]
-fn ask<'r, M, S, P, K>(
-    entry: &Live<Subscribed<M, S, P, K>>,
-    callee: &K,
-    event: &S::Event,
-    erased: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    let head = entry.head();
-    // Anything but that there is something to ask.
-    if head.state.get() & !state::GATED != 0 {
-        if let Some(result) = refuse(entry, callee) {
-            return Some(result);
-        }
-    }
-    if is_any::<S::Event>() && cx.topic_info().is_closed() {
-        return Some(CallResult::Closed);
-    }
-    if P::ASKS {
-        let filter_guard = FilterGuard;
-        let passes = entry.captures().filter.passes(event);
-        std::mem::forget(filter_guard);
-        if !passes {
-            return Some(CallResult::Skipped);
-        }
-        // The filter is user code, and may have cancelled or replaced.
-        let changes = state::REMOVED | state::REPLACED | state::SUCCESSOR;
-        if head.state.get() & changes != 0 || (K::WEAK && !callee.is_alive()) {
-            return ask_again(entry, callee, erased, cx);
-        }
-    }
-    None
-}
-
-/// Asks, after the filter, whether the handler is still live and in its place. Whether it is paused was
-/// asked before.
-#[cold]
-fn ask_again<'r, M, S, P, K>(
-    entry: &Live<Subscribed<M, S, P, K>>,
-    callee: &K,
-    erased: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    let head = entry.head();
-    let removed = head.original().has(state::REMOVED);
-    if !removed && head.has(state::REPLACED) {
-        let signal = &entry.link().signal;
-        return Some(replace::hand_over(
-            signal,
-            head,
-            || claim(entry),
-            erased,
-            cx,
-        ));
-    }
-    if removed || (K::WEAK && !callee.is_alive()) {
-        return Some(refuse(entry, callee).unwrap_or(CallResult::Skipped));
-    }
-    None
-}
-
-/// Asks whether the handler is live and not paused. The result of the call, if it is not to be made.
-#[cold]
-fn refuse<M, S, P, K>(entry: &Live<Subscribed<M, S, P, K>>, callee: &K) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    match entry.head().original().state.get() {
-        state if state & state::CLOSED != 0 => Some(CallResult::Closed),
-        state if state & state::REMOVED != 0 => Some(CallResult::Skipped),
-        _ if K::WEAK && !callee.is_alive() => {
-            remove(entry, state::CANCELLED | state::WEAK);
-            Some(CallResult::Skipped)
-        }
-        state if state >= state::PAUSE => Some(CallResult::Skipped),
-        _ => None,
-    }
-}
-
-/// Claims a call. Its result, if there was none left.
-#[inline(always)]
-fn claim<M, S, P, K>(entry: &Subscribed<M, S, P, K>) -> Option<CallResult>
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    match entry.head().claim() {
-        None => return Some(CallResult::Skipped),
-        // Spent: removed before its last call, so that it can subscribe anew from inside.
-        Some(true) if K::QUEUED => {
-            if remove(entry, state::PENDING) {
-                K::on_limit_reached(&entry.link().state);
+    /// All checks but the claim. Returns the result of the call if it is not to be made.
+    #[inline(always)]
+    fn check<'r>(
+        &self,
+        event: &S::Event,
+        erased: ErasedEvent<'r>,
+        cx: &mut EmitContext<'r, S::Context>,
+    ) -> Option<CallResult> {
+        let head = self.head();
+        // Any flag except that there is a filter or a limit.
+        if head.state.get() & !state::GATED != 0 {
+            if let Some(result) = self.refuse() {
+                return Some(result);
             }
         }
-        Some(true) => _ = remove(entry, 0),
-        Some(false) => {}
+        if is_any::<S::Event>() && cx.topic_info().is_closed() {
+            return Some(CallResult::Closed);
+        }
+        if P::ASKS {
+            let filter_guard = FilterGuard;
+            let passes = self.captures().filter.passes(event);
+            std::mem::forget(filter_guard);
+            if !passes {
+                return Some(CallResult::Skipped);
+            }
+            // The filter is user code, and may have cancelled or replaced the handler.
+            let changes = state::REMOVED | state::REPLACED | state::SUCCESSOR;
+            if head.state.get() & changes != 0 || self.is_orphaned() {
+                return self.check_again(erased, cx);
+            }
+        }
+        None
     }
-    None
+
+    /// Checks after the filter whether the handler is still connected and was not replaced. Whether it is
+    /// paused was checked before.
+    #[cold]
+    fn check_again<'r>(
+        &self,
+        erased: ErasedEvent<'r>,
+        cx: &mut EmitContext<'r, S::Context>,
+    ) -> Option<CallResult> {
+        let head = self.head();
+        let removed = head.original().has(state::REMOVED);
+        if !removed && head.has(state::REPLACED) {
+            let signal = &self.link().signal;
+            let claim = || self.claim();
+            return Some(replace::hand_over(signal, head, claim, erased, cx));
+        }
+        if removed || self.is_orphaned() {
+            return Some(self.refuse().unwrap_or(CallResult::Skipped));
+        }
+        None
+    }
+
+    /// Checks whether the handler is connected and not paused. Returns the result of the call if it is not
+    /// to be made.
+    #[cold]
+    fn refuse(&self) -> Option<CallResult> {
+        match self.head().original().state.get() {
+            state if state & state::CLOSED != 0 => Some(CallResult::Closed),
+            state if state & state::REMOVED != 0 => Some(CallResult::Skipped),
+            _ if self.is_orphaned() => {
+                self.remove(state::CANCELLED | state::WEAK);
+                Some(CallResult::Skipped)
+            }
+            state if state >= state::PAUSE => Some(CallResult::Skipped),
+            _ => None,
+        }
+    }
+
+    /// Returns whether its weak target is dead.
+    #[inline(always)]
+    fn is_orphaned(&self) -> bool {
+        K::WEAK && !self.captures().callee.is_alive()
+    }
+
+    /// Claims a call. Returns the result of the call if none is left.
+    #[inline(always)]
+    fn claim(&self) -> Option<CallResult> {
+        match self.head().claim() {
+            None => return Some(CallResult::Skipped),
+            // The last one: removed before that call, so that the handler can subscribe anew from inside.
+            Some(true) if K::QUEUED => {
+                if self.remove(state::PENDING) {
+                    K::on_limit_reached(&self.link().state);
+                }
+            }
+            Some(true) => _ = self.remove(0),
+            Some(false) => {}
+        }
+        None
+    }
 }
 
-/// Removes a handler from its signal; whether it was there.
-#[inline(always)]
-pub(crate) fn remove<M, S, P, K>(entry: &Subscribed<M, S, P, K>, flags: usize) -> bool
-where
-    M: Primitives,
-    S: Owner<M>,
-    P: Filter<S::Event>,
-    K: HandlerFn<M, S::Event, S::Context>,
-{
-    let (signal, head) = (M::upgrade(&entry.link().signal), entry.head());
-    signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
+impl<M: Primitives, S: Owner<M>, X, Y> Entry<M, BackRef<M, S, X>, Y> {
+    /// Removes the handler from its signal. Returns whether it was there.
+    #[inline(always)]
+    pub(crate) fn remove(&self, flags: usize) -> bool {
+        let (signal, head) = (M::upgrade(&self.link().signal), self.head());
+        signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
+    }
 }
 
 impl<M, S, P, K> Connection<M> for Subscribed<M, S, P, K>
@@ -416,7 +378,7 @@ where
     K: HandlerFn<M, S::Event, S::Context>,
 {
     fn cancel(&self) -> bool {
-        remove(self, state::CANCELLED)
+        self.remove(state::CANCELLED)
     }
     fn is_alive(&self, alive: Alive<'_>) -> bool {
         self.live(alive)

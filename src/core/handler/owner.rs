@@ -4,14 +4,15 @@ use crate::core::handler::entry::WeakRef;
 use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
 
+/// A signal, as its handlers see it.
 pub(crate) trait Owner<M: Primitives>: Sized + 'static {
     type Event: 'static;
     type Context: 'static;
-    /// Removes the handler with this key and sequence number; whether it was there, and alive.
+    /// Removes the handler with this key and sequence number. Returns whether it was there, and alive.
     fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool;
-    /// What has the place of this handler now.
+    /// The handler that has this key and sequence number now: the latest replacement.
     fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, Self::Context>>;
-    /// Puts what `make` makes of a handler into its place; whether there was something.
+    /// Replaces a handler by the one that `make` creates from it. Returns whether it did.
     fn exchange(
         &self,
         key: u64,
@@ -20,6 +21,6 @@ pub(crate) trait Owner<M: Primitives>: Sized + 'static {
             &HandlerRef<M, Self::Context>,
         ) -> Option<WeakRef<M, dyn DynHandler<M, Self::Context>>>,
     ) -> bool;
-    /// Whether the topic at this address has handlers of this pattern.
+    /// Returns whether the topic at this address has the handlers of this pattern.
     fn is_part_of(&self, signal: usize) -> bool;
 }

@@ -1,16 +1,15 @@
-//! Handlers that take another's place, while its subscription stays what it is.
+//! Handlers that replace another one, whose subscription stays valid.
 //!
 //! The *original*, the entry that was subscribed, is removed from the roster and keeps what its
 //! subscription sees: the state, the pauses and the limit. A *replacement* is an entry of the same kind
 //! with the same key, sequence number, rank and filter, which reads state and limit through the original.
-//! So the captures of the handler that was replaced are dropped with the last list that has them, as
-//! those of any handler are.
+//! So the captures of the replaced handler are dropped with the last list that contains it, as those of
+//! any handler are.
 
 use std::any::{Any, TypeId};
 
 use crate::core::handler::entry::{CallResult, Connection, Header, Keeper, WeakRef, state};
-use crate::core::handler::erased::code;
-use crate::core::handler::erased::{EmitContext, ErasedEvent, HandlerRef};
+use crate::core::handler::erased::{EmitContext, ErasedEvent, HandlerRef, code};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::Primitives;
 use crate::error::ReplaceErrorKind;
@@ -18,7 +17,7 @@ use crate::failure::CallSite;
 use crate::outcome::Outcome;
 use crate::topic::any_event::TopicInfo;
 
-/// A closure that is to replace another, of which only the event is known.
+/// The closure of a replacement. Only the type of its event is known.
 pub(crate) trait ReplacementFn<M: Primitives, E>: 'static {
     fn call(
         &self,
@@ -27,44 +26,20 @@ pub(crate) trait ReplacementFn<M: Primitives, E>: 'static {
         context: &mut dyn Any,
         event: &E,
     ) -> CallResult;
-    /// To give it back.
+    /// Returns the closure itself, to hand it back.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-/// Called with the event alone.
-pub(crate) struct ReplacementPlain<F>(pub(crate) F);
-
-impl<M: Primitives, E, F, R> ReplacementFn<M, E> for ReplacementPlain<F>
-where
-    F: Fn(&E) -> R + 'static,
-    R: Outcome,
-{
-    fn call(
-        &self,
-        head: &Header<M>,
-        topic_info: &TopicInfo,
-        _: &mut dyn Any,
-        event: &E,
-    ) -> CallResult {
-        code(head, Some(topic_info), (self.0)(event))
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        Box::new(self.0)
-    }
+/// A closure, and how it is called: without the context, or with that of its type.
+pub(crate) struct Replacement<F, A> {
+    pub(crate) closure: F,
+    pub(crate) adapter: A,
 }
 
-/// Called with the context, whose type was compared when it was put in place.
-pub(crate) struct ReplacementWithContext<F, C>(F, std::marker::PhantomData<fn(&mut C)>);
-
-impl<F, C> ReplacementWithContext<F, C> {
-    pub(crate) fn new(f: F) -> Self {
-        ReplacementWithContext(f, std::marker::PhantomData)
-    }
-}
-
-impl<M: Primitives, E, C: 'static, F, R> ReplacementFn<M, E> for ReplacementWithContext<F, C>
+impl<M: Primitives, E, F, A, R> ReplacementFn<M, E> for Replacement<F, A>
 where
-    F: Fn(&mut C, &E) -> R + 'static,
+    F: 'static,
+    A: Fn(&F, &mut dyn Any, &E) -> R + 'static,
     R: Outcome,
 {
     fn call(
@@ -74,21 +49,19 @@ where
         context: &mut dyn Any,
         event: &E,
     ) -> CallResult {
-        let Some(context) = context.downcast_mut() else {
-            unreachable!("compared when it was put in place")
-        };
-        code(head, Some(topic_info), (self.0)(context, event))
+        let outcome = (self.adapter)(&self.closure, context, event);
+        code(head, Some(topic_info), outcome)
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        Box::new(self.0)
+        Box::new(self.closure)
     }
 }
 
-/// What a subscription asks of its entry, which alone knows the types.
+/// What a subscription passes to its entry, which alone knows the types.
 pub(crate) struct ReplaceRequest<M: Primitives, E> {
-    /// Taken out when it has found its place.
+    /// Taken out when the replacement is created.
     pub(crate) closure: Option<Box<dyn ReplacementFn<M, E>>>,
-    /// The context that it wants, if any.
+    /// The type of context that the closure takes, if any.
     pub(crate) context: Option<TypeId>,
     pub(crate) location: CallSite,
     pub(crate) original: WeakRef<M, dyn Connection<M>>,
@@ -97,13 +70,13 @@ pub(crate) struct ReplaceRequest<M: Primitives, E> {
 /// The closure of a replacement, and what is dropped after it.
 pub(crate) struct ReplacementCaptures<M: Primitives, E, P> {
     pub(crate) closure: Box<dyn ReplacementFn<M, E>>,
-    /// The filter once more: it is dropped after the closure.
+    /// The filter again, so that it is dropped after the closure.
     pub(crate) _filter: P,
-    /// Dropped last: the captures of the original count as dropped when those of its replacements are.
+    /// Dropped last: the captures of the original count as dropped when those of all replacements are.
     pub(crate) keeper: M::Ptr<Keeper<M>>,
 }
 
-/// Puts the closure of a request into the place of a handler, or of what has replaced it.
+/// Replaces a handler, or its latest replacement, by the closure of a request.
 pub(crate) fn replace<M: Primitives, S: Owner<M>>(
     signal: &M::Ptr<S>,
     request: &mut ReplaceRequest<M, S::Event>,
@@ -118,14 +91,11 @@ pub(crate) fn replace<M: Primitives, S: Owner<M>>(
     let head = original.head();
     // Nothing in here is user code: it runs under the signal's lock.
     let make = |current: &HandlerRef<M, S::Context>| current.successor(request);
-    match signal.exchange(head.key, head.sequence, make) {
-        true => Ok(()),
-        false => Err(ReplaceErrorKind::Inactive),
-    }
+    let replaced = signal.exchange(head.key, head.sequence, make);
+    replaced.then_some(()).ok_or(ReplaceErrorKind::Inactive)
 }
 
-/// Calls what has the place of a replaced handler by now, for an emission that has met the handler in
-/// its list.
+/// Calls the latest replacement of a handler, for an emission that has the replaced handler in its list.
 #[cold]
 pub(crate) fn pass_on<'r, M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
@@ -139,7 +109,7 @@ pub(crate) fn pass_on<'r, M: Primitives, S: Owner<M>>(
     }
 }
 
-/// Like [`pass_on`], after all but the claim was asked.
+/// Like [`pass_on`], after all checks but the claim.
 #[cold]
 pub(crate) fn hand_over<'r, M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
@@ -148,14 +118,14 @@ pub(crate) fn hand_over<'r, M: Primitives, S: Owner<M>>(
     event: ErasedEvent<'r>,
     cx: &mut EmitContext<'r, S::Context>,
 ) -> CallResult {
-    // Before the claim, which may be the last and take it out of the roster.
+    // Before the claim, which may be the last and remove it from the roster.
     match current(signal, head) {
         Ok(current) => claim().unwrap_or_else(|| current.enter(event, cx)),
         Err(result) => result,
     }
 }
 
-/// What has the place of a handler by now. An error says what a call comes to if nothing has.
+/// The latest replacement of a handler. An error is the result of the call if there is none.
 fn current<M: Primitives, S: Owner<M>>(
     signal: &M::Weak<S>,
     head: &Header<M>,

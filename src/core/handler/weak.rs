@@ -1,22 +1,21 @@
-//! Handlers that belong to a target they do not keep.
+//! Handlers with a weak reference to a target.
 
 use crate::core::failure::panics::catch;
 use crate::core::handler::entry::{CallResult, Header};
-use crate::core::handler::erased::EmitContext;
-use crate::core::handler::erased::code;
+use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::failures;
 use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
 use crate::outcome::Outcome;
 use crate::topic::any_event::TopicInfo;
 
-/// A closure and its target, which is lent to it while it lives.
+/// A closure, and the target that is passed to it while that is alive.
 pub(crate) struct Weak<M: Primitives, T: ?Sized, F> {
     target: M::Weak<T>,
     f: F,
 }
 
-/// What keeps the target for one call. Its last owner may be this one.
+/// Keeps the target alive for one call. May be its last owner.
 struct TargetGuard<'k, M: Primitives, T: ?Sized> {
     target: Option<M::Ptr<T>>,
     head: &'k Header<M>,
@@ -25,7 +24,7 @@ struct TargetGuard<'k, M: Primitives, T: ?Sized> {
 
 impl<M: Primitives, T: ?Sized> Drop for TargetGuard<'_, M, T> {
     fn drop(&mut self) {
-        // The handler may be unwinding, so a panic of the target's `Drop` must not.
+        // The handler may be unwinding, so a panic in the target's `Drop` must not unwind.
         if let Err(payload) = catch(|| drop(self.target.take())) {
             failures::panicked(self.head, Some(self.topic_info), payload);
         }
@@ -39,15 +38,19 @@ impl<M: Primitives, T: ?Sized, F> Weak<M, T, F> {
             f,
         }
     }
+}
 
-    fn call<C, R: Outcome>(
-        &self,
-        head: &Header<M>,
-        cx: &mut EmitContext<'_, C>,
-        call: impl FnOnce(&F, &T, &mut C) -> R,
-    ) -> CallResult {
+impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for Weak<M, T, F>
+where
+    T: ?Sized + 'static,
+    F: Fn(&T, &mut C, &E) -> R + 'static,
+    R: Outcome,
+{
+    const WEAK: bool = true;
+    type EntryState = ();
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
-            // It has died since it was asked for; the next emission removes the handler.
+            // It died after the check; the next emission removes the handler.
             return CallResult::Skipped;
         };
         let topic_info = cx.topic_info();
@@ -59,45 +62,9 @@ impl<M: Primitives, T: ?Sized, F> Weak<M, T, F> {
         let Some(target) = &kept.target else {
             return CallResult::Skipped;
         };
-        code(head, Some(topic_info), call(&self.f, target, cx.context))
-    }
-}
-
-/// [`Weak`], called with the target and the event.
-pub(crate) struct WeakPlain<M: Primitives, T: ?Sized, F>(pub(crate) Weak<M, T, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for WeakPlain<M, T, F>
-where
-    T: ?Sized + 'static,
-    F: Fn(&T, &E) -> R + 'static,
-    R: Outcome,
-{
-    const WEAK: bool = true;
-    type EntryState = ();
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0.call(head, cx, |f, target, _| f(target, event))
+        code(head, Some(topic_info), (self.f)(target, cx.context, event))
     }
     fn is_alive(&self) -> bool {
-        M::exists(&self.0.target)
-    }
-}
-
-/// [`Weak`], called with the target, the context and the event.
-pub(crate) struct WeakWithContext<M: Primitives, T: ?Sized, F>(pub(crate) Weak<M, T, F>);
-
-impl<M: Primitives, E: 'static, C: 'static, T, F, R> HandlerFn<M, E, C> for WeakWithContext<M, T, F>
-where
-    T: ?Sized + 'static,
-    F: Fn(&T, &mut C, &E) -> R + 'static,
-    R: Outcome,
-{
-    const WEAK: bool = true;
-    type EntryState = ();
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        self.0
-            .call(head, cx, |f, target, context| f(target, context, event))
-    }
-    fn is_alive(&self) -> bool {
-        M::exists(&self.0.target)
+        M::exists(&self.target)
     }
 }

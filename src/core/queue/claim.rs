@@ -1,6 +1,6 @@
 //! Calls that were claimed and wait in a queue, and closures that are posted to one.
 
-use crate::core::handler::entry::{Alive, CallResult, Entry, HeaderInit, QueuedHandler, WeakRef};
+use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, WeakRef};
 use crate::core::handler::erased::code;
 use crate::core::handler::plain::Once;
 use crate::core::primitives::flavour::Primitives;
@@ -32,7 +32,7 @@ impl<M: Primitives, E, C> Drop for Claim<M, E, C> {
 }
 
 /// A closure that was posted to a queue.
-pub(crate) struct Posted<M: Primitives, F>(Once<M::Lock<Option<F>>, F>);
+pub(crate) struct Posted<M: Primitives, F>(Once<M, F>);
 
 impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, (), C> for Entry<M, (), Posted<M, F>>
 where
@@ -60,7 +60,7 @@ where
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
 {
-    let header = HeaderInit::alone(location, Some(info)).into();
+    let header = Header::alone(location, Some(info));
     let captures = Posted::<M, F>(Once::new(f));
     let entry = WeakRef::<M, Entry<M, (), Posted<M, F>>>::new(header, (), captures);
     Claim(entry.erase(|entry| entry as &dyn QueuedHandler<M, (), C>))

@@ -1,16 +1,15 @@
 //! One allocation with two counts: *strong references* keep what was captured, *weak references* keep
 //! the memory.
 //!
-//! As `Arc` and `Weak`, with two differences. A weak reference can still see what stands beside the
+//! Like `Arc` and `Weak`, with two differences. A weak reference can read what is stored beside the
 //! captures. And a reference is a plain pointer to the value: a call through `Arc<dyn Trait>` computes
 //! the value's offset every time.
 //!
-//! What may be seen when is a matter of types. [`Counted`] is the allocation without its captures, as a
-//! weak reference sees it. [`Live`] is the same allocation with its captures: safe code gets hold of a
-//! `&Live` only through a strong reference, and for as long as that is borrowed. A trait that needs
-//! captures is implemented for `Live`, so its methods need not ask for anything. A trait that is
-//! implemented for `Counted` can be called through weak references ([`WeakView`]); where one of its
-//! methods needs the captures after all, it asks for an [`Alive`].
+//! Types control the access. [`Counted`] is the allocation without its captures, as a weak reference sees
+//! it. [`Live`] is the same allocation with its captures: safe code gets a `&Live` only from a strong
+//! reference, and for as long as that is borrowed. A trait that needs the captures is implemented for
+//! `Live`. A trait that is implemented for `Counted` can be called through weak references ([`WeakView`]);
+//! where one of its methods needs the captures after all, it requires an [`Alive`].
 
 #![allow(
     unsafe_code,
@@ -26,17 +25,17 @@ use std::ptr::NonNull;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Word;
 
-/// In the strong count: the first strong reference, which [`release`](WeakRef::release) gives up, is
-/// still there.
+/// The bit of the strong count for the first strong reference, until [`release`](WeakRef::release) drops
+/// it.
 const FIRST: usize = 1;
-/// In the strong count: one of the other strong references.
+/// What each of the other strong references adds to the strong count.
 const STRONG: usize = 2;
 
-/// What every allocation begins with, whatever its captures are.
+/// The start of every allocation, whatever its captures are.
 #[repr(C)]
 struct Prefix<M: Primitives, H> {
     strong: M::Word,
-    /// Weak references, and one more for all strong ones together.
+    /// The number of weak references, plus one for all strong references together.
     weak: M::Word,
     header: H,
 }
@@ -48,11 +47,11 @@ struct Contents<M: Primitives, H, L, K> {
     captures: ManuallyDrop<K>,
 }
 
-/// An allocation as weak references see it: a header, which can be seen through trait objects too, a
-/// link, and captures out of reach.
+/// An allocation as weak references see it: a header, which can be read through trait objects too, a
+/// link, and inaccessible captures.
 ///
-/// It cannot be constructed elsewhere, moved, or borrowed mutably. All of it is inside of an
-/// `UnsafeCell`, so that a pointer that was derived from a shared reference may free it.
+/// Other modules cannot construct, move or mutably borrow it. All of it is inside of an `UnsafeCell`, so
+/// that a pointer that was derived from a shared reference may free it.
 #[repr(transparent)]
 pub struct Counted<M: Primitives, H, L, K>(UnsafeCell<Contents<M, H, L, K>>);
 
@@ -82,14 +81,14 @@ impl<M: Primitives, H, L, K> Counted<M, H, L, K> {
         unsafe { &(*self.0.get()).link }
     }
 
-    /// The same allocation with its captures, if that is what `alive` is about.
+    /// The same allocation with its captures, if `alive` belongs to it.
     #[inline(always)]
     pub(crate) fn live<'s>(&'s self, alive: Alive<'s>) -> Option<&'s Live<Self>> {
         if alive.allocation != NonNull::from(self).cast() {
             return None;
         }
-        // SAFETY: of two allocations that exist both one is at this address, and `alive` says that
-        // there is a strong reference to it for this long. `Live` is a transparent wrapper.
+        // SAFETY: no other allocation can have this address now, and `alive` proves that there is a
+        // strong reference to it for this long. `Live` is a transparent wrapper.
         Some(unsafe { NonNull::from(self).cast::<Live<Self>>().as_ref() })
     }
 }
@@ -115,21 +114,21 @@ impl<M: Primitives, H, L, K> Live<Counted<M, H, L, K>> {
     }
 }
 
-/// What stands beside the captures and outlives them.
+/// The header of an allocation, which outlives the captures.
 pub trait Outlives {
     /// Called once, after the last strong reference was dropped. `drop_captures` runs user code, which
     /// may panic.
     fn release(&self, drop_captures: impl FnOnce());
 }
 
-/// Drops the captures and does nothing else.
+/// Only drops the captures.
 impl Outlives for () {
     fn release(&self, drop_captures: impl FnOnce()) {
         drop_captures();
     }
 }
 
-/// What references can point to.
+/// A type that references can point to.
 ///
 /// # Safety
 ///
@@ -151,7 +150,7 @@ unsafe impl<M: Primitives, H: Outlives, L, K> Allocation<M> for Counted<M, H, L,
     unsafe fn drop_captures(&self) {
         self.head().release(|| {
             // SAFETY: without a strong reference there is no `Live`, so nothing borrows the captures,
-            // and the caller says that they are dropped here alone.
+            // and the caller guarantees that they are dropped only here.
             unsafe { ManuallyDrop::drop(&mut (*self.0.get()).captures) }
         });
     }
@@ -161,22 +160,22 @@ unsafe impl<M: Primitives, H: Outlives, L, K> Allocation<M> for Counted<M, H, L,
 unsafe impl<M: Primitives, H: Outlives, L, K> Allocation<M> for Live<Counted<M, H, L, K>> {
     type Header = H;
     unsafe fn drop_captures(&self) {
-        // SAFETY: the caller says the same.
+        // SAFETY: the caller guarantees the same.
         unsafe { self.0.drop_captures() };
     }
 }
 
-/// What may be seen through weak references.
+/// A type that can be accessed through weak references.
 ///
 /// # Safety
 ///
-/// For [`Counted`] alone, which has no way to its captures.
+/// For [`Counted`] alone, which gives no access to its captures.
 pub unsafe trait WeakView<M: Primitives>: Allocation<M> {}
 
 // SAFETY: it is `Counted`.
 unsafe impl<M: Primitives, H: Outlives, L, K> WeakView<M> for Counted<M, H, L, K> {}
 
-/// Says that the captures of an allocation exist for `'s`: a strong reference is borrowed.
+/// Proof that the captures of an allocation exist for `'s`: a strong reference is borrowed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alive<'s> {
     allocation: NonNull<()>,
@@ -185,15 +184,16 @@ pub(crate) struct Alive<'s> {
 
 #[inline(always)]
 fn prefix<M: Primitives, T: ?Sized + Allocation<M>>(at: &NonNull<T>) -> &Prefix<M, T::Header> {
-    // SAFETY: called for the pointers in references, which keep the memory. `Allocation` says what it
-    // begins with, and that is borrowed mutably only when the whole is dropped.
+    // SAFETY: called for the pointers in references, which keep the memory. `Allocation` guarantees that it
+    // begins with a prefix, which is borrowed mutably only when the whole is dropped.
     unsafe { at.cast::<Prefix<M, T::Header>>().as_ref() }
 }
 
-/// Makes a trait object of a reference.
+/// A conversion of a reference to a trait object.
 type View<T, U> = for<'v> fn(&'v T) -> &'v U;
 
-/// The pointer to a view of this allocation. Two allocations that exist both have two addresses.
+/// The pointer to a view of this allocation. Compares addresses: two allocations that exist at the same
+/// time have different ones.
 #[inline(always)]
 fn view_of<T, U: ?Sized>(allocation: NonNull<T>, view: &U) -> NonNull<U> {
     assert!(
@@ -203,25 +203,25 @@ fn view_of<T, U: ?Sized>(allocation: NonNull<T>, view: &U) -> NonNull<U> {
     NonNull::from(view)
 }
 
-/// Keeps the memory. Shows what stands beside the captures.
+/// A weak reference: keeps the memory, and gives access to everything but the captures.
 pub struct WeakRef<M: Primitives, T: ?Sized + Allocation<M>>(NonNull<T>, PhantomData<M>);
 
-// SAFETY: the functions that make allocations of the shared flavour for users ask of closures and
-// events that they are `Send`, and `Sync` where they are called by reference (`SyncBound`, `SendBound`). The
-// rest of what is in them is atomics and `Arc`s.
+// SAFETY: the functions that make allocations of the shared flavour for users require that closures and
+// events are `Send`, and `Sync` where they are called by reference (`SyncBound`, `SendBound`). All other
+// contents are atomics and `Arc`s.
 unsafe impl<T: ?Sized + Allocation<Shared>> Send for WeakRef<Shared, T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Allocation<Shared>> Sync for WeakRef<Shared, T> {}
 
 impl<M: Primitives, H: Outlives, L, K> WeakRef<M, Counted<M, H, L, K>> {
-    /// One weak reference to a new allocation, and a strong one that is dropped by
+    /// A weak reference to a new allocation, whose first strong reference is dropped by
     /// [`release`](Self::release).
     pub(crate) fn new(header: H, link: L, captures: K) -> Self {
         let allocation = Counted::contents(header, link, captures, FIRST, 2);
         WeakRef(allocation, PhantomData)
     }
 
-    /// As [`new`](Self::new), with a second weak reference, to a trait object of the allocation with its
+    /// Like [`new`](Self::new), with a second weak reference, to a trait object of the allocation with its
     /// captures.
     pub(crate) fn new_viewed<U: ?Sized + Allocation<M, Header = H>>(
         header: H,
@@ -230,8 +230,8 @@ impl<M: Primitives, H: Outlives, L, K> WeakRef<M, Counted<M, H, L, K>> {
         view: View<Live<Counted<M, H, L, K>>, U>,
     ) -> (Self, WeakRef<M, U>) {
         let this = WeakRef::new(header, link, captures);
-        // SAFETY: nobody else has it, so the first strong reference is there. `Live` is a transparent
-        // wrapper.
+        // SAFETY: nothing else has access to it, so the first strong reference exists. `Live` is a
+        // transparent wrapper.
         let view = view(unsafe { this.0.cast::<Live<Counted<M, H, L, K>>>().as_ref() });
         let viewed = view_of(this.0, view);
         count_one_more(&prefix(&this.0).weak, 1);
@@ -259,22 +259,24 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> WeakRef<M, T> {
         &prefix(&self.0).header
     }
 
-    /// The address of the header, which tells allocations apart.
+    /// The address of the header, which identifies the allocation.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self.head()).addr()
     }
 
-    /// A strong reference, unless the captures are dropped.
+    /// Returns a strong reference, unless the captures are dropped.
     pub(crate) fn upgrade(&self) -> Option<StrongRef<M, T>> {
+        // AcqRel; pairs with the other changes of the strong count.
         let more = |n| if n == 0 { None } else { Some(n + STRONG) };
         prefix(&self.0).strong.update(more)?;
         Some(StrongRef(self.0, PhantomData))
     }
 
-    /// Drops the strong reference that it was made with; the first call counts. Drops the captures if
-    /// there is no other strong reference, so no lock may be held.
+    /// Drops the strong reference that the allocation was created with. Only the first call has an effect.
+    /// Drops the captures if there is no other strong reference, so no lock may be held.
     pub(crate) fn release(&self) {
         let first = |n| (n & FIRST != 0).then_some(n & !FIRST);
+        // AcqRel; pairs with the decrements of the other strong references, like `StrongRef::drop`.
         if prefix(&self.0).strong.update(first) == Some(FIRST) {
             finish(WeakRef(self.0, PhantomData));
         }
@@ -285,7 +287,7 @@ impl<M: Primitives, T: ?Sized + WeakView<M>> Deref for WeakRef<M, T> {
     type Target = T;
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the reference keeps the memory, and a weak view has no way to the captures.
+        // SAFETY: the reference keeps the memory, and a weak view gives no access to the captures.
         unsafe { self.0.as_ref() }
     }
 }
@@ -299,16 +301,17 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> Clone for WeakRef<M, T> {
 
 impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for WeakRef<M, T> {
     fn drop(&mut self) {
-        // AcqRel: all that was done through other references happens before the memory is freed.
+        // AcqRel; pairs with the decrements of the other weak references: everything that was done through
+        // them happens before the memory is freed.
         if prefix(&self.0).weak.sub(1) == 1 {
-            // SAFETY: the last weak reference, and the strong ones share one. The memory came from a
-            // box of this type.
+            // SAFETY: this is the last weak reference, and the strong references share one. The memory came
+            // from a box of this type.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
     }
 }
 
-/// Keeps the captures.
+/// A strong reference: keeps the captures.
 pub struct StrongRef<M: Primitives, T: ?Sized + Allocation<M>>(NonNull<T>, PhantomData<M>);
 
 // SAFETY: as for `WeakRef`.
@@ -317,7 +320,7 @@ unsafe impl<T: ?Sized + Allocation<Shared>> Send for StrongRef<Shared, T> {}
 unsafe impl<T: ?Sized + Allocation<Shared>> Sync for StrongRef<Shared, T> {}
 
 impl<M: Primitives, H: Outlives, L, K> StrongRef<M, Counted<M, H, L, K>> {
-    /// A strong reference to a new allocation that has no first one to release.
+    /// A strong reference to a new allocation, which has no first strong reference to release.
     pub(crate) fn new(header: H, link: L, captures: K) -> Self {
         let allocation = Counted::contents(header, link, captures, STRONG, 1);
         StrongRef(allocation, PhantomData)
@@ -335,7 +338,7 @@ impl<M: Primitives, H: Outlives, L, K> StrongRef<M, Counted<M, H, L, K>> {
 
     #[inline(always)]
     pub(crate) fn live(&self) -> &Live<Counted<M, H, L, K>> {
-        // SAFETY: there is a strong reference, this one. `Live` is a transparent wrapper.
+        // SAFETY: this is a strong reference. `Live` is a transparent wrapper.
         unsafe { self.0.cast::<Live<Counted<M, H, L, K>>>().as_ref() }
     }
 }
@@ -346,7 +349,7 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> StrongRef<M, T> {
         &prefix(&self.0).header
     }
 
-    /// As [`WeakRef::address`].
+    /// Like [`WeakRef::address`].
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self.head()).addr()
     }
@@ -364,8 +367,8 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> Deref for StrongRef<M, T> {
     type Target = T;
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: strong references keep a weak one together, which keeps the memory. They keep the
-        // captures, too, so it may be a `Live`.
+        // SAFETY: the strong references share a weak one, which keeps the memory. They keep the captures,
+        // too, so `T` may be a `Live`.
         unsafe { self.0.as_ref() }
     }
 }
@@ -379,23 +382,23 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> Clone for StrongRef<M, T> {
 
 impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for StrongRef<M, T> {
     fn drop(&mut self) {
-        // AcqRel: all that was done through other strong references happens before the captures are
-        // dropped.
+        // AcqRel; pairs with the decrements of the other strong references: everything that was done
+        // through them happens before the captures are dropped.
         if prefix(&self.0).strong.sub(STRONG) == STRONG {
             finish(WeakRef(self.0, PhantomData));
         }
     }
 }
 
-/// Drops the captures after the last strong reference. Takes over the weak reference that the strong
-/// ones shared.
+/// Drops the captures after the last strong reference, and then the weak reference that the strong
+/// references shared.
 #[cold]
 fn finish<M: Primitives, T: ?Sized + Allocation<M>>(last: WeakRef<M, T>) {
-    // SAFETY: the strong count has come to zero, which it leaves never again. `last` keeps the memory.
+    // SAFETY: the strong count is zero, and never changes again. `last` keeps the memory.
     unsafe { last.0.as_ref().drop_captures() };
 }
 
-/// Ends the process, as `Arc` does, before a count that was leaked again and again overflows.
+/// Increments a count. Aborts the process, as `Arc` does, before leaked references overflow it.
 fn count_one_more(count: &impl Word, one: usize) {
     if count.add(one) > usize::MAX / 2 {
         std::process::abort();

@@ -1,23 +1,21 @@
 //! Publishes one pointer to many readers: hazard slots with debts.
 //!
-//! A signal publishes a snapshot as one atomic pointer. A reader announces the pointer it read in
-//! a slot of its thread, and reads the signal's pointer once more: if that is still the same, the
-//! snapshot stays until the slot is emptied. A writer takes the pointer out, looks through the
-//! slots of all threads, and gives each reader it finds there a count of the snapshot, marked in
-//! the slot (its *debt is paid*); the reader notices on its way out and lets that count go. So
-//! whoever leaves last frees the snapshot, writer or reader, and nothing is freed late.
+//! A signal publishes a snapshot as one atomic pointer. A reader announces the pointer that it has read
+//! in a slot of its thread, and reads the signal's pointer again: if it is still the same, the snapshot
+//! exists until the slot is cleared. A writer takes the pointer out, scans the slots of all threads, and
+//! gives each reader that it finds a count of the snapshot, marked in the slot (its *debt is paid*). The
+//! reader sees the mark when it clears the slot, and releases that count. So the last of them, writer or
+//! reader, frees the snapshot, and nothing is freed late.
 //!
-//! Why it is right: the reader writes its slot and then reads the pointer, the writer swaps the
+//! Why it is correct: the reader writes its slot and then reads the pointer, the writer swaps the
 //! pointer and then reads the slots, all four sequentially consistent. In their one total order
-//! either the writer sees the slot, or the reader sees the new pointer and turns back.
+//! either the writer sees the slot, or the reader sees the new pointer and retries.
 //!
-//! The idea of debts is that of the `arc-swap` crate (Michal Vaner, 2018,
-//! <https://docs.rs/arc-swap>). Unlike it, slots are taken by nesting depth, so that none has to
-//! be searched for; a reader that finds none left takes the signal's lock; and a slot that names
-//! another signal's snapshot of the same address cannot be told apart, so the count and the way to
-//! free stand in a header that does not depend on the type.
-//!
-//! This file knows neither handlers nor events.
+//! Source: the debts of the `arc-swap` crate (Michal Vaner, 2018, <https://docs.rs/arc-swap>). Unlike
+//! there, slots are assigned by nesting depth, so that none has to be searched for, and a reader without
+//! a free slot takes the signal's lock. A slot may contain the address of a snapshot of another signal,
+//! which was allocated where the announced one had been. The two cannot be distinguished, so the count and
+//! the function that frees are in a header that does not depend on the type.
 
 #![allow(
     unsafe_code,
@@ -26,6 +24,7 @@
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
+use std::sync::PoisonError;
 
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{
@@ -33,21 +32,21 @@ use crate::core::primitives::sync::{
 };
 use crate::core::primitives::thread::{self, ActiveScope};
 
-/// What every snapshot begins with.
+/// The start of every snapshot.
 #[repr(C)]
 pub struct SnapshotHeader<M: Primitives> {
-    /// The publication is one, each counted reader one, each paid debt one.
+    /// One for the publication, one for each counted reader, one for each paid debt.
     count: M::Word,
     /// Frees the whole snapshot that begins with this header.
     free: unsafe fn(NonNull<SnapshotHeader<M>>),
-    /// What an emission of the snapshot is inside of.
+    /// The scope of an emission that reads the snapshot.
     pub(crate) scope: ActiveScope,
 }
 
 impl<M: Primitives> SnapshotHeader<M> {
     /// A header with a count of one.
     ///
-    /// `free` is called once, by whoever lets the last count go, on any thread.
+    /// `free` is called once, on the thread that releases the last count.
     pub(crate) fn new(scope: ActiveScope, free: unsafe fn(NonNull<Self>)) -> Self {
         SnapshotHeader {
             count: M::Word::new(1),
@@ -57,7 +56,7 @@ impl<M: Primitives> SnapshotHeader<M> {
     }
 }
 
-/// Lets one count go; frees the snapshot if it was the last. Runs the `Drop` of captures.
+/// Releases one count, and frees the snapshot if it was the last. Runs the `Drop` of captures.
 ///
 /// # Safety
 ///
@@ -66,13 +65,14 @@ pub(crate) unsafe fn release<M: Primitives>(header: NonNull<SnapshotHeader<M>>) 
     // SAFETY: the caller's count keeps the header alive until it is subtracted here.
     unsafe {
         let free = header.as_ref().free;
+        // AcqRel; pairs with the decrements of the other counts: all reads happen before the free.
         if header.as_ref().count.sub(1) == 1 {
             free(header);
         }
     }
 }
 
-/// What is published where there is no snapshot. No snapshot stands at these addresses.
+/// What is published when there is no snapshot. No snapshot has one of these addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotState {
     /// The last snapshot is out of date.
@@ -104,12 +104,12 @@ fn current<T>(pointer: *mut T) -> Result<NonNull<T>, SnapshotState> {
 ///
 /// # Safety
 ///
-/// The header is that of a snapshot, always the same, which exists as long as the pin.
+/// The header is that of a snapshot, always of the same, which exists as long as the guard.
 pub unsafe trait ReadGuard<M: Primitives> {
     fn header(&self) -> NonNull<SnapshotHeader<M>>;
 }
 
-/// A pin that owns a count.
+/// A read guard that owns a count.
 pub struct CountGuard<M: Primitives>(NonNull<SnapshotHeader<M>>);
 
 impl<M: Primitives> CountGuard<M> {
@@ -118,13 +118,13 @@ impl<M: Primitives> CountGuard<M> {
     /// The header is alive.
     #[inline(always)]
     pub(crate) unsafe fn new(header: NonNull<SnapshotHeader<M>>) -> Self {
-        // SAFETY: the caller says so.
+        // SAFETY: the caller guarantees that it is alive.
         unsafe { header.as_ref() }.count.add(1);
         CountGuard(header)
     }
 }
 
-// SAFETY: the count keeps it.
+// SAFETY: the count keeps the snapshot.
 unsafe impl<M: Primitives> ReadGuard<M> for CountGuard<M> {
     #[inline(always)]
     fn header(&self) -> NonNull<SnapshotHeader<M>> {
@@ -140,10 +140,10 @@ impl<M: Primitives> Drop for CountGuard<M> {
     }
 }
 
-/// What the read side needs of a flavour.
+/// The requirements of the read side on a flavour.
 pub trait ReadFlavour: Primitives {
     type Published: Publish<Self>;
-    /// How a reader without the lock keeps a snapshot.
+    /// The guard of a reader without the lock.
     type ReadGuard: ReadGuard<Self>;
 }
 
@@ -157,46 +157,56 @@ impl ReadFlavour for Local {
     type ReadGuard = CountGuard<Local>;
 }
 
-/// A place that publishes one snapshot. Writers call it under the signal's lock, one at a time.
+/// A pointer to one published snapshot. Changed under the signal's lock, by one writer at a time.
 ///
 /// # Safety
 ///
-/// What `enter`, `current` and `take` return is what was `put` here last and not taken since.
+/// `try_load`, `current` and `take` return the snapshot that was `put` last and not taken since.
 pub unsafe trait Publish<M: ReadFlavour>: 'static {
     fn new(state: SnapshotState) -> Self;
-    /// Gets the thread what it needs to pin, so that later emissions need not.
+    /// Allocates what this thread needs for `try_load`, so that later emissions need not.
     fn prepare() {}
-    /// Pins what is published, without a lock; `None` if there is no snapshot, or no slot for it.
-    /// `level` is how deep the emission is nested.
+    /// Guards the published snapshot, without a lock. `None` if there is no snapshot, or no slot for it.
+    /// `level` is the nesting depth of the emission.
     fn try_load(&self, level: usize) -> Option<M::ReadGuard>;
-    /// Whether it is this tag that is published, without a lock.
-    fn is(&self, state: SnapshotState) -> bool;
-    /// Whether it is this snapshot that is published, without a lock.
-    fn has(&self, header: NonNull<SnapshotHeader<M>>) -> bool;
-    /// What is published, seen by the only writer.
-    fn current(&self) -> Result<NonNull<SnapshotHeader<M>>, SnapshotState>;
-    /// Publishes a snapshot where none is.
+    /// The pointer to the snapshot, or the state, that is published. Without a lock.
+    fn get(&self) -> *mut SnapshotHeader<M>;
+    /// Returns whether this state is published, without a lock.
+    #[inline(always)]
+    fn is(&self, state: SnapshotState) -> bool {
+        self.get().addr() == state as usize
+    }
+    /// Returns whether this snapshot is published, without a lock.
+    #[inline(always)]
+    fn has(&self, header: NonNull<SnapshotHeader<M>>) -> bool {
+        self.get() == header.as_ptr()
+    }
+    /// What is published. For the only writer.
+    fn current(&self) -> Result<NonNull<SnapshotHeader<M>>, SnapshotState> {
+        current(self.get())
+    }
+    /// Publishes a snapshot in place of a state.
     ///
     /// # Safety
     ///
-    /// The caller owns a count of the snapshot and hands it over.
+    /// The caller owns a count of the snapshot and gives it up.
     unsafe fn put(&self, header: NonNull<SnapshotHeader<M>>);
-    /// Publishes a tag. The count of what was there goes to the caller, who has to let it go once
-    /// the lock is released; readers that are inside have counts of their own by then.
+    /// Publishes a state. Returns the previous snapshot with the publication's count, which the caller has
+    /// to release after the lock; its readers have counts of their own by then.
     fn take(&self, state: SnapshotState) -> Option<NonNull<SnapshotHeader<M>>>;
 }
 
 type SharedSnapshotHeader = SnapshotHeader<Shared>;
 
-/// Slots of one thread. An emission nested deeper than this takes the signal's lock.
+/// The number of slots of one thread. An emission nested deeper takes the signal's lock.
 const SLOTS: usize = 8;
 
-/// One announcement. Null: none. A header's address: read without a count. With the lowest bit
-/// set: a writer has paid.
+/// One announcement. Null: none. A header's address: a reader without a count. With the lowest bit set: a
+/// writer has paid its debt.
 #[derive(Debug)]
 pub(crate) struct Slot(AtomicPtr<SharedSnapshotHeader>);
 
-/// The slots of one thread, by nesting level, handed on to another thread after its end.
+/// The slots of one thread, by nesting level. Reused by another thread after its end.
 #[derive(Debug)]
 #[repr(align(128))] // Two cache lines, for the pairwise prefetch: threads must not share one.
 pub(crate) struct Slots([Slot; SLOTS]);
@@ -204,12 +214,12 @@ pub(crate) struct Slots([Slot; SLOTS]);
 #[derive(Default)]
 struct SlotRegistry {
     all: Vec<&'static Slots>,
-    /// Of threads that have ended. A subset of `all`, each with empty slots.
+    /// Those of threads that have ended. A subset of `all`, without announcements.
     free: Vec<&'static Slots>,
 }
 
 global! {
-    /// Every thread's slots. Locked for reading by writers of signals, for writing when a thread
+    /// The slots of all threads. Locked for reading by writers of signals, and for writing when a thread
     /// emits for the first time and when it ends.
     SLOT_REGISTRY: RwLock<SlotRegistry> =
         RwLock::new(SlotRegistry { all: Vec::new(), free: Vec::new() })
@@ -227,22 +237,21 @@ fn slots() -> Option<&'static Slots> {
 }
 
 fn set_slots(slots: Option<&'static Slots>) {
-    // An error only in a model, whose thread-locals have destructors.
+    // Fails only in a model, whose thread-locals have destructors.
     let _ = OWN.try_with(|own| own.set(slots));
 }
 
-/// Whether this thread is inside something that could still call the handler with this sequence
-/// number, of this signal and this entry.
+/// Returns whether this thread is inside of an emission or a scope that could still call the handler with
+/// this entry and sequence number. See [`ActiveScope::could_call`].
 pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
     thread::is_inside(&is_run_by, entry, sequence)
         || slots().is_some_and(|slots| {
-            slots
-                .hazards()
-                .any(|it| it.could_call(&is_run_by, entry, sequence))
+            let mut hazards = slots.hazards();
+            hazards.any(|it| it.could_call(&is_run_by, entry, sequence))
         })
 }
 
-/// Gives the slots back when the thread ends.
+/// Returns the slots to the registry when the thread ends.
 struct ReturnSlots(Cell<Option<&'static Slots>>);
 
 impl Drop for ReturnSlots {
@@ -251,7 +260,7 @@ impl Drop for ReturnSlots {
             set_slots(None);
             let mut registry = SLOT_REGISTRY
                 .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+                .unwrap_or_else(PoisonError::into_inner);
             registry.free.push(slots);
         }
     }
@@ -261,7 +270,7 @@ thread_local! {
     static RETURN_SLOTS: ReturnSlots = const { ReturnSlots(Cell::new(None)) };
 }
 
-/// Finds slots for a thread that has none; `None` when the thread is ending.
+/// Assigns slots to a thread that has none. `None` if the thread is ending.
 #[cold]
 #[inline(never)]
 fn register() -> Option<&'static Slots> {
@@ -269,7 +278,7 @@ fn register() -> Option<&'static Slots> {
         .try_with(|to_return| {
             let mut registry = SLOT_REGISTRY
                 .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+                .unwrap_or_else(PoisonError::into_inner);
             let slots = registry.free.pop().unwrap_or_else(|| {
                 let empty = |_| Slot(AtomicPtr::new(ptr::null_mut()));
                 let slots: &'static Slots = Box::leak(Box::new(Slots(std::array::from_fn(empty))));
@@ -286,23 +295,24 @@ fn register() -> Option<&'static Slots> {
 }
 
 impl Slots {
-    /// What the thread of these slots is inside of, asked by itself.
+    /// The scopes of the snapshots that are announced here. For the thread of these slots.
     pub(crate) fn hazards(&self) -> impl Iterator<Item = ActiveScope> {
         self.0.iter().filter_map(|slot| {
+            // Acquire; pairs with the mark in `pay_debts`, where a writer has replaced the announcement.
             let header = NonNull::new(unmarked(slot.0.load(Ordering::Acquire)))?;
-            // SAFETY: this thread announced it and is not out of the emission yet, which keeps it.
+            // SAFETY: this thread has announced it and is still inside of the emission, which keeps it.
             Some(unsafe { header.as_ref() }.scope)
         })
     }
 }
 
-/// A pin by an announcement.
+/// A read guard by an announcement.
 pub struct HazardGuard {
     header: NonNull<SharedSnapshotHeader>,
     slot: &'static Slot,
 }
 
-// SAFETY: it is made where the announcement was in time, and the announcement keeps it.
+// SAFETY: it is created if the announcement was in time, and the announcement keeps the snapshot.
 unsafe impl ReadGuard<Shared> for HazardGuard {
     #[inline(always)]
     fn header(&self) -> NonNull<SharedSnapshotHeader> {
@@ -313,7 +323,7 @@ unsafe impl ReadGuard<Shared> for HazardGuard {
 impl Drop for HazardGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        empty(self.slot, self.header.as_ptr());
+        clear(self.slot, self.header.as_ptr());
     }
 }
 
@@ -325,63 +335,59 @@ fn unmarked(header: *mut SharedSnapshotHeader) -> *mut SharedSnapshotHeader {
     header.map_addr(|address| address & !1)
 }
 
-/// Gives every reader that announced `header` a count of it.
+/// Gives each reader that has announced `header` a count of it.
 fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
-    let registry = SLOT_REGISTRY
-        .read()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let registry = SLOT_REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
     for slot in registry.all.iter().flat_map(|slots| &slots.0) {
+        // SeqCst, after the swap in `take`; pairs with the swap in `try_load`.
         if slot.0.load(Ordering::SeqCst) != header.as_ptr() {
             continue;
         }
         // SAFETY: the writer owns the publication's count, so the header is alive.
         let count = unsafe { &header.as_ref().count };
-        // The count comes before the mark: a reader that sees the mark lets it go at once.
+        // Before the mark: a reader that sees the mark releases the count at once.
         count.add(1);
         let swapped = slot.0.compare_exchange(
             header.as_ptr(),
             marked(header.as_ptr()),
+            // Release; pairs with the Acquire in `clear`: the reader sees the count.
             Ordering::AcqRel,
-            // What the reader did comes before what the writer does with the captures.
+            // Pairs with the Release in `clear`: what the reader did happens before the writer drops the
+            // captures.
             Ordering::Acquire,
         );
         if swapped.is_err() {
-            // The reader left meanwhile. Not the last count: the publication's is still there.
+            // The reader has left meanwhile. This is not the last count: the publication has one.
             count.sub(1);
         }
     }
 }
 
-// SAFETY: it is one pointer, which is changed by `put` and `take` alone. `enter` looks at it again after
-// the announcement.
+// SAFETY: it is one pointer, which only `put` and `take` change. `try_load` reads it again after the
+// announcement.
 unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     fn new(state: SnapshotState) -> Self {
         AtomicPtr::new(from_state(state))
     }
 
     fn prepare() {
-        if slots().is_none() {
-            let _ = register();
-        }
+        _ = slots().or_else(register);
     }
 
     #[inline(always)]
     fn try_load(&self, level: usize) -> Option<HazardGuard> {
-        let mut seen = self.load(Ordering::Acquire);
+        let mut seen = self.get();
         loop {
             if is_state(seen) || cfg!(slotcast_lock_reads) {
                 return None;
             }
-            let slots = match slots() {
-                Some(slots) => slots,
-                None => register()?,
-            };
-            let slot = slots.0.get(level)?;
+            let slot = slots().or_else(register)?.0.get(level)?;
             debug_assert!(
                 slot.0.load(Ordering::Relaxed).is_null(),
-                "a level has one pin"
+                "a level has one guard"
             );
-            // A swap and not a store, because it is a full barrier at half the price.
+            // SeqCst, before the second load; pairs with the swap in `take` and the load in `pay_debts`.
+            // A swap and not a store, because it is a full barrier at half the cost.
             slot.0.swap(seen, Ordering::SeqCst);
             model_fence();
             let again = self.load(Ordering::SeqCst);
@@ -389,28 +395,21 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
                 let header = NonNull::new(again)?;
                 return Some(HazardGuard { header, slot });
             }
-            // Too late. The debt may have been paid nevertheless, even for a later snapshot that
-            // came to stand at this address, which is why counts do not depend on the type.
-            empty(slot, seen);
+            // Too late. The debt may have been paid nevertheless, even for a later snapshot at the same
+            // address. Therefore counts do not depend on the type.
+            clear(slot, seen);
             seen = again;
         }
     }
 
     #[inline(always)]
-    fn is(&self, state: SnapshotState) -> bool {
-        self.load(Ordering::Acquire).addr() == state as usize
-    }
-
-    #[inline(always)]
-    fn has(&self, header: NonNull<SharedSnapshotHeader>) -> bool {
-        self.load(Ordering::Acquire) == header.as_ptr()
-    }
-
-    fn current(&self) -> Result<NonNull<SharedSnapshotHeader>, SnapshotState> {
-        current(self.load(Ordering::Acquire))
+    fn get(&self) -> *mut SharedSnapshotHeader {
+        // Acquire; pairs with the SeqCst store in `put`.
+        self.load(Ordering::Acquire)
     }
 
     unsafe fn put(&self, header: NonNull<SharedSnapshotHeader>) {
+        // Release, as part of SeqCst; pairs with the Acquire in `get`.
         self.store(header.as_ptr(), Ordering::SeqCst);
     }
 
@@ -418,6 +417,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
         if self.is(to) {
             return None;
         }
+        // SeqCst, before the slots are read; pairs with the second load in `try_load`.
         let old = current(self.swap(from_state(to), Ordering::SeqCst)).ok()?;
         model_fence();
         pay_debts(old);
@@ -425,31 +425,34 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     }
 }
 
-/// Empties a slot of this thread.
+/// Clears a slot of this thread.
 #[inline(always)]
-fn empty(slot: &'static Slot, hazards: *mut SharedSnapshotHeader) {
+fn clear(slot: &'static Slot, announced: *mut SharedSnapshotHeader) {
+    // Release; pairs with the Acquire of a failed exchange in `pay_debts`. Acquire, if a debt was paid;
+    // pairs with the Release there.
     let (done, failed) = (Ordering::AcqRel, Ordering::Acquire);
     if let Err(paid) = slot
         .0
-        .compare_exchange(hazards, ptr::null_mut(), done, failed)
+        .compare_exchange(announced, ptr::null_mut(), done, failed)
     {
-        empty_paid(slot, paid);
+        clear_paid(slot, paid);
     }
 }
 
-/// Empties a slot whose debt a writer has paid.
+/// Clears a slot whose debt a writer has paid.
 #[cold]
 #[inline(never)]
-fn empty_paid(slot: &'static Slot, paid: *mut SharedSnapshotHeader) {
+fn clear_paid(slot: &'static Slot, paid: *mut SharedSnapshotHeader) {
+    // Release; pairs with the Acquire of a failed exchange in `pay_debts`.
     slot.0.store(ptr::null_mut(), Ordering::Release);
     let header = unmarked(paid);
-    // SAFETY: the mark says that a writer put this address there with a count for the reader. The
-    // address is the writer's, not the one announced, whose snapshot may have gone long ago.
+    // SAFETY: the mark says that a writer has stored this address with a count for the reader. The
+    // address is the writer's, not the announced one, whose snapshot may have been freed.
     unsafe { release(NonNull::new_unchecked(header)) };
 }
 
 /// The local flavour counts its readers: there is one thread, so a count is a plain addition.
-// SAFETY: it is one pointer, which is changed by `put` and `take` alone.
+// SAFETY: it is one pointer, which only `put` and `take` change.
 unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
     fn new(state: SnapshotState) -> Self {
         Cell::new(from_state(state))
@@ -466,17 +469,8 @@ unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
     }
 
     #[inline(always)]
-    fn is(&self, state: SnapshotState) -> bool {
-        self.get().addr() == state as usize
-    }
-
-    #[inline(always)]
-    fn has(&self, header: NonNull<SnapshotHeader<Local>>) -> bool {
-        self.get() == header.as_ptr()
-    }
-
-    fn current(&self) -> Result<NonNull<SnapshotHeader<Local>>, SnapshotState> {
-        current(self.get())
+    fn get(&self) -> *mut SnapshotHeader<Local> {
+        Cell::get(self)
     }
 
     unsafe fn put(&self, header: NonNull<SnapshotHeader<Local>>) {

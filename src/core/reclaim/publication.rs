@@ -1,6 +1,6 @@
-//! The immutable, ordered list of handlers that one emission runs, and the place that publishes it.
+//! Immutable snapshots, and the publication of the current one.
 //!
-//! Gives the untyped read side its types, and a face without `unsafe`.
+//! Adds types to the read side, and a safe interface.
 
 #![allow(
     unsafe_code,
@@ -16,7 +16,7 @@ use crate::core::reclaim::hazard::{
     CountGuard, Publish, ReadFlavour, ReadGuard, SnapshotHeader, SnapshotState, release,
 };
 
-/// Begins with the header, so that a pointer to one is a pointer to the other.
+/// A value with the header in front, so that a pointer to one is a pointer to the other.
 #[repr(C)]
 pub(crate) struct Snapshot<M: ReadFlavour, T> {
     pub(crate) header: SnapshotHeader<M>,
@@ -35,16 +35,16 @@ impl<M: ReadFlavour, T: 'static> Snapshot<M, T> {
 ///
 /// Once, with a header that `boxed` made for these types.
 unsafe fn free<M: ReadFlavour, T: 'static>(header: NonNull<SnapshotHeader<M>>) {
-    // SAFETY: the last count has gone, and the pointer came from a box of this type.
+    // SAFETY: the last count was released, and the pointer came from a box of this type.
     let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, T>>().as_ptr()) };
     // Dropping strong references may run the `Drop` of captures; a panic in one is caught there.
     let scope_guard = thread::enter_scope(snapshot.header.scope);
-    // In a model addresses must not come back: which one does is the allocator's choice, and would
-    // make its executions differ.
+    // In a model addresses must not be reused: the allocator would choose which one, and executions would
+    // differ.
     #[cfg(loom)]
     {
         let snapshot = std::mem::ManuallyDrop::new(snapshot);
-        // SAFETY: dropped here, and nowhere else; its memory is leaked.
+        // SAFETY: dropped only here; its memory is leaked.
         unsafe { std::ptr::drop_in_place(std::ptr::from_ref(&snapshot.value).cast_mut()) };
     }
     #[cfg(not(loom))]
@@ -52,14 +52,14 @@ unsafe fn free<M: ReadFlavour, T: 'static>(header: NonNull<SnapshotHeader<M>>) {
     drop(scope_guard);
 }
 
-/// Publishes one signal's snapshot. Changed under the signal's lock only.
+/// The published snapshot of one signal. Changed only under the signal's lock.
 pub(crate) struct Publication<M: ReadFlavour, T: 'static> {
     published: M::Published,
-    /// Says that it owns snapshots of these types, which are `Send` and `Sync` as their references are.
+    /// Owns snapshots of this type, and is `Send` and `Sync` if they are.
     types: PhantomData<T>,
 }
 
-/// What an emission finds that has no pin yet.
+/// What is published, loaded under the lock.
 pub(crate) enum Loaded<R> {
     Found(R),
     Empty,
@@ -74,33 +74,33 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         }
     }
 
-    /// The snapshot that is published, without a lock. `None`: look under the lock.
+    /// The published snapshot, without a lock. `None`: load it under the lock.
     #[inline(always)]
     pub(crate) fn try_load(&self, level: usize) -> Option<SnapshotGuard<M, T, M::ReadGuard>> {
         Some(SnapshotGuard {
-            pin: self.published.try_load(level)?,
+            guard: self.published.try_load(level)?,
             types: PhantomData,
         })
     }
 
-    /// Whether this is what is published now.
+    /// Returns whether this snapshot is published now, without a lock.
     #[inline(always)]
     pub(crate) fn publishes(&self, guard: &SnapshotGuard<M, T, M::ReadGuard>) -> bool {
-        self.published.has(guard.pin.header())
+        self.published.has(guard.guard.header())
     }
 
-    /// Whether the signal was closed. A snapshot.
+    /// Returns whether the signal was closed, without a lock.
     pub(crate) fn is_closed(&self) -> bool {
         self.published.is(SnapshotState::Closed)
     }
 
-    /// Whether nothing is there to run, without a lock.
+    /// Returns whether there is no handler to call, without a lock.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.published.is(SnapshotState::Empty)
     }
 
-    /// What is published, seen under the lock; a snapshot of `handlers` where it is stale.
+    /// What is published; if that is stale, publishes what `make` returns. Called under the lock.
     pub(crate) fn read_or_publish(
         &self,
         scope: ActiveScope,
@@ -112,25 +112,25 @@ impl<M: ReadFlavour, T> Publication<M, T> {
             Err(SnapshotState::Closed) => return Loaded::Closed,
             Err(SnapshotState::Stale) => {
                 let Some(value) = make() else {
-                    // Nothing comes out: nothing was published.
+                    // Returns `None`: no snapshot was published.
                     _ = self.published.take(SnapshotState::Empty);
                     return Loaded::Empty;
                 };
                 let header = Snapshot::boxed(scope, value);
-                // SAFETY: `boxed` made it with a count of one.
+                // SAFETY: `boxed` created it with a count of one.
                 unsafe { self.published.put(header) };
                 header
             }
         };
         // SAFETY: the publication's count keeps it while the lock is held.
-        let pin = unsafe { CountGuard::new(header) };
+        let guard = unsafe { CountGuard::new(header) };
         Loaded::Found(SnapshotGuard {
-            pin,
+            guard,
             types: PhantomData,
         })
     }
 
-    /// Publishes `state` instead. What comes back is to be dropped once the lock is released.
+    /// Publishes `state` instead. The returned snapshot is to be dropped after the lock.
     pub(crate) fn take(&self, state: SnapshotState) -> Option<Retired<M>> {
         self.published.take(state).map(Retired)
     }
@@ -144,19 +144,19 @@ impl<M: ReadFlavour, T> Drop for Publication<M, T> {
 
 /// A snapshot while it is read.
 pub(crate) struct SnapshotGuard<M: ReadFlavour, T, P: ReadGuard<M>> {
-    pin: P,
+    guard: P,
     types: PhantomData<fn(M, &T)>,
 }
 
 impl<M: ReadFlavour, T: 'static, P: ReadGuard<M>> SnapshotGuard<M, T, P> {
     #[inline(always)]
     fn snapshot(&self) -> &Snapshot<M, T> {
-        // SAFETY: a reading is made by a publication of its types, which publishes snapshots of
-        // its types only; the header is their first field, and the pin keeps them.
-        unsafe { self.pin.header().cast::<Snapshot<M, T>>().as_ref() }
+        // SAFETY: a `SnapshotGuard` is created by a publication of its types, which publishes only
+        // snapshots of its types; the header is their first field, and the guard keeps them.
+        unsafe { self.guard.header().cast::<Snapshot<M, T>>().as_ref() }
     }
 
-    /// What an emission of it is inside of.
+    /// The scope of an emission that reads it.
     pub(crate) fn scope(&self) -> ActiveScope {
         self.snapshot().header.scope
     }
@@ -179,15 +179,15 @@ impl<M: ReadFlavour, X: 'static, T: Borrow<[X]> + 'static, P: ReadGuard<M>> Borr
     }
 }
 
-/// A snapshot that is published no more. Dropping it may run the `Drop` of captures.
+/// A snapshot that is no longer published. Dropping it may run the `Drop` of captures.
 #[must_use = "drop it after the lock"]
 pub(crate) struct Retired<M: ReadFlavour>(NonNull<SnapshotHeader<M>>);
 
-// No `Send` needed: it never leaves the function that took it out.
+// Need not be `Send`: it stays in the function that took it out.
 
 impl<M: ReadFlavour> Drop for Retired<M> {
     fn drop(&mut self) {
-        // SAFETY: `take` handed over the publication's count.
+        // SAFETY: `take` returned the publication's count.
         unsafe { release(self.0) };
     }
 }

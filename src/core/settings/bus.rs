@@ -96,10 +96,7 @@ impl<M: Primitives> BusConfig<M> {
     /// Passes a failure to the error hook. Inside of a hook, logs it instead. Returns whether there is a
     /// hook.
     pub(crate) fn tell(&self, error: &HandlerError) -> bool {
-        let Some(hook) = self.hook() else {
-            return false;
-        };
-        let Some(hook) = hook.upgrade() else {
+        let Some(hook) = self.hook().and_then(|hook| hook.upgrade()) else {
             return false;
         };
         let Some(in_hook) = thread::begin_hook() else {

@@ -1,4 +1,4 @@
-//! Closures that only observe: hooks, and wakes.
+//! Closures that only observe: hooks and wakes.
 
 use std::borrow::Cow;
 
@@ -9,19 +9,21 @@ use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::counted::{Allocation, Counted, Live, Outlives, WeakRef};
 use crate::failure::{CallSite, HandlerError};
 
+/// A weak reference to an observer, which [`release`](WeakRef::release) removes.
 pub(crate) type ObserverRef<M, T> = WeakRef<M, dyn Observer<M, T>>;
 
-/// What a hook is apart from its closure.
+/// The header of an observer.
 pub(crate) struct Setter {
-    /// The line that set it.
+    /// The line of code that set it.
     pub(crate) location: CallSite,
 }
 
-/// A closure that only observes: a hook, or a wake.
+/// The allocation of an observer. `F` is the closure.
 type ObserverFn<M, F> = Counted<M, Setter, (), F>;
 
+/// A hook or a wake that is called with a `T`.
 pub(crate) trait Observer<M: Primitives, T>: Allocation<M, Header = Setter> {
-    fn observe(&self, topic_info: &T);
+    fn observe(&self, value: &T);
 }
 
 impl Outlives for Setter {
@@ -46,12 +48,12 @@ impl Outlives for Setter {
 }
 
 impl<M: Primitives, T, F: Fn(&T) + 'static> Observer<M, T> for Live<ObserverFn<M, F>> {
-    fn observe(&self, topic_info: &T) {
-        (self.captures())(topic_info);
+    fn observe(&self, value: &T) {
+        (self.captures())(value);
     }
 }
 
-/// A hook that calls `f`.
+/// Creates an observer that calls `f`.
 pub(crate) fn observer<M: Primitives, T: 'static, F: Fn(&T) + 'static>(
     f: F,
     location: CallSite,

@@ -1,4 +1,4 @@
-//! Tells whoever feeds a signal whether anybody listens.
+//! Notifies observers of whether a signal has handlers.
 
 use crate::core::primitives::sync::Lock;
 use crate::core::reclaim::counted::WeakRef;
@@ -8,7 +8,7 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{PatternSignals, Signal};
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
-    /// Adds somebody who wants to know whether there are handlers, and says it if there are.
+    /// Adds an observer of whether there are handlers, and notifies it if there are some.
     pub(crate) fn watch(&self, hook: ObserverRef<M, bool>) {
         self.state.with(|state| {
             self.info.topic_info.set_watched();
@@ -17,17 +17,17 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.tell_watchers();
     }
 
-    /// Forgets one of them, by its address. A call that is under way goes on.
+    /// Removes an observer, by its address. A running call of it continues.
     pub(crate) fn unwatch(&self, hook: usize) {
-        let gone = self.state.with(|state| {
-            let gone = state.ext().watchers.remove(hook);
+        let removed = self.state.with(|state| {
+            let removed = state.ext().watchers.remove(hook);
             state.trim();
-            gone
+            removed
         });
-        gone.as_ref().into_iter().for_each(WeakRef::release);
+        removed.as_ref().into_iter().for_each(WeakRef::release);
     }
 
-    /// Tells those who want to know of a change, one call at a time for each of them.
+    /// Notifies the observers of a change, with one call at a time for each of them.
     pub(super) fn tell_watchers(&self) {
         while self.info.topic_info.is_watched() {
             let (next, _patterns) = self.state.with(|state| {
@@ -47,7 +47,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.state.with(|state| {
                 let ext = state.ext.as_mut();
                 ext.into_iter()
-                    .for_each(|ext| ext.watchers.told(hook.address()));
+                    .for_each(|ext| ext.watchers.end_call(hook.address()));
             });
         }
     }

@@ -1,27 +1,27 @@
-//! Whom a signal tells of its changes, if it belongs to a bus. A signal knows no registry.
+//! The registry of a bus, as its signals see it.
 
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::reclaim::hazard::ReadFlavour;
 use crate::core::settings::signal_info::SignalInfo;
 
-/// What signals need of a flavour: the type of who is told of their changes.
+/// The requirements of signals on a flavour.
 pub trait SignalFlavour: ReadFlavour {
     type Directory<C: 'static>: Directory<Self, C>;
 }
 
-/// Where the signals of a bus are listed, as a signal sees it.
+/// The registry that is notified of changes of a signal.
 pub trait Directory<M: Primitives, C: 'static> {
-    /// There is a handler with a target that may die.
+    /// Records that there is a handler with a weak target.
     fn expect_weak(&self);
-    /// Who hears of events that nobody handles.
+    /// The hook for unhandled events.
     fn unhandled(&self) -> Option<HandlerRef<M, C>>;
-    /// Lets the topics that a pattern matches know that it has got a handler.
+    /// Attaches a pattern, which has a new handler, to the topics that it matches.
     fn attach(&self, pattern: &SignalInfo<M>);
-    /// Lets the topics that a pattern matches know that it has lost a handler.
+    /// Invalidates the topics that a pattern matches, because its handlers have changed.
     fn invalidate(&self, pattern: &SignalInfo<M>);
-    /// Whether a pattern matches the topic at this address.
+    /// Returns whether a pattern matches the topic at this address.
     fn matches(&self, pattern: &SignalInfo<M>, topic: usize) -> bool;
-    /// Forgets a signal, unless another has its place by now.
+    /// Removes a signal, unless another one has its name by now.
     fn unregister(&self, info: &SignalInfo<M>, address: usize);
 }

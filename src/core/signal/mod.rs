@@ -1,3 +1,42 @@
+//! One signal: where its handlers are kept, and how they get in and out.
+//!
+//! # What it owns
+//!
+//! - `roster`: the handlers of a signal by key. `signal`: the roster under a lock, and what is published of it.
+//! - `subscribe`, `remove`: how handlers are added, removed and replaced.
+//! - `patterns`: the handlers of patterns, and the topics that take them in.
+//! - `demand`, `watchers`: the observers of whether there are handlers.
+//! - `history`, `retain`: retained events, as a signal sees them.
+//! - `directory`: the registry, as a signal sees it.
+//!
+//! # What it guarantees
+//!
+//! - No user code runs under the signal's lock. What is taken out of the roster or the publication is dropped
+//!   after the lock.
+//! - A handler is in the snapshots of all emissions that begin after it was added, and of none that begin after
+//!   it was removed.
+//! - The sequence limit of a snapshot is greater than the sequence number of each of the signal's own handlers in
+//!   it, and not greater than that of one added later.
+//! - A topic in a bus keeps itself alive while it has handlers or retains events, and no longer.
+//!
+//! # What it does not know
+//!
+//! How handlers are called, what retains events, the registry (it sees a [`Directory`](directory::Directory)),
+//! and queues.
+//!
+//! # Decisions
+//!
+//! **Snapshots are published by emissions, not by changes.** A change marks the published snapshot stale; the
+//! next emission takes the lock and builds a new one. So a hundred thousand changes in a row cost no more than
+//! each of them alone.
+//!
+//! **Snapshots have strong references to their handlers**: one count for each entry and snapshot, only when a
+//! snapshot is built. Cheaper schemes (freeing with the newest snapshot, epochs) drop captures later than
+//! promised if an outer emission is running.
+//!
+//! **A pattern is a signal.** Subscribing, limits, pauses, closing, ids and the waiting cancel are those of
+//! signals. The only difference is that its handlers are part of the snapshots of other signals.
+
 pub(crate) mod demand;
 pub(crate) mod directory;
 pub(crate) mod history;

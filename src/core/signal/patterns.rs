@@ -1,4 +1,4 @@
-//! Patterns: the handlers of one, and the topics that take them in.
+//! The handlers of patterns, and the topics that take them in.
 
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
@@ -8,12 +8,12 @@ use crate::core::signal::signal::{PatternSignal, Signal};
 use crate::topic::any_event::Kind;
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
-    /// Gives a strong reference to each handler.
+    /// Passes a strong reference to each handler to `give`.
     pub(crate) fn upgrade_all(&self, give: &mut impl FnMut(HandlerRef<M, C>)) {
         self.state.with(|state| state.upgrade_all(give));
     }
 
-    /// Takes the handlers of a pattern in, if it has not, and what they are in this moment.
+    /// Takes in the handlers of a pattern, as they are now and later.
     pub(crate) fn attach(&self, pattern: M::Weak<PatternSignal<M, C>>) {
         let old = self.state.with(|state| {
             if state.roster.is_closed() {
@@ -29,48 +29,39 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.tell_watchers();
     }
 
-    /// Forgets a pattern, by its address.
+    /// Removes a pattern, by its address.
     pub(crate) fn detach(&self, pattern: usize) {
         let old = self.state.with(|state| {
             let stays = |it: &M::Weak<PatternSignal<M, C>>| M::address(it).addr() != pattern;
             state.ext().patterns.retain(stays);
             state.trim();
-            match state.roster.is_closed() {
-                true => None,
-                false => self.published.take(state.idle_state(&self.info)),
-            }
+            self.published.take(state.idle_state(&self.info))
         });
         drop(old);
         self.tell_watchers();
     }
 
-    /// The handlers of a pattern have changed.
+    /// Marks the published snapshot stale, because the handlers of a pattern have changed.
     pub(crate) fn invalidate(&self) {
-        let old = self.state.with(|state| match state.roster.is_closed() {
-            true => None,
-            false => self.published.take(state.idle_state(&self.info)),
-        });
+        let old = self
+            .state
+            .with(|state| self.published.take(state.idle_state(&self.info)));
         drop(old);
         self.tell_watchers();
     }
 
-    /// Renews all topics that this pattern matches, if it is one. Costs O(topics that match).
+    /// Invalidates all topics that match, if this is a pattern. O(n) in the number of these topics.
     pub(super) fn invalidate_topics(&self) {
         if let Some(registry) = self.pattern_registry() {
             registry.invalidate(&self.info);
         }
     }
 
+    /// The registry, if this is a pattern.
     pub(super) fn pattern_registry(&self) -> Option<M::Ptr<M::Directory<C>>> {
         match self.info.topic_info.kind {
             Kind::Pattern => M::upgrade(self.registry.as_ref()?),
             Kind::Topic => None,
         }
-    }
-
-    /// Whether the topic at this address has handlers of this pattern.
-    pub(crate) fn is_part_of(&self, signal: usize) -> bool {
-        self.pattern_registry()
-            .is_some_and(|registry| registry.matches(&self.info, signal))
     }
 }

@@ -1,22 +1,22 @@
-//! Keeps the handlers of one signal, and their order. It knows no locks and never calls one, so
-//! that it cannot be re-entered.
+//! The handlers of one signal, by key. Contains no locks and never calls a handler, so it cannot be
+//! re-entered.
 
 use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 
 new_key_type! {
-    /// A handler's place. Reused places get new keys; the order of keys means nothing.
+    /// Identifies a handler. A reused slot has a new key; the order of keys has no meaning.
     struct Key;
 }
 
-/// SignalExt places than this are given back once they are empty.
+/// If there are more slots than this, their memory is freed when the roster is empty.
 const MANY: usize = 64;
 
-/// Handlers by key. `H` is a pointer to one. Keys may come back after the roster was empty.
+/// Handlers by key. `H` is a pointer to one. Keys may be reused after the roster was empty.
 pub(crate) struct Roster<H> {
     slots: SlotMap<Key, H>,
-    /// No handler is let in any more. Invariant: then there are none.
+    /// New handlers are refused. Invariant: if so, there are none.
     closed: bool,
-    /// Handlers with a target that may die have been let in since it was last empty.
+    /// Handlers with a weak target have been inserted since it was last empty.
     pub(crate) has_weak: bool,
 }
 
@@ -29,7 +29,7 @@ impl<H> Roster<H> {
         }
     }
 
-    /// Room for three, which is what the allocator hands out anyway.
+    /// Capacity for three, which is what the allocator provides anyway.
     fn few() -> SlotMap<Key, H> {
         SlotMap::with_capacity_and_key(3)
     }
@@ -46,7 +46,7 @@ impl<H> Roster<H> {
         self.closed
     }
 
-    /// Lets in the handler that `make` makes for its key. O(1).
+    /// Inserts the handler that `make` creates for its key. O(1).
     pub(crate) fn insert(&mut self, make: impl FnOnce(u64) -> H) {
         debug_assert!(!self.closed);
         self.slots.insert_with_key(|key| make(key.data().as_ffi()));
@@ -60,7 +60,7 @@ impl<H> Roster<H> {
         self.slots.get_mut(Key::from(KeyData::from_ffi(key)))
     }
 
-    /// Lets go of those that are dead.
+    /// Removes and returns the dead handlers.
     pub(crate) fn prune(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
         let dead = self.slots.iter().filter(|(_, it)| is_dead(it));
         let dead: Vec<Key> = dead.map(|(key, _)| key).collect();
@@ -68,8 +68,8 @@ impl<H> Roster<H> {
         dead.collect()
     }
 
-    /// Where the next handler needs more room, lets go of the dead first. Makes room for as many again
-    /// as are left, so that n handlers that come cost O(n) in all.
+    /// Removes and returns the dead handlers if the next one would exceed the capacity. Then reserves
+    /// capacity for as many again as are left, so that adding n handlers costs O(n) in all.
     pub(crate) fn make_room(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
         if self.slots.len() < self.slots.capacity() {
             return Vec::new();
@@ -82,35 +82,35 @@ impl<H> Roster<H> {
         dead
     }
 
-    /// Lets go of a handler. O(1); `None` if it has gone already.
+    /// Removes and returns a handler. O(1); `None` if it was removed already.
     pub(crate) fn remove(&mut self, key: u64) -> Option<H> {
-        let gone = self.slots.remove(Key::from(KeyData::from_ffi(key)))?;
+        let removed = self.slots.remove(Key::from(KeyData::from_ffi(key)))?;
         if self.slots.is_empty() {
             self.has_weak = false;
+            if self.slots.capacity() > MANY {
+                // Iterating over many free slots would take as long as over as many handlers.
+                self.slots = Self::few();
+            }
         }
-        if self.slots.is_empty() && self.slots.capacity() > MANY {
-            // To look through the places of a crowd that has left would take as long as ever.
-            self.slots = Self::few();
-        }
-        Some(gone)
+        Some(removed)
     }
 
-    /// Lets go of all.
+    /// Removes and returns all handlers.
     pub(crate) fn drain(&mut self) -> Vec<H> {
         let handlers = self.slots.drain().map(|(_, handler)| handler).collect();
-        // The places of a crowd are not kept for the few that may come.
+        // Slots for many are not kept for the few that may be added later.
         self.slots = Self::few();
         self.has_weak = false;
         handlers
     }
 
-    /// Lets go of all, and none in again.
-    pub(crate) fn close(&mut self) -> Vec<H> {
+    /// Refuses new handlers from now on. To be called when there are none.
+    pub(crate) fn close(&mut self) {
+        debug_assert!(self.is_empty());
         self.closed = true;
-        self.drain()
     }
 
-    /// All handlers, in no order: the caller sorts what it makes of them by rank.
+    /// All handlers, in no order. The caller sorts them by rank.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &H> {
         self.slots.values()
     }

@@ -1,7 +1,4 @@
-//! One signal: its roster under a lock, and what is published of it.
-//!
-//! Writers change the roster and mark the published snapshot stale; the next emission builds a new
-//! one. So a hundred thousand changes in a row cost no more than each of them alone.
+//! One signal: its roster under a lock, and the published snapshot of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,22 +18,23 @@ use crate::core::signal::roster::Roster;
 use crate::core::signal::watchers::Watchers;
 use crate::topic::any_event::AnyEvent;
 
-/// The next sequence number of the process. Not part of any protocol: only its order counts.
+/// The next sequence number of the process. `Relaxed`: it publishes no other data.
 pub(super) static SEQUENCE: AtomicU64 = AtomicU64::new(1);
 
-/// Whoever subscribes from now on has this sequence number or a later one.
+/// The lowest sequence number that a handler subscribed from now on can have.
 pub(crate) fn sequence_limit() -> u64 {
+    // Relaxed: read under the signal's lock, as is the increment for its handlers.
     SEQUENCE.load(Ordering::Relaxed)
 }
 
-/// What is published: the handlers, by rank.
+/// What is published: the handlers, sorted by rank.
 pub(crate) type Handlers<M, C> = SmallVec<[HandlerRef<M, C>; 2]>;
 
-/// The handlers by key, whatever their events are.
+/// The handlers by key, with any type of event.
 pub(super) type HandlerRoster<M, C> = Roster<WeakRef<M, dyn DynHandler<M, C>>>;
 
-/// The handlers of one pattern. Nothing is emitted to it: what is emitted to a topic that the
-/// pattern matches runs these handlers among its own.
+/// The handlers of one pattern. Nothing is emitted to it: emissions of the topics that the pattern
+/// matches call these handlers among their own.
 pub(crate) type PatternSignal<M, C> = Signal<M, AnyEvent, C>;
 
 pub(crate) type StrongPatternSignal<M, C> = <M as Primitives>::Ptr<PatternSignal<M, C>>;
@@ -46,17 +44,17 @@ pub(crate) type PatternSignals<M, C> = SmallVec<[StrongPatternSignal<M, C>; 4]>;
 
 pub(crate) type WeakPatternSignals<M, C> = Vec<<M as Primitives>::Weak<PatternSignal<M, C>>>;
 
-/// What only the holder of the lock touches.
+/// The part of a signal that is guarded by its lock.
 pub(super) struct SignalState<M: SignalFlavour, E, C: 'static> {
     pub(super) roster: HandlerRoster<M, C>,
     pub(super) ext: Option<Box<SignalExt<M, E, C>>>,
-    /// A topic that has handlers, or retains events, keeps itself, and no other does.
+    /// Set if this is a topic that has handlers or retains events, and keeps itself alive.
     pub(super) self_ref: Option<M::Ptr<Signal<M, E, C>>>,
-    /// The bus has not gone.
+    /// The signal belongs to a bus that exists.
     pub(super) in_bus: bool,
 }
 
-/// What few signals have.
+/// Fields that few signals need.
 pub(super) struct SignalExt<M: SignalFlavour, E, C: 'static> {
     /// The patterns that this topic's name matches.
     pub(super) patterns: WeakPatternSignals<M, C>,
@@ -79,7 +77,7 @@ pub(crate) struct Signal<M: SignalFlavour, E, C: 'static> {
     pub(crate) max_depth: usize,
     pub(crate) info: M::Ptr<SignalInfo<M>>,
     pub(super) state: M::Lock<SignalState<M, E, C>>,
-    /// Where to sign off.
+    /// The registry of its bus.
     pub(super) registry: Option<M::Weak<M::Directory<C>>>,
 }
 
@@ -90,25 +88,17 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         registry: Option<M::Weak<M::Directory<C>>>,
         patterns: WeakPatternSignals<M, C>,
     ) -> Self {
-        let in_bus = registry.is_some();
-        let tag = match patterns.is_empty() && !info.config.hears_unhandled() {
-            true => SnapshotState::Empty,
-            false => SnapshotState::Stale,
-        };
-        let state = SignalState {
+        let mut state = SignalState {
             roster: Roster::new(),
-            ext: match patterns.is_empty() {
-                true => None,
-                false => Some(Box::new(SignalExt {
-                    patterns,
-                    ..SignalExt::default()
-                })),
-            },
+            ext: None,
             self_ref: None,
-            in_bus,
+            in_bus: registry.is_some(),
         };
+        if !patterns.is_empty() {
+            state.ext().patterns = patterns;
+        }
         Signal {
-            published: Publication::new(tag),
+            published: Publication::new(state.idle_state(&info)),
             max_depth: info.config.max_depth(),
             info: M::ptr(info),
             state: M::Lock::new(state),
@@ -120,7 +110,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         std::ptr::from_ref(self).addr()
     }
 
-    /// How many handlers are connected. O(1); O(n) where one of them may have lost its target.
+    /// The number of connected handlers. O(1); O(n) if there are handlers with weak targets.
     pub(crate) fn len(&self) -> usize {
         self.state.with(|state| state.live_count())
     }
@@ -129,7 +119,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.is_closed()
     }
 
-    /// The bus has gone: from now on only handles keep the signal.
+    /// Records that the bus was dropped: from now on only handles keep the signal.
     pub(crate) fn detach_from_bus(&self) {
         let kept = self.state.with(|state| {
             state.in_bus = false;
@@ -138,7 +128,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         drop(kept);
     }
 
-    /// The snapshot of an emission that begins now, without a lock. `None`: look under it.
+    /// The snapshot for an emission that begins now, without a lock. `None`: load it under the lock.
     #[inline(always)]
     pub(crate) fn try_load(
         &self,
@@ -147,20 +137,20 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.try_load(level)
     }
 
-    /// Whether this is what is published now, without a lock.
+    /// Returns whether this snapshot is published now, without a lock.
     #[inline(always)]
     pub(crate) fn publishes(&self, guard: &SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>) -> bool {
         self.published.publishes(guard)
     }
 
-    /// Whether there is nothing to run, without a lock.
+    /// Returns whether there is no handler to call, without a lock.
     #[inline(always)]
     pub(crate) fn is_silent(&self) -> bool {
         self.published.is_empty()
     }
 
-    /// Holds who is to hear an emission that begins now, and says up to which sequence number that is;
-    /// `None` if the signal is closed. The groups go outside of any lock.
+    /// Collects the handlers of an emission that begins now, and returns its sequence limit; `None` if the
+    /// signal is closed. The returned patterns are to be dropped outside of any lock.
     pub(crate) fn collect_handlers(
         &self,
         unhandled: Option<&HandlerRef<M, C>>,
@@ -173,29 +163,30 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         })
     }
 
-    /// Looks under the lock, and publishes what is missing.
+    /// Loads the snapshot under the lock, and publishes one if it is stale.
     pub(crate) fn load_slow(&self) -> Loaded<SnapshotGuard<M, Handlers<M, C>, CountGuard<M>>> {
         M::Published::prepare();
         let unhandled = self.unhandled();
-        let (look, _patterns) = self.state.with(|state| {
+        let (loaded, _patterns) = self.state.with(|state| {
             let scope = ActiveScope {
                 inside: self.address(),
                 sequence_limit: sequence_limit(),
             };
             let mut patterns = PatternSignals::<M, C>::new();
-            let look = self.published.read_or_publish(scope, || {
+            let loaded = self.published.read_or_publish(scope, || {
                 let mut handlers = Handlers::<M, C>::new();
                 patterns = state.collect_handlers(unhandled.as_ref(), &mut |it| handlers.push(it));
-                // O(n log n), O(n) if they come in order.
+                // O(n log n), or O(n) if they are in order already.
                 handlers.sort_unstable_by_key(rank);
                 (!handlers.is_empty()).then_some(handlers)
             });
-            // One of them may have lost its last handle meanwhile, and must not go under the lock.
-            (look, patterns)
+            // A pattern may have lost its last handle meanwhile, and must not be dropped under the lock.
+            (loaded, patterns)
         });
-        look
+        loaded
     }
 
+    /// The hook for unhandled events of its bus.
     pub(crate) fn unhandled(&self) -> Option<HandlerRef<M, C>> {
         let registry = self.registry.as_ref().and_then(M::upgrade)?;
         registry.unhandled()
@@ -203,19 +194,21 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 }
 
 impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
-    /// Keeps itself no more, if nothing asks for it.
+    /// Takes the signal's reference to itself out, if it is not needed any more.
     pub(super) fn take_self_ref(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
-        match self.roster.is_empty() && !self.retains() {
-            true => self.self_ref.take(),
-            false => None,
+        if self.roster.is_empty() && !self.retains() {
+            self.self_ref.take()
+        } else {
+            None
         }
     }
 
-    /// How many handlers there are, without those whose target has died.
+    /// The number of handlers, without those whose target is dead.
     pub(super) fn live_count(&self) -> usize {
-        match self.roster.has_weak {
-            true => self.roster.iter().filter(|it| !it.is_dead()).count(),
-            false => self.roster.len(),
+        if self.roster.has_weak {
+            self.roster.iter().filter(|it| !it.is_dead()).count()
+        } else {
+            self.roster.len()
         }
     }
 
@@ -223,7 +216,7 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         self.ext.get_or_insert_default()
     }
 
-    /// Gives back what is empty.
+    /// Frees the rare fields if all are empty.
     pub(super) fn trim(&mut self) {
         let is_empty = |ext: &SignalExt<M, E, C>| {
             ext.patterns.is_empty() && ext.watchers.is_empty() && ext.retained.is_none()
@@ -237,16 +230,16 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         self.ext.as_ref().is_some_and(|ext| ext.retained.is_some())
     }
 
-    /// Gives a strong reference to each handler, of patterns too; to `unhandled` if there are none. What
-    /// is returned is to be dropped outside of the lock.
+    /// Passes a strong reference to each handler, including those of patterns, to `give`; to `unhandled` if
+    /// there are none. What is returned is to be dropped outside of the lock.
     pub(super) fn collect_handlers(
         &self,
         unhandled: Option<&HandlerRef<M, C>>,
         give: &mut impl FnMut(HandlerRef<M, C>),
     ) -> PatternSignals<M, C> {
-        let mut nobody = true;
+        let mut is_empty = true;
         let mut note = |handler| {
-            nobody = false;
+            is_empty = false;
             give(handler);
         };
         self.upgrade_all(&mut note);
@@ -254,13 +247,13 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         patterns
             .iter()
             .for_each(|pattern| pattern.upgrade_all(&mut note));
-        if let (true, Some(unhandled)) = (nobody, unhandled) {
+        if let (true, Some(unhandled)) = (is_empty, unhandled) {
             give(unhandled.clone());
         }
         patterns
     }
 
-    /// Gives a strong reference to each handler.
+    /// Passes a strong reference to each handler to `give`.
     pub(super) fn upgrade_all(&self, give: &mut impl FnMut(HandlerRef<M, C>)) {
         self.roster
             .iter()
@@ -272,12 +265,15 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         self.ext.iter().flat_map(|ext| ext.patterns.iter())
     }
 
-    /// What is published until the next emission looks.
+    /// What is published until the next emission builds a snapshot, or for ever if the signal is closed.
     pub(super) fn idle_state(&self, info: &SignalInfo<M>) -> SnapshotState {
-        let nobody = self.roster.is_empty() && self.patterns().next().is_none();
-        match nobody && !self.retains() && !info.config.hears_unhandled() {
-            true => SnapshotState::Empty,
-            false => SnapshotState::Stale,
+        let is_empty = self.roster.is_empty() && self.patterns().next().is_none();
+        if self.roster.is_closed() {
+            SnapshotState::Closed
+        } else if is_empty && !self.retains() && !info.config.hears_unhandled() {
+            SnapshotState::Empty
+        } else {
+            SnapshotState::Stale
         }
     }
 }
@@ -285,8 +281,8 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
 impl<M: SignalFlavour, E, C> Drop for Signal<M, E, C> {
     fn drop(&mut self) {
         let retained = self.state.with(|state| {
-            // Their subscriptions find no signal any more, and release them where they stand: none of
-            // them may be asked for its target, and nobody wants to know how many live.
+            // Their subscriptions find no signal any more, and release the handlers themselves. So their
+            // targets must not be checked. The number of live ones is not needed.
             state.roster.has_weak = false;
             state.ext.as_mut().and_then(|ext| ext.retained.take())
         });

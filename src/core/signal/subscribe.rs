@@ -1,8 +1,8 @@
-//! How a handler gets into a signal.
+//! Adding handlers to a signal.
 
 use std::sync::atomic::Ordering;
 
-use crate::core::handler::entry::{HeaderExt, HeaderInit, WeakRef, state};
+use crate::core::handler::entry::{Header, HeaderExt, WeakRef, state};
 use crate::core::handler::erased::DynHandler;
 use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::primitives::sync::{Lock, Word};
@@ -11,7 +11,7 @@ use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{SEQUENCE, Signal};
 use crate::failure::CallSite;
 
-/// What a subscriber asks for, apart from the closures.
+/// The options of a subscription, without the closures.
 pub(crate) struct SubscribeOptions {
     pub(crate) location: CallSite,
     pub(crate) priority: i32,
@@ -20,7 +20,7 @@ pub(crate) struct SubscribeOptions {
 }
 
 impl SubscribeOptions {
-    /// No more than a place.
+    /// The defaults.
     pub(crate) fn new(location: CallSite) -> Self {
         SubscribeOptions {
             location,
@@ -32,8 +32,8 @@ impl SubscribeOptions {
 }
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
-    /// Adds a handler. One that cannot be (the signal is closed, its limit is zero) comes back
-    /// removed already, and without its captures.
+    /// Adds a handler. If that is not possible (the signal is closed, or the limit is zero), the returned
+    /// entry is removed already, and its captures are dropped.
     pub(crate) fn subscribe<P, K>(
         this: &M::Ptr<Self>,
         options: SubscribeOptions,
@@ -45,10 +45,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         P: Filter<E> + Clone,
         K: HandlerFn<M, E, C>,
     {
-        let gated = match P::ASKS || options.limit.is_some() {
-            true => state::GATED,
-            false => 0,
-        } | if K::WEAK { state::WEAK } else { 0 };
+        let is_gated = P::ASKS || options.limit.is_some();
+        let flags = if is_gated { state::GATED } else { 0 } | if K::WEAK { state::WEAK } else { 0 };
         let left = options.limit.map(M::Word::new);
         let extra =
             (options.label.is_some() || left.is_some() || options.priority != 0).then(|| {
@@ -60,20 +58,20 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 })
             });
         let make = |key, state| {
-            let init = HeaderInit {
+            let header = Header {
                 key,
                 sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
                 location: options.location,
                 info: Some(this.info.clone()),
                 extra,
-                state: state | gated,
+                state: M::Word::new(state | flags),
             };
             let link = BackRef {
                 signal: M::downgrade(this),
                 state: K::EntryState::default(),
             };
             WeakRef::<M, Subscribed<M, Self, P, K>>::new_viewed(
-                init.into(),
+                header,
                 link,
                 Captures { filter, callee },
                 |live| live as &dyn DynHandler<M, C>,
@@ -83,7 +81,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             this.expect_weak();
         }
         let mut make = Some(make);
-        // `None` where events are kept that the handler is to be given in the same moment.
+        // `None` if there are retained events, which are to be handed over in the same step.
         let mut insert = |kept: bool| {
             this.state.with(|state| {
                 if state.retains() && !kept {
@@ -120,7 +118,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             retained.hand_over(&this.info, &mut || {
                 inserted = insert(true);
                 let (entry, _) = inserted.as_ref()?;
-                // Removed or not: here is a lock, and this may be the last strong reference by now.
+                // Even if it was removed: this may be the last strong reference, and there is a lock.
                 let handler = entry.upgrade()?;
                 Some(handler.erase(|live| live as &dyn DynHandler<M, C>))
             });
@@ -128,22 +126,22 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let Some((entry, old)) = inserted.or_else(|| insert(true)) else {
             unreachable!("a handler is inserted once")
         };
-        // Outside of the lock, like every release: it may run user code.
+        // Outside of the lock, like every release, which may run user code.
         drop(old);
         if let Some(registry) = this.pattern_registry() {
             registry.attach(&this.info);
         }
         this.tell_watchers();
-        // Those that were never let in. Whoever has removed another releases it, or leaves that to a
-        // call that waits in a queue.
+        // Only those that were never inserted. Any other is released by what removes it, or by a call that
+        // waits in a queue.
         if entry.head().has(state::CLOSED) || options.limit == Some(0) {
             entry.release();
         }
         entry
     }
 
-    /// Prepares for a handler with a target that may die: only those can add up without an emission,
-    /// and only they pay for it.
+    /// Prepares for a handler with a weak target: only those can accumulate without an emission, and only
+    /// they pay for it.
     fn expect_weak(&self) {
         self.remove_where(|roster| roster.make_room(WeakRef::is_dead));
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {

@@ -1,18 +1,18 @@
-//! Those who want to know whether a signal has handlers.
+//! The observers of whether a signal has handlers.
 
 use crate::core::primitives::flavour::Primitives;
 use crate::core::settings::observer::ObserverRef;
 
-/// One who wants to know.
+/// One observer.
 struct Watcher<M: Primitives> {
     hook: ObserverRef<M, bool>,
-    /// What it was told last.
-    told: bool,
-    /// A call is under way. Whoever makes it looks again afterwards.
-    telling: bool,
+    /// The value that it was notified of last.
+    notified: bool,
+    /// A call is running. The thread that makes it checks again afterwards.
+    calling: bool,
 }
 
-/// Those who want to know, of one signal. Changed under its lock; calls nobody.
+/// The observers of one signal. Changed under its lock; calls none of them.
 pub(crate) struct Watchers<M: Primitives>(Vec<Watcher<M>>);
 
 impl<M: Primitives> Watchers<M> {
@@ -23,12 +23,12 @@ impl<M: Primitives> Watchers<M> {
     pub(crate) fn add(&mut self, hook: ObserverRef<M, bool>) {
         self.0.push(Watcher {
             hook,
-            told: false,
-            telling: false,
+            notified: false,
+            calling: false,
         });
     }
 
-    /// Takes one out, by its address.
+    /// Removes and returns an observer, by its address.
     pub(crate) fn remove(&mut self, hook: usize) -> Option<ObserverRef<M, bool>> {
         let at = self.0.iter().position(|it| it.hook.address() == hook)?;
         Some(self.0.remove(at).hook)
@@ -38,17 +38,17 @@ impl<M: Primitives> Watchers<M> {
         self.0.is_empty()
     }
 
-    /// The next one to be told, if there is one: its turn begins.
+    /// The next observer to call with this value, if there is one. Marks it as being called.
     pub(crate) fn next(&mut self, active: bool) -> Option<ObserverRef<M, bool>> {
-        let untold = |it: &&mut Watcher<M>| !it.telling && it.told != active;
-        let next = self.0.iter_mut().find(untold)?;
-        (next.telling, next.told) = (true, active);
+        let is_due = |it: &&mut Watcher<M>| !it.calling && it.notified != active;
+        let next = self.0.iter_mut().find(is_due)?;
+        (next.calling, next.notified) = (true, active);
         Some(next.hook.clone())
     }
 
-    /// Its turn is over.
-    pub(crate) fn told(&mut self, hook: usize) {
+    /// Records that the call has ended.
+    pub(crate) fn end_call(&mut self, hook: usize) {
         let it = self.0.iter_mut().find(|it| it.hook.address() == hook);
-        it.into_iter().for_each(|it| it.telling = false);
+        it.into_iter().for_each(|it| it.calling = false);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::core::handler::entry::{CallResult, Connection, Header, WeakRef, state};
 use crate::core::handler::erased::EmitContext;
-use crate::core::handler::handler_fn::{Filter, HandlerFn, Subscribed, remove};
+use crate::core::handler::handler_fn::{Filter, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
@@ -138,7 +138,7 @@ where
         match oneshot.fill(value) {
             Ok(wake) => {
                 // Before anybody hears of it, so that it can be waited for anew.
-                remove(entry, 0);
+                entry.remove(0);
                 wake.wake::<M>(&oneshot.condvar);
                 CallResult::Ran
             }
