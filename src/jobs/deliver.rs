@@ -23,7 +23,8 @@ impl<T: Send + 'static> Job<T> {
     /// If the queue refuses it, being full, closed or dropped, the outcome and `f` are dropped. That is
     /// reported to the error hook of the queue's bus or logged, as
     /// [`Undelivered`](crate::FailureKind::Undelivered). A queue whose threads wait for capacity makes
-    /// the job's worker wait, too.
+    /// the job's worker wait, too. If this job was awaited by reference and gave its outcome, `f` is
+    /// dropped.
     ///
     /// # Examples
     ///
