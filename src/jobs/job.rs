@@ -13,7 +13,7 @@ use futures_core::FusedFuture;
 use crate::core::primitives::unwind::unwind_safe;
 
 use super::context::{Listener, Progress};
-use super::core::{Callback, Consumer, Core, WaitResult};
+use super::core::{Callback, Consumer, Core};
 use super::error::{JobError, Outcome};
 use super::pool;
 use super::task::{DynJob, TypedJob};
@@ -229,10 +229,7 @@ impl<T: Send + 'static> Job<T> {
             return outcome;
         }
         let _blocking = self.inner.clone().prepare_wait();
-        match core.wait(None) {
-            WaitResult::Outcome(outcome) => outcome,
-            WaitResult::TimedOut | WaitResult::Inside => Err(JobError::Inside),
-        }
+        core.wait(None).unwrap_or(Err(JobError::Inside))
     }
 
     /// Takes the outcome, if the job is done within `timeout`. A timeout of zero does not wait.
@@ -266,10 +263,7 @@ impl<T: Send + 'static> Job<T> {
             pool::enter_blocking()
         };
         // A deadline beyond the clock's range means none.
-        match core.wait(Instant::now().checked_add(timeout)) {
-            WaitResult::Outcome(outcome) => Ok(outcome),
-            WaitResult::TimedOut | WaitResult::Inside => Err(self),
-        }
+        core.wait(Instant::now().checked_add(timeout)).ok_or(self)
     }
 
     /// Takes the outcome, if the job is done. Never waits.
