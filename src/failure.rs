@@ -129,22 +129,16 @@ impl fmt::Display for HandlerError {
         let HandlerError {
             topic, location, ..
         } = self;
-        let who = |f: &mut fmt::Formatter<'_>| match &self.label {
-            Some(label) => write!(
-                f,
-                "handler {label:?} of {topic:?} (subscribed at {location})"
-            ),
-            None => write!(f, "handler of {topic:?} (subscribed at {location})"),
+        let mut handler = |what: fmt::Arguments<'_>| {
+            match &self.label {
+                Some(label) => write!(f, "handler {label:?} of")?,
+                None => f.write_str("handler of")?,
+            }
+            write!(f, " {topic:?} (subscribed at {location}){what}")
         };
         match &self.cause {
-            Cause::Failed(error) => {
-                who(f)?;
-                write!(f, " failed: {error}")
-            }
-            Cause::Panicked(message) => {
-                who(f)?;
-                write!(f, " panicked: {message}")
-            }
+            Cause::Failed(error) => handler(format_args!(" failed: {error}")),
+            Cause::Panicked(message) => handler(format_args!(" panicked: {message}")),
             Cause::TooDeep(limit) => write!(
                 f,
                 "emission of {topic:?} was refused: {limit} are nested in each other already"
@@ -153,24 +147,17 @@ impl fmt::Display for HandlerError {
                 f,
                 "drain at {location} was refused: this thread is inside a drain already"
             ),
-            Cause::Reentered => {
-                who(f)?;
-                f.write_str(
-                    " was not called: it was entered again from its own call, which an `on_mut` \
-                     handler cannot be. Defer the event, or subscribe with `on`",
-                )
-            }
-            Cause::NoExecutor => {
-                who(f)?;
-                f.write_str(
-                    " was not started: it is async, and there is nobody to run it. Emit by \
-                     `emit_async`, or give a shared bus an executor by `Bus::builder().executor(..)`",
-                )
-            }
-            Cause::Abandoned => {
-                who(f)?;
-                f.write_str(" was abandoned: the executor of the bus dropped what it had started")
-            }
+            Cause::Reentered => handler(format_args!(
+                " was not called: it was entered again from its own call, which an `on_mut` \
+                 handler cannot be. Defer the event, or subscribe with `on`",
+            )),
+            Cause::NoExecutor => handler(format_args!(
+                " was not started: it is async, and there is nobody to run it. Emit by \
+                 `emit_async`, or give a shared bus an executor by `Bus::builder().executor(..)`",
+            )),
+            Cause::Abandoned => handler(format_args!(
+                " was abandoned: the executor of the bus dropped what it had started"
+            )),
             #[cfg(feature = "jobs")]
             Cause::Unqueued(kind) => write!(
                 f,

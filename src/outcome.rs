@@ -102,10 +102,7 @@ pub(crate) mod sealed {
     impl<T: Outcome, X: Into<BoxError>> Outcome for Result<T, X> {
         #[inline(always)]
         fn settle(self) -> Result<Flow, BoxError> {
-            match self {
-                Ok(outcome) => outcome.settle(),
-                Err(error) => Err(error.into()),
-            }
+            self.map_err(Into::into)?.settle()
         }
     }
 }

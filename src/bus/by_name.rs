@@ -56,9 +56,8 @@ impl<M: Mode> Bus<M> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn retain_last<E>(&self, topic: &Topic<E>)
+    pub fn retain_last<E: Clone + 'static>(&self, topic: &Topic<E>)
     where
-        E: Clone + 'static,
         M: SyncBound<E>,
     {
         self.signal(topic).retain_last();
@@ -71,9 +70,8 @@ impl<M: Mode> Bus<M> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn retain<E>(&self, topic: &Topic<E>, events: usize)
+    pub fn retain<E: Clone + 'static>(&self, topic: &Topic<E>, events: usize)
     where
-        E: Clone + 'static,
         M: SyncBound<E>,
     {
         self.signal(topic).retain(events);
@@ -87,9 +85,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    pub fn on<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
-        E: 'static,
         F: Fn(&E) -> R + 'static,
         R: Outcome,
         M: SyncBound<F>,
@@ -104,9 +101,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    pub fn on_with<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
-        E: 'static,
         F: Fn(&mut C, &E) -> R + 'static,
         R: Outcome,
         M: SyncBound<F>,
@@ -121,9 +117,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn once<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    pub fn once<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
-        E: 'static,
         F: FnOnce(&E) -> R + 'static,
         R: Outcome,
         M: SendBound<F>,
@@ -138,9 +133,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn once_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    pub fn once_with<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
-        E: 'static,
         F: FnOnce(&mut C, &E) -> R + 'static,
         R: Outcome,
         M: SendBound<F>,
@@ -155,9 +149,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on_mut<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    pub fn on_mut<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
-        E: 'static,
         F: FnMut(&E) -> R + 'static,
         R: Outcome,
         M: SendBound<F>,
@@ -172,9 +165,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on_mut_with<E, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
+    pub fn on_mut_with<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
-        E: 'static,
         F: FnMut(&mut C, &E) -> R + 'static,
         R: Outcome,
         M: SendBound<F>,
@@ -189,14 +181,13 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on_weak<E, T, F, R>(
+    pub fn on_weak<E: 'static, T, F, R>(
         &self,
         topic: &Topic<E>,
         target: &M::Ptr<T>,
         handler: F,
     ) -> Subscription<M>
     where
-        E: 'static,
         T: ?Sized + 'static,
         F: Fn(&T, &E) -> R + 'static,
         R: Outcome,
@@ -212,14 +203,13 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on_weak_with<E, T, F, R>(
+    pub fn on_weak_with<E: 'static, T, F, R>(
         &self,
         topic: &Topic<E>,
         target: &M::Ptr<T>,
         handler: F,
     ) -> Subscription<M>
     where
-        E: 'static,
         T: ?Sized + 'static,
         F: Fn(&T, &mut C, &E) -> R + 'static,
         R: Outcome,
@@ -245,9 +235,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn on_demand<E, F>(&self, topic: &Topic<E>, callback: F) -> Demand<M, E, C>
+    pub fn on_demand<E: 'static, F>(&self, topic: &Topic<E>, callback: F) -> Demand<M, E, C>
     where
-        E: 'static,
         F: Fn(bool) + 'static,
         M: SyncBound<F>,
     {
@@ -371,13 +360,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         context: &mut C,
     ) -> Emission {
         let registry = &self.core.registry;
-        self.finish(unheld::run_unheld(
-            registry,
-            patterns,
-            &topic.name,
-            event,
-            context,
-        ))
+        let summary = unheld::run_unheld(registry, patterns, &topic.name, event, context);
+        self.finish(summary)
     }
 }
 

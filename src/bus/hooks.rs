@@ -86,11 +86,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         };
         let pattern = M::ptr(PatternSignal::<M, C>::new(info, None, Vec::new()));
         let options = SubscribeOptions::new(Location::caller());
+        let hook = Unhandled(hook);
         drop(PatternSignal::<M, C>::subscribe(
-            &pattern,
-            options,
-            Always,
-            Unhandled(hook),
+            &pattern, options, Always, hook,
         ));
         self.core.registry.set_unhandled(pattern);
     }

@@ -16,8 +16,8 @@ pub(super) trait Runnable: Send + Sync {
     fn is_tombstone(&self) -> bool;
     /// Runs the job on this thread, although its pool still has it on the list.
     fn run_inline(&self);
-    /// Completes the job with this error, unless it has begun.
-    fn abort(&self, error: JobError);
+    /// Completes the job with this error, unless it has begun. Returns whether it had not.
+    fn abort(&self, error: JobError) -> bool;
 }
 
 /// What a pool runs.

@@ -139,11 +139,8 @@ impl JobContext {
     pub fn is_cancelled(&self) -> bool {
         // Acquire; pairs with the release in `request_cancel`.
         let requested = self.flags.load(Ordering::Acquire) & CANCEL_REQUESTED != 0;
-        requested
-            || self
-                .pool
-                .as_ref()
-                .is_some_and(|it| it.is_cancel_requested())
+        let pool = self.pool.as_ref();
+        requested || pool.is_some_and(|it| it.is_cancel_requested())
     }
 
     /// For `cx.check()?`: ends work that was asked to stop, at a place of its own choosing.

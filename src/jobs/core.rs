@@ -23,9 +23,11 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::context::JobContext;
-use super::error::{JobError, Outcome};
+use super::error::Outcome;
 use super::host::{self, CallSite};
-use crate::core::primitives::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock};
+use crate::core::primitives::sync::{
+    AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, wait_until,
+};
 use crate::core::primitives::thread::token;
 
 /// A callback for the outcome, without its type: a node of a linked list.
@@ -88,14 +90,6 @@ struct State<T> {
     waiting: bool,
 }
 
-/// The result of waiting for the outcome.
-pub(super) enum WaitResult<T> {
-    Outcome(Outcome<T>),
-    TimedOut,
-    /// This thread runs the work or the callbacks of this job.
-    Inside,
-}
-
 pub(super) struct Core<T> {
     state: Mutex<State<T>>,
     condvar: Condvar,
@@ -104,7 +98,7 @@ pub(super) struct Core<T> {
     runner: AtomicUsize,
     pub(super) context: JobContext,
     /// The line that made the job.
-    location: CallSite,
+    pub(super) location: CallSite,
 }
 
 impl<T> Core<T> {
@@ -122,10 +116,6 @@ impl<T> Core<T> {
             context,
             location,
         }
-    }
-
-    pub(super) fn location(&self) -> CallSite {
-        self.location
     }
 
     /// Records that this thread runs the work, or the callbacks.
@@ -232,21 +222,19 @@ impl<T> Core<T> {
         lock(&self.state).outcome.take()
     }
 
-    /// Parks until the outcome is stored, or until the deadline, and takes it.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> WaitResult<T> {
+    /// Parks until the outcome is stored, or until the deadline, and takes it. `None` at once, if this
+    /// thread runs the work or the callbacks of this job.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Outcome<T>> {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = state.outcome.take() {
-                return WaitResult::Outcome(outcome);
+                return Some(outcome);
             }
             if self.runner.load(Ordering::Relaxed) == token() {
-                return WaitResult::Inside;
+                return None;
             }
             state.waiting = true;
-            state = match host::wait_until(&self.condvar, state, deadline) {
-                Ok(state) => state,
-                Err(_) => return WaitResult::TimedOut,
-            };
+            state = wait_until(&self.condvar, state, deadline).ok()?;
         }
     }
 
@@ -285,9 +273,4 @@ impl<T> Drop for Core<T> {
             "a job completes before it is dropped"
         );
     }
-}
-
-/// Runs work and returns its outcome.
-pub(super) fn outcome_of<T>(work: impl FnOnce() -> T) -> Outcome<T> {
-    host::catch(work).map_err(JobError::Panicked)
 }

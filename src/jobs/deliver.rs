@@ -8,6 +8,7 @@ use super::error::Outcome;
 use super::host::QueueSender;
 use super::job::{Job, JobHandle};
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::flavour::Shared;
 use crate::outcome::Outcome as Returned;
 use crate::queue::Queue;
 
@@ -23,7 +24,8 @@ impl<T: Send + 'static> Job<T> {
     /// If the queue refuses it, being full, closed or dropped, the outcome and `f` are dropped. That is
     /// reported to the error hook of the queue's bus or logged, as
     /// [`Undelivered`](crate::FailureKind::Undelivered). A queue whose threads wait for capacity makes
-    /// the job's worker wait, too.
+    /// the job's worker wait, too. If this job was awaited by reference and gave its outcome, `f` is
+    /// dropped.
     ///
     /// # Examples
     ///
@@ -44,11 +46,9 @@ impl<T: Send + 'static> Job<T> {
     /// assert!(app.title == "report.txt" && handle.is_done());
     /// ```
     #[track_caller]
-    pub fn on_done_in<C, F, R>(self, queue: &Queue<crate::flavour::Shared, C>, f: F) -> JobHandle
+    pub fn on_done_in<C: 'static, F, R: Returned>(self, queue: &Queue<Shared, C>, f: F) -> JobHandle
     where
-        C: 'static,
         F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
-        R: Returned,
     {
         let sender = QueueSender::new(queue, Location::caller());
         self.send_outcome_to(Box::new(move |outcome| {
@@ -80,11 +80,9 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(seen, [1000]);
     /// ```
     #[track_caller]
-    pub fn on_progress_in<C, F, R>(&self, queue: &Queue<crate::flavour::Shared, C>, f: F)
+    pub fn on_progress_in<C: 'static, F, R: Returned>(&self, queue: &Queue<Shared, C>, f: F)
     where
-        C: 'static,
         F: FnMut(&mut C, Progress) -> R + Send + 'static,
-        R: Returned,
     {
         let Some(core) = self.core() else { return };
         let location = Location::caller();
@@ -94,10 +92,8 @@ impl<T: Send + 'static> Job<T> {
             queued: AtomicUsize::new(0),
             f: Mutex::new(Some(f)),
         });
-        core.context
-            .add_listener(Listener::new(location, move |progress| {
-                Relay::send(&relay, progress);
-            }));
+        let send = move |progress| Relay::send(&relay, progress);
+        core.context.add_listener(Listener::new(location, send));
     }
 }
 
@@ -111,11 +107,9 @@ struct Relay<C: 'static, F> {
     f: Mutex<Option<F>>,
 }
 
-impl<C, F, R> Relay<C, F>
+impl<C: 'static, F, R: Returned> Relay<C, F>
 where
-    C: 'static,
     F: FnMut(&mut C, Progress) -> R + Send + 'static,
-    R: Returned,
 {
     fn send(relay: &Arc<Self>, progress: Progress) {
         *lock(&relay.newest) = Some(progress);

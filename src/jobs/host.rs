@@ -4,60 +4,27 @@
 //! The only file of this folder that imports from `crate::core`, apart from its primitives (atomics,
 //! locks, thread-locals).
 
-use std::panic::Location;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
-use crate::core::failure::{log, panics, pending};
+pub(super) use crate::core::failure::panics::catch_and_report;
+use crate::core::failure::{log, pending};
 use crate::core::mode::Shared;
-use crate::core::primitives::sync::{Condvar, MutexGuard};
 use crate::core::queue::claim::posted;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::error::DeferErrorKind;
+pub(super) use crate::failure::CallSite;
 use crate::failure::{Cause, HandlerError};
 use crate::outcome::Outcome;
 use crate::queue::Queue;
-
-/// A line of the user's code.
-pub(super) type CallSite = &'static Location<'static>;
 
 /// The topic that failures of jobs name.
 const TOPIC: &str = "(job)";
 
 /// Runs user code that must not unwind into the caller; logs its panic.
+#[inline]
 pub(super) fn catch_and_log(location: CallSite, f: impl FnOnce()) {
     pending::logged(TOPIC, location, f);
-}
-
-/// Runs user code; returns the message of its panic as the error.
-pub(super) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
-    panics::catch_and_report(f)
-}
-
-/// Waits for a notification, with or without a deadline; wake-ups may be spurious.
-///
-/// # Errors
-///
-/// The guard, if the deadline has already passed. Does not wait then.
-pub(super) fn wait_until<'m, T>(
-    condvar: &Condvar,
-    guard: MutexGuard<'m, T>,
-    deadline: Option<Instant>,
-) -> Result<MutexGuard<'m, T>, MutexGuard<'m, T>> {
-    let Some(deadline) = deadline else {
-        return Ok(condvar
-            .wait(guard)
-            .unwrap_or_else(|poisoned| poisoned.into_inner()));
-    };
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(guard);
-    }
-    Ok(match condvar.wait_timeout(guard, left) {
-        Ok((guard, _)) => guard,
-        Err(poisoned) => poisoned.into_inner().0,
-    })
 }
 
 /// Posts calls to a queue. Holds a weak reference to it.

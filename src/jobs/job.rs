@@ -13,7 +13,7 @@ use futures_core::FusedFuture;
 use crate::core::primitives::unwind::unwind_safe;
 
 use super::context::{Listener, Progress};
-use super::core::{Callback, Consumer, Core, WaitResult};
+use super::core::{Callback, Consumer, Core};
 use super::error::{JobError, Outcome};
 use super::pool;
 use super::task::{DynJob, TypedJob};
@@ -52,15 +52,17 @@ use super::task::{DynJob, TypedJob};
 /// # Ok::<(), slotcast::JobError>(())
 /// ```
 pub struct Job<T> {
-    /// `None` once the outcome was taken.
-    inner: Option<Arc<dyn TypedJob<T>>>,
+    inner: Arc<dyn TypedJob<T>>,
+    /// The outcome was taken by `poll`, or handed on.
+    taken: bool,
     abort_on_drop: bool,
 }
 
 impl<T: Send + 'static> Job<T> {
     pub(super) fn new(inner: Arc<dyn TypedJob<T>>) -> Self {
         Job {
-            inner: Some(inner),
+            inner,
+            taken: false,
             abort_on_drop: false,
         }
     }
@@ -86,10 +88,7 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(*log.lock().unwrap(), [("first", Ok(7)), ("late", Ok(7))]);
     /// ```
     #[track_caller]
-    pub fn on_done<F>(&self, f: F)
-    where
-        F: FnOnce(&Outcome<T>) + Send + 'static,
-    {
+    pub fn on_done<F: FnOnce(&Outcome<T>) + Send + 'static>(&self, f: F) {
         if let Some(core) = self.core() {
             core.on_done(Box::new(Callback::new(Location::caller(), f)));
         }
@@ -117,10 +116,7 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(*seen.lock().unwrap(), [1, 2]);
     /// ```
     #[track_caller]
-    pub fn on_progress<F>(&self, f: F)
-    where
-        F: Fn(Progress) + Send + Sync + 'static,
-    {
+    pub fn on_progress<F: Fn(Progress) + Send + Sync + 'static>(&self, f: F) {
         if let Some(core) = self.core() {
             let listener = Listener::new(Location::caller(), f);
             core.context.add_listener(listener);
@@ -130,14 +126,14 @@ impl<T: Send + 'static> Job<T> {
     /// The newest progress, if the job has reported any. A snapshot.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
-        self.core()?.context.latest()
+        self.inner.core().context.latest()
     }
 
     /// Whether the job has completed and the callbacks added until then have run: the outcome can be
     /// taken. A snapshot; `true` stays `true`.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.core().is_none_or(Core::is_done)
+        self.inner.core().is_done()
     }
 
     /// Cancels a job that waits to begin; asks a running one to stop. Returns whether it waited.
@@ -169,19 +165,16 @@ impl<T: Send + 'static> Job<T> {
     /// # Ok::<(), std::sync::mpsc::RecvError>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        self.inner
-            .as_ref()
-            .is_some_and(|inner| inner.clone().erase().cancel())
+        self.inner.clone().erase().cancel()
     }
 
     /// A handle that cancels and reads the progress, for those that do not take the outcome.
+    ///
+    /// After this one was awaited by reference and gave its outcome, the handle says that the job is done.
     #[must_use]
     pub fn handle(&self) -> JobHandle {
-        let Some(inner) = &self.inner else {
-            unreachable!("a handle that is left has a job")
-        };
         JobHandle {
-            job: inner.clone().erase(),
+            job: self.inner.clone().erase(),
         }
     }
 
@@ -228,18 +221,15 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(sum.wait(), Ok(5050));
     /// ```
     pub fn wait(self) -> Outcome<T> {
-        let Some(inner) = &self.inner else {
+        let Some(core) = self.core() else {
             return Err(JobError::Inside);
         };
         // An outcome that is there needs no preparation.
-        if let Some(outcome) = inner.core().try_take() {
+        if let Some(outcome) = core.try_take() {
             return outcome;
         }
-        let _blocking = inner.clone().prepare_wait();
-        match inner.core().wait(None) {
-            WaitResult::Outcome(outcome) => outcome,
-            WaitResult::TimedOut | WaitResult::Inside => Err(JobError::Inside),
-        }
+        let _blocking = self.inner.clone().prepare_wait();
+        core.wait(None).unwrap_or(Err(JobError::Inside))
     }
 
     /// Takes the outcome, if the job is done within `timeout`. A timeout of zero does not wait.
@@ -273,10 +263,7 @@ impl<T: Send + 'static> Job<T> {
             pool::enter_blocking()
         };
         // A deadline beyond the clock's range means none.
-        match core.wait(Instant::now().checked_add(timeout)) {
-            WaitResult::Outcome(outcome) => Ok(outcome),
-            WaitResult::TimedOut | WaitResult::Inside => Err(self),
-        }
+        core.wait(Instant::now().checked_add(timeout)).ok_or(self)
     }
 
     /// Takes the outcome, if the job is done. Never waits.
@@ -285,25 +272,21 @@ impl<T: Send + 'static> Job<T> {
     ///
     /// The job comes back, if it has not completed, or its callbacks still run.
     pub fn try_take(self) -> Result<Outcome<T>, Job<T>> {
-        match self.core().and_then(Core::try_take) {
-            Some(outcome) => Ok(outcome),
-            None => Err(self),
-        }
+        self.core().and_then(Core::try_take).ok_or(self)
     }
 
     /// Hands the outcome to `consumer`, now or when the job is done.
     pub(super) fn send_outcome_to(mut self, consumer: Consumer<T>) -> JobHandle {
-        let handle = self.handle();
-        if let Some(inner) = self.inner.take() {
-            inner.core().send_outcome_to(consumer);
+        if let Some(core) = self.core() {
+            core.send_outcome_to(consumer);
         }
-        handle
+        self.taken = true;
+        self.handle()
     }
-}
 
-impl<T> Job<T> {
+    /// The core, unless the outcome was taken.
     pub(super) fn core(&self) -> Option<&Core<T>> {
-        self.inner.as_ref().map(|inner| inner.core())
+        (!self.taken).then(|| self.inner.core())
     }
 }
 
@@ -332,16 +315,14 @@ impl<T: Send + 'static> Future for Job<T> {
             panic!("a job was polled after it gave its outcome");
         };
         let poll = core.poll(context.waker());
-        if poll.is_ready() {
-            self.inner = None;
-        }
+        self.taken = poll.is_ready();
         poll
     }
 }
 
 impl<T: Send + 'static> FusedFuture for Job<T> {
     fn is_terminated(&self) -> bool {
-        self.inner.is_none()
+        self.taken
     }
 }
 
@@ -350,13 +331,13 @@ impl<T> Unpin for Job<T> {}
 
 impl<T> Drop for Job<T> {
     fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else {
+        if self.taken {
             return;
-        };
+        }
         // Before the cancel, which may complete the job.
-        inner.core().discard_outcome();
+        self.inner.core().discard_outcome();
         if self.abort_on_drop {
-            inner.erase().cancel();
+            self.inner.clone().erase().cancel();
         }
     }
 }
@@ -364,8 +345,8 @@ impl<T> Drop for Job<T> {
 impl<T> fmt::Debug for Job<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
-            .field("is_done", &self.core().is_none_or(Core::is_done))
-            .field("progress", &self.core().and_then(|it| it.context.latest()))
+            .field("is_done", &self.inner.core().is_done())
+            .field("progress", &self.inner.core().context.latest())
             .finish_non_exhaustive()
     }
 }

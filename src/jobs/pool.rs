@@ -43,7 +43,7 @@ use super::backlog::{Backlog, Item, Runnable};
 use super::error::{JobError, SubmitErrorKind};
 use super::host::{self, CallSite};
 use crate::core::primitives::sync::{
-    AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, per_thread, thread,
+    AtomicUsize, Condvar, Mutex, Ordering, lock, per_thread, thread, wait, wait_until,
 };
 
 /// The limit of jobs that run on top of each other on one thread, each waited for by the one below.
@@ -62,6 +62,7 @@ per_thread! {
     NESTED: Cell<usize> = Cell::new(0)
 }
 
+#[derive(Default)]
 struct State {
     backlog: Backlog,
     /// The limit of waiting jobs.
@@ -79,6 +80,18 @@ struct State {
     wanted: usize,
     alive: usize,
     threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl State {
+    /// Counts a sleeping thread as notified. Returns whether there is one: the caller notifies it.
+    fn wakes_one(&mut self) -> bool {
+        let wakes = self.idle > 0;
+        if wakes {
+            self.idle -= 1;
+            self.woken += 1;
+        }
+        wakes
+    }
 }
 
 pub(super) struct Pool {
@@ -106,16 +119,8 @@ impl Pool {
     pub(super) fn new(name: &str, capacity: usize, location: CallSite) -> Arc<Self> {
         Arc::new(Pool {
             state: Mutex::new(State {
-                backlog: Backlog::default(),
                 capacity,
-                closed: false,
-                running: 0,
-                idle: 0,
-                woken: 0,
-                blocked: 0,
-                wanted: 0,
-                alive: 0,
-                threads: Vec::new(),
+                ..State::default()
             }),
             not_empty: Condvar::new(),
             not_full: Condvar::new(),
@@ -174,7 +179,7 @@ impl Pool {
                 }
                 spun = false;
                 state.idle += 1;
-                state = self.wait(&self.not_empty, state);
+                state = wait(&self.not_empty, state);
                 if state.woken > 0 {
                     state.woken -= 1;
                 } else {
@@ -226,50 +231,36 @@ impl Pool {
         }
     }
 
-    fn wait<'s>(&self, condvar: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-        condvar
-            .wait(state)
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     /// Puts an item on the list, and wakes a thread.
     ///
     /// # Errors
     ///
-    /// The item, if it is refused.
-    pub(super) fn admit(
-        self: &Arc<Self>,
-        item: Item,
-        when_full: WhenFull,
-    ) -> Result<(), (SubmitErrorKind, Item)> {
+    /// If the item is refused. It is dropped then, outside of the lock: after the guard.
+    pub(super) fn admit(&self, item: Item, when_full: WhenFull) -> Result<(), SubmitErrorKind> {
         let mut state = lock(&self.state);
         // Computed only where it matters.
         let mut inside = None;
         loop {
             if state.closed {
-                return Err((SubmitErrorKind::ShutDown, item));
+                return Err(SubmitErrorKind::ShutDown);
             }
             if state.backlog.len() < state.capacity {
                 break;
             }
             if when_full == WhenFull::Refuse {
-                return Err((SubmitErrorKind::Full, item));
+                return Err(SubmitErrorKind::Full);
             }
             // A job that waits for capacity may be the one that has to end to free it.
             if *inside.get_or_insert_with(|| self.is_current()) {
                 break;
             }
             state.blocked += 1;
-            state = self.wait(&self.not_full, state);
+            state = wait(&self.not_full, state);
             state.blocked -= 1;
         }
         state.backlog.push(item);
         self.filled.store(1, Ordering::Relaxed);
-        let wakes = state.idle > 0;
-        if wakes {
-            state.idle -= 1;
-            state.woken += 1;
-        }
+        let wakes = state.wakes_one();
         drop(state);
         if wakes {
             self.not_empty.notify_one();
@@ -330,7 +321,7 @@ impl Pool {
         self.not_full.notify_all();
         while let Some(item) = backlog.pop() {
             match item {
-                Item::Job(job) => job.abort(JobError::Cancelled),
+                Item::Job(job) => _ = job.abort(JobError::Cancelled),
                 Item::Bare(work) => host::catch_and_log(self.location, || drop(work)),
             }
         }
@@ -344,7 +335,7 @@ impl Pool {
         }
         let mut state = lock(&self.state);
         while state.running > 0 || state.alive > 0 {
-            state = match host::wait_until(&self.ended, state, deadline) {
+            state = match wait_until(&self.ended, state, deadline) {
                 Ok(state) => state,
                 Err(state) => return state.running,
             };
@@ -407,12 +398,7 @@ impl Drop for BlockingGuard {
             let mut state = lock(&self.0.state);
             state.wanted -= 1;
             // One of the sleeping threads has to end.
-            let wakes = state.alive > state.wanted && state.idle > 0;
-            if wakes {
-                state.idle -= 1;
-                state.woken += 1;
-            }
-            wakes
+            state.alive > state.wanted && state.wakes_one()
         };
         if wakes {
             self.0.not_empty.notify_one();

@@ -30,15 +30,9 @@ use super::task::{DynJob, TypedJob};
 /// ```
 #[track_caller]
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
-    let promised = Arc::new(Promised {
-        core: Core::new(JobContext::new(None), Location::caller()),
-    });
-    (
-        Promise {
-            promised: Some(promised.clone()),
-        },
-        Job::new(promised),
-    )
+    let core = Arc::new(Core::new(JobContext::new(None), Location::caller()));
+    let job = Job::new(core.clone());
+    (Promise { core: Some(core) }, job)
 }
 
 /// Completes a job, once. Made by [`promise`].
@@ -58,14 +52,14 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
 #[must_use = "dropping the promise completes its job as abandoned"]
 pub struct Promise<T: Send + 'static> {
     /// `None` once the job was completed.
-    promised: Option<Arc<Promised<T>>>,
+    core: Option<Arc<Core<T>>>,
 }
 
 impl<T: Send + 'static> Promise<T> {
     /// Completes the job with a value. Its callbacks run on this thread, and its waiters are woken.
     pub fn complete(mut self, value: T) {
-        if let Some(promised) = self.promised.take() {
-            promised.core.complete(Ok(value));
+        if let Some(core) = self.core.take() {
+            core.complete(Ok(value));
         }
     }
 
@@ -84,8 +78,8 @@ impl<T: Send + 'static> Promise<T> {
     /// assert_eq!(job.wait(), Err(JobError::Cancelled));
     /// ```
     pub fn fail(mut self, error: JobError) {
-        if let Some(promised) = self.promised.take() {
-            promised.core.complete(Err(error));
+        if let Some(core) = self.core.take() {
+            core.complete(Err(error));
         }
     }
 
@@ -104,14 +98,14 @@ impl<T: Send + 'static> Promise<T> {
     }
 
     fn context(&self) -> Option<&JobContext> {
-        Some(&self.promised.as_ref()?.core.context)
+        Some(&self.core.as_ref()?.context)
     }
 }
 
 impl<T: Send + 'static> Drop for Promise<T> {
     fn drop(&mut self) {
-        if let Some(promised) = self.promised.take() {
-            promised.core.complete(Err(JobError::Abandoned));
+        if let Some(core) = self.core.take() {
+            core.complete(Err(JobError::Abandoned));
         }
     }
 }
@@ -128,28 +122,25 @@ unwind_safe! {
     [T: Send + 'static] Promise<T>;
 }
 
-struct Promised<T> {
-    core: Core<T>,
-}
-
-impl<T: Send + 'static> DynJob for Promised<T> {
+/// The job of a promise is nothing but its core: there is no work that could be claimed.
+impl<T: Send + 'static> DynJob for Core<T> {
     fn context(&self) -> &JobContext {
-        &self.core.context
+        &self.context
     }
 
     fn is_done(&self) -> bool {
-        self.core.is_done()
+        self.is_done()
     }
 
     fn cancel(&self) -> bool {
-        self.core.context.request_cancel();
+        self.context.request_cancel();
         false
     }
 }
 
-impl<T: Send + 'static> TypedJob<T> for Promised<T> {
+impl<T: Send + 'static> TypedJob<T> for Core<T> {
     fn core(&self) -> &Core<T> {
-        &self.core
+        self
     }
 
     fn erase(self: Arc<Self>) -> Arc<dyn DynJob> {

@@ -133,13 +133,12 @@ impl Jobs {
     /// assert_eq!(jobs.submit(|_| 7).wait(), Err(JobError::Cancelled));
     /// ```
     #[track_caller]
-    pub fn submit<T, F>(&self, work: F) -> Job<T>
+    pub fn submit<T: Send + 'static, F>(&self, work: F) -> Job<T>
     where
-        T: Send + 'static,
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
         let task = Task::new(work, self.inner.pool.clone(), Location::caller());
-        if self.enqueue(&task, WhenFull::Wait).is_err() {
+        if self.enqueue(task.clone(), WhenFull::Wait).is_err() {
             task.complete_unrun(task.claim(), JobError::Cancelled);
         }
         Job::new(task)
@@ -177,13 +176,12 @@ impl Jobs {
     /// # Ok::<(), mpsc::RecvError>(())
     /// ```
     #[track_caller]
-    pub fn try_submit<T, F>(&self, work: F) -> Result<Job<T>, SubmitError<F>>
+    pub fn try_submit<T: Send + 'static, F>(&self, work: F) -> Result<Job<T>, SubmitError<F>>
     where
-        T: Send + 'static,
         F: FnOnce(&JobContext) -> T + Send + 'static,
     {
         let task = Task::new(work, self.inner.pool.clone(), Location::caller());
-        let Err(kind) = self.enqueue(&task, WhenFull::Refuse) else {
+        let Err(kind) = self.enqueue(task.clone(), WhenFull::Refuse) else {
             return Ok(Job::new(task));
         };
         let Some(work) = task.claim() else {
@@ -196,27 +194,17 @@ impl Jobs {
         })
     }
 
-    fn enqueue<T, F>(
-        &self,
-        task: &Arc<Task<T, F>>,
-        when_full: WhenFull,
-    ) -> Result<(), SubmitErrorKind>
-    where
-        T: Send + 'static,
-        F: FnOnce(&JobContext) -> T + Send + 'static,
-    {
+    fn enqueue(&self, job: Arc<dyn Runnable>, when_full: WhenFull) -> Result<(), SubmitErrorKind> {
         let Inner { pool, executor } = &*self.inner;
-        let item = Item::Job(task.clone());
-        if let Err((kind, _item)) = pool.admit(item, when_full) {
-            return Err(kind);
-        }
-        if let Some(executor) = executor {
-            let task = ExecutorTask {
-                pool: pool.clone(),
-                job: Some(task.clone()),
-            };
-            executor.execute(Box::new(move || task.run()));
-        }
+        let Some(executor) = executor else {
+            return pool.admit(Item::Job(job), when_full);
+        };
+        pool.admit(Item::Job(job.clone()), when_full)?;
+        let task = ExecutorTask {
+            pool: pool.clone(),
+            job: Some(job),
+        };
+        executor.execute(Box::new(move || task.run()));
         Ok(())
     }
 
@@ -302,9 +290,7 @@ impl Executor for Jobs {
             drop(self.submit(move |_| task()));
             return;
         }
-        let item = Item::Bare(task);
-        // A refused item is dropped here, outside of the lock.
-        let _refused = self.inner.pool.admit(item, WhenFull::Wait);
+        let _ = self.inner.pool.admit(Item::Bare(task), WhenFull::Wait);
     }
 }
 
@@ -451,10 +437,9 @@ impl JobsBuilder {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Jobs {
-        let pool = Pool::new(&self.name, self.backlog, Location::caller());
         // Created before the threads start: its drop ends those that did start, if one cannot.
         let inner = Inner {
-            pool,
+            pool: Pool::new(&self.name, self.backlog, Location::caller()),
             executor: self.executor,
         };
         if inner.executor.is_none() {
@@ -472,17 +457,11 @@ impl JobsBuilder {
 
 impl fmt::Debug for JobsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let JobsBuilder {
-            workers,
-            backlog,
-            name,
-            executor,
-        } = self;
         f.debug_struct("JobsBuilder")
-            .field("workers", workers)
-            .field("backlog", backlog)
-            .field("name", name)
-            .field("executor", &executor.is_some())
+            .field("workers", &self.workers)
+            .field("backlog", &self.backlog)
+            .field("name", &self.name)
+            .field("executor", &self.executor.is_some())
             .finish()
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::backlog::Runnable;
 use super::context::JobContext;
-use super::core::{Core, outcome_of};
+use super::core::Core;
 use super::error::JobError;
-use super::host;
+use super::host::{self, CallSite};
 use super::pool::{self, BlockingGuard, Pool};
 use crate::core::primitives::sync::{Mutex, lock};
 
@@ -31,18 +31,18 @@ pub(super) trait TypedJob<T>: Send + Sync {
     fn prepare_wait(self: Arc<Self>) -> Vec<BlockingGuard>;
 }
 
+/// The work of a job.
+pub(super) trait Work<T>: FnOnce(&JobContext) -> T + Send + 'static {}
+impl<T, F: FnOnce(&JobContext) -> T + Send + 'static> Work<T> for F {}
+
 pub(super) struct Task<T, F> {
     core: Core<T>,
     /// The thread that takes the work out completes the job.
     work: Mutex<Option<F>>,
 }
 
-impl<T, F> Task<T, F>
-where
-    T: Send + 'static,
-    F: FnOnce(&JobContext) -> T + Send + 'static,
-{
-    pub(super) fn new(work: F, pool: Arc<Pool>, location: host::CallSite) -> Arc<Self> {
+impl<T: Send + 'static, F: Work<T>> Task<T, F> {
+    pub(super) fn new(work: F, pool: Arc<Pool>, location: CallSite) -> Arc<Self> {
         Arc::new(Task {
             core: Core::new(JobContext::new(Some(pool)), location),
             work: Mutex::new(Some(work)),
@@ -60,29 +60,21 @@ where
 
     /// Completes the job without running its claimed work.
     pub(super) fn complete_unrun(&self, work: Option<F>, error: JobError) {
-        host::catch_and_log(self.core.location(), || drop(work));
+        host::catch_and_log(self.core.location, || drop(work));
         self.core.complete(Err(error));
     }
 
     fn run_claimed(&self, work: F) {
         self.core.begin();
-        let outcome = outcome_of(|| work(&self.core.context));
+        let outcome =
+            host::catch_and_report(|| work(&self.core.context)).map_err(JobError::Panicked);
         self.core.complete(outcome);
     }
 }
 
-impl<T, F> Runnable for Task<T, F>
-where
-    T: Send + 'static,
-    F: FnOnce(&JobContext) -> T + Send + 'static,
-{
+impl<T: Send + 'static, F: Work<T>> Runnable for Task<T, F> {
     fn run(&self) -> bool {
-        let work = self.claim();
-        let claimed = work.is_some();
-        if let Some(work) = work {
-            self.run_claimed(work);
-        }
-        claimed
+        self.claim().map(|work| self.run_claimed(work)).is_some()
     }
 
     fn is_tombstone(&self) -> bool {
@@ -99,21 +91,20 @@ where
         }
     }
 
-    fn abort(&self, error: JobError) {
-        if let Some(work) = self.claim() {
-            if let Some(pool) = self.pool() {
-                pool.add_tombstone();
-            }
-            self.complete_unrun(Some(work), error);
+    fn abort(&self, error: JobError) -> bool {
+        let work = self.claim();
+        if work.is_none() {
+            return false;
         }
+        if let Some(pool) = self.pool() {
+            pool.add_tombstone();
+        }
+        self.complete_unrun(work, error);
+        true
     }
 }
 
-impl<T, F> DynJob for Task<T, F>
-where
-    T: Send + 'static,
-    F: FnOnce(&JobContext) -> T + Send + 'static,
-{
+impl<T: Send + 'static, F: Work<T>> DynJob for Task<T, F> {
     fn context(&self) -> &JobContext {
         &self.core.context
     }
@@ -124,23 +115,11 @@ where
 
     fn cancel(&self) -> bool {
         self.core.context.request_cancel();
-        let work = self.claim();
-        if work.is_none() {
-            return false;
-        }
-        if let Some(pool) = self.pool() {
-            pool.add_tombstone();
-        }
-        self.complete_unrun(work, JobError::Cancelled);
-        true
+        self.abort(JobError::Cancelled)
     }
 }
 
-impl<T, F> TypedJob<T> for Task<T, F>
-where
-    T: Send + 'static,
-    F: FnOnce(&JobContext) -> T + Send + 'static,
-{
+impl<T: Send + 'static, F: Work<T>> TypedJob<T> for Task<T, F> {
     fn core(&self) -> &Core<T> {
         &self.core
     }

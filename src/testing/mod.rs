@@ -150,14 +150,10 @@ mod sealed {
     use super::{Filter, Flavour, Local, Shared, Subscribe, Subscription};
 
     pub trait Records<F, T>: Flavour {
-        fn subscribe<E, C, P>(
+        fn subscribe<E: 'static, C: 'static, P: Filter<E>>(
             subscribe: Subscribe<Self, E, C, P>,
             recording: Recording<F, T, E>,
-        ) -> Subscription<Self>
-        where
-            E: 'static,
-            C: 'static,
-            P: Filter<E>;
+        ) -> Subscription<Self>;
     }
 
     // Two identical bodies: only where the flavour is concrete does the compiler know that the

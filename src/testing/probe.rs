@@ -86,10 +86,8 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
     /// assert_eq!(ids.take(), [7]);
     /// ```
     #[track_caller]
-    pub fn on_map<E, F, C>(bus: &Bus<M, C>, topic: &Topic<E>, map: F) -> Self
+    pub fn on_map<E: 'static, F, C: 'static>(bus: &Bus<M, C>, topic: &Topic<E>, map: F) -> Self
     where
-        E: 'static,
-        C: 'static,
         F: Fn(&E) -> T + 'static,
         M: Records<F, T>,
     {
@@ -143,10 +141,8 @@ impl<T: 'static, M: Flavour> Probe<T, M> {
     /// (12..15).for_each(|id| _ = placed.emit(&id));
     /// assert_eq!(ids.take(), [12, 14]);
     /// ```
-    pub fn by<E, F, C, P>(subscribe: Subscribe<M, E, C, P>, map: F) -> Self
+    pub fn by<E: 'static, F, C: 'static, P>(subscribe: Subscribe<M, E, C, P>, map: F) -> Self
     where
-        E: 'static,
-        C: 'static,
         P: Filter<E>,
         F: Fn(&E) -> T + 'static,
         M: Records<F, T>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::missing::Missing;
 use super::probe::{subscribe_to, urgent};
-use super::tape::Tape;
+use super::tape::{Tape, names};
 use super::{Filter, Records};
 use crate::flavour::{Bus, Flavour, Shared, Subscribe, Subscription};
 use crate::topic::Topic;
@@ -98,11 +98,8 @@ impl<M: Flavour> Recorder<M> {
     /// size.emit(&512);
     /// recorder.expect(["u64"]);
     /// ```
-    pub fn watch_by<E, C, P>(&self, subscribe: Subscribe<M, E, C, P>)
+    pub fn watch_by<E: 'static, C: 'static, P: Filter<E>>(&self, subscribe: Subscribe<M, E, C, P>)
     where
-        E: 'static,
-        C: 'static,
-        P: Filter<E>,
         M: Records<(), ()>,
     {
         let subscription = subscribe_to(&self.tape, subscribe, (), |(), _| ());
@@ -159,7 +156,7 @@ impl<M: Flavour> Recorder<M> {
     /// Takes the topics recorded since the last call, in order.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
-        names(self.tape.take())
+        names(&self.tape.take())
     }
 
     /// The number of events recorded and not taken. A snapshot.
@@ -214,13 +211,10 @@ impl Recorder {
     /// # Ok::<(), slotcast::testing::Missing>(())
     /// ```
     pub fn wait_for(&self, count: usize, limit: Duration) -> Result<Vec<String>, Missing> {
-        self.tape.wait_for(count, limit).map(names)
+        self.tape
+            .wait_for(count, limit)
+            .map(|records| names(&records))
     }
-}
-
-fn names(records: Vec<(Arc<str>, ())>) -> Vec<String> {
-    let topics = records.into_iter().map(|(topic, ())| topic);
-    topics.map(|topic| topic.as_ref().to_owned()).collect()
 }
 
 impl<M: Flavour> Default for Recorder<M> {

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::missing::{End, Missing};
 use crate::topic::any_event::AnyEvent;
@@ -27,12 +27,11 @@ struct State<T> {
 
 impl<T> Tape<T> {
     pub(super) fn new() -> Arc<Self> {
-        let state = State {
-            records: Vec::new(),
-            handlers: 0,
-        };
         Arc::new(Tape {
-            state: Mutex::new(state),
+            state: Mutex::new(State {
+                records: Vec::new(),
+                handlers: 0,
+            }),
             condvar: Condvar::new(),
         })
     }
@@ -61,48 +60,25 @@ impl<T> Tape<T> {
 
     /// Takes the first `count` events, as soon as that many are recorded.
     pub(super) fn wait_for(&self, count: usize, limit: Duration) -> Result<Records<T>, Missing> {
-        // No deadline if it is too far in the future for `Instant`.
-        let deadline = Instant::now().checked_add(limit);
-        let mut state = self.lock();
-        loop {
-            if state.records.len() >= count {
-                let rest = state.records.split_off(count);
-                return Ok(std::mem::replace(&mut state.records, rest));
-            }
-            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
-            let end = match left {
-                _ if state.handlers == 0 => End::Closed,
-                Some(Duration::ZERO) => End::TimedOut(limit),
-                _ => {
-                    state = self.park(state, left);
-                    continue;
-                }
-            };
-            return Err(Missing {
-                expected: count,
-                topics: names(&state.records),
-                end,
-            });
+        let waits = |state: &mut State<T>| state.records.len() < count && state.handlers > 0;
+        let woken = self.condvar.wait_timeout_while(self.lock(), limit, waits);
+        let mut state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        if state.records.len() >= count {
+            let rest = state.records.split_off(count);
+            return Ok(std::mem::replace(&mut state.records, rest));
         }
-    }
-
-    fn park<'t>(
-        &'t self,
-        state: MutexGuard<'t, State<T>>,
-        left: Option<Duration>,
-    ) -> MutexGuard<'t, State<T>> {
-        let Some(left) = left else {
-            let woken = self.condvar.wait(state);
-            return woken.unwrap_or_else(PoisonError::into_inner);
-        };
-        match self.condvar.wait_timeout(state, left) {
-            Ok((state, _)) => state,
-            Err(poisoned) => poisoned.into_inner().0,
-        }
+        Err(Missing {
+            expected: count,
+            topics: names(&state.records),
+            end: match state.handlers {
+                0 => End::Closed,
+                _ => End::TimedOut(limit),
+            },
+        })
     }
 }
 
-fn names<T>(records: &Records<T>) -> Vec<String> {
+pub(super) fn names<T>(records: &Records<T>) -> Vec<String> {
     records.iter().map(|(topic, _)| topic.to_string()).collect()
 }
 

@@ -156,12 +156,8 @@ impl<E> Clone for Topic<E> {
 
 impl<E> fmt::Debug for Topic<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Topic<{}>({:?})",
-            std::any::type_name::<E>(),
-            self.name()
-        )
+        let event = std::any::type_name::<E>();
+        write!(f, "Topic<{event}>({:?})", self.name())
     }
 }
 

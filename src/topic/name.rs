@@ -103,17 +103,10 @@ pub(crate) fn checked(mut name: String, wild: bool) -> Result<String, (String, P
 /// Returns whether the character that begins at this byte is white space or a control character, by
 /// Unicode's properties. `char::is_whitespace` is not `const` in the oldest supported Rust.
 const fn is_blank(bytes: &[u8], at: usize) -> bool {
-    let second = if at + 1 < bytes.len() {
-        bytes[at + 1]
-    } else {
-        0
-    };
-    let third = if at + 2 < bytes.len() {
-        bytes[at + 2]
-    } else {
-        0
-    };
-    match (bytes[at], second, third) {
+    const fn byte(bytes: &[u8], at: usize) -> u8 {
+        if at < bytes.len() { bytes[at] } else { 0 }
+    }
+    match (bytes[at], byte(bytes, at + 1), byte(bytes, at + 2)) {
         (0..=0x20 | 0x7f, _, _) => true,
         // U+0080 to U+009F, the second control block, and U+00A0.
         (0xc2, 0x80..=0xa0, _) => true,

@@ -85,7 +85,7 @@ pub(crate) fn drop_payload(payload: Payload) {
 }
 
 /// Runs user code that no handler calls. Returns its panic.
-pub(crate) fn catch(f: impl FnOnce()) -> Result<(), Payload> {
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     if !std::thread::panicking() {
         // The panic that was resumed before has been caught by user code.
         let _ = LAST_RESUMED.try_with(RefCell::take);
@@ -96,17 +96,11 @@ pub(crate) fn catch(f: impl FnOnce()) -> Result<(), Payload> {
 /// Runs user code whose panic is part of the result. Returns its message.
 #[cfg(feature = "jobs")]
 pub(crate) fn catch_and_report<R>(f: impl FnOnce() -> R) -> Result<R, String> {
-    let mut returned = None;
-    let done = catch(|| returned = Some(f()));
-    match (done, returned) {
-        (Ok(()), Some(returned)) => Ok(returned),
-        (Err(payload), _) => {
-            let text = message(&payload);
-            drop_payload(payload);
-            Err(text)
-        }
-        (Ok(()), None) => Err(String::new()),
-    }
+    catch(f).map_err(|payload| {
+        let text = message(&payload);
+        drop_payload(payload);
+        text
+    })
 }
 
 /// Runs user code and ignores its panic. Returns its value, `None` if it panicked.

@@ -64,32 +64,26 @@ pub(crate) fn raise(
 ) {
     trace::failed(&error);
     let depth = thread::depth();
-    if thread::is_directly_in_hook() {
-        // Hooks are not called for failures inside of hooks, and nothing collects these.
-        log(&error);
-        payload.into_iter().for_each(drop_payload);
-        return;
-    }
-    if depth > 0 || thread::is_draining() {
-        push(PendingFailure {
+    // Hooks are not called for failures inside of hooks, and nothing collects these.
+    let in_hook = thread::is_directly_in_hook();
+    if !in_hook && (depth > 0 || thread::is_draining()) {
+        return push(PendingFailure {
             depth,
             error: Some(error),
             payload,
         });
-        return;
     }
     // No emission or drain to collect it: captures that panicked when they were dropped.
-    if !call_hook(&error) {
+    if in_hook || !call_hook(&error) {
         log(&error);
     }
-    if let Some(payload) = payload {
-        drop_payload(payload);
-    }
+    payload.into_iter().for_each(drop_payload);
 }
 
 /// Runs user code outside of any emission and bus. Its panic is logged, unless an emission inside of it
 /// has reported that panic already.
 #[cfg(feature = "jobs")]
+#[inline]
 pub(crate) fn logged(topic: &'static str, location: CallSite, f: impl FnOnce()) {
     let Err(payload) = catch(f) else { return };
     let resumed = PanicMark::new(&payload);

@@ -53,15 +53,17 @@ impl Report {
     pub(super) fn add(&mut self, error: Option<HandlerError>, payload: Option<Payload>) {
         let index = error.is_some().then_some(self.errors.len());
         self.errors.extend(error);
-        match (&self.panic, payload) {
-            (None, Some(payload)) => {
-                self.panic = Some(FirstPanic {
-                    payload: Mutex::new(payload),
-                    error: index,
-                });
-            }
-            (Some(_), Some(another)) => drop_payload(another),
-            (_, None) => {}
+        self.keep_first(payload.map(|payload| FirstPanic {
+            payload: Mutex::new(payload),
+            error: index,
+        }));
+    }
+
+    fn keep_first(&mut self, panic: Option<FirstPanic>) {
+        if self.panic.is_none() {
+            self.panic = panic;
+        } else {
+            discard(panic);
         }
     }
 
@@ -89,24 +91,16 @@ impl Report {
         }
         let shift = self.errors.len();
         self.errors.append(&mut later.errors);
-        match (&self.panic, later.panic.take()) {
-            (None, first) => {
-                self.panic = first.map(|first| FirstPanic {
-                    error: first.error.map(|error| error + shift),
-                    ..first
-                });
-            }
-            (Some(_), Some(another)) => drop_payload(unwrapped(another.payload)),
-            (Some(_), None) => {}
-        }
+        self.keep_first(later.panic.take().map(|first| FirstPanic {
+            error: first.error.map(|error| error + shift),
+            ..first
+        }));
     }
 
     /// Drops the panic if the signal contains panics.
     pub(crate) fn contain(&mut self, panics: Panics) {
         if panics == Panics::Contain {
-            if let Some(panic) = self.panic.take() {
-                drop_payload(unwrapped(panic.payload));
-            }
+            discard(self.panic.take());
         }
     }
 
@@ -138,19 +132,17 @@ pub(crate) fn collect(
     call_hook: &dyn Fn(&HandlerError) -> bool,
 ) -> Option<Box<Report>> {
     let mut report = Report::new(Vec::new());
-    let mut found = false;
     // Until nothing is left: dropping a payload may raise more.
     loop {
         let taken = take(depth, mark);
         if taken.is_empty() {
             break;
         }
-        found = true;
         for PendingFailure { error, payload, .. } in taken {
             report.add(error, payload);
         }
     }
-    if !found {
+    if report.errors.is_empty() && report.panic.is_none() {
         return None;
     }
     report.tell(call_hook);
@@ -170,6 +162,12 @@ fn unwrapped(payload: Mutex<Payload>) -> Payload {
     payload.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn discard(panic: Option<FirstPanic>) {
+    if let Some(panic) = panic {
+        drop_payload(unwrapped(panic.payload));
+    }
+}
+
 impl Drop for Report {
     fn drop(&mut self) {
         for error in self.errors.drain(..) {
@@ -179,8 +177,6 @@ impl Drop for Report {
             // Each by itself: what a handler returned may panic when it is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(error))).map_err(drop_payload);
         }
-        if let Some(panic) = self.panic.take() {
-            drop_payload(unwrapped(panic.payload));
-        }
+        discard(self.panic.take());
     }
 }

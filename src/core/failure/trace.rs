@@ -38,8 +38,7 @@ mod on {
     use tracing::{Level, Span, event, span, span_enabled};
 
     use crate::core::failure::panics;
-    use crate::failure::CallSite;
-    use crate::failure::HandlerError;
+    use crate::failure::{CallSite, HandlerError};
     use crate::topic::name::Name;
 
     const TARGET: &str = "slotcast";
@@ -84,11 +83,8 @@ mod on {
         /// Returns whether both are the same span. Does not call the subscriber.
         #[inline]
         pub(crate) fn is(&self, other: &Link) -> bool {
-            match (&self.0, &other.0) {
-                (None, None) => true,
-                (Some(one), Some(other)) => one.id() == other.id(),
-                _ => false,
-            }
+            let id = |link: &Link| link.0.as_ref().map(|span| span.id());
+            id(self) == id(other)
         }
 
         /// Moves the span out, so that the rest may be dropped under a lock.
@@ -256,27 +252,22 @@ mod on {
 mod off {
     use std::marker::PhantomData;
 
-    use crate::failure::CallSite;
-    use crate::failure::HandlerError;
+    use crate::failure::{CallSite, HandlerError};
     use crate::topic::name::Name;
 
     #[derive(Clone)]
     pub(crate) struct Link;
 
     impl Link {
-        #[inline(always)]
         pub(crate) fn here() -> Self {
             Link
         }
-        #[inline(always)]
         pub(crate) fn is(&self, _: &Link) -> bool {
             true
         }
-        #[inline(always)]
         pub(crate) fn take(&mut self) -> Link {
             Link
         }
-        #[inline(always)]
         pub(crate) fn follows(&self) -> Follows<'_> {
             Follows(PhantomData)
         }
@@ -292,30 +283,23 @@ mod off {
     pub(crate) struct Traced;
 
     impl Traced {
-        #[inline(always)]
         pub(crate) fn end(self, _: u32, _: bool) {}
-        #[inline(always)]
         pub(crate) fn leave(self) {}
     }
 
-    #[inline(always)]
     pub(crate) const fn wanted() -> bool {
         false
     }
-    #[inline(always)]
     pub(crate) fn emission(_: &Name, _: Follows<'_>) -> Traced {
         Traced
     }
-    #[inline(always)]
     pub(crate) fn call<'c>(
         _: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
         _: Follows<'_>,
     ) -> Traced {
         Traced
     }
-    #[inline(always)]
     pub(crate) fn failed(_: &HandlerError) {}
-    #[inline(always)]
     pub(crate) fn log(_: &str, _: Option<&HandlerError>) -> bool {
         false
     }

@@ -8,7 +8,7 @@ use std::rc::{self, Rc};
 use std::sync::{self, Arc};
 use std::time::Instant;
 
-use crate::core::primitives::sync::{AtomicUsize, Condvar, Lock, Mutex, Word, lock};
+use crate::core::primitives::sync::{AtomicUsize, Condvar, Lock, Mutex, Word, lock, wait_until};
 
 /// The flavour for any number of threads: handlers are `Send`, and `Sync` if called by reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,13 @@ pub trait Primitives: Sized + 'static {
     type Ptr<T: ?Sized>: Deref<Target = T> + Clone;
     type Weak<T: ?Sized>: Clone;
     /// Wakes the threads that wait for a queue.
-    type Condvar;
+    type Condvar: Default;
     /// Whether a thread can wait for another one.
     const WAITS: bool;
 
-    fn condvar() -> Self::Condvar;
+    fn condvar() -> Self::Condvar {
+        Self::Condvar::default()
+    }
     fn notify_all(condvar: &Self::Condvar);
     /// Calls `check` under the lock, and again after each notification and after the deadline that it
     /// returned, until it breaks with a value.
@@ -57,9 +59,6 @@ impl Primitives for Shared {
     type Condvar = Condvar;
     const WAITS: bool = true;
 
-    fn condvar() -> Condvar {
-        Condvar::new()
-    }
     fn notify_all(condvar: &Condvar) {
         condvar.notify_all();
     }
@@ -74,18 +73,8 @@ impl Primitives for Shared {
                 ControlFlow::Break(value) => return value,
                 ControlFlow::Continue(deadline) => deadline,
             };
-            guard = match deadline {
-                None => condvar
-                    .wait(guard)
-                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    match condvar.wait_timeout(guard, left) {
-                        Ok((guard, _)) => guard,
-                        Err(poisoned) => poisoned.into_inner().0,
-                    }
-                }
-            };
+            let (Ok(woken) | Err(woken)) = wait_until(condvar, guard, deadline);
+            guard = woken;
         }
     }
     fn ptr<T>(value: T) -> Arc<T> {
@@ -116,7 +105,6 @@ impl Primitives for Local {
     type Condvar = ();
     const WAITS: bool = false;
 
-    fn condvar() {}
     fn notify_all((): &()) {}
     fn wait<T, R>(
         cell: &RefCell<T>,

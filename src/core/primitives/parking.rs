@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::core::primitives::sync::{Condvar, Mutex, global, lock};
+use crate::core::primitives::sync::{Condvar, Mutex, global, lock, wait_until};
 
 global! {
     LOT: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new())
@@ -21,23 +21,10 @@ pub(crate) fn park_until(is_done: impl Fn() -> bool, deadline: Option<Instant>) 
         if is_done() {
             return true;
         }
-        let woken = match deadline {
-            None => condvar.wait(guard),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return false;
-                }
-                match condvar.wait_timeout(guard, left) {
-                    Ok((guard, _)) => Ok(guard),
-                    Err(poisoned) => {
-                        guard = poisoned.into_inner().0;
-                        continue;
-                    }
-                }
-            }
+        let Ok(woken) = wait_until(condvar, guard, deadline) else {
+            return false;
         };
-        guard = woken.unwrap_or_else(|poisoned| poisoned.into_inner());
+        guard = woken;
     }
 }
 

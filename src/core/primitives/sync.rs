@@ -2,6 +2,7 @@
 //! checker can replace them.
 
 use std::cell::{Cell, RefCell};
+use std::time::Instant;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
@@ -66,9 +67,39 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Waits for a notification; wake-ups may be spurious.
+pub(crate) fn wait<'m, T>(condvar: &Condvar, guard: MutexGuard<'m, T>) -> MutexGuard<'m, T> {
+    condvar
+        .wait(guard)
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Waits for a notification, with or without a deadline; wake-ups may be spurious.
+///
+/// # Errors
+///
+/// The guard, if the deadline has already passed. Does not wait then.
+pub(crate) fn wait_until<'m, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'m, T>,
+    deadline: Option<Instant>,
+) -> Result<MutexGuard<'m, T>, MutexGuard<'m, T>> {
+    let Some(deadline) = deadline else {
+        return Ok(wait(condvar, guard));
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(guard);
+    }
+    let woken = condvar.wait_timeout(guard, left);
+    Ok(woken.unwrap_or_else(|poisoned| poisoned.into_inner()).0)
+}
+
 /// A counter or a set of flags: an atomic in the shared flavour, a plain cell in the local one.
-pub trait Word: 'static {
-    fn new(value: usize) -> Self;
+pub trait Word: From<usize> + 'static {
+    fn new(value: usize) -> Self {
+        Self::from(value)
+    }
     fn get(&self) -> usize;
     fn set(&self, value: usize);
     /// Adds and returns the previous value.
@@ -87,9 +118,6 @@ pub trait Word: 'static {
 /// Each load acquires and each store releases, so every access that reads the value of another one
 /// pairs with it.
 impl Word for AtomicUsize {
-    fn new(value: usize) -> Self {
-        AtomicUsize::new(value)
-    }
     #[inline(always)]
     fn get(&self) -> usize {
         // Acquire; pairs with the Release in all methods that write.
@@ -124,9 +152,6 @@ impl Word for AtomicUsize {
 }
 
 impl Word for Cell<usize> {
-    fn new(value: usize) -> Self {
-        Cell::new(value)
-    }
     #[inline(always)]
     fn get(&self) -> usize {
         Cell::get(self)
@@ -160,17 +185,16 @@ impl Word for Cell<usize> {
 }
 
 /// Exclusive access while a closure runs: a mutex, or a borrow flag.
-pub trait Lock<T> {
-    fn new(value: T) -> Self;
+pub trait Lock<T>: From<T> {
+    fn new(value: T) -> Self {
+        Self::from(value)
+    }
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
     /// Like `with`, but returns `None` if the lock is taken, by this thread or another.
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 
 impl<T> Lock<T> for Mutex<T> {
-    fn new(value: T) -> Self {
-        Mutex::new(value)
-    }
     #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut lock(self))
@@ -186,9 +210,6 @@ impl<T> Lock<T> for Mutex<T> {
 }
 
 impl<T> Lock<T> for RefCell<T> {
-    fn new(value: T) -> Self {
-        RefCell::new(value)
-    }
     #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut self.borrow_mut())

@@ -47,7 +47,7 @@ impl ActiveScope {
     }
 }
 
-struct State {
+pub(crate) struct State {
     depth: Cell<usize>,
     /// Invariant: [`NOTHING`](ActiveScope::NOTHING), except for open levels with a
     /// [`ScopedDepthGuard`]. Levels beyond the last one are not recorded.
@@ -116,13 +116,17 @@ impl DepthGuard {
         self.above
     }
 
-    /// Records what is running at this level, until it is closed.
-    pub(crate) fn with_scope(self, scope: ActiveScope) -> ScopedDepthGuard {
+    fn set_scope(&self, scope: ActiveScope) {
         STATE.with(|state| {
             if let Some(cell) = state.scopes.get(self.above) {
                 cell.set(scope);
             }
         });
+    }
+
+    /// Records what is running at this level, until it is closed.
+    pub(crate) fn with_scope(self, scope: ActiveScope) -> ScopedDepthGuard {
+        self.set_scope(scope);
         ScopedDepthGuard(self)
     }
 }
@@ -139,11 +143,7 @@ pub(crate) struct ScopedDepthGuard(DepthGuard);
 
 impl Drop for ScopedDepthGuard {
     fn drop(&mut self) {
-        STATE.with(|state| {
-            if let Some(cell) = state.scopes.get(self.0.above) {
-                cell.set(ActiveScope::NOTHING);
-            }
-        });
+        self.0.set_scope(ActiveScope::NOTHING);
     }
 }
 
@@ -219,28 +219,28 @@ pub(crate) fn drains(queue: usize) -> bool {
     STATE.with(|state| state.draining.get() == queue)
 }
 
+/// Undoes the mark of [`begin_drain`] or [`begin_hook`] when dropped.
+pub(crate) struct MarkGuard(fn(&State));
+
+impl Drop for MarkGuard {
+    fn drop(&mut self) {
+        STATE.with(self.0);
+    }
+}
+
 /// Marks this thread as draining a queue, until the guard is dropped. `None` inside of a drain.
-pub(crate) fn begin_drain(queue: usize) -> Option<DrainGuard> {
+pub(crate) fn begin_drain(queue: usize) -> Option<MarkGuard> {
     STATE.with(|state| {
         if state.draining.get() != 0 {
             return None;
         }
         state.draining.set(queue);
-        Some(DrainGuard(()))
+        Some(MarkGuard(|state| state.draining.set(0)))
     })
 }
 
-/// Ends the mark of [`begin_drain`] when dropped.
-pub(crate) struct DrainGuard(());
-
-impl Drop for DrainGuard {
-    fn drop(&mut self) {
-        STATE.with(|state| state.draining.set(0));
-    }
-}
-
 /// Marks this thread as running a hook, until the guard is dropped. `None` inside of a hook.
-pub(crate) fn begin_hook() -> Option<HookGuard> {
+pub(crate) fn begin_hook() -> Option<MarkGuard> {
     STATE.with(|state| {
         if state.in_hook.get().is_some() {
             return None;
@@ -248,15 +248,6 @@ pub(crate) fn begin_hook() -> Option<HookGuard> {
         state
             .in_hook
             .set(Some((state.depth.get(), state.draining.get())));
-        Some(HookGuard(()))
+        Some(MarkGuard(|state| state.in_hook.set(None)))
     })
-}
-
-/// Ends the mark of [`begin_hook`] when dropped.
-pub(crate) struct HookGuard(());
-
-impl Drop for HookGuard {
-    fn drop(&mut self) {
-        STATE.with(|state| state.in_hook.set(None));
-    }
 }

@@ -5,6 +5,7 @@
 
 use std::any::{Any, type_name};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
 
@@ -13,7 +14,7 @@ use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{Lock, Word};
-use crate::core::registry::listed::{AnySignal, ListFlavour, WeakSignal};
+use crate::core::registry::listed::{AnySignal, WeakSignal};
 use crate::core::registry::trie::Trie;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
@@ -41,24 +42,18 @@ pub(crate) enum Found<M: RegistryFlavour, E, C: 'static> {
 }
 
 /// A topic or a pattern.
-struct Topic<M: RegistryFlavour, C: 'static> {
+struct Topic<M: RegistryFlavour> {
     name: Name,
     type_name: &'static str,
     /// The line of its first use.
     location: CallSite,
     kind: Kind,
-    signal: M::AnySignal<C>,
+    signal: M::AnySignal,
 }
 
-impl<M: RegistryFlavour, C: 'static> Topic<M, C> {
-    fn listed(&self) -> &dyn AnySignal<M, C> {
-        M::listed::<C>(&self.signal)
-    }
-}
-
-struct Topics<M: RegistryFlavour, C: 'static> {
+struct Topics<M: RegistryFlavour> {
     /// Topics and patterns. The signal of an entry may have been dropped already.
-    topics: SlotMap<TopicKey, Topic<M, C>>,
+    topics: SlotMap<TopicKey, Topic<M>>,
     /// The keys of the topics.
     names: HashMap<Box<str>, TopicKey>,
     /// The keys of topics and patterns.
@@ -66,7 +61,7 @@ struct Topics<M: RegistryFlavour, C: 'static> {
     closed: bool,
 }
 
-impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
+impl<M: RegistryFlavour> Topics<M> {
     fn key(&self, kind: Kind, name: &str) -> Option<TopicKey> {
         match kind {
             Kind::Topic => self.names.get(name).copied(),
@@ -75,18 +70,14 @@ impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
     }
 
     /// The signal with this key. `None` if it has been dropped.
-    fn signal<E: 'static>(&self, key: TopicKey) -> Lookup<M, E, C> {
+    fn signal<E: 'static, C: 'static>(&self, key: TopicKey) -> Lookup<M, E, C> {
         let Some(topic) = self.topics.get(key) else {
             return Ok(None);
         };
-        match topic
-            .listed()
-            .as_any()
-            .downcast_ref::<WeakSignal<M, E, C>>()
-        {
+        match topic.signal.as_any().downcast_ref::<WeakSignal<M, E, C>>() {
             Some(signal) => Ok(M::upgrade(&signal.0)),
             // A topic that has been dropped does not reserve its name.
-            None if !topic.listed().exists() => Ok(None),
+            None if !topic.signal.exists() => Ok(None),
             None => Err(WrongType {
                 topic: topic.name.as_str().to_owned(),
                 registered: topic.type_name,
@@ -97,16 +88,20 @@ impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
     }
 
     /// Visits the patterns that a name matches.
-    fn patterns_of_topic(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
+    fn patterns_of_topic<C: 'static>(
+        &self,
+        name: &str,
+        mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>),
+    ) {
         self.trie.patterns_of(name, &mut |key| {
-            let pattern = self.topics.get(key).map(|it| it.listed().as_any());
+            let pattern = self.topics.get(key).map(|it| it.signal.as_any());
             if let Some(pattern) = pattern.and_then(<dyn Any>::downcast_ref) {
                 visit(pattern);
             }
         });
     }
 
-    fn remove(&mut self, key: TopicKey) -> Option<Topic<M, C>> {
+    fn remove(&mut self, key: TopicKey) -> Option<Topic<M>> {
         let removed = self.topics.remove(key)?;
         let name = removed.name.as_str();
         if self.key(removed.kind, name) == Some(key) {
@@ -127,7 +122,7 @@ impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
 
 /// The topics and the patterns of a bus.
 pub struct Registry<M: RegistryFlavour, C: 'static> {
-    topics: M::Lock<Topics<M, C>>,
+    topics: M::Lock<Topics<M>>,
     /// The hook for unhandled events, as the only handler of a pattern that is not in `topics`.
     unhandled: M::Lock<Option<StrongPatternSignal<M, C>>>,
     /// 1 once there has been a handler with a weak target, which keeps its topic even when the target has
@@ -162,7 +157,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             }
             let mut patterns = PatternSignals::<M, C>::new();
             // Moved out of the lock: one of these may be the last reference.
-            all.patterns_of_topic(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
+            all.patterns_of_topic::<C>(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
             Ok(Found::Unheld(patterns))
         })
     }
@@ -227,9 +222,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     pub(crate) fn set_unhandled(&self, hook: M::Ptr<PatternSignal<M, C>>) {
         let old = self.unhandled.with(|pattern| pattern.replace(hook));
         self.config.hear_unhandled();
-        for topic in self.all() {
-            M::listed::<C>(&topic).invalidate();
-        }
+        self.all().iter().for_each(|it| it.invalidate());
         // Last, when no snapshot that an emission may still load has the old hook.
         drop(old);
     }
@@ -238,18 +231,11 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     /// topics that only those kept. Then reserves capacity for as many topics as are left, so that adding
     /// n topics costs O(n) in total.
     fn prune_if_full(&self) {
-        let listed = self.topics.with(|all| {
-            let is_full = all.topics.len() == all.topics.capacity();
-            let all = all
-                .topics
-                .values()
-                .take(if is_full { usize::MAX } else { 0 });
-            all.map(|topic| topic.signal.clone()).collect::<Vec<_>>()
-        });
-        if listed.is_empty() {
+        let is_full = |all: &mut Topics<M>| all.topics.len() == all.topics.capacity();
+        if !self.topics.with(is_full) {
             return;
         }
-        listed.iter().for_each(|it| M::listed::<C>(it).prune());
+        self.all().iter().for_each(|it| it.prune());
         self.topics.with(|all| {
             let left = all.topics.len();
             if left > all.topics.capacity() / 2 {
@@ -259,7 +245,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     }
 
     /// The topics that match a pattern.
-    fn topics_of(&self, pattern: &SignalInfo<M>) -> Vec<M::AnySignal<C>> {
+    fn topics_of(&self, pattern: &SignalInfo<M>) -> Vec<M::AnySignal> {
         self.topics.with(|all| {
             let mut found = Vec::new();
             all.trie.topics_of(pattern.name().as_str(), &mut |key| {
@@ -271,23 +257,15 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
 
     /// Removes a handler of a topic. Returns whether it was there.
     pub(crate) fn cancel(&self, topic: u64, key: u64, sequence: u64) -> bool {
-        let topic = key_of(topic);
-        let listed = self
-            .topics
-            .with(|all| all.topics.get(topic).map(|it| it.signal.clone()));
-        listed.is_some_and(|it| M::listed::<C>(&it).cancel(key, sequence))
+        self.get(topic).is_some_and(|it| it.cancel(key, sequence))
     }
 
     /// The names of the topics that exist, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.topics.with(|all| {
-            let existing = all
-                .topics
-                .values()
-                .filter(|topic| topic.kind == Kind::Topic && topic.listed().exists());
-            existing
-                .map(|topic| topic.name.as_str().to_owned())
-                .collect()
+            let topics = all.topics.values().filter(|it| it.kind == Kind::Topic);
+            let existing = topics.filter(|it| it.signal.exists());
+            existing.map(|it| it.name.as_str().to_owned()).collect()
         });
         names.sort_unstable();
         names
@@ -296,7 +274,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     /// Closes all signals, and those that are created later.
     pub(crate) fn close(&self) {
         self.topics.with(|all| all.closed = true);
-        self.all().iter().for_each(|it| M::listed::<C>(it).close());
+        self.all().iter().for_each(|it| it.close());
         drop(self.unhandled.with(Option::take));
     }
 
@@ -304,7 +282,12 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         self.topics.with(|all| all.closed)
     }
 
-    fn all(&self) -> Vec<M::AnySignal<C>> {
+    fn get(&self, topic: u64) -> Option<M::AnySignal> {
+        let signal = |all: &mut Topics<M>| Some(all.topics.get(key_of(topic))?.signal.clone());
+        self.topics.with(signal)
+    }
+
+    fn all(&self) -> Vec<M::AnySignal> {
         self.topics.with(|all| {
             let signals = all.topics.values().map(|topic| topic.signal.clone());
             signals.collect()
@@ -313,14 +296,16 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
 
     /// Detaches the signals from the bus: from now on their handlers do not keep them.
     pub(crate) fn detach_from_bus(&self) {
-        self.all()
-            .iter()
-            .for_each(|it| M::listed::<C>(it).detach_from_bus());
+        self.all().iter().for_each(|it| it.detach_from_bus());
     }
 }
 
-/// What the registry needs of a flavour: that it is the directory of the signals.
-pub trait RegistryFlavour: ListFlavour {
+/// What the registry needs of a flavour: a pointer to a signal of any payload type, and that the registry
+/// is the directory of the signals.
+pub trait RegistryFlavour: SignalFlavour {
+    type AnySignal: Deref<Target: AnySignal> + Clone;
+    /// Erases the payload type.
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal;
     fn directory<C: 'static>(
         registry: &Self::Ptr<Registry<Self, C>>,
     ) -> Self::Weak<Self::Directory<C>>;
@@ -335,6 +320,10 @@ impl SignalFlavour for Local {
 }
 
 impl RegistryFlavour for Shared {
+    type AnySignal = Arc<dyn AnySignal + Send + Sync>;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Shared, E, C>) -> Self::AnySignal {
+        Arc::new(signal)
+    }
     fn directory<C: 'static>(
         registry: &Arc<Registry<Shared, C>>,
     ) -> sync::Weak<Registry<Shared, C>> {
@@ -343,6 +332,10 @@ impl RegistryFlavour for Shared {
 }
 
 impl RegistryFlavour for Local {
+    type AnySignal = Rc<dyn AnySignal>;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Local, E, C>) -> Self::AnySignal {
+        Rc::new(signal)
+    }
     fn directory<C: 'static>(registry: &Rc<Registry<Local, C>>) -> rc::Weak<Registry<Local, C>> {
         Rc::downgrade(registry)
     }
@@ -363,30 +356,28 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
     }
 
     fn attach(&self, pattern: &SignalInfo<M>) {
-        let own = self.topics.with(|all| {
-            let own = all.topics.get(key_of(pattern.key));
-            own.map(|own| own.signal.clone())
-        });
-        let Some(own) = own else { return };
+        let Some(own) = self.get(pattern.key) else {
+            return;
+        };
         for topic in self.topics_of(pattern) {
-            M::listed::<C>(&topic).attach(M::listed::<C>(&own));
+            topic.attach(own.as_any());
         }
     }
 
     fn invalidate(&self, pattern: &SignalInfo<M>) {
         let topics = self.topics_of(pattern);
-        topics.iter().for_each(|it| M::listed::<C>(it).invalidate());
+        topics.iter().for_each(|it| it.invalidate());
     }
 
     fn matches(&self, pattern: &SignalInfo<M>, topic: usize) -> bool {
-        let is_topic = |it: &M::AnySignal<C>| M::listed::<C>(it).address() == topic;
-        self.topics_of(pattern).iter().any(is_topic)
+        let topics = self.topics_of(pattern);
+        topics.iter().any(|it| it.address() == topic)
     }
 
     fn unregister(&self, info: &SignalInfo<M>, address: usize) {
         let key = key_of(info.key);
         let removed = self.topics.with(|all| {
-            if all.topics.get(key)?.listed().address() != address {
+            if all.topics.get(key)?.signal.address() != address {
                 return None;
             }
             all.remove(key)
@@ -394,7 +385,7 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
         drop(removed);
         if info.topic_info.kind == Kind::Pattern {
             for topic in self.topics_of(info) {
-                M::listed::<C>(&topic).detach(address);
+                topic.detach(address);
             }
         }
     }

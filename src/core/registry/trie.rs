@@ -19,6 +19,7 @@ new_key_type! { struct NodeKey; }
 pub(crate) const ONE: &str = "*";
 pub(crate) const REST: &str = ">";
 
+#[derive(Default)]
 struct Node<T> {
     children: HashMap<Box<str>, NodeKey>,
     /// The values of the topic and the pattern that end here.
@@ -35,10 +36,10 @@ pub(crate) struct Trie<T> {
     pub(crate) matched: std::cell::Cell<usize>,
 }
 
-impl<T: Copy> Trie<T> {
+impl<T: Copy + Default> Trie<T> {
     pub(crate) fn new() -> Self {
         let mut nodes = SlotMap::with_key();
-        let root = nodes.insert(Node::new());
+        let root = nodes.insert(Node::default());
         Trie {
             nodes,
             root,
@@ -54,7 +55,7 @@ impl<T: Copy> Trie<T> {
             at = match self.nodes[at].children.get(token) {
                 Some(&child) => child,
                 None => {
-                    let child = self.nodes.insert(Node::new());
+                    let child = self.nodes.insert(Node::default());
                     self.nodes[at].children.insert(token.into(), child);
                     child
                 }
@@ -159,14 +160,6 @@ impl<T: Copy> Trie<T> {
 }
 
 impl<T> Node<T> {
-    fn new() -> Self {
-        Node {
-            children: HashMap::new(),
-            topic: None,
-            pattern: None,
-        }
-    }
-
     fn value(&mut self, kind: Kind) -> &mut Option<T> {
         match kind {
             Kind::Topic => &mut self.topic,
@@ -181,10 +174,8 @@ impl<T> Node<T> {
 
 /// The first token and the rest.
 fn split(text: &str) -> (&str, Option<&str>) {
-    match text.split_once('.') {
-        Some((token, rest)) => (token, Some(rest)),
-        None => (text, None),
-    }
+    text.split_once('.')
+        .map_or((text, None), |(token, rest)| (token, Some(rest)))
 }
 
 #[cfg(test)]

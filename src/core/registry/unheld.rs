@@ -64,18 +64,11 @@ pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E
         return refused(name, config, location);
     };
     handlers.sort_unstable_by_key(rank);
-    let topic_info = TopicInfo::new::<E>(Kind::Topic, name.clone());
+    let info = TopicInfo::new::<E>(Kind::Topic, name.clone());
     let follows = Follows::NONE;
-    let summary = call_traced(
-        handlers,
-        event.borrow(),
-        &topic_info,
-        config,
-        context,
-        follows,
-    );
+    let summary = call_traced(handlers, event.borrow(), &info, config, context, follows);
     drop(scope_guards);
     drop(depth_guard);
-    drop_event_about(event, &topic_info, config, location);
+    drop_event_about(event, &info, config, location);
     summary
 }

@@ -1,13 +1,13 @@
 //! How the outcome of a job is taken: by waiting, by trying, by a timeout and by a future.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use slotcast::{Jobs, promise};
+use slotcast::{Jobs, Queue, promise};
 
 use super::Gate;
 use crate::log::panic_of;
@@ -71,4 +71,25 @@ fn a_job_can_be_awaited_and_wakes_its_last_waker() {
     assert_eq!(job.as_mut().poll(&mut context), Poll::Ready(Ok(9)));
     let again = panic_of(|| job.as_mut().poll(&mut context).is_ready());
     assert_eq!(again, "a job was polled after it gave its outcome");
+}
+
+#[test]
+fn a_job_that_gave_its_outcome_has_a_handle_that_says_so() {
+    let mut context = Context::from_waker(Waker::noop());
+    let (promise, mut job) = promise::<u32>();
+    promise.progress(1, 2);
+    promise.complete(9);
+    let poll = Pin::new(&mut job).poll(&mut context);
+    assert_eq!(poll, Poll::Ready(Ok(9)));
+
+    let handle = job.handle();
+    assert!(job.is_done() && handle.is_done());
+    assert!(!job.cancel() && !handle.cancel());
+    assert_eq!(handle.progress().unwrap().done, 1);
+
+    // Nothing is left to be delivered.
+    let queue = Queue::new();
+    let handle = job.on_done_in(&queue, |(), _| unreachable!("the outcome was taken"));
+    assert!(handle.is_done());
+    assert_eq!(queue.drain().delivered(), 0);
 }
