@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
-use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::queued::QueueHandler;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
@@ -129,6 +128,6 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         M: SendBound<E> + SyncBound<F>,
     {
         let queue = M::downgrade(&queue.core);
-        self.finish(QueueHandler::new(handler, queue, Core::call::<E>))
+        self.finish(QueueHandler { f: handler, queue })
     }
 }

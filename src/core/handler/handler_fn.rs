@@ -100,7 +100,10 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     const QUEUED: bool = false;
     /// It has a target that may die: see [`is_alive`](Self::is_alive).
     const WEAK: bool = false;
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult;
+    /// Calls it, unless it needs more of its entry.
+    fn call(&self, _: &Header<M>, _: &E, _: &mut EmitContext<'_, C>) -> CallResult {
+        unreachable!("it is called with its entry")
+    }
     /// Calls it, for those that need more of their entry.
     #[inline(always)]
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
@@ -115,16 +118,14 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     fn is_alive(&self) -> bool {
         true
     }
-    /// Called with its entry before that can be reached by anything else. Runs under the signal's lock.
-    fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
-        _: &WeakRef<M, Subscribed<M, S, P, Self>>,
-    ) {
-    }
     /// A call is about to be claimed.
     #[inline(always)]
     fn reserve_call(_: &Self::EntryState) {}
     /// It was not. May release the captures, to which the caller has a strong reference.
-    fn release_reservation(&self, _: &Self::EntryState) {}
+    fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        _: &Live<Subscribed<M, S, P, Self>>,
+    ) {
+    }
     /// The limit has removed the handler, with a claimed call that is yet to be made.
     fn on_limit_reached(_: &Self::EntryState) {}
     /// It was cancelled, cleared or closed; an emission may still be in it. Runs outside of locks.
@@ -271,7 +272,7 @@ where
     }
     K::reserve_call(&link.state);
     if let Some(result) = claim(entry) {
-        callee.release_reservation(&link.state);
+        K::release_reservation(entry);
         return result;
     }
     K::call_with_entry(entry, event, cx)
