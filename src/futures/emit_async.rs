@@ -83,7 +83,17 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     /// ```
     #[track_caller]
     pub fn emit_async(&self, event: E) -> EmitAsync<M, E> {
-        EmitAsync::new(self.core.clone(), event, Location::caller())
+        EmitAsync {
+            signal: self.core.clone(),
+            event: Some(M::ptr(event)),
+            location: Location::caller(),
+            in_order: false,
+            begun: false,
+            futures: Vec::new(),
+            rest: Vec::new().into_iter(),
+            sequence_limit: 0,
+            summary: EmissionSummary::NOTHING,
+        }
     }
 }
 
@@ -102,20 +112,6 @@ impl<M: Mode> Bus<M> {
 }
 
 impl<M: Mode, E: 'static> EmitAsync<M, E> {
-    pub(crate) fn new(signal: M::Ptr<Core<M, E, ()>>, event: E, location: CallSite) -> Self {
-        EmitAsync {
-            signal,
-            event: Some(M::ptr(event)),
-            location,
-            in_order: false,
-            begun: false,
-            futures: Vec::new(),
-            rest: Vec::new().into_iter(),
-            sequence_limit: 0,
-            summary: EmissionSummary::NOTHING,
-        }
-    }
-
     /// Calls each handler after the future that the one before it has started has completed,
     /// instead of all at once: so that a [`Flow::Stop`](crate::Flow::Stop) of an async handler
     /// keeps those after it from being called.
@@ -144,6 +140,16 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
     pub fn in_order(mut self) -> Self {
         self.in_order = true;
         self
+    }
+
+    /// This emission, as a waiting cancel of one of its handlers sees it: called from in here it would
+    /// wait for this very poll.
+    fn scope(&self, sequence_limit: u64) -> ActiveScope {
+        let inside = self.signal.address();
+        ActiveScope {
+            inside,
+            sequence_limit,
+        }
     }
 
     fn begin(&mut self, event: &M::Ptr<E>) {
@@ -195,21 +201,11 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         };
         let info = &*this.signal.info.clone();
         let config = &info.config;
-        // A waiting cancel of one of its handlers, from in here, would wait for this very poll.
-        let inside = this.signal.address();
         if !this.begun {
-            let sequence_limit = sequence_limit();
-            let _scope_guard = thread::enter_scope(ActiveScope {
-                inside,
-                sequence_limit,
-            });
+            let _scope_guard = thread::enter_scope(this.scope(sequence_limit()));
             this.begin(&event);
         }
-        let sequence_limit = this.sequence_limit;
-        let _scope_guard = thread::enter_scope(ActiveScope {
-            inside,
-            sequence_limit,
-        });
+        let _scope_guard = thread::enter_scope(this.scope(this.sequence_limit));
         loop {
             let summary = poll_all(&mut this.futures, config, cx);
             this.summary.add(summary);
@@ -236,10 +232,7 @@ impl<M: Mode, E: 'static> FusedFuture for EmitAsync<M, E> {
 
 impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
     fn drop(&mut self) {
-        let _scope_guard = thread::enter_scope(ActiveScope {
-            inside: self.signal.address(),
-            sequence_limit: self.sequence_limit,
-        });
+        let _scope_guard = thread::enter_scope(self.scope(self.sequence_limit));
         self.futures.clear();
         // One by one: drops of captures and of the event may panic.
         self.rest.by_ref().for_each(drop);

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use futures_core::FusedFuture;
 
 use crate::bus::Bus;
-use crate::core::handler::entry::WeakRef;
+use crate::core::handler::entry::{WeakRef, state};
 use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
-use crate::core::waiting::next::{NextEntry, NextHandler, awaited};
+use crate::core::waiting::next::{NextEntry, NextHandler};
 use crate::error::Closed;
 use crate::signal::Signal;
 use crate::signal::subscribe::Subscribe;
@@ -63,8 +63,9 @@ use crate::topic::pattern::IntoPattern;
 /// ```
 #[must_use = "dropping it unsubscribes at once; await it, or wait for it"]
 pub struct Next<M: Mode, E: 'static> {
-    /// `None` once it has completed.
-    entry: Option<WeakRef<M, dyn NextEntry<M, E>>>,
+    entry: WeakRef<M, dyn NextEntry<M, E>>,
+    /// Whether it has completed.
+    done: bool,
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
@@ -154,10 +155,14 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     fn first<T: 'static>(mut self, map: impl Fn(&E) -> Option<T> + 'static) -> Next<M, T> {
         // It completes after one event anyway, and a call that fails should not spend the limit.
         self.options.limit = self.options.limit.filter(|limit| *limit == 0);
-        let entry = self.enlist(NextHandler::<M, T, _>::new(map));
-        Next {
-            entry: Some(awaited(entry)),
+        let entry = self.enlist(NextHandler(map));
+        let entry = entry.erase(|entry| entry as &dyn NextEntry<M, T>);
+        if entry.head().has(state::REMOVED) {
+            // Refused, or called already with an event that is retained, which this leaves there.
+            // Nothing waits yet.
+            _ = entry.oneshot().end();
         }
+        Next { entry, done: false }
     }
 }
 
@@ -229,20 +234,16 @@ impl<M: Mode, E: 'static> Future for Next<M, E> {
     type Output = Result<E, Closed>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<E, Closed>> {
-        let Some(entry) = &self.entry else {
-            return Poll::Ready(Err(Closed));
-        };
-        let Poll::Ready(event) = entry.oneshot().poll(context.waker()) else {
-            return Poll::Pending;
-        };
-        self.entry = None;
-        Poll::Ready(event.ok_or(Closed))
+        // Once it has completed there is no event, and none will come.
+        let poll = self.entry.oneshot().poll(context.waker());
+        self.done |= poll.is_ready();
+        poll.map(|event| event.ok_or(Closed))
     }
 }
 
 impl<M: Mode, E: 'static> FusedFuture for Next<M, E> {
     fn is_terminated(&self) -> bool {
-        self.entry.is_none()
+        self.done
     }
 }
 
@@ -268,11 +269,8 @@ impl<E: 'static> Next<Shared, E> {
     /// # Ok::<(), slotcast::Closed>(())
     /// ```
     pub fn wait(mut self) -> Result<E, Closed> {
-        let Some(entry) = &self.entry else {
-            return Err(Closed);
-        };
-        let event = entry.oneshot().wait(None).flatten();
-        self.entry = None;
+        let event = self.entry.oneshot().wait(None).flatten();
+        self.done = true;
         event.ok_or(Closed)
     }
 
@@ -297,25 +295,24 @@ impl<E: 'static> Next<Shared, E> {
     pub fn wait_timeout(mut self, timeout: Duration) -> Result<Result<E, Closed>, Self> {
         // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
-        let Some(entry) = &self.entry else {
-            return Ok(Err(Closed));
-        };
-        let Some(event) = entry.oneshot().wait(until) else {
+        let Some(event) = self.entry.oneshot().wait(until) else {
             return Err(self);
         };
-        self.entry = None;
+        self.done = true;
         Ok(event.ok_or(Closed))
     }
 }
 
 impl<M: Mode, E: 'static> Drop for Next<M, E> {
     fn drop(&mut self) {
-        let Some(entry) = &self.entry else { return };
-        let (waits, event, waker) = entry.oneshot().abandon();
-        if waits {
-            entry.cancel();
+        if self.done {
+            return;
         }
-        let head = entry.head();
+        let (waits, event, waker) = self.entry.oneshot().abandon();
+        if waits {
+            self.entry.cancel();
+        }
+        let head = self.entry.head();
         if let Some(info) = &head.info {
             drop_event(waker, info, head.location);
             drop_event(event, info, head.location);
@@ -326,7 +323,7 @@ impl<M: Mode, E: 'static> Drop for Next<M, E> {
 impl<M: Mode, E: 'static> fmt::Debug for Next<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Next")
-            .field("is_terminated", &self.entry.is_none())
+            .field("is_terminated", &self.done)
             .finish()
     }
 }

@@ -1,6 +1,6 @@
 //! Bounded queues.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::core::mode::{Mode, Shared};
 use crate::error::DeferError;
@@ -97,6 +97,8 @@ impl<C: 'static> Queue<Shared, C> {
         event: E,
         timeout: Duration,
     ) -> Result<(), DeferError<E>> {
-        self.core.defer_timeout(&signal.core, event, timeout)
+        // A time beyond the range of the clock is never reached.
+        let until = Instant::now().checked_add(timeout);
+        self.core.defer(&signal.core, event, until)
     }
 }

@@ -1,10 +1,9 @@
 //! The methods of signals and subscriptions that add to a queue.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::core::handler::handler_fn::Filter;
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
-use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::queued::QueueHandler;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
@@ -44,7 +43,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         M: SendBound<E>,
     {
         match &self.queue {
-            Some(queue) => queue.defer(&self.core, event),
+            Some(queue) => queue.defer(&self.core, event, None),
             None => Err(DeferError::NoQueue(event)),
         }
     }
@@ -74,8 +73,10 @@ impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
     ///
     /// As `defer`, and if there was no capacity in time.
     pub fn defer_timeout(&self, event: E, timeout: Duration) -> Result<(), DeferError<E>> {
+        // A time beyond the range of the clock is never reached.
+        let until = Instant::now().checked_add(timeout);
         match &self.queue {
-            Some(queue) => queue.defer_timeout(&self.core, event, timeout),
+            Some(queue) => queue.defer(&self.core, event, until),
             None => Err(DeferError::NoQueue(event)),
         }
     }
@@ -127,6 +128,6 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         M: SendBound<E> + SyncBound<F>,
     {
         let queue = M::downgrade(&queue.core);
-        self.finish(QueueHandler::new(handler, queue, Core::call::<E>))
+        self.finish(QueueHandler { f: handler, queue })
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::core::mode::{Mode, SendBound};
 use crate::core::primitives::unwind::unwind_safe;
+use crate::core::queue::active_drain::DrainOptions;
 use crate::core::queue::delayed::TimerKey;
-use crate::core::queue::drain::DrainOptions;
 use crate::core::queue::queue::Queue as Core;
 use crate::error::DeferError;
 use crate::queue::Queue;
@@ -188,14 +188,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when all has been delivered, the first panic resumes.
     #[track_caller]
     pub fn drain_at_with(&self, context: &mut C, now: Instant) -> Drained {
-        let now = Some(now);
-        Drained::new(self.core.drain(
-            context,
-            DrainOptions {
-                now,
-                ..DrainOptions::ALL
-            },
-        ))
+        let mut options = DrainOptions::ALL;
+        options.now = Some(now);
+        self.drain_by(context, options)
     }
 }
 

@@ -34,8 +34,8 @@ use std::time::{Duration, Instant};
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::primitives::thread;
 use crate::core::primitives::unwind::unwind_safe;
-use crate::core::queue::claim::{Claim, posted};
-use crate::core::queue::drain::DrainOptions;
+use crate::core::queue::active_drain::{DrainOptions, DrainSummary};
+use crate::core::queue::claim::posted;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::ready::Waited;
 use crate::core::settings::bus::BusConfig;
@@ -256,7 +256,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         M: SendBound<E>,
     {
-        self.core.defer(&signal.core, event)
+        self.core.defer(&signal.core, event, None)
     }
 
     /// Adds an event at the end of this queue, and removes the one that this method added for the
@@ -313,11 +313,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         R: Outcome,
         M: SendBound<F> + SendBound<()>,
     {
-        self.put(posted(
-            |_: &mut C| f(),
-            self.core.info().clone(),
-            Location::caller(),
-        ))
+        self.put(|_| f())
     }
 
     /// Like [`post`](Self::post), with the context of the drain.
@@ -343,14 +339,17 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         R: Outcome,
         M: SendBound<F> + SendBound<()>,
     {
-        self.put(posted(f, self.core.info().clone(), Location::caller()))
+        self.put(f)
     }
 
-    fn put(&self, claim: Claim<M, (), C>) -> Result<(), PostError>
+    #[track_caller]
+    fn put<R: Outcome>(&self, f: impl FnOnce(&mut C) -> R + 'static) -> Result<(), PostError>
     where
         M: SendBound<()>,
     {
-        self.core.call(claim, ()).map_err(|refused| PostError {
+        let claim = posted(f, self.core.info().clone(), Location::caller());
+        let put = self.core.call(claim, ());
+        put.map_err(|refused| PostError {
             kind: refused.kind(),
         })
     }
@@ -362,7 +361,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when all has been delivered, the first panic resumes.
     #[track_caller]
     pub fn drain_with(&self, context: &mut C) -> Drained {
-        Drained::new(self.core.drain(context, DrainOptions::ALL))
+        self.drain_by(context, DrainOptions::ALL)
     }
 
     /// Like [`drain_one`](Queue::drain_one), and lends the context to the handlers.
@@ -372,7 +371,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics.
     #[track_caller]
     pub fn drain_one_with(&self, context: &mut C) -> Drained {
-        Drained::new(self.core.drain(context, DrainOptions::at_most(1)))
+        self.drain_by(context, DrainOptions::at_most(1))
     }
 
     /// Like [`try_drain`](Queue::try_drain), and lends the context to the handlers.
@@ -382,14 +381,9 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when all has been delivered, the first panic resumes.
     #[track_caller]
     pub fn try_drain_with(&self, context: &mut C) -> Drained {
-        let waits = false;
-        Drained::new(self.core.drain(
-            context,
-            DrainOptions {
-                waits,
-                ..DrainOptions::ALL
-            },
-        ))
+        let mut options = DrainOptions::ALL;
+        options.waits = false;
+        self.drain_by(context, options)
     }
 
     /// Like [`drain_for`](Queue::drain_for), and lends the context to the handlers.
@@ -399,14 +393,12 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: when the drain ends, the first panic resumes.
     #[track_caller]
     pub fn drain_for_with(&self, context: &mut C, budget: Duration) -> Drained {
-        let options = match (budget, Instant::now().checked_add(budget)) {
-            (Duration::ZERO, _) => DrainOptions::at_most(0),
-            (_, until) => DrainOptions {
-                until,
-                ..DrainOptions::ALL
-            },
-        };
-        Drained::new(self.core.drain(context, options))
+        let mut options = DrainOptions::ALL;
+        options.until = Instant::now().checked_add(budget);
+        if budget.is_zero() {
+            options.most = 0;
+        }
+        self.drain_by(context, options)
     }
 
     /// Like [`drain_until_idle`](Queue::drain_until_idle), and lends the context to the handlers.
@@ -416,12 +408,17 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// If a handler panics: after the batch it was in. The remaining events stay in the queue.
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
-        let mut all = Drained::new(self.core.drain(context, DrainOptions::at_most(limit)));
-        while all.remaining > 0 && all.delivered < limit && !all.refused() {
-            let options = DrainOptions::at_most(limit - all.delivered);
-            all.append(Drained::new(self.core.drain(context, options)));
+        let mut all = self.drain_by(context, DrainOptions::at_most(limit));
+        while all.remaining() > 0 && all.delivered() < limit && !all.refused() {
+            let options = DrainOptions::at_most(limit - all.delivered());
+            all.append(self.drain_by(context, options));
         }
         all
+    }
+
+    #[track_caller]
+    pub(super) fn drain_by(&self, context: &mut C, options: DrainOptions) -> Drained {
+        Drained(self.core.drain(context, options))
     }
 
     /// Sets the callback that is called when there are events to drain, in place of the one set
@@ -545,21 +542,20 @@ impl<C: 'static> Queue<Shared, C> {
     /// As `run`.
     #[track_caller]
     pub fn run_with(&self, context: &mut C) -> Drained {
-        let mut all = Drained::NOTHING;
+        let mut all = DrainSummary::default();
         if thread::is_draining() {
             // Waiting inside of a drain would never end; the drain reports that.
             return self.drain_with(context);
         }
         while self.core.wait(None) == Waited::Ready {
-            let mut batch = self.drain_with(context);
+            let batch = self.drain_with(context);
             if batch.refused() {
                 return batch;
             }
-            all.delivered += batch.delivered;
-            // Logged here, if there is no hook.
-            batch.report = None;
+            // The failures are logged here, if there is no hook.
+            all.delivered += batch.delivered();
         }
-        all
+        Drained(all)
     }
 }
 

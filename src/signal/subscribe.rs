@@ -328,7 +328,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         T: Future<Output: Outcome> + 'static,
         M: SyncBound<F> + SendBound<T>,
     {
-        self.finish(AsyncHandler::new(handler))
+        self.finish(AsyncHandler(handler))
     }
 }
 

@@ -99,7 +99,10 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     const QUEUED: bool = false;
     /// Whether it has a weak target: see [`is_alive`](Self::is_alive).
     const WEAK: bool = false;
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult;
+    /// Calls it, unless it needs more of its entry.
+    fn call(&self, _: &Header<M>, _: &E, _: &mut EmitContext<'_, C>) -> CallResult {
+        unreachable!("it is called with its entry")
+    }
     /// Calls it, with access to the whole entry.
     #[inline(always)]
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
@@ -114,16 +117,14 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     fn is_alive(&self) -> bool {
         true
     }
-    /// Called with its entry before anything else can reach that. Runs under the signal's lock.
-    fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
-        _: &WeakRef<M, Subscribed<M, S, P, Self>>,
-    ) {
-    }
     /// Called before a call is claimed.
     #[inline(always)]
     fn reserve_call(_: &Self::EntryState) {}
     /// Called if it was not claimed. May release the captures, to which the caller has a strong reference.
-    fn release_reservation(&self, _: &Self::EntryState) {}
+    fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        _: &Live<Subscribed<M, S, P, Self>>,
+    ) {
+    }
     /// Called if the limit has removed the handler, with a claimed call that is yet to be made.
     fn on_limit_reached(_: &Self::EntryState) {}
     /// Called when it was cancelled, cleared or closed; an emission may still be inside of it. Runs outside
@@ -186,7 +187,7 @@ where
         }
         K::reserve_call(&link.state);
         if let Some(result) = self.claim() {
-            self.captures().callee.release_reservation(&link.state);
+            K::release_reservation(self);
             return result;
         }
         K::call_with_entry(self, event, cx)

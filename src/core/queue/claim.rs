@@ -1,4 +1,4 @@
-//! Calls that were claimed and wait in a queue, and closures that are posted to one.
+//! Claimed calls, which wait in a queue, and closures that are posted to one.
 
 use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, WeakRef};
 use crate::core::handler::erased::code;
@@ -8,17 +8,14 @@ use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::CallSite;
 use crate::outcome::Outcome;
 
-/// A call that was claimed and waits in a queue. HandlerOutput when it is dropped, called or not.
+/// A call that was claimed and waits in a queue. Settled when it is dropped, whether it was made or
+/// not.
 pub(crate) struct Claim<M: Primitives, E: 'static, C: 'static>(
-    WeakRef<M, dyn QueuedHandler<M, E, C>>,
+    pub(super) WeakRef<M, dyn QueuedHandler<M, E, C>>,
 );
 
 impl<M: Primitives, E, C> Claim<M, E, C> {
-    pub(super) fn new(entry: WeakRef<M, dyn QueuedHandler<M, E, C>>) -> Self {
-        Claim(entry)
-    }
-
-    pub(crate) fn entry(&self) -> &WeakRef<M, dyn QueuedHandler<M, E, C>> {
+    pub(super) fn entry(&self) -> &WeakRef<M, dyn QueuedHandler<M, E, C>> {
         &self.0
     }
 }
@@ -31,8 +28,8 @@ impl<M: Primitives, E, C> Drop for Claim<M, E, C> {
     }
 }
 
-/// A closure that was posted to a queue.
-pub(crate) struct Posted<M: Primitives, F>(Once<M, F>);
+/// The captures of a posted closure.
+type Posted<M, F> = Once<M, F>;
 
 impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, (), C> for Entry<M, (), Posted<M, F>>
 where
@@ -40,7 +37,7 @@ where
     R: Outcome,
 {
     fn deliver(&self, alive: Alive<'_>, (): &(), context: &mut C) -> CallResult {
-        let f = self.live(alive).and_then(|it| it.captures().0.take());
+        let f = self.live(alive).and_then(|it| it.captures().take());
         f.map_or(CallResult::Skipped, |f| code(self.head(), None, f(context)))
     }
     fn settle(&self) -> bool {
@@ -61,7 +58,6 @@ where
     R: Outcome,
 {
     let header = Header::alone(location, Some(info));
-    let captures = Posted::<M, F>(Once::new(f));
-    let entry = WeakRef::<M, Entry<M, (), Posted<M, F>>>::new(header, (), captures);
+    let entry = WeakRef::<M, Entry<M, (), Posted<M, F>>>::new(header, (), Once::new(f));
     Claim(entry.erase(|entry| entry as &dyn QueuedHandler<M, (), C>))
 }

@@ -27,12 +27,14 @@ use crate::error::DeferError;
 use crate::topic::name::Name;
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
-    /// Adds an event for the handlers that are subscribed to `signal` when it is delivered.
+    /// Adds an event for the handlers that are subscribed to `signal` when it is delivered. `until`
+    /// bounds the wait for capacity.
     #[inline]
     pub(crate) fn defer<E: 'static>(
         &self,
         signal: &M::Ptr<Signal<M, E, C>>,
         event: E,
+        until: Option<Instant>,
     ) -> Result<(), DeferError<E>>
     where
         M: LaneFor<E>,
@@ -40,15 +42,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        let put = self.put(
-            event,
-            |last, _| joins(signal, last),
-            || Some(Target::Signal(signal.clone())),
-        );
-        match put {
-            Ok(()) => Ok(()),
-            Err(event) => self.defer_where_full(signal, event, None),
-        }
+        let joins = |last: &Target<M, E, C>, _| match last {
+            Target::Signal(last) => last.address() == signal.address(),
+            Target::Call(_) => false,
+        };
+        let target = || Some(Target::Signal(signal.clone()));
+        self.add(event, until, joins, target)
     }
 
     /// Adds an event for the topic with this name in the bus with this configuration, if the last
@@ -87,13 +86,25 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // Out here, so that it is dropped after the lock if the queue refuses it: that may drop
         // captures.
         let mut claim = Some(claim);
-        let put = self.put(event, |_, _| false, || claim.take().map(Target::Call));
-        let Err(event) = put else { return Ok(()) };
-        let mut link = Link::here();
-        self.admit(event, None, |inbox, event| {
-            let target = || claim.take().map(Target::Call);
-            push(inbox, event, &mut link, |_, _| false, target);
-        })
+        self.add(event, None, |_, _| false, || claim.take().map(Target::Call))
+    }
+
+    /// Adds an event, on the fast path if possible. `target` returns one if it is called once.
+    #[inline]
+    fn add<E: 'static>(
+        &self,
+        event: E,
+        until: Option<Instant>,
+        joins: impl Fn(&Target<M, E, C>, Option<TopicId>) -> bool,
+        mut target: impl FnMut() -> Option<Target<M, E, C>>,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        match self.put(event, &joins, &mut target) {
+            Ok(()) => Ok(()),
+            Err(event) => self.put_where_full(event, until, joins, target),
+        }
     }
 
     /// Adds an event if neither the capacity nor a close forbids it; see
@@ -116,8 +127,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if len >= inbox.limit {
                 return Err(event);
             }
-            let Inbox { batch, index, .. } = inbox;
-            batch.push(index, event, &mut link, joins, target)?;
+            inbox
+                .batch
+                .push(&mut inbox.index, event, &mut link, joins, target)?;
             Ok(len == 0 && inbox.latest_len() == 0 && inbox.has_waiters())
         })?;
         if notify {
@@ -126,28 +138,24 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         Ok(())
     }
 
-    /// Adds an event for the signal to a queue that was full or closed a moment ago.
+    /// Adds an event to a queue that was full or closed a moment ago.
     #[cold]
     #[inline(never)]
-    pub(super) fn defer_where_full<E: 'static>(
+    fn put_where_full<E: 'static>(
         &self,
-        signal: &M::Ptr<Signal<M, E, C>>,
         event: E,
         until: Option<Instant>,
+        joins: impl Fn(&Target<M, E, C>, Option<TopicId>) -> bool,
+        mut target: impl FnMut() -> Option<Target<M, E, C>>,
     ) -> Result<(), DeferError<E>>
     where
         M: LaneFor<E>,
     {
         let mut link = Link::here();
         self.admit(event, until, |inbox, event| {
-            let target = || Some(Target::Signal(signal.clone()));
-            push(
-                inbox,
-                event,
-                &mut link,
-                |last, _| joins(signal, last),
-                target,
-            );
+            let Inbox { batch, index, .. } = inbox;
+            let added = batch.push(index, event, &mut link, &joins, &mut target);
+            debug_assert!(added.is_ok(), "there is a target");
         })
     }
 
@@ -165,59 +173,26 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             return Err(DeferError::Closed(event));
         }
         let mut link = Link::here();
-        let replaced = self.inbox.with(|inbox| {
-            if inbox.closed {
-                return Err(event);
-            }
-            inbox.replace_latest(signal.address(), &mut link, event)
-        });
         let mut old = None;
-        let result = match replaced {
-            Ok(event) => {
-                old = event;
-                Ok(())
-            }
-            Err(event) => self.admit(event, None, |inbox, event| {
-                // Once more: another thread may have added one meanwhile.
-                match inbox.replace_latest(signal.address(), &mut link, event) {
-                    Ok(event) => old = event,
-                    Err(event) => {
-                        let now = inbox.now();
-                        let target = Target::Signal(signal.clone());
-                        let envelope =
-                            inbox
-                                .free_list
-                                .allocate(&mut inbox.index, target, link.take(), event);
-                        let latest = inbox.latest.get_or_insert_default();
-                        latest.push(signal.address(), envelope, now);
-                        inbox.set_limit();
-                    }
-                }
-            }),
+        let mut replace = |inbox: &mut Inbox<M, C>, link: &mut Link, event| {
+            old = inbox.replace_latest(signal.address(), link, event)?;
+            Ok(())
         };
+        let replaced = self.inbox.with(|inbox| replace(inbox, &mut link, event));
+        let result = replaced.or_else(|event| {
+            self.admit(event, None, |inbox, event| {
+                // Once more: another thread may have added one meanwhile.
+                if let Err(event) = replace(inbox, &mut link, event) {
+                    let now = inbox.now();
+                    let envelope = inbox.envelope(signal, &mut link, event);
+                    let latest = inbox.latest.get_or_insert_default();
+                    latest.push(signal.address(), envelope, now);
+                    inbox.set_limit();
+                }
+            })
+        });
         // Outside of the lock: dropping it runs user code.
-        if let Some(old) = old {
-            drop_event(old, &signal.info, self.location);
-        }
+        drop_event(old, &signal.info, self.location);
         result
     }
-}
-
-/// Adds an admitted event to the lanes.
-fn push<M: LaneFor<E>, E: 'static, C: 'static>(
-    inbox: &mut Inbox<M, C>,
-    event: E,
-    link: &mut Link,
-    joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
-    target: impl FnOnce() -> Option<Target<M, E, C>>,
-) {
-    let Inbox { batch, index, .. } = inbox;
-    let added = batch.push(index, event, link, joins, target);
-    debug_assert!(added.is_ok(), "there is a target");
-}
-
-/// Whether an event for `signal` has the same target as the last one of its type.
-#[inline]
-fn joins<M: QueueFlavour, E, C>(signal: &M::Ptr<Signal<M, E, C>>, last: &Target<M, E, C>) -> bool {
-    matches!(last, Target::Signal(last) if last.address() == signal.address())
 }

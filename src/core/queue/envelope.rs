@@ -5,44 +5,47 @@
 //! While the queue is in use, an empty envelope is not freed: the free list keeps it for the next
 //! event of its type.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::ops::DerefMut;
 
 use crate::core::failure::trace::Link;
 use crate::core::primitives::flavour::{Local, Shared};
-use crate::core::queue::index::Index;
-use crate::core::queue::report::DrainReport;
+use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::target::Target;
 use crate::core::settings::failure_source::drop_event;
+use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
+use crate::failure::CallSite;
 
 /// An envelope with an event of any type, or an empty one.
 pub trait Envelope<M: EnvelopeFlavour, C: 'static> {
     /// Delivers the event and drops it.
-    fn deliver(&mut self, context: &mut C, drain_report: &mut DrainReport<'_, M>);
-    /// Drops the event.
-    fn discard(&mut self, drain_report: &DrainReport<'_, M>);
+    fn deliver(&mut self, drain: &mut ActiveDrain<'_, M, C>);
+    /// Drops the event. `info` and `location` are those of the queue.
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite);
     /// The number of its payload type.
     fn number(&self) -> usize;
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
+/// An event, with its target and the span that it was deferred in.
+type Content<M, E, C> = (Target<M, E, C>, Link, E);
+
 pub struct TypedEnvelope<M: EnvelopeFlavour, E: 'static, C: 'static> {
     number: usize,
-    content: Option<(Target<M, E, C>, Link, E)>,
+    content: Option<Content<M, E, C>>,
 }
 
 impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope<M, E, C> {
-    fn deliver(&mut self, context: &mut C, drain_report: &mut DrainReport<'_, M>) {
+    fn deliver(&mut self, drain: &mut ActiveDrain<'_, M, C>) {
         if let Some((target, link, event)) = self.content.take() {
-            target.deliver(event, link.follows(), context, drain_report);
+            target.deliver(event, link.follows(), drain);
         }
     }
 
-    fn discard(&mut self, drain_report: &DrainReport<'_, M>) {
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) {
         if let Some((target, _link, event)) = self.content.take() {
-            let info = target.info().unwrap_or(drain_report.info);
-            drop_event(event, info, drain_report.location);
+            drop_event(event, target.info().unwrap_or(info), location);
         }
     }
 
@@ -57,16 +60,11 @@ impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope
 
 /// Puts another event for the same target into an envelope, and returns the one that was in it. The
 /// links are swapped.
-pub(crate) fn exchange<M, E, C>(
+pub(crate) fn exchange<M: EnvelopeFor<E>, E: 'static, C: 'static>(
     envelope: &mut M::Envelope<C>,
     link: &mut Link,
     event: E,
-) -> Option<E>
-where
-    M: EnvelopeFor<E>,
-    E: 'static,
-    C: 'static,
-{
+) -> Option<E> {
     let typed = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>()?;
     let (_, old, content) = typed.content.as_mut()?;
     std::mem::swap(old, link);
@@ -83,32 +81,17 @@ impl<M: EnvelopeFlavour, C: 'static> Default for FreeList<M, C> {
 }
 
 impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
-    /// Puts an event into an envelope: an empty one, or a new one if there is none for its type.
+    /// Puts an event into an envelope: an empty one, or a new one if there is none for its type,
+    /// which has this number.
     pub(crate) fn allocate<E: 'static>(
         &mut self,
-        index: &mut Index,
-        target: Target<M, E, C>,
-        link: Link,
-        event: E,
-    ) -> M::Envelope<C>
-    where
-        M: EnvelopeFor<E>,
-    {
-        self.allocate_as(index.number(TypeId::of::<E>()), target, link, event)
-    }
-
-    /// Like `allocate`, with the number of the type.
-    pub(crate) fn allocate_as<E: 'static>(
-        &mut self,
         number: usize,
-        target: Target<M, E, C>,
-        link: Link,
-        event: E,
+        content: Content<M, E, C>,
     ) -> M::Envelope<C>
     where
         M: EnvelopeFor<E>,
     {
-        let content = Some((target, link, event));
+        let content = Some(content);
         if let Some(mut envelope) = self.0.get_mut(number).and_then(Vec::pop) {
             // Always found: the index gives each type a number of its own.
             if let Some(typed) = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>() {
@@ -150,9 +133,7 @@ pub trait EnvelopeFor<E>: EnvelopeFlavour {
 }
 
 impl<E: Send> EnvelopeFor<E> for Shared {
-    fn envelope<C: 'static>(
-        typed: TypedEnvelope<Shared, E, C>,
-    ) -> Box<dyn Envelope<Shared, C> + Send>
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
     where
         E: 'static,
     {
@@ -161,7 +142,7 @@ impl<E: Send> EnvelopeFor<E> for Shared {
 }
 
 impl<E> EnvelopeFor<E> for Local {
-    fn envelope<C: 'static>(typed: TypedEnvelope<Local, E, C>) -> Box<dyn Envelope<Local, C>>
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
     where
         E: 'static,
     {

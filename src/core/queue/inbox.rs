@@ -1,13 +1,17 @@
 //! The inbox of a queue: what its short lock guards.
 
+use std::any::TypeId;
+
 use crate::core::failure::trace::Link;
 use crate::core::queue::delayed::DelayQueue;
 use crate::core::queue::envelope::{FreeList, exchange};
 use crate::core::queue::index::Index;
 use crate::core::queue::lanes::{Batch, LaneFor, QueueFlavour};
 use crate::core::queue::latest::{Latest, Now};
+use crate::core::queue::target::Target;
 use crate::core::queue::wakers::Wakers;
 use crate::core::settings::observer::ObserverRef;
+use crate::core::signal::signal::Signal;
 use crate::policy::Overflow;
 
 /// What the lock of a queue guards. Nothing in it is dropped under that lock, because drops are
@@ -96,8 +100,41 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         }
     }
 
+    /// The position of the first event in `latest`, if it was added before this many drains had
+    /// begun.
+    pub(super) fn latest_position(&self, drains: u64) -> Option<u64> {
+        self.latest.as_ref()?.position(drains)
+    }
+
+    /// Removes the first event, of the list or of the lanes.
+    #[inline(never)]
+    pub(super) fn pop(&mut self, of_latest: bool) -> Option<M::Envelope<C>> {
+        let envelope = if of_latest {
+            self.latest.as_mut().and_then(|latest| latest.pop())
+        } else {
+            self.batch.pop(&mut self.free_list)
+        };
+        self.set_limit();
+        envelope
+    }
+
+    /// Puts an event for the handlers of a signal into an envelope.
+    pub(super) fn envelope<E: 'static>(
+        &mut self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        link: &mut Link,
+        event: E,
+    ) -> M::Envelope<C>
+    where
+        M: LaneFor<E>,
+    {
+        let number = self.index.number(TypeId::of::<E>());
+        let content = (Target::Signal(signal.clone()), link.take(), event);
+        self.free_list.allocate(number, content)
+    }
+
     /// Replaces the event that waits for this signal in `latest`, moves it to the end, and returns
-    /// the old one. Returns the new one as an error if none can be replaced.
+    /// the old one. Returns the new one as an error if none can be replaced, or the queue is closed.
     pub(super) fn replace_latest<E: 'static>(
         &mut self,
         signal: usize,
@@ -107,8 +144,8 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     where
         M: LaneFor<E>,
     {
-        let now = self.now();
-        let latest = self.latest.as_mut();
+        let (now, closed) = (self.now(), self.closed);
+        let latest = self.latest.as_mut().filter(|_| !closed);
         match latest.and_then(|latest| latest.move_to_end(signal, now)) {
             Some(envelope) => Ok(exchange::<M, E, C>(envelope, link, event)),
             None => Err(event),

@@ -1,34 +1,13 @@
 //! The number of each payload type in one queue: that of its lane, and of its free list.
 
 use std::any::TypeId;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
-/// Uses a `TypeId` as its own hash, which it is already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            self.0 = chunk
-                .iter()
-                .fold(self.0, |sum, byte| (sum << 8) ^ u64::from(*byte));
-        }
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
+use std::collections::BTreeMap;
 
 /// Gives each payload type a number of its own. Only ever grows, by one for each type that is
 /// deferred.
 #[derive(Default)]
 pub(crate) struct Index {
-    numbers: HashMap<TypeId, usize, BuildHasherDefault<Identity>>,
+    numbers: BTreeMap<TypeId, usize>,
     /// The last answer: mostly, events of one type come in a row.
     last: Option<(TypeId, usize)>,
 }

@@ -36,12 +36,13 @@ use std::ops::DerefMut;
 use crate::core::emission::run::Runner;
 use crate::core::failure::trace::Link;
 use crate::core::primitives::flavour::{Local, Shared};
+use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::envelope::{EnvelopeFlavour, EnvelopeFor, FreeList};
 use crate::core::queue::index::Index;
-use crate::core::queue::report::DrainReport;
-use crate::core::queue::target::{Target, call};
+use crate::core::queue::target::Target;
 use crate::core::settings::failure_source::drop_event;
-use crate::core::settings::signal_info::TopicId;
+use crate::core::settings::signal_info::{SignalInfo, TopicId};
+use crate::failure::CallSite;
 
 /// Events of one type, first in, first out.
 pub(crate) struct TypedLane<M: QueueFlavour, E: 'static, C: 'static> {
@@ -79,27 +80,17 @@ impl<M: QueueFlavour, E, C> TypedLane<M, E, C> {
 
 /// A lane of any payload type.
 pub trait Lane<M: QueueFlavour, C: 'static> {
-    /// Delivers the first events: `most` at most, and as many as [`DrainReport::take_one`] allows.
+    /// Delivers the first events: `most` at most, and as many as [`ActiveDrain::take_one`] allows.
     /// Returns how many.
-    fn deliver(
-        &mut self,
-        most: usize,
-        context: &mut C,
-        drain_report: &mut DrainReport<'_, M>,
-    ) -> usize;
-    /// Drops all events, one by one.
-    fn discard(&mut self, drain_report: &DrainReport<'_, M>);
+    fn deliver(&mut self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize;
+    /// Drops all events, one by one. `info` and `location` are those of the queue.
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite);
     /// Removes the first event. `number` is that of the lane.
     fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>>;
 }
 
 impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
-    fn deliver(
-        &mut self,
-        most: usize,
-        context: &mut C,
-        drain_report: &mut DrainReport<'_, M>,
-    ) -> usize {
+    fn deliver(&mut self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize {
         let mut taken = 0;
         while let Some(first) = self.runs.front_mut().or(self.open.as_mut()) {
             let Run {
@@ -111,39 +102,31 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 Target::Signal(signal) => {
                     let before = taken;
                     let mut run = Runner::new(signal, link.follows());
-                    while *count > 0 && taken < most && drain_report.take_one() {
+                    while *count > 0 && taken < most && drain.take_one() {
                         let Some(event) = self.events.pop_front() else {
                             break;
                         };
                         *count -= 1;
                         taken += 1;
-                        if let Some(mut report) = run.emit(&event, context) {
-                            report.contain(signal.info.config.panics());
-                            drain_report.report(Some(report));
+                        if let Some(report) = run.emit(&event, drain.context) {
+                            drain.report(report, signal.info.config.panics());
                         }
                         if needs_drop::<E>() {
                             // User code: no read guard may be held meanwhile.
                             run = Runner::new(signal, link.follows());
-                            drop_event(event, &signal.info, drain_report.location);
+                            drop_event(event, &signal.info, drain.location);
                         }
                     }
-                    drain_report.delivered += taken - before;
+                    drain.summary.delivered += taken - before;
                 }
-                Target::Call(claim) => {
-                    if *count > 0 && taken < most && drain_report.take_one() {
+                Target::Call(_) => {
+                    if *count > 0 && taken < most && drain.take_one() {
                         let Some(event) = self.events.pop_front() else {
                             break;
                         };
                         *count -= 1;
                         taken += 1;
-                        call(claim, &event, link.follows(), context, drain_report);
-                        let info = claim
-                            .entry()
-                            .head()
-                            .info
-                            .as_deref()
-                            .unwrap_or(drain_report.info);
-                        drop_event(event, info, drain_report.location);
+                        target.deliver(event, link.follows(), drain);
                     }
                 }
             }
@@ -156,11 +139,11 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
         taken
     }
 
-    fn discard(&mut self, drain_report: &DrainReport<'_, M>) {
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) {
         while let Some(run) = self.pop_run() {
-            let info = run.target.info().unwrap_or(drain_report.info);
+            let info = run.target.info().unwrap_or(info);
             for event in self.events.drain(..run.count.min(self.events.len())) {
-                drop_event(event, info, drain_report.location);
+                drop_event(event, info, location);
             }
         }
     }
@@ -169,10 +152,7 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
         let event = self.events.pop_front()?;
         let first = self.runs.front_mut().or(self.open.as_mut())?;
         first.count -= 1;
-        let again = match first.count {
-            0 => None,
-            _ => first.target.again(),
-        };
+        let again = (first.count > 0).then(|| first.target.again()).flatten();
         let (target, link) = match again {
             Some(target) => (target, first.link.clone()),
             None => {
@@ -180,7 +160,7 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 (target, link)
             }
         };
-        Some(free_list.allocate_as(number, target, link, event))
+        Some(free_list.allocate(number, (target, link, event)))
     }
 }
 
@@ -322,29 +302,27 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         self.lanes[number].insert(Erased::new::<E>())
     }
 
+    /// The lane with the first event, its number, and how many events in a row are from it.
+    fn first_lane(&mut self) -> Option<(&mut M::Lane<C>, usize, usize)> {
+        let &(number, count) = self.order.front()?;
+        let lane = self.lanes.get_mut(number)?.as_mut()?;
+        Some((&mut lane.lane, number, count))
+    }
+
     /// Delivers from the lane with the first event, `most` events at most; returns how many.
-    pub(crate) fn deliver(
-        &mut self,
-        most: usize,
-        context: &mut C,
-        drain_report: &mut DrainReport<'_, M>,
-    ) -> usize {
-        let Some(&(number, count)) = self.order.front() else {
+    pub(crate) fn deliver(&mut self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize {
+        let Some((lane, _, count)) = self.first_lane() else {
             return 0;
         };
-        let Some(Some(lane)) = self.lanes.get_mut(number) else {
-            return 0;
-        };
-        let taken = lane.lane.deliver(most.min(count), context, drain_report);
+        let taken = lane.deliver(most.min(count), drain);
         self.advance(taken);
         taken
     }
 
     /// Removes the first event. Runs under the queue's lock, and calls no user code.
     pub(crate) fn pop(&mut self, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
-        let &(number, _) = self.order.front()?;
-        let lane = self.lanes.get_mut(number)?.as_mut()?;
-        let envelope = lane.lane.pop(number, free_list)?;
+        let (lane, number, _) = self.first_lane()?;
+        let envelope = lane.pop(number, free_list)?;
         self.advance(1);
         Some(envelope)
     }
@@ -360,12 +338,12 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     }
 
     /// Drops all events, one by one. The lanes keep their capacity.
-    pub(crate) fn discard(&mut self, drain_report: &DrainReport<'_, M>) {
+    pub(crate) fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) {
         self.order.clear();
         self.begin_at(self.end());
         self.len = 0;
         for lane in self.lanes.iter_mut().flatten() {
-            lane.lane.discard(drain_report);
+            lane.lane.discard(info, location);
         }
     }
 }
@@ -397,7 +375,7 @@ pub unsafe trait LaneFor<E>: QueueFlavour + EnvelopeFor<E> {
 
 // SAFETY: `lane` boxes a lane of these types.
 unsafe impl<E: Send> LaneFor<E> for Shared {
-    fn lane<C: 'static>() -> Box<dyn Lane<Shared, C> + Send>
+    fn lane<C: 'static>() -> Self::Lane<C>
     where
         E: 'static,
     {
@@ -407,7 +385,7 @@ unsafe impl<E: Send> LaneFor<E> for Shared {
 
 // SAFETY: `lane` boxes a lane of these types.
 unsafe impl<E> LaneFor<E> for Local {
-    fn lane<C: 'static>() -> Box<dyn Lane<Local, C>>
+    fn lane<C: 'static>() -> Self::Lane<C>
     where
         E: 'static,
     {

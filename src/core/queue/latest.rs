@@ -12,6 +12,7 @@
 //! delivered.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use slotmap::{Key as _, SlotMap, new_key_type};
 
@@ -79,11 +80,12 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
             Some(last) if last.signal == signal => self.last,
             _ => *self.by_signal.get(&signal)?,
         };
+        let &Node { prev, next, .. } = self.nodes.get(key)?;
         if now.draining && self.nodes.get(key)?.drains < now.drains {
             return None;
         }
         if key != self.last {
-            self.unlink(key);
+            self.unlink(prev, next);
             self.link(key);
         }
         let node = self.nodes.get_mut(key)?;
@@ -151,13 +153,15 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     }
 
     fn remove(&mut self, key: Key) -> Option<M::Envelope<C>> {
-        if !self.nodes.contains_key(key) {
-            return None;
-        }
-        self.unlink(key);
         let node = self.nodes.remove(key)?;
-        if self.by_signal.get(&node.signal) == Some(&key) {
-            self.by_signal.remove(&node.signal);
+        self.unlink(node.prev, node.next);
+        // An address of 0 is in no map, and looking it up as an entry could make room for it.
+        if node.signal != 0 {
+            if let Entry::Occupied(entry) = self.by_signal.entry(node.signal) {
+                if *entry.get() == key {
+                    entry.remove();
+                }
+            }
         }
         Some(node.envelope)
     }
@@ -173,10 +177,8 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         }
     }
 
-    fn unlink(&mut self, key: Key) {
-        let Some(&Node { prev, next, .. }) = self.nodes.get(key) else {
-            return;
-        };
+    /// Joins the neighbours of a node that is moved or was removed.
+    fn unlink(&mut self, prev: Key, next: Key) {
         match self.nodes.get_mut(prev) {
             Some(node) => node.next = next,
             None => self.first = next,

@@ -48,6 +48,7 @@
 //! and belong to the closure that claimed them. Cancelling and subscribing again has the same
 //! effect, and makes clear what happens to those calls.
 
+pub(crate) mod active_drain;
 pub(crate) mod claim;
 pub(crate) mod delayed;
 pub(crate) mod drain;
@@ -61,7 +62,6 @@ pub(crate) mod overflow;
 pub(crate) mod queue;
 pub(crate) mod queued;
 pub(crate) mod ready;
-pub(crate) mod report;
 pub(crate) mod target;
 pub(crate) mod timers;
 pub(crate) mod wakers;

@@ -7,18 +7,16 @@
 //! and not later when the queue is full for the first time.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread;
 use crate::core::queue::inbox::Inbox;
-use crate::core::queue::lanes::{LaneFor, QueueFlavour};
+use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::drop_event;
-use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
 use crate::policy::Overflow;
 
@@ -137,7 +135,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             }
             Overflow::DropOldest => {
                 while self.pending(inbox) >= inbox.capacity {
-                    let Some(envelope) = pop_oldest(inbox) else {
+                    // Those in the outbox, where a drain left them before the queue was bounded,
+                    // are out of reach.
+                    let is_oldest =
+                        |position| position <= inbox.batch.first() || inbox.batch.len() == 0;
+                    let of_latest = inbox.latest_position(u64::MAX).is_some_and(is_oldest);
+                    let Some(envelope) = inbox.pop(of_latest) else {
                         break;
                     };
                     inbox.dropped += 1;
@@ -158,41 +161,5 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if blocked > 0 {
             M::notify_all(&self.not_full);
         }
-    }
-}
-
-/// Removes the event that has waited longest. Those in the outbox, where a drain left them before
-/// the queue was bounded, are out of reach.
-fn pop_oldest<M: QueueFlavour, C: 'static>(inbox: &mut Inbox<M, C>) -> Option<M::Envelope<C>> {
-    let position = inbox
-        .latest
-        .as_ref()
-        .and_then(|latest| latest.position(u64::MAX));
-    let is_next = |position| position <= inbox.batch.first() || inbox.batch.len() == 0;
-    if position.is_some_and(is_next) {
-        let envelope = inbox.latest.as_mut()?.pop();
-        inbox.set_limit();
-        return envelope;
-    }
-    inbox.batch.pop(&mut inbox.free_list)
-}
-
-impl<C: 'static> Queue<Shared, C> {
-    /// Like `defer`, but waits for capacity no longer than `timeout`.
-    pub(crate) fn defer_timeout<E: 'static>(
-        &self,
-        signal: &<Shared as Primitives>::Ptr<Signal<Shared, E, C>>,
-        event: E,
-        timeout: Duration,
-    ) -> Result<(), DeferError<E>>
-    where
-        Shared: LaneFor<E>,
-    {
-        if signal.is_closed() {
-            return Err(DeferError::Closed(event));
-        }
-        // A time beyond the range of the clock is never reached.
-        let until = Instant::now().checked_add(timeout);
-        self.defer_where_full(signal, event, until)
     }
 }

@@ -15,7 +15,6 @@ use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::{Batch, QueueFlavour};
-use crate::core::queue::report::DrainReport;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::{CallSite, Cause, HandlerError};
@@ -63,8 +62,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         &self.info
     }
 
-    pub(super) fn drain_report(&self) -> DrainReport<'_, M> {
-        DrainReport::new(&self.info, self.location, &self.left)
+    /// A failure that belongs to no signal.
+    pub(super) fn error(&self, location: CallSite, cause: Cause) -> HandlerError {
+        HandlerError {
+            topic: self.info.name().to_cow(),
+            label: None,
+            location,
+            cause,
+        }
     }
 
     pub(super) fn address(&self) -> usize {
@@ -73,9 +78,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Drops the contents of the envelopes, and returns the envelopes to the free list.
     pub(super) fn discard(&self, envelopes: impl IntoIterator<Item = M::Envelope<C>>) {
-        let drain_report = self.drain_report();
         for mut envelope in envelopes {
-            envelope.discard(&drain_report);
+            envelope.discard(&self.info, self.location);
             self.inbox.with(|inbox| inbox.free_list.recycle(envelope));
         }
     }
@@ -133,15 +137,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             taken.unwrap_or_else(|| (take(thread::drains(self.address())), None));
         M::notify_all(&self.not_full);
         let mut count = batch.len() + left;
-        let drain_report = self.drain_report();
         if let Some(mut rest) = rest {
-            rest.discard(&drain_report);
+            rest.discard(&self.info, self.location);
         }
-        batch.discard(&drain_report);
+        batch.discard(&self.info, self.location);
         let latest = latest.into_iter().flat_map(|it| it.into_envelopes());
         let delayed = delayed.into_iter().flat_map(|it| it.into_envelopes());
         for mut envelope in latest.chain(delayed) {
-            envelope.discard(&drain_report);
+            envelope.discard(&self.info, self.location);
             count += 1;
         }
         drop(free_list);
@@ -153,13 +156,7 @@ impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
     fn drop(&mut self) {
         let count = self.clear();
         if count > 0 {
-            let (topic, cause) = ("(queue)".into(), Cause::Undelivered(count));
-            let error = HandlerError {
-                topic,
-                label: None,
-                location: self.location,
-                cause,
-            };
+            let error = self.error(self.location, Cause::Undelivered(count));
             if !self.info.config.tell(&error) {
                 log(&error);
             }

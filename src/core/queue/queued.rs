@@ -1,10 +1,6 @@
-//! Handlers that a queue calls, and closures that are posted to one.
+//! Handlers that a queue calls.
 
-use std::sync::OnceLock;
-
-use crate::core::handler::entry::{
-    Alive, CallResult, Entry, Header, QueuedHandler, WeakRef, state,
-};
+use crate::core::handler::entry::{Alive, CallResult, Entry, QueuedHandler, state};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures::failed;
@@ -12,36 +8,20 @@ use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Sub
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::Word;
 use crate::core::queue::claim::Claim;
-use crate::core::queue::lanes::QueueFlavour;
+use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::queue::Queue;
-use crate::error::{DeferError, DeferErrorKind};
+use crate::core::reclaim::counted::Live;
+use crate::error::DeferErrorKind;
 use crate::outcome::Outcome;
 
-/// Puts a claimed call and its event into a queue.
-type Put<M, E, D> = fn(&Queue<M, D>, Claim<M, E, D>, E) -> Result<(), DeferError<E>>;
-
-/// A closure that a queue calls: emitting clones the event into the queue, whose context is `D`.
-pub(crate) struct QueueHandler<M: QueueFlavour, E: 'static, D: 'static, F> {
-    f: F,
-    queue: M::Weak<Queue<M, D>>,
-    put: Put<M, E, D>,
-    /// The entry that this stands in, for the items. Goes with the captures, so it is no cycle.
-    own_entry: OnceLock<WeakRef<M, dyn QueuedHandler<M, E, D>>>,
+/// A closure that a queue calls: an emission clones the event into the queue, whose context is `D`.
+pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, F> {
+    pub(crate) f: F,
+    pub(crate) queue: M::Weak<Queue<M, D>>,
 }
 
-impl<M: QueueFlavour, E: 'static, D: 'static, F> QueueHandler<M, E, D, F> {
-    pub(crate) fn new(f: F, queue: M::Weak<Queue<M, D>>, put: Put<M, E, D>) -> Self {
-        QueueHandler {
-            f,
-            queue,
-            put,
-            own_entry: OnceLock::new(),
-        }
-    }
-}
-
-/// How many claimed calls wait in the queue, and one more until the limit has removed the handler.
-/// Whoever brings it to zero releases the captures.
+/// The number of claimed calls that wait in the queue, and one more until the limit has removed the
+/// handler. The thread that reduces it to zero releases the captures.
 pub(crate) struct PendingCalls<M: QueueFlavour>(M::Word);
 
 impl<M: QueueFlavour> PendingCalls<M> {
@@ -56,9 +36,9 @@ impl<M: QueueFlavour> Default for PendingCalls<M> {
     }
 }
 
-impl<M, E, C, D, F, R> HandlerFn<M, E, C> for QueueHandler<M, E, D, F>
+impl<M, E, C, D, F, R> HandlerFn<M, E, C> for QueueHandler<M, D, F>
 where
-    M: QueueFlavour,
+    M: LaneFor<E>,
     E: Clone + 'static,
     C: 'static,
     D: 'static,
@@ -67,24 +47,16 @@ where
 {
     const QUEUED: bool = true;
     type EntryState = PendingCalls<M>;
-    fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
-        entry: &WeakRef<M, Subscribed<M, S, P, Self>>,
-    ) {
-        if let Some(strong) = entry.upgrade() {
-            let own_entry = entry
-                .clone()
-                .erase(|entry| entry as &dyn QueuedHandler<M, E, D>);
-            _ = strong.live().captures().callee.own_entry.set(own_entry);
-        }
-    }
 
     fn reserve_call(state: &PendingCalls<M>) {
         state.0.add(1);
     }
 
-    fn release_reservation(&self, state: &PendingCalls<M>) {
-        if state.settle() {
-            self.own_entry.get().into_iter().for_each(WeakRef::release);
+    fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Live<Subscribed<M, S, P, Self>>,
+    ) {
+        if entry.link().state.settle() {
+            entry.weak_ref().release();
         }
     }
 
@@ -93,27 +65,30 @@ where
         debug_assert!(!last, "the call that was the last of the limit is pending");
     }
 
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        let Some(own_entry) = self.own_entry.get() else {
-            return CallResult::Skipped;
-        };
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Live<Subscribed<M, S, P, Self>>,
+        event: &E,
+        cx: &mut EmitContext<'_, C>,
+    ) -> CallResult {
+        let weak = entry.weak_ref();
         // Made before the clone, which may panic.
-        let claim = Claim::new(own_entry.clone());
-        let put = match M::upgrade(&self.queue) {
+        let claim = Claim(weak.erase(|entry| entry as &dyn QueuedHandler<M, E, D>));
+        let put = match M::upgrade(&entry.captures().callee.queue) {
             Some(queue) => {
-                (self.put)(&queue, claim, event.clone()).map_err(|refused| refused.kind())
+                let put = queue.call(claim, event.clone());
+                put.map_err(|refused| refused.kind())
             }
             None => Err(DeferErrorKind::Closed),
         };
         match put {
             Ok(()) => CallResult::Ran,
-            Err(kind) => failed(head, Some(cx.topic_info()), Box::new(kind)),
+            Err(kind) => failed(entry.head(), Some(cx.topic_info()), Box::new(kind)),
         }
     }
 }
 
 impl<M, S, D, P, F, R> QueuedHandler<M, S::Event, D>
-    for Entry<M, BackRef<M, S, PendingCalls<M>>, Captures<P, QueueHandler<M, S::Event, D, F>>>
+    for Entry<M, BackRef<M, S, PendingCalls<M>>, Captures<P, QueueHandler<M, D, F>>>
 where
     M: QueueFlavour,
     S: Owner<M>,
@@ -127,11 +102,10 @@ where
         if head.has(state::CANCELLED) || head.is_paused() {
             return CallResult::Skipped;
         }
-        let Some(entry) = self.live(alive) else {
-            return CallResult::Skipped;
-        };
-        let f = &entry.captures().callee.f;
-        code(head, None, f(context, event))
+        self.live(alive).map_or(CallResult::Skipped, |entry| {
+            let f = &entry.captures().callee.f;
+            code(head, None, f(context, event))
+        })
     }
 
     fn settle(&self) -> bool {

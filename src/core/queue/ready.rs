@@ -104,28 +104,27 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// called when that changes.
     pub(crate) fn poll_ready(&self, ready_key: &mut ReadyKey, waker: &Waker) -> Poll<bool> {
         // Cloned and dropped outside of the lock: both are user code.
-        let mut new = Some(waker.clone());
-        let (poll, old) = self.inbox.with(|inbox| {
+        let new = waker.clone();
+        let (poll, unused) = self.inbox.with(|inbox| {
             // A task that sleeps until the next deadline has to look at it again.
             let seen = std::mem::replace(&mut ready_key.firsts, inbox.firsts);
             if self.pending(inbox) > 0 || seen < inbox.firsts {
-                return (Poll::Ready(true), None);
+                return (Poll::Ready(true), Some(new));
             }
             if inbox.closed {
-                return (Poll::Ready(false), None);
+                return (Poll::Ready(false), Some(new));
             }
             let wakers = inbox.wakers.0.get_or_insert_default();
             let registered = ready_key.key.and_then(|key| wakers.get_mut(key));
-            match (registered, new.take()) {
-                (Some(old), Some(new)) => (Poll::Pending, Some(std::mem::replace(old, new))),
-                (None, Some(new)) => {
+            match registered {
+                Some(old) => (Poll::Pending, Some(std::mem::replace(old, new))),
+                None => {
                     ready_key.key = Some(wakers.insert(new));
                     (Poll::Pending, None)
                 }
-                (_, None) => (Poll::Pending, None),
             }
         });
-        drop((old, new));
+        drop(unused);
         poll
     }
 

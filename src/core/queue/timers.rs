@@ -16,7 +16,6 @@ use crate::core::primitives::sync::Lock;
 use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::queue::Queue;
-use crate::core::queue::target::Target;
 use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
 
@@ -42,10 +41,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if inbox.delayed_len() >= inbox.capacity {
                 return Err(DeferError::Full(event));
             }
-            let target = Target::Signal(signal.clone());
-            let envelope = inbox
-                .free_list
-                .allocate(&mut inbox.index, target, link.take(), event);
+            let envelope = inbox.envelope(signal, &mut link, event);
             inbox.sequence += 1;
             let delayed = inbox.delayed.get_or_insert_default();
             let first = delayed.next_deadline().is_none_or(|next| deadline < next);

@@ -105,12 +105,26 @@ impl<T> Deref for Live<T> {
     }
 }
 
-impl<M: Primitives, H, L, K> Live<Counted<M, H, L, K>> {
+impl<M: Primitives, H: Outlives, L, K> Live<Counted<M, H, L, K>> {
     #[inline(always)]
     pub(crate) fn captures(&self) -> &K {
         // SAFETY: there is a strong reference, because there is a `&Live`. The captures are borrowed
         // mutably only when the last one is dropped.
         unsafe { &(*self.0.0.get()).captures }
+    }
+
+    /// Another strong reference to the allocation.
+    pub(crate) fn strong_ref(&self) -> StrongRef<M, Counted<M, H, L, K>> {
+        let strong = StrongRef(NonNull::from(&self.0), PhantomData);
+        count_one_more(&prefix(&strong.0).strong, STRONG);
+        strong
+    }
+
+    /// Another weak reference to the allocation.
+    pub(crate) fn weak_ref(&self) -> WeakRef<M, Counted<M, H, L, K>> {
+        let weak = WeakRef(NonNull::from(&self.0), PhantomData);
+        count_one_more(&prefix(&weak.0).weak, 1);
+        weak
     }
 }
 

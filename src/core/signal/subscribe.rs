@@ -100,7 +100,6 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 let mut entry = None;
                 state.roster.insert(|key| {
                     let (made, handler) = make(key, 0);
-                    K::on_subscribed(&made);
                     entry = Some(made);
                     handler
                 });

@@ -27,15 +27,14 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::core::emission::call::collect;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::panics::catch;
-use crate::core::handler::entry::{AnyEntry, CallResult, Header, StrongRef, WeakRef};
+use crate::core::handler::entry::{AnyEntry, CallResult, StrongRef};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures;
@@ -43,38 +42,20 @@ use crate::core::handler::handler_fn::{Filter, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::reclaim::counted::Live;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::guarded;
 use crate::executor::Executor;
+use crate::outcome::sealed::Outcome as _;
 use crate::outcome::{BoxError, Flow, Outcome};
 
 /// The output of a handler's future, as an [`Outcome`] that was settled.
 pub(crate) type HandlerOutput = Result<Flow, BoxError>;
 
-fn settle(outcome: impl Outcome) -> HandlerOutput {
-    outcome.settle()
-}
-
 /// A closure that starts a future for each event.
-pub(crate) struct AsyncHandler<M: AsyncFlavour, F, T> {
-    f: F,
-    /// A weak reference to the entry that contains this, to be upgraded by each call. Dropped with
-    /// the captures, so it is no cycle.
-    own_entry: OnceLock<WeakRef<M, AnyEntry<M>>>,
-    types: PhantomData<fn() -> T>,
-}
+pub(crate) struct AsyncHandler<F>(pub(crate) F);
 
-impl<M: AsyncFlavour, F, T> AsyncHandler<M, F, T> {
-    pub(crate) fn new(f: F) -> Self {
-        AsyncHandler {
-            f,
-            own_entry: OnceLock::new(),
-            types: PhantomData,
-        }
-    }
-}
-
-impl<M, E, C, F, T> HandlerFn<M, E, C> for AsyncHandler<M, F, T>
+impl<M, E, C, F, T> HandlerFn<M, E, C> for AsyncHandler<F>
 where
     M: FutureFor<T>,
     E: Clone + 'static,
@@ -83,22 +64,16 @@ where
     T: Future<Output: Outcome> + 'static,
 {
     type EntryState = ();
-    fn on_subscribed<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
-        entry: &WeakRef<M, Subscribed<M, S, P, Self>>,
-    ) {
-        if let Some(strong) = entry.upgrade() {
-            let own_entry = entry.clone().erase(|entry| entry as &AnyEntry<M>);
-            _ = strong.live().captures().callee.own_entry.set(own_entry);
-        }
-    }
 
-    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        let Some(handler) = self.own_entry.get().and_then(WeakRef::upgrade) else {
-            return CallResult::Skipped;
-        };
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Live<Subscribed<M, S, P, Self>>,
+        event: &E,
+        cx: &mut EmitContext<'_, C>,
+    ) -> CallResult {
+        let (head, AsyncHandler(f)) = (entry.head(), &entry.captures().callee);
         let start = |event| HandlerFuture {
-            future: Some(M::future((self.f)(event))),
-            handler,
+            handler: entry.strong_ref().erase(|live| live as &AnyEntry<M>),
+            future: Some(M::future(f(event))),
         };
         if let Some(event) = awaited::<M::Ptr<E>>() {
             collect_future(start(event));
@@ -259,16 +234,6 @@ pub(crate) fn poll_all<M: AsyncFlavour>(
     })
 }
 
-/// Gives a future to an executor, as a task for each time it is woken.
-fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
-    let schedule = move |runnable: async_task::Runnable| {
-        executor.execute(Box::new(move || _ = runnable.run()));
-    };
-    let (runnable, task) = async_task::spawn(Spawned(Some(future)), schedule);
-    task.detach();
-    runnable.schedule();
-}
-
 /// A future that an executor runs. If it is dropped before it has completed, it was abandoned.
 struct Spawned(Option<HandlerFuture<Shared>>);
 
@@ -302,8 +267,14 @@ pub trait AsyncFlavour: Primitives {
 
 impl AsyncFlavour for Shared {
     type Future = Pin<Box<dyn Future<Output = HandlerOutput> + Send>>;
+    /// As a task for each time it is woken.
     fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
-        spawn(future, executor);
+        let schedule = move |runnable: async_task::Runnable| {
+            executor.execute(Box::new(move || _ = runnable.run()));
+        };
+        let (runnable, task) = async_task::spawn(Spawned(Some(future)), schedule);
+        task.detach();
+        runnable.schedule();
     }
 }
 
@@ -327,7 +298,7 @@ impl<T: Send> FutureFor<T> for Shared {
     where
         T: Future<Output: Outcome> + 'static,
     {
-        Box::pin(async move { settle(future.await) })
+        Box::pin(async move { future.await.settle() })
     }
 }
 
@@ -336,6 +307,6 @@ impl<T> FutureFor<T> for Local {
     where
         T: Future<Output: Outcome> + 'static,
     {
-        Box::pin(async move { settle(future.await) })
+        Box::pin(async move { future.await.settle() })
     }
 }

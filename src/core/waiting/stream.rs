@@ -101,14 +101,6 @@ pub(crate) struct ReadPosition {
 /// What a stream yields.
 pub(crate) type Item<T> = Result<T, Lagged>;
 
-/// What happened to an event.
-enum Admission {
-    Added(PendingWake),
-    Full,
-    Dropped,
-    Over,
-}
-
 impl<M: Primitives, T> StreamBuffer<M, T> {
     pub(crate) fn new(
         capacity: usize,
@@ -116,17 +108,16 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
         info: M::Ptr<SignalInfo<M>>,
         location: CallSite,
     ) -> Self {
-        let state = State {
-            inbox: VecDeque::new(),
-            next: 0,
-            pushed: 0,
-            seen: 0,
-            begun: false,
-            over: false,
-            waiter: Waiter::default(),
-        };
         StreamBuffer {
-            state: CachePadded(M::Lock::new(state)),
+            state: CachePadded(M::Lock::new(State {
+                inbox: VecDeque::new(),
+                next: 0,
+                pushed: 0,
+                seen: 0,
+                begun: false,
+                over: false,
+                waiter: Waiter::default(),
+            })),
             outbox: CachePadded(M::Lock::new(VecDeque::new())),
             taken: CachePadded(M::Word::new(0)),
             blocked: M::Word::new(0),
@@ -167,19 +158,21 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
     /// events.
     fn push(&self, event: T) -> Result<CallResult, StreamFull> {
         let (mut event, mut oldest, mut blocked) = (Some(event), None, false);
-        let admission = M::wait(&self.state.0, &self.not_full, |state| {
+        let added = M::wait(&self.state.0, &self.not_full, |state| {
             if std::mem::take(&mut blocked) {
                 self.blocked.sub(1);
             }
             if state.over {
-                return ControlFlow::Break(Admission::Over);
+                return ControlFlow::Break(Ok((CallResult::Skipped, PendingWake::default())));
             }
             if self.is_full(state) {
                 match self.overflow {
-                    Overflow::Reject => return ControlFlow::Break(Admission::Full),
+                    Overflow::Reject => {
+                        return ControlFlow::Break(Err(StreamFull(self.capacity)));
+                    }
                     Overflow::DropNewest => {
                         state.next = state.next.wrapping_add(1);
-                        return ControlFlow::Break(Admission::Dropped);
+                        return ControlFlow::Break(Ok((CallResult::Ran, PendingWake::default())));
                     }
                     Overflow::DropOldest => oldest = self.pop_oldest(state),
                     // Events that a signal retains are handed over before the stream exists.
@@ -203,17 +196,11 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
                 state.next = number.wrapping_add(1);
                 state.pushed = state.pushed.wrapping_add(1);
             }
-            ControlFlow::Break(Admission::Added(state.waiter.take()))
+            ControlFlow::Break(Ok((CallResult::Ran, state.waiter.take())))
         });
-        match admission {
-            Admission::Added(wake) => {
-                wake.wake::<M>(&self.condvar);
-                Ok(CallResult::Ran)
-            }
-            Admission::Full => Err(StreamFull(self.capacity)),
-            Admission::Dropped => Ok(CallResult::Ran),
-            Admission::Over => Ok(CallResult::Skipped),
-        }
+        let (result, wake) = added?;
+        wake.wake::<M>(&self.condvar);
+        Ok(result)
     }
 
     /// Removes the oldest event, unless the stream has taken one meanwhile.
@@ -416,19 +403,15 @@ where
     type EntryState = ();
 
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
-        let loss_guard = LossGuard {
-            buffer: &*self.buffer,
-            head,
-        };
+        let buffer = &*self.buffer;
+        let loss_guard = LossGuard { buffer, head };
         let made = (self.map)(event);
         std::mem::forget(loss_guard);
         let Some(event) = made else {
             return CallResult::Skipped;
         };
-        match self.buffer.push(event) {
-            Ok(code) => code,
-            Err(full) => failures::failed(head, Some(cx.topic_info()), Box::new(full)),
-        }
+        let pushed = buffer.push(event);
+        pushed.unwrap_or_else(|full| failures::failed(head, Some(cx.topic_info()), Box::new(full)))
     }
 
     fn on_removed(&self, (): &(), head: &Header<M>) {

@@ -78,15 +78,15 @@ pub(crate) fn poll<S, R>(
     mut check: impl FnMut(&mut S) -> Option<R>,
 ) -> Poll<R> {
     // Cloned before the lock, even if it may not be needed: to lock twice costs more.
-    let mut new = Some(waker.clone());
-    let (poll, old) = lock.with(|state| {
-        if let Some(found) = check(state) {
-            return (Poll::Ready(found), None);
-        }
-        let registered = &mut waiter(state).waker;
-        (Poll::Pending, std::mem::replace(registered, new.take()))
+    let new = Some(waker.clone());
+    let (poll, unused) = lock.with(|state| match check(state) {
+        Some(found) => (Poll::Ready(found), new),
+        None => (
+            Poll::Pending,
+            std::mem::replace(&mut waiter(state).waker, new),
+        ),
     });
-    drop((old, new));
+    drop(unused);
     poll
 }
 

@@ -1,0 +1,102 @@
+//! What a drain is given, what it collects while it runs, and its result.
+
+use std::time::Instant;
+
+use crate::core::failure::report::{self, Report};
+use crate::core::primitives::flavour::Primitives;
+use crate::core::primitives::sync::Word;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::failure::CallSite;
+use crate::policy::Panics;
+
+/// How far a drain goes.
+#[derive(Clone, Copy)]
+pub(crate) struct DrainOptions {
+    /// The maximum number of events.
+    pub(crate) most: usize,
+    /// No event but the first is begun after this time.
+    pub(crate) until: Option<Instant>,
+    /// The time that decides which delayed events are due, in place of the clock.
+    pub(crate) now: Option<Instant>,
+    /// Whether to wait for the drain lock if another thread has it.
+    pub(crate) waits: bool,
+}
+
+impl DrainOptions {
+    /// No limits.
+    pub(crate) const ALL: DrainOptions = DrainOptions {
+        most: usize::MAX,
+        until: None,
+        now: None,
+        waits: true,
+    };
+
+    pub(crate) fn at_most(most: usize) -> Self {
+        DrainOptions {
+            most,
+            ..DrainOptions::ALL
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.most == 0 || self.until.is_some_and(has_passed)
+    }
+}
+
+#[inline(never)]
+fn has_passed(until: Instant) -> bool {
+    Instant::now() >= until
+}
+
+/// The result of a drain.
+#[derive(Default)]
+pub(crate) struct DrainSummary {
+    pub(crate) delivered: usize,
+    pub(crate) remaining: usize,
+    /// Another thread had the drain lock.
+    pub(crate) busy: bool,
+    pub(crate) report: Option<Box<Report>>,
+}
+
+impl DrainSummary {
+    /// Adds failures.
+    pub(crate) fn report(&mut self, later: Option<Box<Report>>) {
+        report::join(&mut self.report, later);
+    }
+}
+
+/// A running drain: what it needs to deliver an event, and what it has collected.
+pub struct ActiveDrain<'d, M: Primitives, C> {
+    pub(crate) context: &'d mut C,
+    pub(super) options: DrainOptions,
+    pub(super) summary: DrainSummary,
+    /// The queue's own, for failures that belong to no signal.
+    pub(super) info: &'d SignalInfo<M>,
+    /// Where the queue was created.
+    pub(super) location: CallSite,
+    /// The queue's counter of events that are left to deliver.
+    pub(super) left: &'d M::Word,
+}
+
+impl<M: Primitives, C> ActiveDrain<'_, M, C> {
+    /// Takes one event off the number that is left; returns whether there was one. `clear` inside
+    /// of a handler sets that number to zero, and so ends the drain.
+    #[inline]
+    pub(super) fn take_one(&self) -> bool {
+        // The only writers are this thread's drain and what it calls, so a load and a store will
+        // do. Acquire and Release: they pair with those of other threads that read how many are
+        // left.
+        let left = self.left.get();
+        if left > 0 {
+            self.left.set(left - 1);
+        }
+        left > 0
+    }
+
+    /// Adds the failures of one delivery. Its panic is dropped if panics are to be contained.
+    pub(super) fn report(&mut self, mut failures: Box<Report>, panics: Panics) {
+        failures.contain(panics);
+        self.summary.report(Some(failures));
+    }
+}
