@@ -90,6 +90,7 @@ pub(crate) fn raise(
 /// Runs user code outside of any emission and bus. Its panic is logged, unless an emission inside of it
 /// has reported that panic already.
 #[cfg(feature = "jobs")]
+#[inline]
 pub(crate) fn logged(topic: &'static str, location: CallSite, f: impl FnOnce()) {
     let Err(payload) = catch(f) else { return };
     let resumed = PanicMark::new(&payload);
