@@ -46,18 +46,12 @@ where
 }
 
 /// The claim of a posted closure.
-pub(crate) fn posted<M, C, F, R>(
-    f: F,
+pub(crate) fn posted<M: Primitives, C: 'static, R: Outcome>(
+    f: impl FnOnce(&mut C) -> R + 'static,
     info: M::Ptr<SignalInfo<M>>,
     location: CallSite,
-) -> Claim<M, (), C>
-where
-    M: Primitives,
-    C: 'static,
-    F: FnOnce(&mut C) -> R + 'static,
-    R: Outcome,
-{
+) -> Claim<M, (), C> {
     let header = HeaderInit::alone(location, Some(info)).into();
-    let entry = WeakRef::<M, Entry<M, (), Posted<M, F>>>::new(header, (), Once::new(f));
+    let entry = WeakRef::<M, Entry<M, (), Posted<M, _>>>::new(header, (), Once::new(f));
     Claim(entry.erase(|entry| entry as &dyn QueuedHandler<M, (), C>))
 }
