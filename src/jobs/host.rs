@@ -38,7 +38,7 @@ impl<C: 'static> QueueSender<C> {
     pub(super) fn new(queue: &Queue<Shared, C>, location: CallSite) -> Self {
         QueueSender {
             queue: Arc::downgrade(&queue.core),
-            info: queue.core.info().clone(),
+            info: queue.core.info.clone(),
             location,
         }
     }

@@ -205,13 +205,11 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         M: SendBound<E>,
     {
-        match &self.queue {
-            Some(queue) => {
-                let timer = queue.defer_at(&self.core, deadline(delay), event)?;
-                Ok(Delayed::new(queue, timer))
-            }
-            None => Err(DeferError::NoQueue(event)),
-        }
+        let Some(queue) = &self.queue else {
+            return Err(DeferError::NoQueue(event));
+        };
+        let timer = queue.defer_at(&self.core, deadline(delay), event)?;
+        Ok(Delayed::new(queue, timer))
     }
 }
 

@@ -37,7 +37,6 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::active_drain::{DrainOptions, DrainSummary};
 use crate::core::queue::claim::posted;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::queue::ready::Waited;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::observer::observer;
 use crate::error::{DeferError, DeferErrorKind};
@@ -347,7 +346,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     where
         M: SendBound<()>,
     {
-        let claim = posted(f, self.core.info().clone(), Location::caller());
+        let claim = posted(f, self.core.info.clone(), Location::caller());
         let put = self.core.call(claim, ());
         put.map_err(|refused| PostError {
             kind: refused.kind(),
@@ -547,7 +546,7 @@ impl<C: 'static> Queue<Shared, C> {
             // Waiting inside of a drain would never end; the drain reports that.
             return self.drain_with(context);
         }
-        while self.core.wait(None) == Waited::Ready {
+        while self.core.wait(None) {
             let batch = self.drain_with(context);
             if batch.refused() {
                 return batch;

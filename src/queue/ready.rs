@@ -10,7 +10,7 @@ use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::queue::ready::{ReadyKey, Waited};
+use crate::core::queue::ready::ReadyKey;
 use crate::queue::Queue;
 
 /// A future that completes when a queue has events to drain. Returned by [`Queue::ready`].
@@ -87,7 +87,7 @@ impl<C: 'static> Queue<Shared, C> {
         }
         // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
-        self.core.wait(until) == Waited::Ready
+        self.core.wait(until)
     }
 }
 

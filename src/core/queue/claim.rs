@@ -28,10 +28,8 @@ impl<M: Primitives, E, C> Drop for Claim<M, E, C> {
     }
 }
 
-/// The captures of a posted closure.
-type Posted<M, F> = Once<M, F>;
-
-impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, (), C> for Entry<M, (), Posted<M, F>>
+/// A posted closure.
+impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, (), C> for Entry<M, (), Once<M, F>>
 where
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
@@ -46,18 +44,12 @@ where
 }
 
 /// The claim of a posted closure.
-pub(crate) fn posted<M, C, F, R>(
-    f: F,
+pub(crate) fn posted<M: Primitives, C: 'static, R: Outcome>(
+    f: impl FnOnce(&mut C) -> R + 'static,
     info: M::Ptr<SignalInfo<M>>,
     location: CallSite,
-) -> Claim<M, (), C>
-where
-    M: Primitives,
-    C: 'static,
-    F: FnOnce(&mut C) -> R + 'static,
-    R: Outcome,
-{
+) -> Claim<M, (), C> {
     let header = Header::alone(location, Some(info));
-    let entry = WeakRef::<M, Entry<M, (), Posted<M, F>>>::new(header, (), Once::new(f));
+    let entry = WeakRef::<M, Entry<M, (), Once<M, _>>>::new(header, (), Once::new(f));
     Claim(entry.erase(|entry| entry as &dyn QueuedHandler<M, (), C>))
 }

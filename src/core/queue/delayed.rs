@@ -10,27 +10,19 @@ use crate::core::queue::envelope::EnvelopeFlavour;
 
 new_key_type! { struct Key; }
 
-/// Ordered by deadline, then by when it was deferred.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct TimerEntry {
-    deadline: Instant,
-    sequence: u64,
-    key: Key,
-}
-
-/// The key of a delayed event, for cancelling it.
-#[derive(Debug, Clone, Copy)]
+/// The key of a delayed event, for cancelling it. Ordered by when the event was deferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerKey {
-    key: Key,
     /// Beside the key, because keys are used again once the queue has been cleared.
     sequence: u64,
+    key: Key,
 }
 
 /// A heap of deadlines, and the events by key.
 pub(crate) struct DelayQueue<M: EnvelopeFlavour, C: 'static> {
     /// Cancelled ones stay in the heap until they are first, or too many. Invariant: the first one
     /// is in `envelopes`.
-    order: BinaryHeap<Reverse<TimerEntry>>,
+    order: BinaryHeap<Reverse<(Instant, TimerKey)>>,
     /// Each with its sequence number.
     envelopes: SlotMap<Key, (u64, M::Envelope<C>)>,
 }
@@ -51,7 +43,7 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
 
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.order.peek().map(|Reverse(timer)| timer.deadline)
+        self.order.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
     /// Adds an event. `sequence` has to rise over the life of the queue.
@@ -62,12 +54,9 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         envelope: M::Envelope<C>,
     ) -> TimerKey {
         let key = self.envelopes.insert((sequence, envelope));
-        self.order.push(Reverse(TimerEntry {
-            deadline,
-            sequence,
-            key,
-        }));
-        TimerKey { key, sequence }
+        let timer = TimerKey { sequence, key };
+        self.order.push(Reverse((deadline, timer)));
+        timer
     }
 
     pub(crate) fn contains(&self, timer: TimerKey) -> bool {
@@ -87,8 +76,8 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
 
     /// Removes the first event that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<M::Envelope<C>> {
-        let Reverse(timer) = *self.order.peek()?;
-        if timer.deadline > now {
+        let Reverse((deadline, timer)) = *self.order.peek()?;
+        if deadline > now {
             return None;
         }
         self.order.pop();
@@ -99,23 +88,22 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
 
     /// All events, in no particular order.
     pub(crate) fn into_envelopes(self) -> impl Iterator<Item = M::Envelope<C>> {
-        self.envelopes
-            .into_iter()
-            .map(|(_, (_, envelope))| envelope)
+        let all = self.envelopes.into_iter();
+        all.map(|(_, (_, envelope))| envelope)
     }
 
     /// Removes cancelled entries from the heap: those at its top, and all of them once they are in
     /// the majority. So a cancelled event costs O(log n), amortized.
     fn prune(&mut self) {
         let DelayQueue { order, envelopes } = self;
-        while let Some(Reverse(timer)) = order.peek() {
+        while let Some(Reverse((_, timer))) = order.peek() {
             if envelopes.contains_key(timer.key) {
                 break;
             }
             order.pop();
         }
         if order.len() > 2 * envelopes.len() + 32 {
-            order.retain(|Reverse(timer)| envelopes.contains_key(timer.key));
+            order.retain(|Reverse((_, timer))| envelopes.contains_key(timer.key));
         }
     }
 }

@@ -186,16 +186,16 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         cutoff: Now,
     ) -> Next<M::Envelope<C>> {
         let mut left = self.left.get();
-        if left == 0 && !inbox.is_stepped() && inbox.batch.first() < cutoff.position {
+        if left == 0 && !inbox.is_stepped() && inbox.batch.first < cutoff.position {
             let end = inbox.batch.end();
             std::mem::swap(&mut inbox.batch, outbox);
-            inbox.batch.begin_at(end);
+            inbox.batch.first = end;
             left = outbox.len();
             self.left.set(left);
         }
         let first = match left {
-            0 => inbox.batch.first(),
-            _ => outbox.first(),
+            0 => inbox.batch.first,
+            _ => outbox.first,
         };
         // The number of the lane event before which the next event of the list is to be delivered.
         let single = inbox.latest_position(cutoff.drains).unwrap_or(u64::MAX);

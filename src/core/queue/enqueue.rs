@@ -42,10 +42,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        let joins = |last: &Target<M, E, C>, _| match last {
-            Target::Signal(last) => last.address() == signal.address(),
-            Target::Call(_) => false,
-        };
+        let joins = |last: &Signal<M, E, C>, _| last.address() == signal.address();
         let target = || Some(Target::Signal(signal.clone()));
         self.add(event, until, joins, target)
     }
@@ -65,11 +62,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     {
         // If the topic is closed, the caller finds that out when it looks the topic up.
         let wanted = TopicId::new::<M>(config, name);
-        let joins = |last: &Target<M, E, C>, topic_id| match last {
-            Target::Signal(last) => {
-                (topic_id == Some(wanted) || last.info.is(config, name)) && !last.is_closed()
-            }
-            Target::Call(_) => false,
+        let joins = |last: &Signal<M, E, C>, topic_id| {
+            (topic_id == Some(wanted) || last.info.is(config, name)) && !last.is_closed()
         };
         self.put(event, joins, || None)
     }
@@ -95,7 +89,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         &self,
         event: E,
         until: Option<Instant>,
-        joins: impl Fn(&Target<M, E, C>, Option<TopicId>) -> bool,
+        joins: impl Fn(&Signal<M, E, C>, Option<TopicId>) -> bool,
         mut target: impl FnMut() -> Option<Target<M, E, C>>,
     ) -> Result<(), DeferError<E>>
     where
@@ -114,7 +108,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     fn put<E: 'static>(
         &self,
         event: E,
-        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
+        joins: impl FnOnce(&Signal<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
@@ -145,7 +139,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         &self,
         event: E,
         until: Option<Instant>,
-        joins: impl Fn(&Target<M, E, C>, Option<TopicId>) -> bool,
+        joins: impl Fn(&Signal<M, E, C>, Option<TopicId>) -> bool,
         mut target: impl FnMut() -> Option<Target<M, E, C>>,
     ) -> Result<(), DeferError<E>>
     where

@@ -36,7 +36,7 @@ pub struct TypedEnvelope<M: EnvelopeFlavour, E: 'static, C: 'static> {
     content: Option<Content<M, E, C>>,
 }
 
-impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope<M, E, C> {
+impl<M: EnvelopeFlavour, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope<M, E, C> {
     fn deliver(&mut self, drain: &mut ActiveDrain<'_, M, C>) {
         if let Some((target, link, event)) = self.content.take() {
             target.deliver(event, link.follows(), drain);
@@ -60,7 +60,7 @@ impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope
 
 /// Puts another event for the same target into an envelope, and returns the one that was in it. The
 /// links are swapped.
-pub(crate) fn exchange<M: EnvelopeFor<E>, E: 'static, C: 'static>(
+pub(crate) fn exchange<M: EnvelopeFlavour, E: 'static, C: 'static>(
     envelope: &mut M::Envelope<C>,
     link: &mut Link,
     event: E,
@@ -87,10 +87,8 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
         &mut self,
         number: usize,
         content: Content<M, E, C>,
-    ) -> M::Envelope<C>
-    where
-        M: EnvelopeFor<E>,
-    {
+        boxed: impl FnOnce(TypedEnvelope<M, E, C>) -> M::Envelope<C>,
+    ) -> M::Envelope<C> {
         let content = Some(content);
         if let Some(mut envelope) = self.0.get_mut(number).and_then(Vec::pop) {
             // Always found: the index gives each type a number of its own.
@@ -99,7 +97,7 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
                 return envelope;
             }
         }
-        M::envelope(TypedEnvelope { number, content })
+        boxed(TypedEnvelope { number, content })
     }
 
     /// Keeps an empty envelope for the next event of its type.
@@ -123,29 +121,4 @@ impl EnvelopeFlavour for Shared {
 
 impl EnvelopeFlavour for Local {
     type Envelope<C: 'static> = Box<dyn Envelope<Local, C>>;
-}
-
-/// A flavour whose envelopes take events of this type.
-pub trait EnvelopeFor<E>: EnvelopeFlavour {
-    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
-    where
-        E: 'static;
-}
-
-impl<E: Send> EnvelopeFor<E> for Shared {
-    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
-    where
-        E: 'static,
-    {
-        Box::new(typed)
-    }
-}
-
-impl<E> EnvelopeFor<E> for Local {
-    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
-    where
-        E: 'static,
-    {
-        Box::new(typed)
-    }
 }

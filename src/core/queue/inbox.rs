@@ -1,6 +1,7 @@
 //! The inbox of a queue: what its short lock guards.
 
 use std::any::TypeId;
+use std::time::Instant;
 
 use crate::core::failure::trace::Link;
 use crate::core::queue::delayed::DelayQueue;
@@ -83,6 +84,11 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         self.delayed.as_ref().map_or(0, |delayed| delayed.len())
     }
 
+    /// The earliest deadline of a delayed event.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.delayed.as_ref()?.next_deadline()
+    }
+
     /// Computes `limit` anew, after a change of what it depends on.
     pub(super) fn set_limit(&mut self) {
         self.limit = if self.closed {
@@ -130,7 +136,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     {
         let number = self.index.number(TypeId::of::<E>());
         let content = (Target::Signal(signal.clone()), link.take(), event);
-        self.free_list.allocate(number, content)
+        self.free_list.allocate(number, content, M::envelope)
     }
 
     /// Replaces the event that waits for this signal in `latest`, moves it to the end, and returns

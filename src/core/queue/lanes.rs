@@ -37,11 +37,12 @@ use crate::core::emission::run::Runner;
 use crate::core::failure::trace::Link;
 use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::queue::active_drain::ActiveDrain;
-use crate::core::queue::envelope::{EnvelopeFlavour, EnvelopeFor, FreeList};
+use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
 use crate::core::queue::target::Target;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::{SignalInfo, TopicId};
+use crate::core::signal::signal::Signal;
 use crate::failure::CallSite;
 
 /// Events of one type, first in, first out.
@@ -152,15 +153,16 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
         let event = self.events.pop_front()?;
         let first = self.runs.front_mut().or(self.open.as_mut())?;
         first.count -= 1;
-        let again = (first.count > 0).then(|| first.target.again()).flatten();
-        let (target, link) = match again {
-            Some(target) => (target, first.link.clone()),
-            None => {
+        let (target, link) = match &first.target {
+            Target::Signal(signal) if first.count > 0 => {
+                (Target::Signal(signal.clone()), first.link.clone())
+            }
+            _ => {
                 let Run { target, link, .. } = self.pop_run()?;
                 (target, link)
             }
         };
-        Some(free_list.allocate(number, (target, link, event)))
+        Some(free_list.allocate(number, (target, link, event), M::envelope))
     }
 }
 
@@ -172,16 +174,6 @@ struct Erased<M: QueueFlavour, C: 'static> {
 }
 
 impl<M: QueueFlavour, C: 'static> Erased<M, C> {
-    fn new<E: 'static>() -> Self
-    where
-        M: LaneFor<E>,
-    {
-        Erased {
-            payload: TypeId::of::<E>(),
-            lane: M::lane::<C>(),
-        }
-    }
-
     /// The lane with its type, or `None` if it has another one.
     #[inline]
     fn typed<E: 'static>(&mut self) -> Option<&mut TypedLane<M, E, C>> {
@@ -189,7 +181,7 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
             return None;
         }
         let lane: *mut <M::Lane<C> as std::ops::Deref>::Target = &mut *self.lane;
-        // SAFETY: `new` is the only constructor, and asks `LaneFor` for the lane of the payload type
+        // SAFETY: `Batch::open` alone constructs an `Erased`, and asks `LaneFor` for the lane of the payload type
         // that was just found to be `E`.
         Some(unsafe { &mut *lane.cast() })
     }
@@ -202,7 +194,7 @@ pub(crate) struct Batch<M: QueueFlavour, C: 'static> {
     order: VecDeque<(usize, usize)>,
     len: usize,
     /// The number of the first event of this batch, counted over the life of the queue.
-    first: u64,
+    pub(super) first: u64,
 }
 
 impl<M: QueueFlavour, C: 'static> Default for Batch<M, C> {
@@ -221,23 +213,13 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         self.len
     }
 
-    /// The number of the first event, counted over the life of the queue.
-    pub(crate) fn first(&self) -> u64 {
-        self.first
-    }
-
     /// The number of the next event that is added.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.len as u64
     }
 
-    /// Sets the number of the first event.
-    pub(crate) fn begin_at(&mut self, first: u64) {
-        self.first = first;
-    }
-
-    /// Adds an event at the end. `joins` says whether the last one of its type has the same target.
-    /// If not, `target` creates the target and `link` is taken; without a target the event is
+    /// Adds an event at the end. `joins` says whether the signal of the last one of its type is its
+    /// target, too. If not, `target` creates the target and `link` is taken; without a target the event is
     /// returned. Runs under the queue's lock, and calls no user code.
     #[inline]
     pub(crate) fn push<E: 'static>(
@@ -245,7 +227,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         index: &mut Index,
         event: E,
         link: &mut Link,
-        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
+        joins: impl FnOnce(&Signal<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
@@ -259,18 +241,19 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         let Some(lane) = lane.typed() else {
             unreachable!("the index gives each type a lane of its own")
         };
+        let topic_id = lane.topic_id;
+        let is_for_same = |open: &Run<M, E, C>| {
+            let signal = open.target.signal();
+            signal.is_some_and(|signal| joins(signal, topic_id))
+        };
         match &mut lane.open {
-            Some(open) if open.link.is(link) && joins(&open.target, lane.topic_id) => {
-                open.count += 1
-            }
+            Some(open) if open.link.is(link) && is_for_same(open) => open.count += 1,
             _ => {
                 let Some(target) = target() else {
                     return Err(event);
                 };
-                lane.topic_id = match &target {
-                    Target::Signal(it) => Some(TopicId::new::<M>(&it.info.config, it.info.name())),
-                    Target::Call(_) => None,
-                };
+                let info = target.signal().map(|signal| &signal.info);
+                lane.topic_id = info.map(|info| TopicId::new(&info.config, info.name()));
                 let link = link.take();
                 let open = lane.open.replace(Run {
                     target,
@@ -299,7 +282,10 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         if self.lanes.len() <= number {
             self.lanes.resize_with(number + 1, || None);
         }
-        self.lanes[number].insert(Erased::new::<E>())
+        self.lanes[number].insert(Erased {
+            payload: TypeId::of::<E>(),
+            lane: M::lane::<C>(),
+        })
     }
 
     /// The lane with the first event, its number, and how many events in a row are from it.
@@ -340,7 +326,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     /// Drops all events, one by one. The lanes keep their capacity.
     pub(crate) fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) {
         self.order.clear();
-        self.begin_at(self.end());
+        self.first = self.end();
         self.len = 0;
         for lane in self.lanes.iter_mut().flatten() {
             lane.lane.discard(info, location);
@@ -366,7 +352,12 @@ impl QueueFlavour for Local {
 /// # Safety
 ///
 /// `lane` returns a box of a [`TypedLane`] for this flavour, `E` and `C`.
-pub unsafe trait LaneFor<E>: QueueFlavour + EnvelopeFor<E> {
+pub unsafe trait LaneFor<E>: QueueFlavour {
+    /// Boxes an envelope.
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
+    where
+        E: 'static;
+
     /// Creates a lane for payloads of this type.
     fn lane<C: 'static>() -> Self::Lane<C>
     where
@@ -381,6 +372,13 @@ unsafe impl<E: Send> LaneFor<E> for Shared {
     {
         Box::new(TypedLane::<Shared, E, C>::new())
     }
+
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
+    where
+        E: 'static,
+    {
+        Box::new(typed)
+    }
 }
 
 // SAFETY: `lane` boxes a lane of these types.
@@ -390,5 +388,12 @@ unsafe impl<E> LaneFor<E> for Local {
         E: 'static,
     {
         Box::new(TypedLane::<Local, E, C>::new())
+    }
+
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
+    where
+        E: 'static,
+    {
+        Box::new(typed)
     }
 }

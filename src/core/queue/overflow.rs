@@ -138,7 +138,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     // Those in the outbox, where a drain left them before the queue was bounded,
                     // are out of reach.
                     let is_oldest =
-                        |position| position <= inbox.batch.first() || inbox.batch.len() == 0;
+                        |position| position <= inbox.batch.first || inbox.batch.len() == 0;
                     let of_latest = inbox.latest_position(u64::MAX).is_some_and(is_oldest);
                     let Some(envelope) = inbox.pop(of_latest) else {
                         break;

@@ -37,7 +37,7 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     pub(super) not_empty: M::Condvar,
     /// Notified when there is capacity for another event.
     pub(super) not_full: M::Condvar,
-    pub(super) info: M::Ptr<SignalInfo<M>>,
+    pub(crate) info: M::Ptr<SignalInfo<M>>,
     pub(super) location: CallSite,
 }
 
@@ -56,10 +56,6 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             }),
             location,
         }
-    }
-
-    pub(crate) fn info(&self) -> &M::Ptr<SignalInfo<M>> {
-        &self.info
     }
 
     /// A failure that belongs to no signal.
@@ -119,7 +115,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 let left = if with_left { self.left.swap(0) } else { 0 };
                 let end = inbox.batch.end();
                 let batch = std::mem::take(&mut inbox.batch);
-                inbox.batch.begin_at(end);
+                inbox.batch.first = end;
                 let (latest, delayed) = (inbox.latest.take(), inbox.delayed.take());
                 inbox.set_limit();
                 let free_list = std::mem::take(&mut inbox.free_list);

@@ -74,10 +74,7 @@ where
         // Made before the clone, which may panic.
         let claim = Claim(weak.erase(|entry| entry as &dyn QueuedHandler<M, E, D>));
         let put = match M::upgrade(&entry.captures().callee.queue) {
-            Some(queue) => {
-                let put = queue.call(claim, event.clone());
-                put.map_err(|refused| refused.kind())
-            }
+            Some(queue) => queue.call(claim, event.clone()).map_err(|it| it.kind()),
             None => Err(DeferErrorKind::Closed),
         };
         match put {

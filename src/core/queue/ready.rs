@@ -20,16 +20,6 @@ use crate::core::queue::wakers::{WakerKey, Woken};
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::observer::ObserverRef;
 
-/// Why a wait ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waited {
-    /// There are events to drain.
-    Ready,
-    /// The queue is closed, and there are no events to drain.
-    Closed,
-    TimedOut,
-}
-
 /// What a future that waits for a queue remembers.
 #[derive(Debug)]
 pub(crate) struct ReadyKey {
@@ -64,11 +54,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Calls the callback. A panic in it is reported as a failure of the queue.
     fn call_on_ready(&self, on_ready: &ObserverRef<M, ()>) {
-        let Some(strong) = on_ready.upgrade() else {
-            return;
-        };
-        let location = on_ready.head().location;
-        guarded(Some(&*self.info), None, location, || strong.observe(&()));
+        if let Some(strong) = on_ready.upgrade() {
+            let location = on_ready.head().location;
+            guarded(Some(&*self.info), None, location, || strong.observe(&()));
+        }
     }
 
     /// Calls the wakers. A panic in one is reported as a failure of the queue, and does not affect
@@ -141,35 +130,26 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
 impl<C: 'static> Queue<Shared, C> {
     /// Parks until there are events to drain, delayed ones that are due included, until the queue
-    /// is closed, or until `until`.
-    pub(crate) fn wait(&self, until: Option<Instant>) -> Waited {
+    /// is closed, or until `until`; returns whether there are.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let mut waiting = false;
         Shared::wait(&self.inbox, &self.not_empty, |inbox| {
             inbox.waiting -= usize::from(std::mem::take(&mut waiting));
             if self.pending(inbox) > 0 {
-                return ControlFlow::Break(Waited::Ready);
+                return ControlFlow::Break(true);
             }
-            let due = inbox
-                .delayed
-                .as_ref()
-                .and_then(|delayed| delayed.next_deadline());
+            let due = inbox.next_deadline();
             // The clock is read only if there is a time to compare it with.
             let now = due.or(until).map(|_| Instant::now());
             if due.is_some() && due <= now {
-                return ControlFlow::Break(Waited::Ready);
+                return ControlFlow::Break(true);
             }
-            if inbox.closed {
-                return ControlFlow::Break(Waited::Closed);
-            }
-            if until.is_some() && until <= now {
-                return ControlFlow::Break(Waited::TimedOut);
+            if inbox.closed || (until.is_some() && until <= now) {
+                return ControlFlow::Break(false);
             }
             inbox.waiting += 1;
             waiting = true;
-            ControlFlow::Continue(match (due, until) {
-                (Some(due), Some(until)) => Some(due.min(until)),
-                (due, until) => due.or(until),
-            })
+            ControlFlow::Continue(due.into_iter().chain(until).min())
         })
     }
 }

@@ -49,10 +49,11 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
         drop_event(event, self.info().unwrap_or(drain.info), drain.location);
     }
 
-    /// The same target for another event. `None` for a call, because a claim is for one event.
-    pub(super) fn again(&self) -> Option<Self> {
+    /// The signal, unless the event belongs to one handler.
+    #[inline]
+    pub(super) fn signal(&self) -> Option<&Signal<M, E, C>> {
         match self {
-            Target::Signal(signal) => Some(Target::Signal(signal.clone())),
+            Target::Signal(signal) => Some(signal),
             Target::Call(_) => None,
         }
     }

@@ -57,15 +57,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Drops a delayed event; returns whether it was still waiting for its deadline.
     pub(crate) fn cancel(&self, timer: TimerKey) -> bool {
-        let cancelled = self.inbox.with(|inbox| {
-            let delayed = inbox.delayed.as_mut();
-            delayed.and_then(|delayed| delayed.cancel(timer))
-        });
-        let Some(envelope) = cancelled else {
-            return false;
-        };
-        self.discard([envelope]);
-        true
+        let cancelled = self
+            .inbox
+            .with(|inbox| inbox.delayed.as_mut()?.cancel(timer));
+        let was_delayed = cancelled.is_some();
+        self.discard(cancelled);
+        was_delayed
     }
 
     pub(crate) fn is_delayed(&self, timer: TimerKey) -> bool {
@@ -76,8 +73,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.inbox
-            .with(|inbox| inbox.delayed.as_ref()?.next_deadline())
+        self.inbox.with(|inbox| inbox.next_deadline())
     }
 
     pub(crate) fn delayed(&self) -> usize {

@@ -310,10 +310,8 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
             self.pop_from(position, outbox)
         });
         // A loss at the end has no event behind it.
-        match first.or_else(|| Some(Err(position.lost(state.next)?))) {
-            Some(item) => Some(Some(item)),
-            None => state.over.then_some(None),
-        }
+        let item = first.or_else(|| Some(Err(position.lost(state.next)?)));
+        (item.is_some() || state.over).then_some(item)
     }
 
     /// Removes the first event of the outbox, unless one is missing before it: then returns that
