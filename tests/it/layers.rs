@@ -189,6 +189,18 @@ fn no_files_import_each_other_in_a_circle() {
     assert!(circles.is_empty(), "in a circle: {circles:#?}");
 }
 
+/// What `lib.rs` re-exports is for users: a file inside names the folder that has it.
+#[test]
+fn nothing_is_imported_from_the_front_page() {
+    for (file, code) in sources().iter().filter(|(file, _)| *file != "lib.rs") {
+        let from_root = paths(code, "crate::");
+        let item = from_root
+            .iter()
+            .find(|it| it.starts_with(char::is_uppercase));
+        assert!(item.is_none(), "{file} imports {item:?} from lib.rs");
+    }
+}
+
 #[test]
 fn no_file_is_long() {
     for (file, code) in sources() {
