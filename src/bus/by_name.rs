@@ -8,7 +8,7 @@ use crate::core::emission::run as emission;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::registry::registry::Found;
-use crate::core::registry::unheld;
+use crate::core::registry::without_topic;
 use crate::core::signal::signal::PatternSignals;
 use crate::error::DeferError;
 use crate::outcome::Outcome;
@@ -45,7 +45,7 @@ impl<M: Mode> Bus<M> {
     pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
         match self.find(topic) {
             Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, &mut ())),
-            Found::Unheld(patterns) => self.emit_unheld(patterns, topic, event, &mut ()),
+            Found::Patterns(patterns) => self.emit_to_patterns(patterns, topic, event, &mut ()),
         }
     }
 
@@ -254,7 +254,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     pub fn emit_with<E: 'static>(&self, context: &mut C, topic: &Topic<E>, event: &E) -> Emission {
         match self.find(topic) {
             Found::Topic(signal) => self.finish(emission::run(&signal, event, context)),
-            Found::Unheld(patterns) => self.emit_unheld(patterns, topic, || event, context),
+            Found::Patterns(patterns) => self.emit_to_patterns(patterns, topic, || event, context),
         }
     }
 
@@ -352,7 +352,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     #[track_caller]
-    fn emit_unheld<E: 'static, B: Borrow<E>>(
+    fn emit_to_patterns<E: 'static, B: Borrow<E>>(
         &self,
         patterns: PatternSignals<M, C>,
         topic: &Topic<E>,
@@ -360,7 +360,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         context: &mut C,
     ) -> Emission {
         let registry = &self.core.registry;
-        let summary = unheld::run_unheld(registry, patterns, &topic.name, event, context);
+        let summary = without_topic::run(registry, patterns, &topic.name, event, context);
         self.finish(summary)
     }
 }

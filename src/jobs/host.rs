@@ -65,7 +65,7 @@ impl<C: 'static> QueueSender<C> {
             location: self.location,
             cause: Cause::Unqueued(kind),
         };
-        if !self.info.config.tell(&error) {
+        if !self.info.config.call_hook(&error) {
             log::log(&error);
         }
     }

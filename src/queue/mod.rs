@@ -228,7 +228,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn with_context() -> Self {
         Queue {
-            core: M::ptr(Core::new(BusConfig::<M>::usual(), Location::caller())),
+            core: M::ptr(Core::new(BusConfig::<M>::without_bus(), Location::caller())),
         }
     }
 

@@ -177,7 +177,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         let info = SignalInfo {
             topic_info: TopicInfo::new::<E>(Kind::Topic, name),
             key: 0,
-            config: BusConfig::<M>::usual(),
+            config: BusConfig::<M>::without_bus(),
         };
         Signal {
             core: M::ptr(Core::new(info, None, Vec::new())),

@@ -60,7 +60,7 @@ pub(crate) fn refused<M: Primitives>(
         location,
         cause,
     }]);
-    report.tell(&|error| config.tell(error));
+    report.report_to_hook(&|error| config.call_hook(error));
     EmissionSummary {
         report: Some(report),
         ..EmissionSummary::NOTHING

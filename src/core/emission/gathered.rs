@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::core::emission::call::{call_and_collect, refused};
 use crate::core::emission::summary::EmissionSummary;
-use crate::core::failure::trace::{self, Follows};
+use crate::core::failure::trace::{self, FollowsFrom};
 use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::thread::{self, ActiveScope, DepthGuard};
 use crate::core::settings::bus::BusConfig;
@@ -22,7 +22,7 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     depth_guard: DepthGuard,
     event: &E,
     context: &mut C,
-    follows: Follows<'_>,
+    follows: FollowsFrom<'_>,
 ) -> Result<EmissionSummary, DepthGuard> {
     if !signal.info.topic_info.retains() {
         return Err(depth_guard);
@@ -82,7 +82,14 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
         return refused(info.name(), config, handler.head().location);
     };
     let handlers = std::slice::from_ref(handler);
-    let summary = call_traced(handlers, event, topic_info, config, context, Follows::NONE);
+    let summary = call_traced(
+        handlers,
+        event,
+        topic_info,
+        config,
+        context,
+        FollowsFrom::NONE,
+    );
     drop(depth_guard);
     summary
 }
@@ -94,7 +101,7 @@ pub(crate) fn call_traced<M: SignalFlavour, E: 'static, C: 'static>(
     topic_info: &TopicInfo,
     config: &BusConfig<M>,
     context: &mut C,
-    follows: Follows<'_>,
+    follows: FollowsFrom<'_>,
 ) -> EmissionSummary {
     if handlers.borrow().is_empty() {
         // No span. Retaining the event may have failed.

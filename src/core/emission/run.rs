@@ -6,7 +6,7 @@ use crate::core::emission::call::{call_all, call_and_collect, collect, refused};
 use crate::core::emission::gathered::{self, call_traced};
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::report::Report;
-use crate::core::failure::trace::{self, Follows};
+use crate::core::failure::trace::{self, FollowsFrom};
 use crate::core::primitives::thread::{self, DepthGuard};
 use crate::core::reclaim::hazard::ReadGuard;
 use crate::core::reclaim::publication::{Loaded, SnapshotGuard};
@@ -32,8 +32,15 @@ pub(crate) fn run<M: SignalFlavour, E: 'static, C: 'static>(
         return too_deep(signal, Location::caller());
     };
     match signal.try_load(depth_guard.above()) {
-        Some(guard) => read(signal, guard, depth_guard, event, context, Follows::NONE),
-        None => load_slow(signal, depth_guard, event, context, Follows::NONE),
+        Some(guard) => read(
+            signal,
+            guard,
+            depth_guard,
+            event,
+            context,
+            FollowsFrom::NONE,
+        ),
+        None => load_slow(signal, depth_guard, event, context, FollowsFrom::NONE),
     }
 }
 
@@ -66,11 +73,11 @@ pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
 pub(crate) struct Runner<'s, M: SignalFlavour, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
     guard: Option<SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>>,
-    follows: Follows<'s>,
+    follows: FollowsFrom<'s>,
 }
 
 impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
-    pub(crate) fn new(signal: &'s Signal<M, E, C>, follows: Follows<'s>) -> Self {
+    pub(crate) fn new(signal: &'s Signal<M, E, C>, follows: FollowsFrom<'s>) -> Self {
         Runner {
             signal,
             guard: None,
@@ -129,7 +136,7 @@ fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
     depth_guard: DepthGuard,
     event: &E,
     context: &mut C,
-    follows: Follows<'_>,
+    follows: FollowsFrom<'_>,
 ) -> EmissionSummary {
     let depth_guard = match gathered::run_retained(signal, depth_guard, event, context, follows) {
         Ok(summary) => return summary,
@@ -152,13 +159,13 @@ fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     depth_guard: L,
     event: &E,
     context: &mut C,
-    follows: Follows<'_>,
+    follows: FollowsFrom<'_>,
 ) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
     } = &*signal.info;
     // Two functions, so that the usual one does not pay for a span.
-    let summary = if trace::wanted() {
+    let summary = if trace::is_enabled() {
         call_traced(guard, event, topic_info, config, context, follows)
     } else {
         call_and_collect(guard, event, topic_info, config, context)

@@ -68,7 +68,7 @@ impl Report {
     }
 
     /// Passes all errors to the hook, by `call_hook`, which returns whether there is a hook.
-    pub(crate) fn tell(&mut self, call_hook: &dyn Fn(&HandlerError) -> bool) {
+    pub(crate) fn report_to_hook(&mut self, call_hook: &dyn Fn(&HandlerError) -> bool) {
         // All of them: each was raised here and has been reported nowhere else.
         let has_hook = self.errors.iter().fold(false, |_, error| call_hook(error));
         if has_hook {
@@ -145,7 +145,7 @@ pub(crate) fn collect(
     if report.errors.is_empty() && report.panic.is_none() {
         return None;
     }
-    report.tell(call_hook);
+    report.report_to_hook(call_hook);
     Some(report)
 }
 

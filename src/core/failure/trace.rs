@@ -52,7 +52,7 @@ mod on {
 
     /// Returns whether a subscriber may want the level. Whether it does is known to the callsite.
     #[inline(always)]
-    pub(crate) fn wanted() -> bool {
+    pub(crate) fn is_enabled() -> bool {
         LEVEL <= STATIC_MAX_LEVEL && LEVEL <= LevelFilter::current()
     }
 
@@ -71,32 +71,32 @@ mod on {
     ///
     /// Behind a pointer, so that most of the time a null pointer is stored and compared.
     #[derive(Clone)]
-    pub(crate) struct Link(Option<Arc<Span>>);
+    pub(crate) struct SpanLink(Option<Arc<Span>>);
 
-    impl Link {
+    impl SpanLink {
         /// The current span, if one is wanted.
         #[inline]
         pub(crate) fn here() -> Self {
-            Link(if wanted() { current() } else { None })
+            SpanLink(if is_enabled() { current() } else { None })
         }
 
         /// Returns whether both are the same span. Does not call the subscriber.
         #[inline]
-        pub(crate) fn is(&self, other: &Link) -> bool {
-            let id = |link: &Link| link.0.as_ref().map(|span| span.id());
+        pub(crate) fn is(&self, other: &SpanLink) -> bool {
+            let id = |link: &SpanLink| link.0.as_ref().map(|span| span.id());
             id(self) == id(other)
         }
 
         /// Moves the span out, so that the rest may be dropped under a lock.
         #[inline]
-        pub(crate) fn take(&mut self) -> Link {
-            Link(self.0.take())
+        pub(crate) fn take(&mut self) -> SpanLink {
+            SpanLink(self.0.take())
         }
 
         /// The span that the span of the delivery follows from.
         #[inline]
-        pub(crate) fn follows(&self) -> Follows<'_> {
-            Follows(self.0.as_deref())
+        pub(crate) fn follows(&self) -> FollowsFrom<'_> {
+            FollowsFrom(self.0.as_deref())
         }
     }
 
@@ -111,7 +111,7 @@ mod on {
         call_subscriber(current).flatten()
     }
 
-    impl Drop for Link {
+    impl Drop for SpanLink {
         #[inline]
         fn drop(&mut self) {
             if let Some(span) = self.0.take() {
@@ -122,20 +122,20 @@ mod on {
 
     /// The span that the span of a delivery follows from.
     #[derive(Clone, Copy)]
-    pub(crate) struct Follows<'l>(Option<&'l Span>);
+    pub(crate) struct FollowsFrom<'l>(Option<&'l Span>);
 
-    impl Follows<'_> {
-        pub(crate) const NONE: Follows<'static> = Follows(None);
+    impl FollowsFrom<'_> {
+        pub(crate) const NONE: FollowsFrom<'static> = FollowsFrom(None);
     }
 
     /// The entered span of an emission or a call, until it is dropped. Boxed, so that it mostly is a null
-    /// pointer, as a [`Link`] is.
-    pub(crate) struct Traced(Option<Box<EnteredSpan>>);
+    /// pointer, as a [`SpanLink`] is.
+    pub(crate) struct TracedSpan(Option<Box<EnteredSpan>>);
 
-    impl Traced {
+    impl TracedSpan {
         #[cold]
         #[inline(never)]
-        fn enter(follows: Follows<'_>, span: impl FnOnce() -> Span) -> Self {
+        fn enter(follows: FollowsFrom<'_>, span: impl FnOnce() -> Span) -> Self {
             let enter = || {
                 let span = span();
                 if span.is_disabled() {
@@ -146,7 +146,7 @@ mod on {
                 }
                 Some(Box::new(span.entered()))
             };
-            Traced(call_subscriber(enter).flatten())
+            TracedSpan(call_subscriber(enter).flatten())
         }
 
         /// Ends the span of an emission, and records its result.
@@ -172,7 +172,7 @@ mod on {
         });
     }
 
-    impl Drop for Traced {
+    impl Drop for TracedSpan {
         #[inline(always)]
         fn drop(&mut self) {
             if let Some(span) = self.0.take() {
@@ -189,11 +189,11 @@ mod on {
 
     /// Enters the span of an emission.
     #[inline(always)]
-    pub(crate) fn emission(name: &Name, follows: Follows<'_>) -> Traced {
-        if !wanted() {
-            return Traced(None);
+    pub(crate) fn emission(name: &Name, follows: FollowsFrom<'_>) -> TracedSpan {
+        if !is_enabled() {
+            return TracedSpan(None);
         }
-        Traced::enter(follows, || {
+        TracedSpan::enter(follows, || {
             let topic = name.as_str();
             span!(target: TARGET, LEVEL, "emission", topic, ran = Empty, stopped = Empty)
         })
@@ -203,12 +203,12 @@ mod on {
     /// label and the location of what is called.
     pub(crate) fn call<'c>(
         source: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
-        follows: Follows<'_>,
-    ) -> Traced {
-        if !wanted() {
-            return Traced(None);
+        follows: FollowsFrom<'_>,
+    ) -> TracedSpan {
+        if !is_enabled() {
+            return TracedSpan(None);
         }
-        Traced::enter(follows, || {
+        TracedSpan::enter(follows, || {
             let (topic, label, location) = source();
             let topic = topic.map(Name::as_str);
             span!(target: TARGET, LEVEL, "call", topic, label, place = %location)
@@ -219,7 +219,7 @@ mod on {
     #[cold]
     #[inline(never)]
     pub(crate) fn failed(error: &HandlerError) {
-        if wanted() {
+        if is_enabled() {
             let line = panics::describe(error);
             call_subscriber(|| {
                 let (topic, label, kind) = (error.topic(), error.label(), error.kind());
@@ -256,48 +256,48 @@ mod off {
     use crate::topic::name::Name;
 
     #[derive(Clone)]
-    pub(crate) struct Link;
+    pub(crate) struct SpanLink;
 
-    impl Link {
+    impl SpanLink {
         pub(crate) fn here() -> Self {
-            Link
+            SpanLink
         }
-        pub(crate) fn is(&self, _: &Link) -> bool {
+        pub(crate) fn is(&self, _: &SpanLink) -> bool {
             true
         }
-        pub(crate) fn take(&mut self) -> Link {
-            Link
+        pub(crate) fn take(&mut self) -> SpanLink {
+            SpanLink
         }
-        pub(crate) fn follows(&self) -> Follows<'_> {
-            Follows(PhantomData)
+        pub(crate) fn follows(&self) -> FollowsFrom<'_> {
+            FollowsFrom(PhantomData)
         }
     }
 
     #[derive(Clone, Copy)]
-    pub(crate) struct Follows<'l>(PhantomData<&'l Link>);
+    pub(crate) struct FollowsFrom<'l>(PhantomData<&'l SpanLink>);
 
-    impl Follows<'_> {
-        pub(crate) const NONE: Follows<'static> = Follows(PhantomData);
+    impl FollowsFrom<'_> {
+        pub(crate) const NONE: FollowsFrom<'static> = FollowsFrom(PhantomData);
     }
 
-    pub(crate) struct Traced;
+    pub(crate) struct TracedSpan;
 
-    impl Traced {
+    impl TracedSpan {
         pub(crate) fn end(self, _: u32, _: bool) {}
         pub(crate) fn leave(self) {}
     }
 
-    pub(crate) const fn wanted() -> bool {
+    pub(crate) const fn is_enabled() -> bool {
         false
     }
-    pub(crate) fn emission(_: &Name, _: Follows<'_>) -> Traced {
-        Traced
+    pub(crate) fn emission(_: &Name, _: FollowsFrom<'_>) -> TracedSpan {
+        TracedSpan
     }
     pub(crate) fn call<'c>(
         _: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
-        _: Follows<'_>,
-    ) -> Traced {
-        Traced
+        _: FollowsFrom<'_>,
+    ) -> TracedSpan {
+        TracedSpan
     }
     pub(crate) fn failed(_: &HandlerError) {}
     pub(crate) fn log(_: &str, _: Option<&HandlerError>) -> bool {

@@ -44,7 +44,7 @@ pub trait Primitives: Sized + 'static {
     fn downgrade<T: ?Sized>(ptr: &Self::Ptr<T>) -> Self::Weak<T>;
     fn upgrade<T: ?Sized>(weak: &Self::Weak<T>) -> Option<Self::Ptr<T>>;
     /// A weak pointer that never upgrades.
-    fn nowhere<T>() -> Self::Weak<T>;
+    fn dangling<T>() -> Self::Weak<T>;
     /// Whether the value has not been dropped.
     fn exists<T: ?Sized>(weak: &Self::Weak<T>) -> bool;
     /// The address of the value, for comparing.
@@ -86,7 +86,7 @@ impl Primitives for Shared {
     fn upgrade<T: ?Sized>(weak: &sync::Weak<T>) -> Option<Arc<T>> {
         weak.upgrade()
     }
-    fn nowhere<T>() -> sync::Weak<T> {
+    fn dangling<T>() -> sync::Weak<T> {
         sync::Weak::new()
     }
     fn exists<T: ?Sized>(weak: &sync::Weak<T>) -> bool {
@@ -125,7 +125,7 @@ impl Primitives for Local {
     fn upgrade<T: ?Sized>(weak: &rc::Weak<T>) -> Option<Rc<T>> {
         weak.upgrade()
     }
-    fn nowhere<T>() -> rc::Weak<T> {
+    fn dangling<T>() -> rc::Weak<T> {
         rc::Weak::new()
     }
     fn exists<T: ?Sized>(weak: &rc::Weak<T>) -> bool {

@@ -215,7 +215,7 @@ pub(crate) fn is_draining() -> bool {
 }
 
 /// Returns whether this thread drains the queue at this address.
-pub(crate) fn drains(queue: usize) -> bool {
+pub(crate) fn is_draining_queue(queue: usize) -> bool {
     STATE.with(|state| state.draining.get() == queue)
 }
 

@@ -82,7 +82,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     #[cold]
     fn refuse(&self, location: CallSite) -> DrainSummary {
         let mut report = Report::new(vec![self.error(location, Cause::NestedDrain)]);
-        report.tell(&|error| self.info.config.tell(error));
+        report.report_to_hook(&|error| self.info.config.call_hook(error));
         DrainSummary {
             remaining: self.len(),
             report: Some(report),

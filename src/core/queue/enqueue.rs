@@ -12,7 +12,7 @@
 
 use std::time::Instant;
 
-use crate::core::failure::trace::Link;
+use crate::core::failure::trace::SpanLink;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::claim::Claim;
 use crate::core::queue::inbox::Inbox;
@@ -115,7 +115,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         M: LaneFor<E>,
     {
         // Made and dropped outside of the lock: both may call a `tracing` subscriber.
-        let mut link = Link::here();
+        let mut link = SpanLink::here();
         let notify = self.inbox.with(|inbox| {
             let len = inbox.batch.len() + self.left.get();
             if len >= inbox.limit {
@@ -145,7 +145,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     where
         M: LaneFor<E>,
     {
-        let mut link = Link::here();
+        let mut link = SpanLink::here();
         self.admit(event, until, |inbox, event| {
             let Inbox { batch, index, .. } = inbox;
             let added = batch.push(index, event, &mut link, &joins, &mut target);
@@ -166,9 +166,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        let mut link = Link::here();
+        let mut link = SpanLink::here();
         let mut old = None;
-        let mut replace = |inbox: &mut Inbox<M, C>, link: &mut Link, event| {
+        let mut replace = |inbox: &mut Inbox<M, C>, link: &mut SpanLink, event| {
             old = inbox.replace_latest(signal.address(), link, event)?;
             Ok(())
         };

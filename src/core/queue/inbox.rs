@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::time::Instant;
 
-use crate::core::failure::trace::Link;
+use crate::core::failure::trace::SpanLink;
 use crate::core::queue::delayed::DelayQueue;
 use crate::core::queue::envelope::{FreeList, exchange};
 use crate::core::queue::index::Index;
@@ -128,7 +128,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     pub(super) fn envelope<E: 'static>(
         &mut self,
         signal: &M::Ptr<Signal<M, E, C>>,
-        link: &mut Link,
+        link: &mut SpanLink,
         event: E,
     ) -> M::Envelope<C>
     where
@@ -144,7 +144,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     pub(super) fn replace_latest<E: 'static>(
         &mut self,
         signal: usize,
-        link: &mut Link,
+        link: &mut SpanLink,
         event: E,
     ) -> Result<Option<E>, E>
     where

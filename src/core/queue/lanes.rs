@@ -34,7 +34,7 @@ use std::mem::needs_drop;
 use std::ops::DerefMut;
 
 use crate::core::emission::run::Runner;
-use crate::core::failure::trace::Link;
+use crate::core::failure::trace::SpanLink;
 use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
@@ -60,7 +60,7 @@ pub(crate) struct TypedLane<M: QueueFlavour, E: 'static, C: 'static> {
 /// `count` events in a row with one target and one span.
 struct Run<M: QueueFlavour, E: 'static, C: 'static> {
     target: Target<M, E, C>,
-    link: Link,
+    link: SpanLink,
     count: usize,
 }
 
@@ -226,7 +226,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         &mut self,
         index: &mut Index,
         event: E,
-        link: &mut Link,
+        link: &mut SpanLink,
         joins: impl FnOnce(&Signal<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>

@@ -148,7 +148,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
                 Admission::Admitted
             }
-            Overflow::Block if !M::WAITS || thread::drains(self.address()) => Admission::Inside,
+            Overflow::Block if !M::WAITS || thread::is_draining_queue(self.address()) => {
+                Admission::Inside
+            }
             Overflow::Block if until.is_some_and(|until| Instant::now() >= until) => {
                 Admission::TimedOut
             }

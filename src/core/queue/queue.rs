@@ -130,7 +130,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // rest of the outbox when it finds `left` at zero; a drain on another thread keeps what it
         // has taken.
         let ((mut batch, left, latest, delayed, free_list), rest) =
-            taken.unwrap_or_else(|| (take(thread::drains(self.address())), None));
+            taken.unwrap_or_else(|| (take(thread::is_draining_queue(self.address())), None));
         M::notify_all(&self.not_full);
         let mut count = batch.len() + left;
         if let Some(mut rest) = rest {
@@ -153,7 +153,7 @@ impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
         let count = self.clear();
         if count > 0 {
             let error = self.error(self.location, Cause::Undelivered(count));
-            if !self.info.config.tell(&error) {
+            if !self.info.config.call_hook(&error) {
                 log(&error);
             }
         }

@@ -1,7 +1,7 @@
 //! The target of a deferred event: the handlers of a signal, or the one handler that has claimed it.
 
 use crate::core::emission::run::Runner;
-use crate::core::failure::trace::{self, Follows};
+use crate::core::failure::trace::{self, FollowsFrom};
 use crate::core::handler::entry::CallResult;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::queue::active_drain::ActiveDrain;
@@ -32,7 +32,7 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
     pub(super) fn deliver(
         &self,
         event: E,
-        follows: Follows<'_>,
+        follows: FollowsFrom<'_>,
         drain: &mut ActiveDrain<'_, M, C>,
     ) {
         match self {
@@ -63,7 +63,7 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
 fn call<M: SignalFlavour, E, C>(
     claim: &Claim<M, E, C>,
     event: &E,
-    follows: Follows<'_>,
+    follows: FollowsFrom<'_>,
     drain: &mut ActiveDrain<'_, M, C>,
 ) {
     let Some(strong) = claim.entry().upgrade() else {

@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use crate::core::failure::trace::Link;
+use crate::core::failure::trace::SpanLink;
 use crate::core::primitives::sync::Lock;
 use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
@@ -33,7 +33,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        let mut link = Link::here();
+        let mut link = SpanLink::here();
         let (timer, first) = self.inbox.with(|inbox| {
             if inbox.closed {
                 return Err(DeferError::Closed(event));

@@ -5,7 +5,7 @@
 //! - `registry`: the topics and patterns of a bus, each name with its payload type.
 //! - `trie`: the index from patterns to topics and from names to patterns.
 //! - `listed`: a signal of any payload type, referenced weakly.
-//! - `unheld`: emissions to a name whose topic does not exist.
+//! - `without_topic`: emissions to a name whose topic does not exist.
 //!
 //! # What it guarantees
 //!
@@ -38,4 +38,4 @@
 pub(crate) mod listed;
 pub(crate) mod registry;
 pub(crate) mod trie;
-pub(crate) mod unheld;
+pub(crate) mod without_topic;

@@ -38,7 +38,7 @@ type Lookup<M, E, C> = Result<Option<<M as Primitives>::Ptr<Signal<M, E, C>>>, W
 pub(crate) enum Found<M: RegistryFlavour, E, C: 'static> {
     Topic(M::Ptr<Signal<M, E, C>>),
     /// The topic does not exist. Has the patterns that the name matches.
-    Unheld(PatternSignals<M, C>),
+    Patterns(PatternSignals<M, C>),
 }
 
 /// A topic or a pattern.
@@ -158,7 +158,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             let mut patterns = PatternSignals::<M, C>::new();
             // Moved out of the lock: one of these may be the last reference.
             all.patterns_of_topic::<C>(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
-            Ok(Found::Unheld(patterns))
+            Ok(Found::Patterns(patterns))
         })
     }
 
@@ -221,7 +221,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     /// Sets the hook for unhandled events, and drops the previous one. Costs O(topics).
     pub(crate) fn set_unhandled(&self, hook: M::Ptr<PatternSignal<M, C>>) {
         let old = self.unhandled.with(|pattern| pattern.replace(hook));
-        self.config.hear_unhandled();
+        self.config.set_has_unhandled_hook();
         self.all().iter().for_each(|it| it.invalidate());
         // Last, when no snapshot that an emission may still load has the old hook.
         drop(old);
@@ -346,7 +346,7 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
         self.has_weak.set(1);
     }
     fn unhandled(&self) -> Option<HandlerRef<M, C>> {
-        if !self.config.hears_unhandled() {
+        if !self.config.has_unhandled_hook() {
             return None;
         }
         let pattern = self.unhandled.with(|pattern| pattern.clone())?;

@@ -22,7 +22,7 @@ struct BusConfigInner<M: Primitives> {
     error_hook: M::Lock<Option<ObserverRef<M, HandlerError>>>,
     /// Whether there is, or was, a hook for unhandled events. If so, signals without handlers have to
     /// look for it.
-    hears_unhandled: AtomicBool,
+    has_unhandled_hook: AtomicBool,
     panics: Panics,
     max_depth: usize,
     executor: Option<Arc<dyn Executor>>,
@@ -36,7 +36,7 @@ impl<M: Primitives> BusConfig<M> {
     ) -> Self {
         BusConfig(Some(M::ptr(BusConfigInner {
             error_hook: M::Lock::new(None),
-            hears_unhandled: AtomicBool::new(false),
+            has_unhandled_hook: AtomicBool::new(false),
             panics,
             max_depth,
             executor,
@@ -44,7 +44,7 @@ impl<M: Primitives> BusConfig<M> {
     }
 
     /// The defaults, for a signal or a queue without a bus.
-    pub(crate) fn usual() -> Self {
+    pub(crate) fn without_bus() -> Self {
         BusConfig(None)
     }
 
@@ -63,18 +63,18 @@ impl<M: Primitives> BusConfig<M> {
     }
 
     /// Returns whether signals without handlers have to look for a hook for unhandled events.
-    pub(crate) fn hears_unhandled(&self) -> bool {
+    pub(crate) fn has_unhandled_hook(&self) -> bool {
         let inner = self.0.as_ref();
-        // Relaxed: `hear_unhandled` is ordered by the locks of the signals.
-        inner.is_some_and(|it| it.hears_unhandled.load(Relaxed))
+        // Relaxed: `set_has_unhandled_hook` is ordered by the locks of the signals.
+        inner.is_some_and(|it| it.has_unhandled_hook.load(Relaxed))
     }
 
     /// Records that there is a hook for unhandled events. To be called before the signals are
     /// invalidated, which happens under their locks.
-    pub(crate) fn hear_unhandled(&self) {
+    pub(crate) fn set_has_unhandled_hook(&self) {
         if let Some(inner) = &self.0 {
             // Relaxed: a signal that is invalidated after this reads it under the same lock.
-            inner.hears_unhandled.store(true, Relaxed);
+            inner.has_unhandled_hook.store(true, Relaxed);
         }
     }
 
@@ -95,7 +95,7 @@ impl<M: Primitives> BusConfig<M> {
 
     /// Passes a failure to the error hook. Inside of a hook, logs it instead. Returns whether there is a
     /// hook.
-    pub(crate) fn tell(&self, error: &HandlerError) -> bool {
+    pub(crate) fn call_hook(&self, error: &HandlerError) -> bool {
         let Some(hook) = self.hook().and_then(|hook| hook.upgrade()) else {
             return false;
         };

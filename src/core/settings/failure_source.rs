@@ -56,7 +56,7 @@ impl<'b, M: Primitives> FailureSource<'b, M> {
     }
 
     fn call_hook(&self, error: &HandlerError) -> bool {
-        self.config.is_some_and(|config| config.tell(error))
+        self.config.is_some_and(|config| config.call_hook(error))
     }
 
     /// Raises a failure with this source.
@@ -123,5 +123,5 @@ pub(crate) fn collect<M: Primitives>(
     mark: usize,
     config: &BusConfig<M>,
 ) -> Option<Box<Report>> {
-    report::collect(depth, mark, &|error| config.tell(error))
+    report::collect(depth, mark, &|error| config.call_hook(error))
 }

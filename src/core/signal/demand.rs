@@ -14,7 +14,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.info.topic_info.set_watched();
             state.ext().watchers.add(hook);
         });
-        self.tell_watchers();
+        self.notify_watchers();
     }
 
     /// Removes an observer, by its address. A running call of it continues.
@@ -28,7 +28,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     }
 
     /// Notifies the observers of a change, with one call at a time for each of them.
-    pub(super) fn tell_watchers(&self) {
+    pub(super) fn notify_watchers(&self) {
         while self.info.topic_info.is_watched() {
             let (next, _patterns) = self.state.with(|state| {
                 let patterns: PatternSignals<M, C> =

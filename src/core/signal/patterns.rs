@@ -26,7 +26,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.published.take(SnapshotState::Stale)
         });
         drop(old);
-        self.tell_watchers();
+        self.notify_watchers();
     }
 
     /// Removes a pattern, by its address.
@@ -38,7 +38,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.published.take(state.idle_state(&self.info))
         });
         drop(old);
-        self.tell_watchers();
+        self.notify_watchers();
     }
 
     /// Marks the published snapshot stale, because the handlers of a pattern have changed.
@@ -47,7 +47,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             .state
             .with(|state| self.published.take(state.idle_state(&self.info)));
         drop(old);
-        self.tell_watchers();
+        self.notify_watchers();
     }
 
     /// Invalidates all topics that match, if this is a pattern. O(n) in the number of these topics.

@@ -33,7 +33,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         };
         drop(old);
         self.invalidate_topics();
-        self.tell_watchers();
+        self.notify_watchers();
         if flags & state::CANCELLED != 0 {
             entry.end();
         }
@@ -74,7 +74,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         drop(old);
         if !dead.is_empty() {
             self.invalidate_topics();
-            self.tell_watchers();
+            self.notify_watchers();
         }
         dead.iter().for_each(WeakRef::release);
         drop(kept);
@@ -116,7 +116,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         });
         drop(old);
         self.invalidate_topics();
-        self.tell_watchers();
+        self.notify_watchers();
         for entry in entries {
             entry.end();
             entry.release();

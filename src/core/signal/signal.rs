@@ -270,7 +270,7 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         let is_empty = self.roster.is_empty() && self.patterns().next().is_none();
         if self.roster.is_closed() {
             SnapshotState::Closed
-        } else if is_empty && !self.retains() && !info.config.hears_unhandled() {
+        } else if is_empty && !self.retains() && !info.config.has_unhandled_hook() {
             SnapshotState::Empty
         } else {
             SnapshotState::Stale

@@ -130,7 +130,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         if let Some(registry) = this.pattern_registry() {
             registry.attach(&this.info);
         }
-        this.tell_watchers();
+        this.notify_watchers();
         // Only those that were never inserted. Any other is released by what removes it, or by a call that
         // waits in a queue.
         if entry.head().has(state::CLOSED) || options.limit == Some(0) {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::core::emission::call::refused;
 use crate::core::emission::gathered::call_traced;
 use crate::core::emission::summary::EmissionSummary;
-use crate::core::failure::trace::Follows;
+use crate::core::failure::trace::FollowsFrom;
 use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::registry::registry::{Registry, RegistryFlavour};
@@ -24,7 +24,7 @@ use crate::topic::name::Name;
 /// Panics from making or dropping the event are treated as in
 /// [`run_lazy`](crate::core::emission::run::run_lazy).
 #[track_caller]
-pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
+pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
     registry: &Registry<M, C>,
     patterns: PatternSignals<M, C>,
     name: &Name,
@@ -65,7 +65,7 @@ pub(crate) fn run_unheld<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E
     };
     handlers.sort_unstable_by_key(rank);
     let info = TopicInfo::new::<E>(Kind::Topic, name.clone());
-    let follows = Follows::NONE;
+    let follows = FollowsFrom::NONE;
     let summary = call_traced(handlers, event.borrow(), &info, config, context, follows);
     drop(scope_guards);
     drop(depth_guard);
