@@ -38,7 +38,7 @@ impl Mode for Local {}
 /// The bound on what is moved to wherever this flavour's events are handled: `Send` for [`Shared`],
 /// none for [`Local`]. Sealed.
 #[diagnostic::on_unimplemented(
-    message = "`{T}` cannot be moved to another thread, as the shared flavour needs it",
+    message = "`{T}` cannot be sent between threads safely",
     label = "is not `Send`, or contains something that is not",
     note = "use an `Arc` instead of an `Rc`; `slotcast::local` takes events and closures of any kind"
 )]

@@ -154,5 +154,12 @@ fn compiler_says_why_a_handler_is_not_for_threads() {
             said.contains("cannot be sent between threads safely"),
             "{case}: {said}"
         );
+        // What to do about it, in one error.
+        assert!(
+            said.contains("an `Arc` instead of an `Rc`"),
+            "{case}: {said}"
+        );
+        assert!(said.contains("`slotcast::local` takes"), "{case}: {said}");
+        assert_eq!(said.matches("error[").count(), 1, "{case}: {said}");
     }
 }

@@ -139,7 +139,7 @@ impl Primitives for Local {
 /// The bound on what is called by reference wherever this flavour's events are emitted:
 /// `Send + Sync` for [`Shared`], none for [`Local`]. Sealed.
 #[diagnostic::on_unimplemented(
-    message = "`{T}` cannot be called from every thread, as the shared flavour needs it",
+    message = "`{T}` cannot be sent between threads safely, or not be shared between them",
     label = "captures something that is not `Send` and `Sync`",
     note = "capture an `Arc` instead of an `Rc`, and an atomic or a `Mutex` instead of a `Cell` or a `RefCell`",
     note = "`on_mut` and `once` take closures that are only `Send`; `slotcast::local` takes any closure"
