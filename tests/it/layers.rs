@@ -94,7 +94,7 @@ fn code(text: &str) -> String {
 /// The position of a file's layer, and of its folder in there.
 fn place(file: &str) -> (usize, usize) {
     let holds = |it: &&str| file == *it || file.starts_with(&format!("{it}/"));
-    let in_layer = |layer: &[&str]| layer.iter().position(|it| holds(it));
+    let in_layer = |layer: &[&str]| layer.iter().position(holds);
     LAYERS
         .iter()
         .enumerate()
