@@ -108,7 +108,7 @@ pub fn known(bug: Known, what: String) {
 /// moment.
 pub fn nothing_alive() {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(10) {
+    while begun.elapsed() < Duration::from_secs(5) {
         if KINDS.iter().all(|&kind| counts(kind).0 == counts(kind).1) {
             return;
         }

@@ -2,7 +2,8 @@
 //! signals, topics, patterns, queues and pools, while everything that is promised is counted.
 //!
 //! ```sh
-//! cargo run --release --manifest-path tests/storm/Cargo.toml -- --seconds 30 --threads 8 --seed 7
+//! CARGO_TARGET_DIR=target/storm cargo run --release --manifest-path tests/storm/Cargo.toml -- \
+//!     --seconds 30 --threads 8 --seed 7
 //! ```
 //!
 //! The storm goes in rounds of about two seconds. In each, a world is made (`world.rs`), and workers do
