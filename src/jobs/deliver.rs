@@ -17,15 +17,14 @@ impl<T: Send + 'static> Job<T> {
     /// Returns a handle to the job without its value.
     ///
     /// The outcome is put into the queue after the callbacks have run, by the thread that ran them;
-    /// by this call if they already have. It is an item of the queue like any other: it keeps the
-    /// queue's order, and a failure of `f` is in the [`Drained`](crate::Drained). Does not keep the
-    /// queue alive.
+    /// by this call if they already have. It keeps the queue's order, and a failure of `f` is in the
+    /// [`Drained`](crate::Drained). Does not keep the queue alive.
     ///
-    /// If the queue refuses it, being full, closed or dropped, the outcome and `f` are dropped. That is
-    /// reported to the error hook of the queue's bus or logged, as
-    /// [`Undelivered`](crate::FailureKind::Undelivered). A queue whose threads wait for capacity makes
-    /// the job's worker wait, too. If this job was awaited by reference and gave its outcome, `f` is
-    /// dropped.
+    /// The bound of the queue does not count it: an outcome joins a full queue, is not dropped by
+    /// overflow, and its worker never waits. If the queue is closed or dropped, the outcome and `f`
+    /// are dropped. That is reported to the error hook of the queue's bus or logged, as
+    /// [`Undelivered`](crate::FailureKind::Undelivered). If this job was awaited by reference and gave
+    /// its outcome, `f` is dropped.
     ///
     /// # Examples
     ///
@@ -63,8 +62,8 @@ impl<T: Send + 'static> Job<T> {
     /// At most one such call waits in the queue: a job that reports every byte does not flood a
     /// thread that drains sixty times a second. Progress reported before the job completes is
     /// delivered before what [`on_done_in`](Self::on_done_in) puts into the same queue. If progress
-    /// was reported already, a call is put there now. Does not keep the queue alive. A full or closed
-    /// queue refuses progress, and that is not reported, because the next progress supersedes it.
+    /// was reported already, a call is put there now. The bound of the queue does not count it. Does
+    /// not keep the queue alive; one that is closed or dropped refuses progress in silence.
     ///
     /// # Examples
     ///

@@ -54,7 +54,9 @@ impl<C: 'static> QueueSender<C> {
             return Err(DeferErrorKind::Closed);
         };
         let claim = posted(f, self.info.clone(), self.location);
-        queue.call(claim, ()).map_err(|refused| refused.kind())
+        queue
+            .call_uncounted(claim, ())
+            .map_err(|refused| refused.kind())
     }
 
     /// Reports that the queue refused an outcome: to the error hook of its bus, or to the log.

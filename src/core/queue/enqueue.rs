@@ -83,6 +83,37 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         self.add(event, None, |_, _| false, || claim.take().map(Target::Call))
     }
 
+    /// Adds a claimed call whatever the capacity, which does not count it. Never waits; refused only
+    /// by a closed queue.
+    #[cfg(feature = "jobs")]
+    pub(crate) fn call_uncounted<E: 'static>(
+        &self,
+        claim: Claim<M, E, C>,
+        event: E,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        let mut link = SpanLink::here();
+        // Dropped after the lock if the queue refuses it.
+        let mut claim = Some(claim);
+        let notify = self.inbox.with(|inbox| {
+            let Some(claim) = claim.take_if(|_| !inbox.closed) else {
+                return Err(DeferError::Closed(event));
+            };
+            let notify = self.pending(inbox) == 0 && inbox.has_waiters();
+            let envelope = inbox.envelope(Target::Call(claim), &mut link, event);
+            let now = inbox.now();
+            let latest = inbox.latest.get_or_insert_default();
+            latest.push_uncounted(envelope, now);
+            Ok(notify)
+        })?;
+        if notify {
+            self.notify_ready();
+        }
+        Ok(())
+    }
+
     /// Adds an event, on the fast path if possible. `target` returns one if it is called once.
     #[inline]
     fn add<E: 'static>(
@@ -178,7 +209,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 // Once more: another thread may have added one meanwhile.
                 if let Err(event) = replace(inbox, &mut link, event) {
                     let now = inbox.now();
-                    let envelope = inbox.envelope(signal, &mut link, event);
+                    let envelope = inbox.envelope(Target::Signal(signal.clone()), &mut link, event);
                     let latest = inbox.latest.get_or_insert_default();
                     latest.push(signal.address(), envelope, now);
                     inbox.set_limit();

@@ -12,7 +12,6 @@ use crate::core::queue::latest::{Latest, Now};
 use crate::core::queue::target::Target;
 use crate::core::queue::wakers::Wakers;
 use crate::core::settings::observer::ObserverRef;
-use crate::core::signal::signal::Signal;
 use crate::policy::Overflow;
 
 /// What the lock of a queue guards. Nothing in it is dropped under that lock, because drops are
@@ -23,7 +22,7 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) batch: Box<Batch<M, C>>,
     pub(super) index: Index,
     /// With fewer events than this in inbox and outbox, one more is accepted without another check.
-    /// 0 once the queue is closed, else the capacity less the number of events in `latest`.
+    /// 0 once the queue is closed, else the capacity less the number of counted events in `latest`.
     pub(super) limit: usize,
     /// The callback set by `on_ready`.
     pub(super) on_ready: Option<ObserverRef<M, ()>>,
@@ -80,6 +79,12 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         self.latest.as_ref().map_or(0, |latest| latest.len())
     }
 
+    /// The number of events in `latest` that the capacity counts.
+    pub(super) fn counted_latest_len(&self) -> usize {
+        let latest = self.latest.as_ref();
+        latest.map_or(0, |latest| latest.counted_len())
+    }
+
     pub(super) fn delayed_len(&self) -> usize {
         self.delayed.as_ref().map_or(0, |delayed| delayed.len())
     }
@@ -94,7 +99,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         self.limit = if self.closed {
             0
         } else {
-            self.capacity.saturating_sub(self.latest_len())
+            self.capacity.saturating_sub(self.counted_latest_len())
         };
     }
 
@@ -124,10 +129,10 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         envelope
     }
 
-    /// Puts an event for the handlers of a signal into an envelope.
+    /// Puts an event into an envelope.
     pub(super) fn envelope<E: 'static>(
         &mut self,
-        signal: &M::Ptr<Signal<M, E, C>>,
+        target: Target<M, E, C>,
         link: &mut SpanLink,
         event: E,
     ) -> M::Envelope<C>
@@ -135,7 +140,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         M: LaneFor<E>,
     {
         let number = self.index.number(TypeId::of::<E>());
-        let content = (Target::Signal(signal.clone()), link.take(), event);
+        let content = (target, link.take(), event);
         self.free_list.allocate(number, content, M::envelope)
     }
 

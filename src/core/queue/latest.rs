@@ -1,6 +1,6 @@
 //! The list of single events: those that a newer one of their signal replaces, at most one for each
-//! signal, and delayed ones that have become due. Each knows its position among the events in
-//! lanes.
+//! signal, delayed ones that have become due, and those that the capacity does not count. Each knows
+//! its position among the events in lanes.
 //!
 //! # Decision
 //!
@@ -27,6 +27,8 @@ struct Node<M: EnvelopeFlavour, C: 'static> {
     drains: u64,
     /// The address of its signal, which the envelope keeps alive; 0 if no newer event replaces it.
     signal: usize,
+    /// Whether the capacity counts it.
+    counted: bool,
     envelope: M::Envelope<C>,
     prev: Key,
     next: Key,
@@ -42,6 +44,8 @@ pub(crate) struct Latest<M: EnvelopeFlavour, C: 'static> {
     /// Events that the running drain has taken and for which a newer one was added: removed if the
     /// drain ends without delivering them.
     replaced: Vec<Key>,
+    /// The number of events that the capacity does not count.
+    uncounted: usize,
 }
 
 impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
@@ -52,6 +56,7 @@ impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
             first: Key::null(),
             last: Key::null(),
             replaced: Vec::new(),
+            uncounted: 0,
         }
     }
 }
@@ -70,6 +75,11 @@ pub(crate) struct Now {
 impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// The number of events that the capacity counts.
+    pub(crate) fn counted_len(&self) -> usize {
+        self.nodes.len() - self.uncounted
     }
 
     /// Moves the event of this signal to the end and returns its envelope. `None` if the signal has
@@ -95,7 +105,7 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
 
     /// Adds an event at the end, of a signal without an event that can be replaced.
     pub(crate) fn push(&mut self, signal: usize, envelope: M::Envelope<C>, now: Now) {
-        let key = self.add(signal, envelope, now);
+        let key = self.add(signal, true, envelope, now);
         if let Some(taken) = self.by_signal.insert(signal, key) {
             self.replaced.push(taken);
         }
@@ -104,14 +114,21 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     /// Adds an event at the end that no other replaces.
     pub(crate) fn push_single(&mut self, envelope: M::Envelope<C>, now: Now) {
         // No signal has this address.
-        self.add(0, envelope, now);
+        self.add(0, true, envelope, now);
     }
 
-    fn add(&mut self, signal: usize, envelope: M::Envelope<C>, now: Now) -> Key {
+    /// Adds an event at the end that no other replaces and that the capacity does not count.
+    pub(crate) fn push_uncounted(&mut self, envelope: M::Envelope<C>, now: Now) {
+        self.uncounted += 1;
+        self.add(0, false, envelope, now);
+    }
+
+    fn add(&mut self, signal: usize, counted: bool, envelope: M::Envelope<C>, now: Now) -> Key {
         let key = self.nodes.insert(Node {
             position: now.position,
             drains: now.drains,
             signal,
+            counted,
             envelope,
             prev: Key::null(),
             next: Key::null(),
@@ -124,6 +141,28 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     pub(crate) fn position(&self, drains: u64) -> Option<u64> {
         let first = self.nodes.get(self.first)?;
         (first.drains < drains).then_some(first.position)
+    }
+
+    /// The position of the first event that the capacity counts.
+    pub(crate) fn counted_position(&self) -> Option<u64> {
+        let first = self.nodes.get(self.first_counted()?)?;
+        Some(first.position)
+    }
+
+    /// Removes the first event that the capacity counts.
+    pub(crate) fn pop_counted(&mut self) -> Option<M::Envelope<C>> {
+        self.remove(self.first_counted()?)
+    }
+
+    fn first_counted(&self) -> Option<Key> {
+        if self.counted_len() == 0 {
+            return None;
+        }
+        let mut key = self.first;
+        while !self.nodes.get(key)?.counted {
+            key = self.nodes.get(key)?.next;
+        }
+        Some(key)
     }
 
     /// Removes the first event.
@@ -155,6 +194,7 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     fn remove(&mut self, key: Key) -> Option<M::Envelope<C>> {
         let node = self.nodes.remove(key)?;
         self.unlink(node.prev, node.next);
+        self.uncounted -= usize::from(!node.counted);
         // An address of 0 is in no map, and looking it up as an entry could make room for it.
         if node.signal != 0 {
             if let Entry::Occupied(entry) = self.by_signal.entry(node.signal) {

@@ -124,7 +124,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if inbox.closed {
             return Admission::Closed;
         }
-        if self.pending(inbox) < inbox.capacity {
+        if self.counted(inbox) < inbox.capacity {
             return Admission::Admitted;
         }
         match inbox.overflow {
@@ -134,13 +134,20 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 Admission::Dropped
             }
             Overflow::DropOldest => {
-                while self.pending(inbox) >= inbox.capacity {
+                while self.counted(inbox) >= inbox.capacity {
                     // Those in the outbox, where a drain left them before the queue was bounded,
                     // are out of reach.
                     let is_oldest =
                         |position| position <= inbox.batch.first || inbox.batch.len() == 0;
-                    let of_latest = inbox.latest_position(u64::MAX).is_some_and(is_oldest);
-                    let Some(envelope) = inbox.pop(of_latest) else {
+                    let latest = inbox.latest.as_mut();
+                    let of_latest =
+                        latest.filter(|it| it.counted_position().is_some_and(is_oldest));
+                    let envelope = match of_latest {
+                        Some(latest) => latest.pop_counted(),
+                        None => inbox.batch.pop(&mut inbox.free_list),
+                    };
+                    inbox.set_limit();
+                    let Some(envelope) = envelope else {
                         break;
                     };
                     inbox.dropped += 1;

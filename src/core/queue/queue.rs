@@ -85,6 +85,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         inbox.batch.len() + self.left.get() + inbox.latest_len()
     }
 
+    /// The number of those that the capacity counts.
+    pub(super) fn counted(&self, inbox: &Inbox<M, C>) -> usize {
+        inbox.batch.len() + self.left.get() + inbox.counted_latest_len()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.inbox.with(|inbox| self.pending(inbox))
     }

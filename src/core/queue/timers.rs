@@ -7,7 +7,9 @@
 //! **Delayed events are counted apart from the capacity.** They have been accepted, so they join
 //! when they are due, even if the queue is full; that no more than `capacity` of them can be
 //! delayed keeps memory bounded. `close` does not wait for them, because a service that shuts down
-//! should not wait for its last reminder; those that are left are reported.
+//! should not wait for its last reminder; those that are left are reported. Outcomes of jobs are
+//! counted apart, too: there are no more of them than jobs, a job completes only once, and its worker
+//! must not wait for whoever drains.
 
 use std::time::Instant;
 
@@ -16,6 +18,7 @@ use crate::core::primitives::sync::Lock;
 use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::queue::Queue;
+use crate::core::queue::target::Target;
 use crate::core::signal::signal::Signal;
 use crate::error::DeferError;
 
@@ -41,7 +44,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if inbox.delayed_len() >= inbox.capacity {
                 return Err(DeferError::Full(event));
             }
-            let envelope = inbox.envelope(signal, &mut link, event);
+            let envelope = inbox.envelope(Target::Signal(signal.clone()), &mut link, event);
             inbox.sequence += 1;
             let delayed = inbox.delayed.get_or_insert_default();
             let first = delayed.next_deadline().is_none_or(|next| deadline < next);

@@ -89,7 +89,7 @@ fn undelivered(queue_of: impl FnOnce(&Bus) -> (Queue, Box<dyn FnOnce()>)) -> Vec
 }
 
 #[test]
-fn an_outcome_for_a_closed_or_full_queue_is_told_to_the_hook_once() {
+fn an_outcome_for_a_closed_queue_is_told_to_the_hook_once() {
     let told = undelivered(|bus| {
         let queue = bus.queue().clone();
         (queue.clone(), Box::new(move || queue.close()))
@@ -97,13 +97,64 @@ fn an_outcome_for_a_closed_or_full_queue_is_told_to_the_hook_once() {
     let text = "Undelivered outcome of a job was not delivered to the callback that was added";
     let closed = format!("{text}: queue or signal is closed");
     assert_eq!(told, [&closed, "drop captures", "drop value"]);
-    let told = undelivered(|bus| {
-        let queue = bus.queue().bounded(1, Overflow::Reject);
-        queue.post(|| ()).unwrap();
-        (queue.clone(), Box::new(|| ()))
-    });
-    assert!(told.contains(&format!("{text}: queue is full")), "{told:?}");
-    assert!(told.contains(&"drop value".to_owned()) && told.contains(&"drop captures".to_owned()));
+}
+
+#[test]
+fn an_outcome_and_the_last_progress_before_it_join_a_queue_whatever_its_bound() {
+    for overflow in [
+        Overflow::Reject,
+        Overflow::DropNewest,
+        Overflow::DropOldest,
+        Overflow::Block,
+    ] {
+        let ui = Queue::<Vec<u32>>::with_context().bounded(1, overflow);
+        ui.post_with(|seen: &mut Vec<u32>| seen.push(1)).unwrap();
+        let (promise, job) = promise::<u32>();
+        job.on_progress_in(&ui, |seen: &mut Vec<u32>, progress| {
+            seen.push(u32::try_from(progress.done).unwrap());
+        });
+        job.on_done_in(&ui, |seen, outcome| seen.push(outcome.unwrap()));
+        promise.progress(2, 2);
+        promise.complete(3);
+        assert_eq!((ui.len(), ui.dropped()), (3, 0), "{overflow:?}");
+        let mut seen = Vec::new();
+        assert_eq!(ui.drain_with(&mut seen).delivered(), 3);
+        assert_eq!(seen, [1, 2, 3], "{overflow:?}");
+    }
+}
+
+#[test]
+fn overflow_drops_what_the_bound_counts_and_no_outcome() {
+    let ui = Queue::<Vec<u32>>::with_context().bounded(2, Overflow::DropOldest);
+    for n in 0..3 {
+        let (promise, job) = promise::<u32>();
+        job.on_done_in(&ui, |seen, outcome| seen.push(outcome.unwrap()));
+        promise.complete(n);
+        ui.post_with(move |seen: &mut Vec<u32>| seen.push(10 + n))
+            .unwrap();
+    }
+    // The bound counts two of them: there was room for no third one.
+    assert_eq!((ui.len(), ui.dropped()), (5, 1));
+    let mut seen = Vec::new();
+    ui.drain_with(&mut seen);
+    assert_eq!(seen, [0, 1, 11, 2, 12]);
+}
+
+#[test]
+fn a_job_that_is_completed_inside_of_a_drain_of_a_full_queue_is_delivered_by_the_next() {
+    let ui = Queue::<Vec<u32>>::with_context().bounded(1, Overflow::Block);
+    let (promise, job) = promise::<u32>();
+    job.on_done_in(&ui, |seen, outcome| seen.push(outcome.unwrap()));
+    let fills = ui.clone();
+    ui.post_with(move |_: &mut Vec<u32>| {
+        fills.post_with(|seen: &mut Vec<u32>| seen.push(1)).unwrap();
+        promise.complete(2);
+    })
+    .unwrap();
+    let mut seen = Vec::new();
+    assert_eq!(ui.drain_with(&mut seen).remaining(), 2);
+    ui.drain_with(&mut seen);
+    assert_eq!(seen, [1, 2]);
 }
 
 #[test]
