@@ -153,7 +153,10 @@
 //!     topic, label and the line that subscribed the handler, and to the error hook. After the other
 //!     handlers have run, the first panic resumes in the emitter, unless the bus contains panics or
 //!     the thread is unwinding. Without a hook, failures that were not read are logged: one line on
-//!     standard error, or with the feature `tracing` an event.
+//!     standard error, or with the feature `tracing` an event. A panic that resumes is recognised by
+//!     every emission, drain and hook that it passes later, also where it was caught and resumed in
+//!     between, on any thread; a new panic with the same text is not taken for it. Payloads that are no
+//!     text (`panic_any`) are recognised as long as they were not caught.
 //! 11. While a hook runs on a thread, failures and unhandled events raised there go to the log. An
 //!     event is unhandled when it has no live handler, of its topic or of a pattern; handlers that
 //!     are paused, filter, queue or wait count. For a deferred event this is decided at delivery.
@@ -167,7 +170,8 @@
 //!     is entered again from its own call, the inner call is refused with an error.
 //! 13. The captures of a cancelled handler are dropped once, outside of any lock, by the time the last
 //!     emission ends that could still be inside the handler; at once if there is none. A panic in
-//!     their `Drop`, or in that of an event, keeps no other from being dropped.
+//!     their `Drop`, or in that of an event, keeps no other from being dropped; those of a handler and of
+//!     its filters are each reported.
 //! 14. Nothing grows without bound by subscribing and cancelling, by weak targets that were dropped, by
 //!     bursts, or by names; nor does a [`Scope`] by subscriptions that have ended. A topic exists
 //!     while a handle, a handler of its own, a deferred event, a [`Demand`] or retained events refer

@@ -10,6 +10,7 @@ use crate::core::handler::plain::{Once, Plain};
 use crate::core::handler::weak::Weak;
 use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
+use crate::core::reclaim::counted::Part;
 use crate::core::signal::signal::Signal;
 use crate::core::signal::subscribe::SubscribeOptions;
 use crate::core::waiting::async_handler::AsyncHandler;
@@ -107,7 +108,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         Subscribe {
             signal: self.signal,
             options: self.options,
-            filter: Both(self.filter, passes),
+            filter: Both(self.filter, Part::new(passes)),
         }
     }
 

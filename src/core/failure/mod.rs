@@ -3,6 +3,7 @@
 //! # What it owns
 //!
 //! - `panics`: catching panics, and resuming the one that goes on to the caller.
+//! - `apart`: drops of several parts, so that the panic of one does not meet that of another.
 //! - `pending`: per thread, the failures that were raised and not collected yet.
 //! - `report`: the failures that one emission or drain has collected, with the first panic.
 //! - `log`: one line on standard error for each failure that was reported nowhere else.
@@ -28,8 +29,9 @@
 //!
 //! **Signals without a name** use the name of their payload type as topic in errors.
 //!
-//! How a resumed panic is recognised is in `panics`; the decisions about tracing are in `trace`.
+//! How a panic that was reported is recognised is in `panics`; the decisions about tracing are in `trace`.
 
+pub(crate) mod apart;
 pub(crate) mod log;
 pub(crate) mod panics;
 pub(crate) mod pending;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use crate::core::failure::log::log;
 #[cfg(feature = "jobs")]
 use crate::core::failure::panics::catch;
-use crate::core::failure::panics::{PanicMark, Payload, drop_payload};
+use crate::core::failure::panics::{Payload, drop_payload, is_reported, message};
 use crate::core::failure::trace;
 use crate::core::primitives::thread;
 #[cfg(feature = "jobs")]
@@ -35,24 +35,20 @@ pub(crate) fn panicked(
     describe: impl FnOnce(Cause) -> HandlerError,
     call_hook: impl FnOnce(&HandlerError) -> bool,
 ) {
-    let caught = PanicMark::new(&payload);
-    if caught.is_known() {
-        if caught.depth == 0 && !thread::is_draining() {
-            // No emission or drain collects it, and it has been reported.
-            return drop_payload(payload);
-        }
-        push(PendingFailure {
-            depth: caught.depth,
-            error: None,
-            payload: Some(payload),
-        });
-    } else {
-        raise(
-            describe(Cause::Panicked(caught.text)),
-            Some(payload),
-            call_hook,
-        );
+    if !is_reported(&payload) {
+        let cause = Cause::Panicked(message(&payload));
+        return raise(describe(cause), Some(payload), call_hook);
     }
+    let depth = thread::depth();
+    if depth == 0 && !thread::is_draining() {
+        // No emission or drain collects it.
+        return drop_payload(payload);
+    }
+    push(PendingFailure {
+        depth,
+        error: None,
+        payload: Some(payload),
+    });
 }
 
 /// Raises a failure. If no emission or drain of this thread will collect it, `call_hook` passes it to the
@@ -86,13 +82,12 @@ pub(crate) fn raise(
 #[inline]
 pub(crate) fn logged(topic: &'static str, location: CallSite, f: impl FnOnce()) {
     let Err(payload) = catch(f) else { return };
-    let resumed = PanicMark::new(&payload);
-    if !resumed.is_known() {
+    if !is_reported(&payload) {
         let error = HandlerError {
             topic: Cow::Borrowed(topic),
             label: None,
             location,
-            cause: Cause::Panicked(resumed.text),
+            cause: Cause::Panicked(message(&payload)),
         };
         trace::failed(&error);
         log(&error);

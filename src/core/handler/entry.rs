@@ -12,7 +12,7 @@
 use std::any::Any;
 use std::cmp::Reverse;
 
-use crate::core::failure::panics::catch;
+use crate::core::failure::apart::catch_apart;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::Word;
@@ -187,11 +187,11 @@ impl<M: Primitives> Outlives for Header<M> {
             inside: std::ptr::from_ref(self.original()).addr(),
             sequence_limit: 0,
         });
-        let dropped = catch(drop_captures);
+        let panics = catch_apart(drop_captures);
         drop(scope_guard);
         self.dropped(state::ENDED);
         // After the waiting threads were woken: reporting it may run a hook.
-        if let Err(payload) = dropped {
+        for payload in panics {
             self.failure_source(None).panicked(payload);
         }
     }

@@ -11,7 +11,7 @@ use crate::core::handler::replace::{self, ReplaceRequest, ReplacementCaptures};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
-use crate::core::reclaim::counted::{Counted, Live};
+use crate::core::reclaim::counted::{Counted, Live, Part};
 use crate::error::ReplaceErrorKind;
 
 /// Decides for each event whether a handler is called.
@@ -39,9 +39,10 @@ impl<E> Filter<E> for Always {
     }
 }
 
-/// Two filters; the second is called if the first passes.
+/// Two filters; the second is called if the first passes. Each is dropped apart from the other and from the
+/// handler.
 #[derive(Debug)]
-pub struct Both<P, Q>(pub(crate) P, pub(crate) Q);
+pub struct Both<P, Q>(pub(crate) P, pub(crate) Part<Q>);
 
 impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
     type Shared<M: Primitives> = SharedFilter<M, Self>;
@@ -72,10 +73,11 @@ impl<M: Primitives, E, P: Filter<E>> Filter<E> for SharedFilter<M, P> {
     }
 }
 
-/// The captures of a subscribed handler, in the order in which they are dropped.
+/// The captures of a subscribed handler, in the order in which they are dropped: what follows the first is made
+/// of [`Part`]s.
 pub(crate) struct Captures<P, K> {
-    pub(crate) filter: P,
     pub(crate) callee: K,
+    pub(crate) filter: P,
 }
 
 /// The reference of a handler to its signal. Exists as long as the entry's memory.

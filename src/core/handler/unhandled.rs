@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::failure::log::write_log;
-use crate::core::failure::panics::{drop_payload, message};
+use crate::core::failure::panics::{drop_payload, is_reported, message};
 use crate::core::handler::entry::{CallResult, Header};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::handler_fn::HandlerFn;
@@ -26,8 +26,10 @@ impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> HandlerFn<M, AnyEven
             return CallResult::Skipped;
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.0)(event))) {
-            let line = format!("unhandled hook panicked: {}", message(&payload));
-            write_log(&line, None);
+            if !is_reported(&payload) {
+                let line = format!("unhandled hook panicked: {}", message(&payload));
+                write_log(&line, None);
+            }
             drop_payload(payload);
         }
         drop(in_hook);

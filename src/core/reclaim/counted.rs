@@ -22,6 +22,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
+use crate::core::failure::apart::drop_apart;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Word;
 
@@ -125,6 +126,33 @@ impl<M: Primitives, H: Outlives, L, K> Live<Counted<M, H, L, K>> {
         let weak = WeakRef(NonNull::from(&self.0), PhantomData);
         count_one_more(&prefix(&weak.0).weak, 1);
         weak
+    }
+}
+
+/// A part of the captures whose drop may panic after that of another part has.
+#[derive(Debug)]
+pub(crate) struct Part<T>(ManuallyDrop<T>);
+
+impl<T> Part<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Part(ManuallyDrop::new(value))
+    }
+}
+
+impl<T> Deref for Part<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Drop for Part<T> {
+    fn drop(&mut self) {
+        if std::mem::needs_drop::<T>() {
+            // SAFETY: dropped only here, and not used afterwards.
+            drop_apart(|| unsafe { ManuallyDrop::drop(&mut self.0) });
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! # What it owns
 //!
-//! - `counted`: an allocation with a strong count for what was captured and a weak count for the memory.
+//! - `counted`: an allocation with a strong count for what was captured and a weak count for the memory; parts of
+//!   captures that are dropped apart from the others.
 //! - `hazard`: one published pointer with many readers, hazard slots, and the slots of each thread.
 //! - `publication`: the same with the type of what is published, and without `unsafe` for its callers.
 //!

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::core::failure::log::{log, write_log};
-use crate::core::failure::panics::{drop_payload, message};
+use crate::core::failure::panics::{drop_payload, is_reported, message};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, MAX_DEPTH};
@@ -104,7 +104,9 @@ impl<M: Primitives> BusConfig<M> {
             return true;
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook.observe(error))) {
-            write_log(&format!("error hook panicked: {}", message(&payload)), None);
+            if !is_reported(&payload) {
+                write_log(&format!("error hook panicked: {}", message(&payload)), None);
+            }
             drop_payload(payload);
         }
         // Before the flag is reset: the captures of a hook that replaced itself are dropped here.

@@ -16,5 +16,6 @@ mod queue;
 mod queue_model;
 mod queue_room;
 mod queue_time;
+mod reported;
 mod state;
 mod waiting;
