@@ -126,8 +126,8 @@
 //! 4. A handler that is cancelled during an emission is not entered again by the cancelling thread,
 //!    nor by any emission, on any thread, that starts afterwards. An emission that is already running
 //!    on another thread may at most begin the one call it had decided on. Every way of removing a
-//!    handler does this: drop, `cancel`, `clear`, a [`Scope`], a weak target that was dropped. A
-//!    handler that is [replaced](flavour::Subscription::replace) is not entered again in the same
+//!    handler does this: drop, `cancel`, `clear`, a [`Scope`], a weak target that was dropped,
+//!    [`Flow::Cancel`]. A handler that is [replaced](flavour::Subscription::replace) is not entered again in the same
 //!    sense, and every event is delivered to either the old or the new one.
 //! 5. After [`cancel_and_wait`](flavour::Subscription::cancel_and_wait) has returned `Ok`, the
 //!    handler runs on no thread and its captures are dropped. It parks and does not spin. It waits for

@@ -22,7 +22,19 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// ```
 pub type HandlerResult = Result<(), BoxError>;
 
-/// Whether an emission continues with the next handler.
+/// Whether an emission continues with the next handler, and whether this one stays.
+///
+/// A handler ends itself by what it returns, without a handle of its own subscription:
+///
+/// ```
+/// use slotcast::{Flow, Signal};
+///
+/// let tick = Signal::<u32>::new();
+/// let sub = tick.on(|n| if *n < 3 { Flow::Continue } else { Flow::Cancel });
+/// let ran: Vec<usize> = (1..=5).map(|n| tick.emit(&n).ran()).collect();
+/// assert_eq!(ran, [1, 1, 1, 0, 0]);
+/// assert!(!sub.is_active());
+/// ```
 ///
 /// # Examples
 ///
@@ -42,6 +54,18 @@ pub enum Flow {
     Continue,
     /// Call no further handler for this event.
     Stop,
+    /// Continue with the next handler, and cancel this one, as
+    /// [`Subscription::cancel`](crate::flavour::Subscription::cancel) does: before the next handler is
+    /// called it reads inactive, no call of it begins any more, and those that wait in a queue are given
+    /// up. This call counts as any other.
+    ///
+    /// Calls that have begun on other threads run to their end, except for
+    /// [`on_mut`](crate::flavour::Subscribe::on_mut): of a handler that is called by one thread at a
+    /// time, this call is the last. A handler that was [replaced](crate::flavour::Subscription::replace)
+    /// during the call has ended already, and the one in its place stays. An async handler is
+    /// cancelled when its future has completed. Where there is no subscription, as for a posted
+    /// closure or the callback of a job, it means the same as `Continue`.
+    Cancel,
 }
 
 /// What a handler may return: `()`, [`Flow`], a `Result` of either with any error that converts
@@ -70,6 +94,10 @@ pub(crate) mod sealed {
     pub trait Outcome {
         /// Converts the value into whether to continue, or the error.
         fn settle(self) -> Result<Flow, BoxError>;
+        /// Whether the handler is to be cancelled. Unlike `settle` it runs no user code.
+        fn cancels(&self) -> bool {
+            false
+        }
     }
 
     impl Outcome for () {
@@ -83,6 +111,9 @@ pub(crate) mod sealed {
         #[inline(always)]
         fn settle(self) -> Result<Flow, BoxError> {
             Ok(self)
+        }
+        fn cancels(&self) -> bool {
+            *self == Flow::Cancel
         }
     }
 
@@ -103,6 +134,9 @@ pub(crate) mod sealed {
         #[inline(always)]
         fn settle(self) -> Result<Flow, BoxError> {
             self.map_err(Into::into)?.settle()
+        }
+        fn cancels(&self) -> bool {
+            self.as_ref().is_ok_and(T::cancels)
         }
     }
 }

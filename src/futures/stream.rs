@@ -220,6 +220,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// What the sink returns is the result of the handler, so back-pressure is visible: a
     /// `try_send` that finds the channel full, or closed, is a failure of this handler in the
     /// emission. A sink that blocks blocks the emission; `|e| _ = sender.send(e)` hides failures.
+    /// A handler whose receiver has gone ends itself by [`Flow::Cancel`](crate::Flow::Cancel).
     ///
     /// # Examples
     ///
@@ -235,6 +236,22 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// assert!(done.errors()[0].to_string().ends_with("failed: sending on a full channel"));
     /// assert_eq!(receiver.recv()?, "one");
     /// # Ok::<(), std::sync::mpsc::RecvError>(())
+    /// ```
+    ///
+    /// Until the receiver is dropped:
+    ///
+    /// ```
+    /// use slotcast::{Flow, Signal};
+    ///
+    /// let line = Signal::<String>::new();
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let sub = line.subscribe().send_to(move |e| match sender.send(e) {
+    ///     Ok(()) => Flow::Continue,
+    ///     Err(_) => Flow::Cancel,
+    /// });
+    /// drop(receiver);
+    /// assert!(line.emit(&"one".to_owned()).errors().is_empty());
+    /// assert!(!sub.is_active());
     /// ```
     pub fn send_to<F, R>(self, sink: F) -> Subscription<M>
     where

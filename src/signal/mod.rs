@@ -195,7 +195,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// For a closure that changes its captures there is [`on_mut`](Self::on_mut), for an async one
     /// [`on_async`](Subscribe::on_async).
     ///
-    /// It returns nothing, a [`Flow`](crate::Flow), or a `Result`. A closure that uses `?` has to
+    /// It returns nothing, a [`Flow`](crate::Flow) (to stop the emission, or to end itself), or a
+    /// `Result` of either. A closure that uses `?` has to
     /// name its result: `|event| -> HandlerResult { .. }`. All subscriptions have the same type,
     /// whatever their events are, so that they fit into one array or vector.
     ///

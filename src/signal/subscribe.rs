@@ -180,7 +180,8 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes a handler that changes its captures: an `FnMut`, which need not be `Sync`.
     ///
     /// Calls are exclusive: a thread that emits while another is in the call waits until that ends, in
-    /// no particular order. A thread that waited while the handler was cancelled does not call it. A
+    /// no particular order. A thread that waited while the handler was cancelled does not call it, and
+    /// after a call that returned [`Flow::Cancel`](crate::Flow::Cancel) no other begins. A
     /// panic ends the exclusive access, and the next call finds the state as the panic left it.
     ///
     /// The lock for exclusive access is the one lock of this crate that a handler runs under, and
@@ -299,7 +300,9 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// order](crate::flavour::EmitAsync::in_order), and no other.
     ///
     /// A started future is a call that has begun: it is not cancelled with the handler, and keeps the
-    /// handler's captures until it has completed or was dropped. `cancel_and_wait` waits for that,
+    /// handler's captures until it has completed or was dropped. One that completes with
+    /// [`Flow::Cancel`](crate::Flow::Cancel) cancels the handler then, and not the futures that run
+    /// beside it. `cancel_and_wait` waits for that,
     /// and is an error from inside of the future; do not block the thread that has to poll it. After
     /// `close` no further futures are started.
     ///

@@ -281,9 +281,7 @@ impl<M: Mode> Subscription<M> {
 fn cancel<M: Mode>(entry: &WeakRef<M, dyn Connection<M>>) -> bool {
     let was_connected = entry.cancel();
     if !was_connected {
-        // Its limit may have removed it, with calls still waiting in a queue: this cancels them.
-        entry.head().state.or(state::REMOVED | state::CANCELLED);
-        entry.release();
+        entry.cancel_removed();
     }
     was_connected
 }

@@ -4,7 +4,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::thread;
-use slotcast::{FailureKind, Signal};
+use slotcast::{FailureKind, Flow, Signal};
 
 use super::{Captures, model};
 
@@ -162,6 +162,28 @@ fn threads_take_turns_and_reentry_is_refused() {
         });
         assert_eq!(signal.emit(&0).ran(), 1);
         assert_eq!((emitting.join().unwrap(), calls.load(SeqCst)), (1, 2));
+    });
+}
+
+/// One thread may wait for the turn of the other, whose call is the last. Planted: `Unfinished`.
+#[test]
+fn a_turn_that_cancels_is_the_last() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let sub = signal.on_mut({
+            let calls = calls.clone();
+            move |_| {
+                calls.fetch_add(1, SeqCst);
+                Flow::Cancel
+            }
+        });
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        let ran = signal.emit(&2).ran() + emitting.join().unwrap();
+        assert_eq!((ran, calls.load(SeqCst), sub.is_active()), (1, 1, false));
     });
 }
 

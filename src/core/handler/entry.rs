@@ -38,6 +38,9 @@ pub enum CallResult {
     Failed,
     /// Not called: removed, paused, filtered out, or its limit is used up.
     Skipped,
+    /// Called; continue, and cancel the handler. Whoever calls a handler's closure does that, so that no
+    /// emission sees it.
+    Cancelled,
     /// Called; end the emission.
     Stopped,
     /// Not called; end the emission: the signal was closed.
@@ -70,8 +73,10 @@ pub(crate) mod state {
     pub(crate) const ENDED: usize = 1024;
     /// It was replaced, and the captures of all its replacements are dropped.
     pub(crate) const SUCCEEDED: usize = 2048;
+    /// A call that only one thread at a time can make has asked for its handler to be cancelled.
+    pub(crate) const FINISHED: usize = 4096;
     /// One pause. All higher bits count pauses.
-    pub(crate) const PAUSE: usize = 4096;
+    pub(crate) const PAUSE: usize = 8192;
 }
 
 /// Fields that few handlers need, kept out of the header.
@@ -209,9 +214,6 @@ impl<M: Primitives> Drop for Keeper<M> {
 /// An entry. `K` are the captures; `L` is the back reference to the signal.
 pub(crate) type Entry<M, L, K> = Counted<M, Header<M>, L, K>;
 
-/// An entry with any captures and any event.
-pub(crate) type AnyEntry<M> = dyn Allocation<M, Header = Header<M>>;
-
 /// A handler, as a queue sees it.
 pub(crate) trait QueuedHandler<M: Primitives, E, C>:
     WeakView<M, Header = Header<M>>
@@ -226,6 +228,9 @@ pub(crate) trait QueuedHandler<M: Primitives, E, C>:
 pub(crate) trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
     /// Removes the handler from its signal. Returns whether it was connected.
     fn cancel(&self) -> bool;
+    /// Cancels the handler after a call that has asked for it, but not one that has replaced it. Returns the
+    /// result of that call.
+    fn cancel_itself(&self, alive: Alive<'_>) -> CallResult;
     /// Returns whether emissions of the signal at this address call it.
     fn is_run_by(&self, signal: usize) -> bool;
     /// Like [`DynHandler::is_alive`](crate::core::handler::erased::DynHandler::is_alive).
@@ -233,6 +238,16 @@ pub(crate) trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
     /// Replaces the handler by another one, given as a
     /// [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest).
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind>;
+}
+
+impl<M: Primitives, T: ?Sized + Allocation<M, Header = Header<M>>> WeakRef<M, T> {
+    /// Cancels a handler that is not in its roster any more: its limit may have removed it, with calls that
+    /// still wait in a queue. May drop its captures, so no lock may be held.
+    pub(crate) fn cancel_removed(&self) {
+        let state = &self.head().original().state;
+        state.or(state::REMOVED | state::CANCELLED);
+        self.release();
+    }
 }
 
 impl<M: Primitives> WeakRef<M, dyn Connection<M>> {

@@ -27,6 +27,7 @@ pub(crate) fn code<M: Primitives>(
     match outcome.settle() {
         Ok(Flow::Continue) => CallResult::Ran,
         Ok(Flow::Stop) => CallResult::Stopped,
+        Ok(Flow::Cancel) => CallResult::Cancelled,
         Err(error) => failures::failed(head, topic_info, error),
     }
 }

@@ -43,6 +43,7 @@ where
     R: Outcome,
 {
     type EntryState = ();
+    #[inline(always)]
     /// Waits for the lock and calls. A thread that has the lock already is refused.
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let token = thread::token();
@@ -53,12 +54,21 @@ where
             // It may have been cancelled during the wait. Its limit does not matter: this call is claimed.
             match head.state.get() {
                 state if state & state::CLOSED != 0 => return Err(CallResult::Closed),
-                state if state & state::CANCELLED != 0 => return Err(CallResult::Skipped),
+                state if state & (state::CANCELLED | state::FINISHED) != 0 => {
+                    return Err(CallResult::Skipped);
+                }
                 _ => {}
             }
             self.owner.set(token);
-            let _guard = OwnerGuard(&self.owner);
-            Ok(closure(cx.context, event))
+            let outcome = {
+                let _guard = OwnerGuard(&self.owner);
+                closure(cx.context, event)
+            };
+            if outcome.cancels() {
+                // Under the lock: a thread that waits for it may be faster than the cancel.
+                head.state.or(state::FINISHED);
+            }
+            Ok(outcome)
         });
         match outcome {
             // After the lock: the conversion of an error is user code, too.

@@ -169,7 +169,7 @@ where
     #[inline(always)]
     fn call(&self, event: &S::Event, cx: &mut EmitContext<'_, S::Context>) -> CallResult {
         K::reserve_call(&self.link().state);
-        K::call_with_entry(self, event, cx)
+        self.run(event, cx)
     }
 
     /// The order is promised: connected, not paused, filter, still connected, claim, call.
@@ -192,11 +192,11 @@ where
             K::release_reservation(self);
             return result;
         }
-        K::call_with_entry(self, event, cx)
+        self.run(event, cx)
     }
 
     fn enter(&self, event: &S::Event, cx: &mut EmitContext<'_, S::Context>) -> CallResult {
-        K::call_with_entry(self, event, cx)
+        self.run(event, cx)
     }
 
     fn is_alive(&self) -> bool {
@@ -269,6 +269,16 @@ where
     P: Filter<S::Event>,
     K: HandlerFn<M, S::Event, S::Context>,
 {
+    /// Calls the closure, and does what its result says about the handler. A closure that returns `()` pays
+    /// nothing for that: its result is a constant.
+    #[inline(always)]
+    fn run(&self, event: &S::Event, cx: &mut EmitContext<'_, S::Context>) -> CallResult {
+        match K::call_with_entry(self, event, cx) {
+            CallResult::Cancelled => self.cancel_itself(),
+            result => result,
+        }
+    }
+
     /// All checks but the claim. Returns the result of the call if it is not to be made.
     #[inline(always)]
     fn check<'r>(
@@ -332,7 +342,7 @@ where
             state if state & state::CLOSED != 0 => Some(CallResult::Closed),
             state if state & state::REMOVED != 0 => Some(CallResult::Skipped),
             _ if self.is_orphaned() => {
-                self.remove(state::CANCELLED | state::WEAK);
+                self.remove_itself(state::CANCELLED);
                 Some(CallResult::Skipped)
             }
             state if state >= state::PAUSE => Some(CallResult::Skipped),
@@ -365,11 +375,29 @@ where
 }
 
 impl<M: Primitives, S: Owner<M>, X, Y> Entry<M, BackRef<M, S, X>, Y> {
-    /// Removes the handler from its signal. Returns whether it was there.
+    /// Removes the handler, or the one that has replaced it, from its signal. Returns whether it was
+    /// there.
     #[inline(always)]
     pub(crate) fn remove(&self, flags: usize) -> bool {
         let (signal, head) = (M::upgrade(&self.link().signal), self.head());
         signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
+    }
+
+    /// Like [`remove`](Self::remove), but leaves one that has replaced it.
+    pub(crate) fn remove_itself(&self, flags: usize) -> bool {
+        let signal = M::upgrade(&self.link().signal);
+        signal.is_some_and(|signal| signal.remove_itself(self.head(), flags))
+    }
+}
+
+impl<M: Primitives, S: Owner<M>, X, Y> Live<Entry<M, BackRef<M, S, X>, Y>> {
+    /// Cancels the handler after a call that has asked for it, and returns the result of that call.
+    #[cold]
+    pub(crate) fn cancel_itself(&self) -> CallResult {
+        if !self.remove_itself(state::CANCELLED) && !self.head().has(state::REPLACED) {
+            self.weak_ref().cancel_removed();
+        }
+        CallResult::Ran
     }
 }
 
@@ -382,6 +410,10 @@ where
 {
     fn cancel(&self) -> bool {
         self.remove(state::CANCELLED)
+    }
+    fn cancel_itself(&self, alive: Alive<'_>) -> CallResult {
+        let entry = self.live(alive);
+        entry.map_or(CallResult::Skipped, Live::cancel_itself)
     }
     fn is_alive(&self, alive: Alive<'_>) -> bool {
         self.live(alive)

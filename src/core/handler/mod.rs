@@ -63,6 +63,11 @@
 //! another thread and entering one's own call again cannot be confused. A thread that has waited checks again
 //! whether the handler was cancelled.
 //!
+//! **A handler is cancelled by whoever calls its closure**, the entry, the queue or the future, which have the
+//! way to its signal. The loop sees that it ran. So the result needs no test in the loop, and for a closure
+//! that returns `()` none at all. It cancels its own entry and no other: a replacement that was put there
+//! meanwhile has not asked for it.
+//!
 //! **Handlers with a weak target always take the path of those with a filter**: the target is checked, and the
 //! handler is removed if it is dead. `is_active` and `len` check it too, so that a dead target is not counted,
 //! although its handler still exists. That is removed by the emission that finds it, by the next weak

@@ -1,6 +1,6 @@
 //! The signal that a handler belongs to, as the handler sees it.
 
-use crate::core::handler::entry::WeakRef;
+use crate::core::handler::entry::{Header, WeakRef};
 use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
 
@@ -10,6 +10,8 @@ pub(crate) trait Owner<M: Primitives>: Sized + 'static {
     type Context: 'static;
     /// Removes the handler with this key and sequence number. Returns whether it was there, and alive.
     fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool;
+    /// Removes the handler with this header, unless it was replaced. Returns whether it was there, and alive.
+    fn remove_itself(&self, head: &Header<M>, flags: usize) -> bool;
     /// The handler that has this key and sequence number now: the latest replacement.
     fn current(&self, key: u64, sequence: u64) -> Option<HandlerRef<M, Self::Context>>;
     /// Replaces a handler by the one that `make` creates from it. Returns whether it did.

@@ -101,7 +101,10 @@ where
         }
         self.live(alive).map_or(CallResult::Skipped, |entry| {
             let f = &entry.captures().callee.f;
-            code(head, None, f(context, event))
+            match code(head, None, f(context, event)) {
+                CallResult::Cancelled => entry.cancel_itself(),
+                result => result,
+            }
         })
     }
 

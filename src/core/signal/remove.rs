@@ -1,6 +1,6 @@
 //! Removing and replacing the handlers of a signal.
 
-use crate::core::handler::entry::{WeakRef, state};
+use crate::core::handler::entry::{Header, WeakRef, state};
 use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::sync::{Lock, Word};
@@ -10,14 +10,24 @@ use crate::core::signal::signal::{HandlerRoster, Signal};
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Removes the handler with this key and sequence number. Returns whether it was there, and alive.
-    /// `flags` are set in its state; with [`WEAK`](state::WEAK) it is removed only if it still depends on
-    /// its target.
+    /// `flags` are set in its state.
     pub(crate) fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
+        self.remove_if(key, sequence, flags, |_| true)
+    }
+
+    /// Like [`remove`](Self::remove), if the handler that is there now is the right one.
+    fn remove_if(
+        &self,
+        key: u64,
+        sequence: u64,
+        flags: usize,
+        is_right: impl FnOnce(&Header<M>) -> bool,
+    ) -> bool {
         let removed = self.state.with(|state| {
             // Both, because keys are reused after the roster was empty.
             let entry = state.roster.get(key)?;
             let head = entry.head();
-            if head.sequence != sequence || (flags & !head.state.get() & state::WEAK != 0) {
+            if head.sequence != sequence || !is_right(head) {
                 return None;
             }
             // While it is in the roster: after that, dropping its subscription releases it.
@@ -133,6 +143,12 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
     type Context = C;
     fn remove(&self, key: u64, sequence: u64, flags: usize) -> bool {
         self.remove(key, sequence, flags)
+    }
+
+    fn remove_itself(&self, head: &Header<M>, flags: usize) -> bool {
+        self.remove_if(head.key, head.sequence, flags, |current| {
+            std::ptr::eq(current, head)
+        })
     }
 
     fn exchange(

@@ -34,7 +34,7 @@ use std::task::{Context, Poll};
 use crate::core::emission::call::collect;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::panics::catch;
-use crate::core::handler::entry::{AnyEntry, CallResult, StrongRef};
+use crate::core::handler::entry::{CallResult, Connection, StrongRef};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures;
@@ -72,7 +72,9 @@ where
     ) -> CallResult {
         let (head, AsyncHandler(f)) = (entry.head(), &entry.captures().callee);
         let start = |event| HandlerFuture {
-            handler: entry.strong_ref().erase(|live| live as &AnyEntry<M>),
+            handler: entry
+                .strong_ref()
+                .erase(|live| &**live as &dyn Connection<M>),
             future: Some(M::future(f(event))),
         };
         if let Some(event) = awaited::<M::Ptr<E>>() {
@@ -92,7 +94,7 @@ where
 pub struct HandlerFuture<M: AsyncFlavour> {
     /// `None` once it has completed.
     future: Option<M::Future>,
-    handler: StrongRef<M, AnyEntry<M>>,
+    handler: StrongRef<M, dyn Connection<M>>,
 }
 
 impl<M: AsyncFlavour> HandlerFuture<M> {
@@ -106,7 +108,10 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
         let done = catch(|| polled = Pin::new(future).poll(cx));
         let code = match (done, polled) {
             (Ok(()), Poll::Pending) => return Poll::Pending,
-            (Ok(()), Poll::Ready(settled)) => code(head, None, settled),
+            (Ok(()), Poll::Ready(settled)) => match code(head, None, settled) {
+                CallResult::Cancelled => self.handler.cancel_itself(self.handler.alive()),
+                result => result,
+            },
             (Err(payload), _) => {
                 failures::panicked(head, None, payload);
                 CallResult::Failed

@@ -5,5 +5,6 @@ use super::{Bus, Ptr, Queue, Scope, Signal, Subscription, WeakSignal};
 mod forwarding;
 mod replacing;
 mod scopes;
+mod self_cancel;
 mod turns;
 mod weak;
