@@ -31,7 +31,8 @@ pub enum FailureKind {
     Reentered,
     /// An async handler was not started: the emission is not awaited, and the bus has no executor.
     NoExecutor,
-    /// The future of an async handler was dropped by the executor before it was complete.
+    /// The future of an async handler was dropped before it was complete: by the executor, or because
+    /// nothing was left that could wake it.
     Abandoned,
 }
 
@@ -156,7 +157,8 @@ impl fmt::Display for HandlerError {
                  `emit_async`, or give a shared bus an executor by `Bus::builder().executor(..)`",
             )),
             Cause::Abandoned => handler(format_args!(
-                " was abandoned: the executor of the bus dropped what it had started"
+                " was abandoned: the executor of the bus dropped what it had started, or nothing \
+                 can wake it any more"
             )),
             #[cfg(feature = "jobs")]
             Cause::Unqueued(kind) => write!(

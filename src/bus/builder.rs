@@ -82,8 +82,11 @@ impl<C: 'static> BusBuilder<Shared, C> {
     /// the emission is not awaited: a pool, a runtime, or a closure that takes a
     /// `Box<dyn FnOnce() + Send>`.
     ///
-    /// Each task polls one future once, and so is as short as that poll. A task that the executor drops
-    /// abandons its future, which is a failure of the handler.
+    /// Each task polls one future once, and so is as short as that poll; there is one for each time that
+    /// the future is woken. [`Executor`] says what must not happen inside of it. A task that the executor
+    /// drops abandons its future, which is a failure of the handler: of the emission that started it, if it
+    /// is dropped at once, otherwise it is reported to the error hook. A wake never drops a future: one whose
+    /// task is refused then is dropped on another thread.
     ///
     /// # Examples
     ///

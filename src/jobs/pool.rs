@@ -113,6 +113,8 @@ pub(super) struct Pool {
 pub(super) enum WhenFull {
     Wait,
     Refuse,
+    /// Goes beyond the limit.
+    Exceed,
 }
 
 impl Pool {
@@ -244,7 +246,7 @@ impl Pool {
             if state.closed {
                 return Err(SubmitErrorKind::ShutDown);
             }
-            if state.backlog.len() < state.capacity {
+            if state.backlog.len() < state.capacity || when_full == WhenFull::Exceed {
                 break;
             }
             if when_full == WhenFull::Refuse {

@@ -281,16 +281,27 @@ impl Jobs {
     }
 }
 
-/// Runs tasks beside the jobs, in the same order and with the same backlog. If the pool is shut down,
-/// they are dropped.
+/// Runs tasks beside the jobs, in the same order. If the pool is shut down, they are dropped.
+///
+/// A task counts in the backlog, but never waits for room there: it goes beyond the limit, because
+/// what gives it out may be a wake, which must not wait. For each future that async handlers have
+/// started there is at most one.
 impl Executor for Jobs {
+    #[track_caller]
     fn execute(&self, task: Box<dyn FnOnce() + Send>) {
-        if self.inner.executor.is_some() {
-            // As a job it is counted, and dropped when the pool is shut down.
-            drop(self.submit(move |_| task()));
+        if self.inner.executor.is_none() {
+            let _ = self.inner.pool.admit(Item::Bare(task), WhenFull::Exceed);
             return;
         }
-        let _ = self.inner.pool.admit(Item::Bare(task), WhenFull::Wait);
+        // As a job it is counted, and dropped when the pool is shut down.
+        let job = Task::new(
+            move |_: &JobContext| task(),
+            self.inner.pool.clone(),
+            Location::caller(),
+        );
+        if self.enqueue(job.clone(), WhenFull::Exceed).is_err() {
+            job.complete_unrun(job.claim(), JobError::Cancelled);
+        }
     }
 }
 

@@ -306,6 +306,10 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// and is an error from inside of the future; do not block the thread that has to poll it. After
     /// `close` no further futures are started.
     ///
+    /// One that an executor runs, and that nothing can wake any more, because it returned `Pending` and
+    /// kept no waker, or because its last waker was dropped, is dropped with a failure of the kind
+    /// [`Abandoned`](crate::FailureKind::Abandoned). So is one whose executor refuses it.
+    ///
     /// Costs one or two allocations for each event.
     ///
     /// # Examples

@@ -23,6 +23,7 @@ mod threads;
 #[cfg(feature = "tracing")]
 mod trace;
 mod waiting;
+mod wakes;
 
 /// Every scenario, on the flavour for any number of threads.
 #[path = "."]

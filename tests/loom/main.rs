@@ -24,6 +24,7 @@ mod jobs;
 mod pattern;
 mod queue;
 mod stream;
+mod task;
 
 /// All orders with at most this many preemptions.
 const PREEMPTIONS: usize = 3;

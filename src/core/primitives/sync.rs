@@ -15,9 +15,9 @@ pub(crate) use std::sync::{
     atomic::{AtomicPtr, AtomicUsize, Ordering, fence},
 };
 
-#[cfg(all(loom, feature = "jobs"))]
+#[cfg(loom)]
 pub(crate) use loom::thread;
-#[cfg(all(not(loom), feature = "jobs"))]
+#[cfg(not(loom))]
 pub(crate) use std::thread;
 
 /// A process-wide value: one per process, or one per execution of a model.

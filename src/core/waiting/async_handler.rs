@@ -19,10 +19,9 @@
 //! owns the event already, so nothing is cloned there; a plain one clones it for each async
 //! handler, as `on_queue` does.
 //!
-//! **Futures for an executor are run by `async-task`**: a state machine with atomics that has been
-//! in use for years, without dependencies of its own. Each wake-up is one task for the executor, so
-//! that a closure over any pool will do. A local bus has no executor: a waker may be used on any
-//! thread, and its futures only on one.
+//! **Each time that a future is woken is one task for the executor**, so that a closure over any pool
+//! will do: see [`task`]. A local bus has no executor: a waker may be used on any thread, and its
+//! futures only on one.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -45,6 +44,7 @@ use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::counted::Live;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::guarded;
+use crate::core::waiting::task::{self, Work};
 use crate::executor::Executor;
 use crate::outcome::sealed::Outcome as _;
 use crate::outcome::{BoxError, Flow, Outcome};
@@ -252,6 +252,8 @@ impl Future for Spawned {
     }
 }
 
+impl Work for Spawned {}
+
 impl Drop for Spawned {
     fn drop(&mut self) {
         if let Some(future) = &self.0 {
@@ -274,12 +276,7 @@ impl AsyncFlavour for Shared {
     type Future = Pin<Box<dyn Future<Output = HandlerOutput> + Send>>;
     /// As a task for each time it is woken.
     fn spawn(future: HandlerFuture<Shared>, executor: Arc<dyn Executor>) {
-        let schedule = move |runnable: async_task::Runnable| {
-            executor.execute(Box::new(move || _ = runnable.run()));
-        };
-        let (runnable, task) = async_task::spawn(Spawned(Some(future)), schedule);
-        task.detach();
-        runnable.schedule();
+        task::spawn(Spawned(Some(future)), executor);
     }
 }
 

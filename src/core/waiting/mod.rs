@@ -4,8 +4,8 @@
 //!
 //! The handlers behind a future ([`next`]) and behind a stream ([`stream`]), with what stands
 //! between a handler and the task or thread that waits for it: the place for one event, the buffer
-//! of a stream, the [`waiter`]. The futures that async handlers have started ([`async_handler`]),
-//! those of an awaited emission as well as those that an executor runs.
+//! of a stream, the [`waiter`]. The futures that async handlers have started: those of an awaited emission
+//! ([`async_handler`]), and those that an executor runs ([`task`]).
 //!
 //! # What it guarantees
 //!
@@ -28,8 +28,8 @@
 //!
 //! # Decisions
 //!
-//! Those about one file stand in its header: awaited emissions and executors in [`async_handler`],
-//! locks and losses of a stream in [`stream`], threads and tasks in [`waiter`].
+//! Those about one file stand in its header: awaited emissions in [`async_handler`], executors and
+//! wakes in [`task`], locks and losses of a stream in [`stream`], threads and tasks in [`waiter`].
 //!
 //! **A `next()` is a whole handler, and costs what one costs.** Its event is stored in the entry,
 //! so that the future and its handler are one allocation. Created, emitted to and awaited it takes
@@ -59,4 +59,5 @@
 pub(crate) mod async_handler;
 pub(crate) mod next;
 pub(crate) mod stream;
+pub(crate) mod task;
 pub(crate) mod waiter;
