@@ -306,7 +306,7 @@ async fn with_await(jobs: &Jobs) -> Result<Report, Failure> {
         .iter()
         .map(|done| done.errors().len())
         .sum();
-    let mut all: Vec<File> = std::iter::from_fn(|| files.try_next()).flatten().collect();
+    let mut all: Vec<File> = std::iter::from_fn(|| files.try_take()).flatten().collect();
     println!("  {} files, {failed} failed", all.len());
     all.sort_by_key(|file| FILES.iter().position(|source| source.name == file.name));
 

@@ -315,9 +315,9 @@ pub struct Closed;
 /// let level = Signal::<u32>::new();
 /// let mut levels = level.stream(1, Overflow::DropOldest);
 /// (1..=3).for_each(|n| _ = level.emit(&n));
-/// let lagged = levels.try_next().unwrap().unwrap_err();
+/// let lagged = levels.try_take().unwrap().unwrap_err();
 /// assert_eq!((lagged.lost(), lagged.to_string().as_str()), (2, "2 events were lost"));
-/// assert_eq!(levels.try_next(), Some(Ok(3)));
+/// assert_eq!(levels.try_take(), Some(Ok(3)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{0} events were lost")]

@@ -25,6 +25,7 @@ pub use crate::core::mode::{Local, SendBound, Shared, SyncBound};
 pub use crate::futures::emit_all::EmitAll;
 pub use crate::futures::emit_async::EmitAsync;
 pub use crate::futures::next::Next;
+pub use crate::futures::skip_lag::SkipLag;
 pub use crate::futures::stream::EventStream;
 pub use crate::queue::Queue;
 pub use crate::queue::delayed::Delayed;

@@ -299,7 +299,7 @@ pub use crate::queue::PostError;
 pub use crate::queue::drained::Drained;
 pub use crate::shared::{
     Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EventStream, Next, Pause, Queue, Ready,
-    Scope, Signal, Subscription, WeakBus, WeakSignal,
+    Scope, Signal, SkipLag, Subscription, WeakBus, WeakSignal,
 };
 pub use crate::signal::emission::Emission;
 pub use crate::signal::subscription::SubscriptionId;

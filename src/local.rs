@@ -39,6 +39,8 @@ pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
 pub type Ready<C = ()> = flavour::Ready<Local, C>;
 /// A stream of the events of a signal: see [`flavour::EventStream`].
 pub type EventStream<E> = flavour::EventStream<Local, E>;
+/// A stream of plain events, which counts what was lost: see [`flavour::SkipLag`].
+pub type SkipLag<E> = flavour::SkipLag<Local, E>;
 /// Emits the items of a stream: see [`flavour::EmitAll`].
 pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
 /// Completes with the next event of a signal: see [`flavour::Next`].

@@ -20,6 +20,8 @@ pub type Delayed<C = ()> = flavour::Delayed<Shared, C>;
 pub type Ready<C = ()> = flavour::Ready<Shared, C>;
 /// A stream of the events of a signal: see [`flavour::EventStream`].
 pub type EventStream<E> = flavour::EventStream<Shared, E>;
+/// A stream of plain events, which counts what was lost: see [`flavour::SkipLag`].
+pub type SkipLag<E> = flavour::SkipLag<Shared, E>;
 /// Emits the items of a stream: see [`flavour::EmitAll`].
 pub type EmitAll<S, E> = flavour::EmitAll<Shared, S, E>;
 /// Completes with the next event of a signal: see [`flavour::Next`].

@@ -2,7 +2,7 @@
 //!
 //! # What it owns
 //!
-//! [`next::Next`] and [`stream::EventStream`], which take events from a signal;
+//! [`next::Next`], [`stream::EventStream`] and [`skip_lag::SkipLag`], which take events from a signal;
 //! [`emit_all::EmitAll`], which emits what a stream yields; [`emit_async::EmitAsync`], an emission
 //! that is awaited. The methods of signals, buses and the builder that return them.
 //!
@@ -19,9 +19,14 @@
 //!
 //! # Decisions
 //!
-//! None of its own; those about waiting, streams and async handlers stand in `core/waiting`.
+//! **A stream has no `try_next`.** The trait `TryStreamExt` has a method of that name, and a method of the
+//! type itself would hide it: `stream.try_next().await?` would not compile, with a message about `Option`
+//! not being a future. So it is `try_take`, as for a job.
+//!
+//! Those about waiting, streams and async handlers stand in `core/waiting`.
 
 pub(crate) mod emit_all;
 pub(crate) mod emit_async;
 pub(crate) mod next;
+pub(crate) mod skip_lag;
 pub(crate) mod stream;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures_core::FusedFuture;
@@ -63,9 +63,8 @@ use crate::topic::pattern::IntoPattern;
 /// ```
 #[must_use = "dropping it unsubscribes at once; await it, or wait for it"]
 pub struct Next<M: Mode, E: 'static> {
-    entry: WeakRef<M, dyn NextEntry<M, E>>,
-    /// Whether it has completed.
-    done: bool,
+    /// `None` once it has completed: its memory need not wait for the drop of the future.
+    entry: Option<WeakRef<M, dyn NextEntry<M, E>>>,
 }
 
 impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
@@ -162,7 +161,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
             // Nothing waits yet.
             _ = entry.oneshot().end();
         }
-        Next { entry, done: false }
+        Next { entry: Some(entry) }
     }
 }
 
@@ -234,16 +233,18 @@ impl<M: Mode, E: 'static> Future for Next<M, E> {
     type Output = Result<E, Closed>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<E, Closed>> {
-        // Once it has completed there is no event, and none will come.
-        let poll = self.entry.oneshot().poll(context.waker());
-        self.done |= poll.is_ready();
-        poll.map(|event| event.ok_or(Closed))
+        let Some(entry) = &self.entry else {
+            return Poll::Ready(Err(Closed));
+        };
+        let event = ready!(entry.oneshot().poll(context.waker()));
+        self.entry = None;
+        Poll::Ready(event.ok_or(Closed))
     }
 }
 
 impl<M: Mode, E: 'static> FusedFuture for Next<M, E> {
     fn is_terminated(&self) -> bool {
-        self.done
+        self.entry.is_none()
     }
 }
 
@@ -268,10 +269,8 @@ impl<E: 'static> Next<Shared, E> {
     /// assert_eq!(port.wait()?, 8080);
     /// # Ok::<(), slotcast::Closed>(())
     /// ```
-    pub fn wait(mut self) -> Result<E, Closed> {
-        let event = self.entry.oneshot().wait(None).flatten();
-        self.done = true;
-        event.ok_or(Closed)
+    pub fn wait(self) -> Result<E, Closed> {
+        self.wait_until(None).unwrap_or(Err(Closed))
     }
 
     /// Like [`wait`](Self::wait), but for no longer than `timeout`. A timeout of zero does not
@@ -292,27 +291,31 @@ impl<E: 'static> Next<Shared, E> {
     /// ready.emit(&8080);
     /// assert_eq!(port.wait_timeout(Duration::ZERO).unwrap(), Ok(8080));
     /// ```
-    pub fn wait_timeout(mut self, timeout: Duration) -> Result<Result<E, Closed>, Self> {
+    pub fn wait_timeout(self, timeout: Duration) -> Result<Result<E, Closed>, Self> {
         // A time beyond the range of the clock is never reached.
-        let until = Instant::now().checked_add(timeout);
-        let Some(event) = self.entry.oneshot().wait(until) else {
+        self.wait_until(Instant::now().checked_add(timeout))
+    }
+
+    fn wait_until(mut self, until: Option<Instant>) -> Result<Result<E, Closed>, Self> {
+        let Some(entry) = &self.entry else {
+            return Ok(Err(Closed));
+        };
+        let Some(event) = entry.oneshot().wait(until) else {
             return Err(self);
         };
-        self.done = true;
+        self.entry = None;
         Ok(event.ok_or(Closed))
     }
 }
 
 impl<M: Mode, E: 'static> Drop for Next<M, E> {
     fn drop(&mut self) {
-        if self.done {
-            return;
-        }
-        let (waits, event, waker) = self.entry.oneshot().abandon();
+        let Some(entry) = &self.entry else { return };
+        let (waits, event, waker) = entry.oneshot().abandon();
         if waits {
-            self.entry.cancel();
+            entry.cancel();
         }
-        let head = self.entry.head();
+        let head = entry.head();
         if let Some(info) = &head.info {
             drop_event(waker, info, head.location);
             drop_event(event, info, head.location);
@@ -323,7 +326,7 @@ impl<M: Mode, E: 'static> Drop for Next<M, E> {
 impl<M: Mode, E: 'static> fmt::Debug for Next<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Next")
-            .field("is_terminated", &self.done)
+            .field("is_terminated", &self.entry.is_none())
             .finish()
     }
 }

@@ -38,7 +38,8 @@ use crate::topic::pattern::IntoPattern;
 /// - `Reject`: the emission has a failure of this handler, with [`StreamFull`](crate::StreamFull)
 ///   as its source, and the event is not in the stream.
 /// - `DropOldest`, `DropNewest`: the stream yields an `Err` of [`Lagged`] in the place of the
-///   dropped events, with their number.
+///   dropped events, with their number. [`skip_lag`](Self::skip_lag) makes of it a stream of plain
+///   events that counts them.
 /// - `Block`: the emission waits until an event is taken from the stream, or the stream ends. In
 ///   the shared flavour only. The events that a signal that [retains](Signal::retain) them passes
 ///   to a new stream may exceed the capacity. **A thread that fills its own stream waits forever**,
@@ -107,8 +108,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     /// let key = Signal::<char>::new();
     /// let mut keys = key.stream(64, Overflow::Reject);
     /// key.emit(&'a');
-    /// assert_eq!(keys.try_next(), Some(Ok('a')));
-    /// assert_eq!(keys.try_next(), None);
+    /// assert_eq!(keys.try_take(), Some(Ok('a')));
+    /// assert_eq!(keys.try_take(), None);
     /// ```
     #[track_caller]
     pub fn stream(&self, capacity: usize, overflow: Overflow) -> EventStream<M, E>
@@ -171,7 +172,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     ///     .stream_map(8, Overflow::Reject, |o| (o.lines.len() > 1).then_some(o.id));
     /// placed.emit(&Order { id: 1, lines: vec!["tea".into()] });
     /// placed.emit(&Order { id: 2, lines: vec!["tea".into(), "milk".into()] });
-    /// assert_eq!(large.try_next(), Some(Ok(2)));
+    /// assert_eq!(large.try_take(), Some(Ok(2)));
     /// ```
     #[track_caller]
     pub fn stream_map<T, F>(self, capacity: usize, overflow: Overflow, map: F) -> EventStream<M, T>
@@ -304,8 +305,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// });
     /// bus.emit(&Topic::new("order.placed"), &7_u64);
     /// bus.emit(&Topic::new("order.note"), &"not a number");
-    /// assert_eq!(ids.try_next(), Some(Ok(("order.placed".to_owned(), 7))));
-    /// assert_eq!(ids.try_next(), None);
+    /// assert_eq!(ids.try_take(), Some(Ok(("order.placed".to_owned(), 7))));
+    /// assert_eq!(ids.try_take(), None);
     /// ```
     #[track_caller]
     pub fn stream_pattern<T, F>(
@@ -326,9 +327,9 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 }
 
 impl<M: Mode, E: 'static> EventStream<M, E> {
-    /// Returns the next item if there is one in the buffer, without waiting. `None` if there is
-    /// none, or the stream has ended.
-    pub fn try_next(&mut self) -> Option<Result<E, Lagged>> {
+    /// Takes the next item if there is one in the buffer, without waiting. `None` if there is none,
+    /// or the stream has ended.
+    pub fn try_take(&mut self) -> Option<Result<E, Lagged>> {
         self.buffer.take(&mut self.position)
     }
 

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_core::FusedFuture;
+
 use crate::core::mode::{Mode, Shared};
 use crate::core::primitives::thread;
 use crate::core::primitives::unwind::unwind_safe;
@@ -18,6 +20,8 @@ use crate::queue::Queue;
 pub struct Ready<M: Mode, C: 'static = ()> {
     core: M::Ptr<Core<M, C>>,
     ready_key: ReadyKey,
+    /// Whether it has completed.
+    done: bool,
 }
 
 impl<M: Mode, C: 'static> Queue<M, C> {
@@ -58,6 +62,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         Ready {
             core: self.core.clone(),
             ready_key: self.core.listen(),
+            done: false,
         }
     }
 }
@@ -95,8 +100,20 @@ impl<M: Mode, C: 'static> Future for Ready<M, C> {
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        let Ready { core, ready_key } = &mut *self;
-        core.poll_ready(ready_key, context.waker())
+        let Ready {
+            core,
+            ready_key,
+            done,
+        } = &mut *self;
+        let poll = core.poll_ready(ready_key, context.waker());
+        *done |= poll.is_ready();
+        poll
+    }
+}
+
+impl<M: Mode, C: 'static> FusedFuture for Ready<M, C> {
+    fn is_terminated(&self) -> bool {
+        self.done
     }
 }
 

@@ -280,7 +280,7 @@ fn whoever_waits_for_room_goes_on_when_the_stream_ends() {
     type End = fn(Signal<u32>, EventStream<u32>) -> Option<EventStream<u32>>;
     let ends: [(&str, End); 3] = [
         ("taken from", |_, mut stream| {
-            assert_eq!(stream.try_next(), Some(Ok(1)));
+            assert_eq!(stream.try_take(), Some(Ok(1)));
             Some(stream)
         }),
         ("closed", |signal, stream| {

@@ -135,7 +135,7 @@ fn full(signal: &Signal<u32>, overflow: Overflow) -> slotcast::EventStream<u32> 
     let mut stream = signal.stream(2, overflow);
     signal.emit(&0);
     signal.emit(&1);
-    assert_eq!(stream.try_next(), Some(Ok(0)));
+    assert_eq!(stream.try_take(), Some(Ok(0)));
     signal.emit(&2);
     stream
 }
@@ -151,10 +151,10 @@ fn one_that_is_taken_makes_room() {
             let signal = signal.clone();
             move || signal.emit(&3).ran()
         });
-        assert_eq!(stream.try_next(), Some(Ok(1)));
+        assert_eq!(stream.try_take(), Some(Ok(1)));
         assert_eq!(emitting.join().unwrap(), 1);
-        assert_eq!(stream.try_next(), Some(Ok(2)));
-        assert_eq!(stream.try_next(), Some(Ok(3)));
+        assert_eq!(stream.try_take(), Some(Ok(2)));
+        assert_eq!(stream.try_take(), Some(Ok(3)));
     });
 }
 
@@ -168,14 +168,14 @@ fn a_stream_against_one_who_drops_its_oldest() {
             let signal = signal.clone();
             move || _ = signal.emit(&3)
         });
-        match stream.try_next() {
+        match stream.try_take() {
             Some(Ok(first)) => assert_eq!(first, 1),
             lost => assert_eq!(lost.unwrap().unwrap_err().lost(), 1),
         }
         emitting.join().unwrap();
-        assert_eq!(stream.try_next(), Some(Ok(2)));
-        assert_eq!(stream.try_next(), Some(Ok(3)));
-        assert_eq!((stream.try_next(), stream.len()), (None, 0));
+        assert_eq!(stream.try_take(), Some(Ok(2)));
+        assert_eq!(stream.try_take(), Some(Ok(3)));
+        assert_eq!((stream.try_take(), stream.len()), (None, 0));
     });
 }
 

@@ -12,6 +12,7 @@ use super::{Either, allocations_of, bytes_of, times};
 on_both! {
     a_million_waiters_leave_nothing;
     streams_allocate_nothing_once_warm;
+    a_completed_future_keeps_no_memory;
 }
 
 fn a_million_waiters_leave_nothing<M: Either>() {
@@ -30,7 +31,7 @@ fn a_million_waiters_leave_nothing<M: Either>() {
             [Overflow::DropOldest, Overflow::DropNewest].map(|it| signal.stream(1, it));
         signal.emit(&n);
         signal.emit(&n);
-        assert_eq!(streams[1].try_next(), Some(Ok(n)));
+        assert_eq!(streams[1].try_take(), Some(Ok(n)));
     };
     (0..10).for_each(&mut round);
     let (bytes, ()) = bytes_of(|| (0..u32::try_from(times(100_000)).unwrap()).for_each(round));
@@ -43,11 +44,27 @@ fn streams_allocate_nothing_once_warm<M: Either>() {
     let mut round = || {
         (0..20).for_each(|n| _ = signal.emit(&n));
         for stream in &mut streams {
-            while stream.try_next().is_some() {}
+            while stream.try_take().is_some() {}
         }
     };
     round();
     // For the other side of the buffer.
     round();
     assert_eq!(allocations_of(|| (0..100).for_each(|_| round())), 0);
+}
+
+fn a_completed_future_keeps_no_memory<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut nexts = |list: &mut Vec<_>| {
+        list.extend((0..10).map(|_| signal.next()));
+        signal.emit(&1);
+        for next in list {
+            assert!(Pin::new(next).poll(&mut context).is_ready());
+        }
+    };
+    nexts(&mut Vec::new());
+    let mut list = Vec::with_capacity(10);
+    let (bytes, ()) = bytes_of(|| nexts(&mut list));
+    assert_eq!(bytes, 0);
 }

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use futures::future::FusedFuture;
 use futures::stream::StreamExt;
 use slotcast::{Flow, Overflow};
 
+use super::super::Queue;
 use super::{Bus, NUMBER, Signal, all, closed, counting, poll, poll_next, poll_with};
 use crate::log::{Log, boom, panic_of};
 
@@ -165,4 +167,14 @@ fn a_signal_that_retains_hands_its_last_event_over() {
     assert_eq!(poll(&mut next), Poll::Ready(Ok(1)));
     signal.emit(&2);
     assert_eq!(all(&mut stream), (vec!["1".into(), "2".into()], false));
+}
+
+#[test]
+fn a_future_for_a_queue_says_that_it_has_completed() {
+    let queue = Queue::new();
+    let mut ready = queue.ready();
+    assert!(poll(&mut ready).is_pending() && !ready.is_terminated());
+    queue.post(|| ()).unwrap();
+    assert!(!ready.is_terminated());
+    assert!(poll(&mut ready).is_ready() && ready.is_terminated());
 }

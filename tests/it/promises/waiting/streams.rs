@@ -1,8 +1,12 @@
 //! Streams: what a full one does, where it says how much was lost, and how a limit ends it.
 
+use std::task::Poll;
+
+use futures::stream::FusedStream;
 use slotcast::{FailureKind, Overflow, StreamFull};
 
-use super::{Bus, NUMBER, Signal, all};
+use super::{Bus, NUMBER, Signal, all, poll_next};
+use crate::gate::block_on;
 use crate::log::{Log, boom};
 
 #[test]
@@ -14,8 +18,8 @@ fn a_stream_says_where_and_how_many_it_lost() {
         assert!(signal.emit(&n).errors().is_empty());
     }
     assert_eq!((oldest.len(), newest.len(), oldest.capacity()), (2, 2, 2));
-    assert_eq!(oldest.try_next().unwrap().unwrap_err().lost(), 3);
-    assert_eq!(newest.try_next(), Some(Ok(1)));
+    assert_eq!(oldest.try_take().unwrap().unwrap_err().lost(), 3);
+    assert_eq!(newest.try_take(), Some(Ok(1)));
     signal.emit(&6);
     signal.emit(&7);
     let texts = |texts: &[&str]| {
@@ -35,7 +39,7 @@ fn what_is_behind_a_loss_is_in_the_buffer_still() {
     let signal = Signal::<u32>::new();
     let mut stream = signal.stream(2, Overflow::DropOldest);
     (1..=3).for_each(|n| _ = signal.emit(&n));
-    assert_eq!(stream.try_next().unwrap().unwrap_err().lost(), 1);
+    assert_eq!(stream.try_take().unwrap().unwrap_err().lost(), 1);
     assert_eq!(stream.len(), 2);
     signal.emit(&4); // in the place of 2
     signal.emit(&5); // in that of 3
@@ -43,7 +47,7 @@ fn what_is_behind_a_loss_is_in_the_buffer_still() {
     let rest = ["(2)", "4", "5"].map(str::to_owned);
     assert_eq!(all(&mut stream), (rest.to_vec(), false));
     signal.emit(&6);
-    assert_eq!((stream.len(), stream.try_next()), (1, Some(Ok(6))));
+    assert_eq!((stream.len(), stream.try_take()), (1, Some(Ok(6))));
 }
 
 #[test]
@@ -127,4 +131,50 @@ fn a_panic_in_the_drop_of_an_event_keeps_no_other_from_being_dropped() {
 #[should_panic(expected = "a stream needs a capacity of at least one event")]
 fn a_stream_without_room_panics() {
     _ = Signal::<u32>::new().stream(0, Overflow::Reject);
+}
+
+#[test]
+fn a_stream_that_skips_lag_yields_events_and_counts_what_was_lost() {
+    let signal = Signal::<u32>::new();
+    let mut oldest = signal.stream(2, Overflow::DropOldest).skip_lag();
+    let mut newest = signal.stream(2, Overflow::DropNewest).skip_lag();
+    (1..=5).for_each(|n| _ = signal.emit(&n));
+    assert_eq!((oldest.lost(), oldest.get_ref().len()), (0, 2));
+    assert_eq!(poll_next(&mut oldest), Poll::Ready(Some(4)));
+    assert_eq!((oldest.lost(), oldest.try_take()), (3, Some(5)));
+    assert_eq!(
+        (oldest.try_take(), poll_next(&mut oldest)),
+        (None, Poll::Pending)
+    );
+    assert_eq!((newest.try_take(), newest.try_take()), (Some(1), Some(2)));
+    assert_eq!(
+        (newest.lost(), newest.try_take(), newest.lost()),
+        (0, None, 3)
+    );
+    signal.emit(&6);
+    signal.close();
+    for stream in [&mut oldest, &mut newest] {
+        assert!(!stream.is_terminated());
+        assert_eq!(poll_next(stream), Poll::Ready(Some(6)));
+        assert_eq!(poll_next(stream), Poll::Ready(None));
+        assert!(stream.is_terminated());
+        assert_eq!(stream.lost(), 3);
+    }
+}
+
+#[test]
+fn with_try_stream_ext_a_stream_ends_at_its_first_loss() {
+    use futures::TryStreamExt;
+    let signal = Signal::<u32>::new();
+    let mut stream = signal.stream(1, Overflow::DropNewest);
+    signal.emit(&1);
+    signal.emit(&2);
+    let read = async {
+        let mut sum = 0;
+        while let Some(n) = stream.try_next().await? {
+            sum += n;
+        }
+        Ok::<u32, slotcast::Lagged>(sum)
+    };
+    assert_eq!(block_on(read).unwrap_err().lost(), 1);
 }
