@@ -12,6 +12,7 @@ mod measure;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use measure::{Work, nanoseconds};
@@ -80,6 +81,7 @@ fn main() {
         println!();
     }
     other_ways();
+    let_go();
 }
 
 /// What else goes through a queue: the latest of many, later, and with a bound.
@@ -130,6 +132,35 @@ fn other_ways() {
     for (name, cost) in names.iter().zip(&costs) {
         println!("{name:>30} {cost:>9.1}");
     }
+}
+
+/// How soon is an emission let go that waits for room, when its handler is cancelled?
+fn let_go() {
+    let mut delays: Vec<_> = (0..200).map(|_| delay_of_a_cancel()).collect();
+    delays.sort_unstable();
+    let [median, longest] = [delays[100], delays[199]].map(|it| it.as_secs_f64() * 1e6);
+    println!("\nA cancel lets an emission go that waits for room, in us.");
+    println!("{:>30} {median:>9.1}", "median of 200");
+    println!("{:>30} {longest:>9.1}", "longest");
+}
+
+fn delay_of_a_cancel() -> Duration {
+    let (signal, queue) = (
+        Signal::<u64>::new(),
+        Queue::new().bounded(1, Overflow::Block),
+    );
+    let sub = signal.subscribe().on_queue(&queue, |(), _| ());
+    signal.emit(&1);
+    let emitting = signal.clone();
+    let waiting = thread::spawn(move || {
+        emitting.emit(&2);
+        Instant::now()
+    });
+    // Until it waits.
+    thread::sleep(Duration::from_millis(2));
+    let start = Instant::now();
+    sub.cancel();
+    waiting.join().unwrap().saturating_duration_since(start)
 }
 
 fn add(sum: &AtomicU64, n: u64) {

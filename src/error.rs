@@ -177,7 +177,7 @@ impl WrongType {
 pub enum DeferError<E> {
     /// The signal does not belong to a bus, and so has no queue: use [`Queue::defer`](crate::Queue).
     NoQueue(E),
-    /// The queue or the signal was closed.
+    /// The queue or the signal was closed, before or while the thread waited for capacity.
     Closed(E),
     /// The queue is full and set to [`Overflow::Reject`](crate::Overflow), or as many events are delayed as
     /// its capacity.

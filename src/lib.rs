@@ -205,7 +205,9 @@
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The queued call
 //!     belongs to its subscription: cancelled before delivery, also with its signal or bus, it is
 //!     dropped; paused at either end, it is skipped; its `Stop` ends nothing; its failure is in the
-//!     [`Drained`].
+//!     [`Drained`]. Whoever waits for room in a queue is let go by whatever makes the wait pointless:
+//!     a cancel of the handler, `clear`, `close` of the signal, the bus or the queue, the last handle
+//!     of the queue.
 //!
 //! *Waiting*
 //!

@@ -45,8 +45,16 @@ pub enum Overflow {
     /// The thread that defers waits for capacity. In the shared flavour only: in the local one no other
     /// thread could free any.
     ///
-    /// A drain frees capacity when it begins to deliver an event. On the thread that drains the queue the
-    /// event is returned in [`DeferError::Inside`](crate::DeferError::Inside) instead. A thread that fills
+    /// A drain frees capacity when it begins to deliver an event. The wait also ends as soon as it has
+    /// become pointless: when the queue or the signal is closed, the event is returned in
+    /// [`DeferError::Closed`](crate::DeferError::Closed). An emission that waits on behalf of a handler
+    /// of [`on_queue`](crate::flavour::Subscribe::on_queue) goes on without it when the handler is
+    /// cancelled, in whatever way, and has a failure of it when the queue is closed or its last handle is
+    /// dropped. Events that a signal [keeps](crate::flavour::Signal::retain) do not wait: when they are
+    /// handed over to a new handler, they may exceed the capacity.
+    ///
+    /// On the thread that drains the queue the event is returned in
+    /// [`DeferError::Inside`](crate::DeferError::Inside) instead. A thread that fills
     /// its own queue before it drains it waits for ever, and so do two threads whose handlers wait for
     /// capacity in each other's queue: [`defer_timeout`](crate::flavour::Queue::defer_timeout) bounds the
     /// wait.

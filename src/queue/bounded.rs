@@ -20,7 +20,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// capacity. Delayed events are counted separately: there may be `capacity` of them, and those
     /// that are due join even if the queue is full.
     ///
-    /// A bound may be set at any time, in place of the one before; events beyond it stay. With
+    /// A bound may be set at any time, in place of the one before; events beyond it stay, and those that
+    /// a drain has left are still the oldest. With
     /// [`Overflow::Block`] and [`Overflow::DropOldest`] a drain takes the lock for each event, and
     /// costs more than that of a queue without a bound.
     ///

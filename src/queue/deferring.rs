@@ -99,7 +99,8 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// The subscription does not keep the queue alive. If the queue is closed or dropped, every
     /// emission has a failure of this handler: keep the queue as long as the subscription. The same
     /// if it is [bounded](Queue::bounded), full, and rejects events; if it blocks, the emission
-    /// waits.
+    /// waits, until there is room, or until the handler is cancelled, which skips it. Events that the
+    /// signal has kept for the handler do not wait for room.
     ///
     /// # Examples
     ///

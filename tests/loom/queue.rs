@@ -120,6 +120,63 @@ fn whoever_waits_for_room_is_told_of_the_end() {
     });
 }
 
+/// Planted: `Unreleased`.
+#[test]
+fn a_cancel_lets_go_who_waits_for_room() {
+    model(|| {
+        let (queue, signal) = (
+            Queue::new().bounded(1, Overflow::Block),
+            Signal::<u32>::new(),
+        );
+        let sub = signal.subscribe().on_queue(&queue, |(), _| ());
+        queue.post(|| ()).unwrap();
+        let waiting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).errors().len()
+        });
+        sub.cancel();
+        assert_eq!(waiting.join().unwrap(), 0);
+        assert_eq!(queue.clear(), 1);
+    });
+}
+
+/// Planted: `Unreleased`.
+#[test]
+fn a_close_lets_go_who_waits_for_room() {
+    model(|| {
+        let (queue, signal) = (
+            Queue::new().bounded(1, Overflow::Block),
+            Signal::<u32>::new(),
+        );
+        queue.post(|| ()).unwrap();
+        let waiting = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer(&signal, 2).is_err()
+        });
+        signal.close();
+        assert!(waiting.join().unwrap());
+        assert_eq!(queue.clear(), 1);
+    });
+}
+
+#[test]
+fn whoever_waits_for_room_does_not_keep_the_queue() {
+    model(|| {
+        let (queue, signal) = (
+            Queue::new().bounded(1, Overflow::Block),
+            Signal::<u32>::new(),
+        );
+        let _sub = signal.subscribe().on_queue(&queue, |(), _| ());
+        queue.post(|| ()).unwrap();
+        let waiting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).errors().len()
+        });
+        drop(queue);
+        assert_eq!(waiting.join().unwrap(), 1);
+    });
+}
+
 /// What is delayed does not keep `run` once the queue is closed. Planted: `Untolled`.
 #[test]
 fn run_does_not_wait_for_what_is_delayed_in_a_closed_queue() {

@@ -76,6 +76,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         });
         for event in events {
             if let Some(handler) = &handler {
+                let _hand_over = thread::begin_hand_over();
                 // There is no emission to return failures. Those without a hook are logged here.
                 drop(gathered::run_one(handler, &*event, info, &mut ()));
             }

@@ -15,6 +15,7 @@ use std::cmp::Reverse;
 use crate::core::failure::apart::catch_apart;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::parking;
+use crate::core::primitives::room;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread::{self, ActiveScope};
 pub(crate) use crate::core::reclaim::counted::{Alive, StrongRef, WeakRef};
@@ -246,6 +247,10 @@ impl<M: Primitives, T: ?Sized + Allocation<M, Header = Header<M>>> WeakRef<M, T>
     pub(crate) fn cancel_removed(&self) {
         let state = &self.head().original().state;
         state.or(state::REMOVED | state::CANCELLED);
+        if M::WAITS {
+            // A call of it may wait for room.
+            room::let_go();
+        }
         self.release();
     }
 }

@@ -9,6 +9,7 @@
 //! - `thread`: per thread, the depth of nested emissions, what is running, the queue being drained and
 //!   the hook being called.
 //! - `parking`: the one place where threads wait for a handler's captures to be dropped.
+//! - `room`: where threads wait for room in a queue, and how they are let go.
 //! - `unwind`: why the public types are unwind safe.
 //!
 //! # What it guarantees
@@ -26,10 +27,11 @@
 //! # Decisions
 //!
 //! They are in the header of the file that they are about: why leaving a level stores the depth, and
-//! where waiting is refused, in `thread`.
+//! where waiting is refused, in `thread`; how waits for room are ended, in `room`.
 
 pub(crate) mod flavour;
 pub(crate) mod parking;
+pub(crate) mod room;
 pub(crate) mod sync;
 pub(crate) mod thread;
 pub(crate) mod unwind;

@@ -65,6 +65,8 @@ pub(crate) struct State {
     unentered: Cell<bool>,
     /// The address of the queue being drained, or 0.
     draining: Cell<usize>,
+    /// The depth at which a handler is called for the events that its signal has kept for it, or 0.
+    hand_over: Cell<usize>,
 }
 
 per_thread! {
@@ -77,6 +79,7 @@ per_thread! {
         in_hook: Cell::new(None),
         unentered: Cell::new(false),
         draining: Cell::new(0),
+        hand_over: Cell::new(0),
     }
 }
 
@@ -237,6 +240,31 @@ pub(crate) fn begin_drain(queue: usize) -> Option<MarkGuard> {
         state.draining.set(queue);
         Some(MarkGuard(|state| state.draining.set(0)))
     })
+}
+
+/// Marks this thread as handing kept events over to a handler, until the guard is dropped. The handler is
+/// called one level deeper.
+pub(crate) fn begin_hand_over() -> HandOverGuard {
+    STATE.with(|state| {
+        let outer = state.hand_over.replace(state.depth.get() + 1);
+        HandOverGuard { outer }
+    })
+}
+
+/// Ends the mark of [`begin_hand_over`] when dropped.
+pub(crate) struct HandOverGuard {
+    outer: usize,
+}
+
+impl Drop for HandOverGuard {
+    fn drop(&mut self) {
+        STATE.with(|state| state.hand_over.set(self.outer));
+    }
+}
+
+/// Returns whether the handler that runs on this thread is called for a kept event.
+pub(crate) fn is_handing_over() -> bool {
+    STATE.with(|state| state.hand_over.get() != 0 && state.hand_over.get() == state.depth.get())
 }
 
 /// Marks this thread as running a hook, until the guard is dropped. `None` inside of a hook.

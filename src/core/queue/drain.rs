@@ -10,7 +10,9 @@
 //! taken under the lock, where any other queue swaps its lanes out. Only so is there capacity as
 //! soon as the delivery of an event begins, and is the oldest event within reach while a drain
 //! runs: lanes that a drain has swapped out are out of reach. It costs such a queue a lock for each
-//! event, and the others nothing.
+//! event, and the others nothing. What a drain has left in the outbox before such a bound was set goes
+//! back to the front of the inbox; what a drain is delivering from the outbox meanwhile stays out of
+//! reach until its run of events ends.
 
 use std::panic::Location;
 use std::time::Instant;
@@ -94,7 +96,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// notified of the remaining ones.
     fn deliver(&self, outbox: &mut Box<Batch<M, C>>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
         if drain.options.most == 0 {
-            return self.finish(&mut drain.summary);
+            return self.finish(outbox, &mut drain.summary);
         }
         let (cutoff, mut next) = self.inbox.with(|inbox| {
             let cutoff = inbox.begin(drain.options.now);
@@ -116,7 +118,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
             }
         }
-        self.finish(&mut drain.summary)
+        self.finish(outbox, &mut drain.summary)
     }
 
     /// Delivers single events as long as the next one is single; returns what comes after them.
@@ -186,6 +188,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         cutoff: Now,
     ) -> Next<M::Envelope<C>> {
         let mut left = self.left.get();
+        if left > 0 && inbox.is_stepped() {
+            self.take_back(inbox, outbox);
+            left = 0;
+        }
         if left == 0 && !inbox.is_stepped() && inbox.batch.first < cutoff.position {
             let end = inbox.batch.end();
             std::mem::swap(&mut inbox.batch, outbox);
@@ -212,12 +218,32 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         Next::Run(count, is_all)
     }
 
+    /// Takes events out of the outbox, which a drain has left there, and puts them in front of the
+    /// inbox as single events. For a queue whose events are taken one by one from now on.
+    #[cold]
+    pub(super) fn take_back(&self, inbox: &mut Inbox<M, C>, outbox: &mut Batch<M, C>) {
+        for _ in 0..self.left.swap(0) {
+            let position = outbox.first;
+            let Some(envelope) = outbox.pop(&mut inbox.free_list) else {
+                break;
+            };
+            inbox
+                .latest
+                .get_or_insert_default()
+                .insert(envelope, position);
+        }
+        inbox.set_limit();
+    }
+
     /// Ends a drain, before the drain lock is released: drops the events that it had taken but did
     /// not deliver, and for which a newer one was added. Returns whether those that wait for events
     /// have to be notified of the remaining ones.
-    fn finish(&self, summary: &mut DrainSummary) -> bool {
+    fn finish(&self, outbox: &mut Batch<M, C>, summary: &mut DrainSummary) -> bool {
         let (notify, blocked, replaced) = self.inbox.with(|inbox| {
             inbox.draining = false;
+            if self.left.get() > 0 && inbox.is_stepped() {
+                self.take_back(inbox, outbox);
+            }
             let replaced = inbox.take_replaced();
             summary.remaining = self.pending(inbox);
             let notify = summary.remaining > 0 && inbox.has_waiters();

@@ -17,13 +17,14 @@ use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::claim::Claim;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
+use crate::core::queue::overflow::{Attempt, wait_for_room};
 use crate::core::queue::queue::Queue;
 use crate::core::queue::target::Target;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::TopicId;
 use crate::core::signal::signal::Signal;
-use crate::error::DeferError;
+use crate::error::{DeferError, DeferErrorKind};
 use crate::topic::name::Name;
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
@@ -44,7 +45,32 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
         let joins = |last: &Signal<M, E, C>, _| last.address() == signal.address();
         let target = || Some(Target::Signal(signal.clone()));
-        self.add(event, until, joins, target)
+        match self.put(event, joins, target) {
+            Ok(()) => Ok(()),
+            Err(event) => self.defer_where_full(signal, event, until),
+        }
+    }
+
+    /// Adds an event to a queue that was full or closed a moment ago.
+    #[cold]
+    #[inline(never)]
+    fn defer_where_full<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+        until: Option<Instant>,
+    ) -> Result<(), DeferError<E>>
+    where
+        M: LaneFor<E>,
+    {
+        let mut link = SpanLink::here();
+        let is_closed = || signal.is_closed();
+        self.admit(event, until, is_closed, |inbox, event| {
+            let joins = |last: &Signal<M, E, C>, _| last.address() == signal.address();
+            inbox.push(event, &mut link, joins, || {
+                Some(Target::Signal(signal.clone()))
+            });
+        })
     }
 
     /// Adds an event for the topic with this name in the bus with this configuration, if the last
@@ -80,7 +106,17 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // Out here, so that it is dropped after the lock if the queue refuses it: that may drop
         // captures.
         let mut claim = Some(claim);
-        self.add(event, None, |_, _| false, || claim.take().map(Target::Call))
+        self.put_call(&mut claim, event).or_else(|event| {
+            let (mut link, mut target) = (SpanLink::here(), || claim.take().map(Target::Call));
+            self.admit(
+                event,
+                None,
+                || false,
+                |inbox, event| {
+                    inbox.push(event, &mut link, |_, _| false, &mut target);
+                },
+            )
+        })
     }
 
     /// Adds a claimed call whatever the capacity, which does not count it. Never waits; refused only
@@ -114,22 +150,48 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         Ok(())
     }
 
-    /// Adds an event, on the fast path if possible. `target` returns one if it is called once.
-    #[inline]
-    fn add<E: 'static>(
-        &self,
-        event: E,
-        until: Option<Instant>,
-        joins: impl Fn(&Signal<M, E, C>, Option<TopicId>) -> bool,
-        mut target: impl FnMut() -> Option<Target<M, E, C>>,
-    ) -> Result<(), DeferError<E>>
+    /// Adds a claimed call to a queue that may go while this thread waits for room: then the call is
+    /// refused, as it is when `is_pointless` returns `true`. `event` makes the event, if there is a
+    /// queue.
+    pub(crate) fn call_if_exists<E: 'static>(
+        queue: &M::Weak<Self>,
+        claim: Claim<M, E, C>,
+        event: impl FnOnce() -> E,
+        is_pointless: impl Fn() -> bool,
+    ) -> Result<(), DeferErrorKind>
     where
         M: LaneFor<E>,
     {
-        match self.put(event, &joins, &mut target) {
-            Ok(()) => Ok(()),
-            Err(event) => self.put_where_full(event, until, joins, target),
-        }
+        let mut claim = Some(claim);
+        let Some(strong) = M::upgrade(queue) else {
+            return Err(DeferErrorKind::Closed);
+        };
+        let Err(event) = strong.put_call(&mut claim, event()) else {
+            return Ok(());
+        };
+        let room = strong.room.clone();
+        // May be the last reference.
+        drop(strong);
+        let (mut link, mut target) = (SpanLink::here(), || claim.take().map(Target::Call));
+        let mut push = |inbox: &mut Inbox<M, C>, event| {
+            inbox.push(event, &mut link, |_, _| false, &mut target);
+        };
+        let result = wait_for_room(&room, event, None, |event, blocked| {
+            match M::upgrade(queue) {
+                Some(queue) => queue.try_admit(event, None, blocked, &is_pointless, &mut push),
+                None => Attempt::Done(Err(DeferError::Closed(event))),
+            }
+        });
+        result.map_err(|refused| refused.kind())
+    }
+
+    /// Adds a claimed call if neither the capacity nor a close forbids it. Otherwise returns the event.
+    #[inline]
+    fn put_call<E: 'static>(&self, claim: &mut Option<Claim<M, E, C>>, event: E) -> Result<(), E>
+    where
+        M: LaneFor<E>,
+    {
+        self.put(event, |_, _| false, || claim.take().map(Target::Call))
     }
 
     /// Adds an event if neither the capacity nor a close forbids it; see
@@ -163,27 +225,6 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         Ok(())
     }
 
-    /// Adds an event to a queue that was full or closed a moment ago.
-    #[cold]
-    #[inline(never)]
-    fn put_where_full<E: 'static>(
-        &self,
-        event: E,
-        until: Option<Instant>,
-        joins: impl Fn(&Signal<M, E, C>, Option<TopicId>) -> bool,
-        mut target: impl FnMut() -> Option<Target<M, E, C>>,
-    ) -> Result<(), DeferError<E>>
-    where
-        M: LaneFor<E>,
-    {
-        let mut link = SpanLink::here();
-        self.admit(event, until, |inbox, event| {
-            let Inbox { batch, index, .. } = inbox;
-            let added = batch.push(index, event, &mut link, &joins, &mut target);
-            debug_assert!(added.is_ok(), "there is a target");
-        })
-    }
-
     /// Adds an event at the end in place of the one that this method added for the same signal
     /// before, if that one still waits.
     pub(crate) fn defer_latest<E: 'static>(
@@ -205,7 +246,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         };
         let replaced = self.inbox.with(|inbox| replace(inbox, &mut link, event));
         let result = replaced.or_else(|event| {
-            self.admit(event, None, |inbox, event| {
+            let is_closed = || signal.is_closed();
+            self.admit(event, None, is_closed, |inbox, event| {
                 // Once more: another thread may have added one meanwhile.
                 if let Err(event) = replace(inbox, &mut link, event) {
                     let now = inbox.now();

@@ -12,6 +12,8 @@ use crate::core::queue::latest::{Latest, Now};
 use crate::core::queue::target::Target;
 use crate::core::queue::wakers::Wakers;
 use crate::core::settings::observer::ObserverRef;
+use crate::core::settings::signal_info::TopicId;
+use crate::core::signal::signal::Signal;
 use crate::policy::Overflow;
 
 /// What the lock of a queue guards. Nothing in it is dropped under that lock, because drops are
@@ -34,7 +36,7 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) overflow: Overflow,
     /// The number of events dropped because of overflow.
     pub(super) dropped: usize,
-    /// The number of threads parked on `not_full`.
+    /// The number of threads that wait in the queue's room.
     pub(super) blocked: usize,
     /// The number of drains that have begun.
     pub(super) drains: u64,
@@ -115,6 +117,20 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     /// begun.
     pub(super) fn latest_position(&self, drains: u64) -> Option<u64> {
         self.latest.as_ref()?.position(drains)
+    }
+
+    /// Adds an event to the lanes; see [`Batch::push`]. `target` returns one.
+    pub(super) fn push<E: 'static>(
+        &mut self,
+        event: E,
+        link: &mut SpanLink,
+        joins: impl FnOnce(&Signal<M, E, C>, Option<TopicId>) -> bool,
+        target: impl FnOnce() -> Option<Target<M, E, C>>,
+    ) where
+        M: LaneFor<E>,
+    {
+        let added = self.batch.push(&mut self.index, event, link, joins, target);
+        debug_assert!(added.is_ok(), "there is a target");
     }
 
     /// Removes the first event, of the list or of the lanes.

@@ -123,6 +123,36 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         self.add(0, false, envelope, now);
     }
 
+    /// Adds an event that no other replaces, and that all drains have begun after: in front of those
+    /// that come after the lane event with this number. Called in the order of the numbers.
+    pub(crate) fn insert(&mut self, envelope: M::Envelope<C>, position: u64) {
+        let mut next = self.first;
+        while let Some(node) = self.nodes.get(next).filter(|it| it.position <= position) {
+            next = node.next;
+        }
+        let prev = match self.nodes.get(next) {
+            Some(node) => node.prev,
+            None => self.last,
+        };
+        let key = self.nodes.insert(Node {
+            position,
+            drains: 0,
+            signal: 0,
+            counted: true,
+            envelope,
+            prev,
+            next,
+        });
+        match self.nodes.get_mut(prev) {
+            Some(node) => node.next = key,
+            None => self.first = key,
+        }
+        match self.nodes.get_mut(next) {
+            Some(node) => node.prev = key,
+            None => self.last = key,
+        }
+    }
+
     fn add(&mut self, signal: usize, counted: bool, envelope: M::Envelope<C>, now: Now) -> Key {
         let key = self.nodes.insert(Node {
             position: now.position,

@@ -42,7 +42,12 @@
 //! beside the lane, and the span of a deferred event in [`lanes`]; joining by name in [`enqueue`];
 //! single events in [`drain`]; the list for `defer_latest` in [`latest`]; the separate count of
 //! delayed events in [`timers`]; which queue `bounded` sets in [`overflow`]; what wakes and what
-//! does not in [`ready`]; `clear` beside a drain in [`queue`].
+//! does not in [`ready`]; `clear` beside a drain in [`queue`]; how a wait for room ends in
+//! `core/primitives/room`.
+//!
+//! **Whoever waits for room has a weak reference to the queue**, and does not wait at all with events
+//! that a signal has kept: those are as many as the signal keeps, and the thread that subscribes is
+//! often the one that drains.
 //!
 //! **Handlers of `on_queue` cannot be replaced.** Calls of such a handler may wait in the queue,
 //! and belong to the closure that claimed them. Cancelling and subscribing again has the same

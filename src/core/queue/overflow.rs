@@ -6,11 +6,12 @@
 //! bus can be bounded. In the local flavour `Overflow::Block` panics there, at the caller's line,
 //! and not later when the queue is full for the first time.
 
-use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread;
 use crate::core::queue::inbox::Inbox;
@@ -37,6 +38,37 @@ enum Admission {
     Dropped,
 }
 
+/// What came of an attempt to add an event.
+pub(super) enum Attempt<E> {
+    Done(Result<(), DeferError<E>>),
+    /// The thread has to wait for room, and to make another one.
+    Wait(E),
+}
+
+/// Makes attempts to add an event until one needs no room. Waits in between, without a reference to
+/// the queue, if `attempt` holds none: `attempt` is called again after each change of the room, and
+/// whenever something has ended that made the event worth waiting for.
+pub(super) fn wait_for_room<E>(
+    room: &Arc<Room>,
+    mut event: E,
+    until: Option<Instant>,
+    mut attempt: impl FnMut(E, &mut bool) -> Attempt<E>,
+) -> Result<(), DeferError<E>> {
+    let (mut waiter, mut blocked) = (None, false);
+    loop {
+        let seen = room.changes();
+        match attempt(event, &mut blocked) {
+            Attempt::Done(result) => return result,
+            Attempt::Wait(returned) => event = returned,
+        }
+        match &waiter {
+            // One more attempt: what has ended before did not notify this thread.
+            None => waiter = Some(room.enter()),
+            Some(waiter) => waiter.wait(seen, until),
+        }
+    }
+}
+
 impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     /// Whether drains take single events under the lock, so that each frees its capacity when its
     /// delivery begins, and the oldest can be dropped while a drain runs.
@@ -52,7 +84,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             (inbox.capacity, inbox.overflow) = (capacity, overflow);
             inbox.set_limit();
         });
-        M::notify_all(&self.not_full);
+        // What a drain has left. If one runs, it does this itself.
+        self.outbox.try_with(|outbox| {
+            self.inbox.with(|inbox| {
+                if inbox.is_stepped() {
+                    self.take_back(inbox, outbox);
+                }
+            });
+        });
+        self.room.notify();
     }
 
     pub(crate) fn capacity(&self) -> Option<usize> {
@@ -66,51 +106,72 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Adds an event by `push`, which is called once, under the lock, when there is capacity. Until
     /// then it drops the oldest events, waits, or refuses the event, as the queue's `Overflow`
-    /// says.
+    /// says; it is refused as soon as `is_pointless` returns `true`.
     #[cold]
     #[inline(never)]
     pub(super) fn admit<E>(
         &self,
         event: E,
         until: Option<Instant>,
+        is_pointless: impl Fn() -> bool,
         mut push: impl FnMut(&mut Inbox<M, C>, E),
     ) -> Result<(), DeferError<E>> {
+        wait_for_room(&self.room, event, until, |event, blocked| {
+            self.try_admit(event, until, blocked, &is_pointless, &mut push)
+        })
+    }
+
+    /// Makes one attempt of [`admit`](Self::admit). `blocked` says whether the thread is counted as
+    /// one that waits for room, before and after.
+    pub(super) fn try_admit<E>(
+        &self,
+        event: E,
+        until: Option<Instant>,
+        blocked: &mut bool,
+        is_pointless: &impl Fn() -> bool,
+        push: &mut impl FnMut(&mut Inbox<M, C>, E),
+    ) -> Attempt<E> {
         let mut event = Some(event);
         let mut oldest = SmallVec::<[M::Envelope<C>; 1]>::new();
-        let mut blocked = false;
-        let admission = M::wait(&self.inbox, &self.not_full, |inbox| {
-            inbox.blocked -= usize::from(std::mem::take(&mut blocked));
+        let admission = self.inbox.with(|inbox| {
+            inbox.blocked -= usize::from(std::mem::take(blocked));
             let len = self.pending(inbox);
+            if is_pointless() {
+                return Admission::Closed;
+            }
             match self.check_capacity(inbox, until, &mut oldest) {
                 Admission::Wait => {
                     inbox.blocked += 1;
-                    blocked = true;
-                    ControlFlow::Continue(until)
+                    *blocked = true;
+                    Admission::Wait
                 }
                 Admission::Admitted => {
                     if let Some(event) = event.take() {
                         push(inbox, event);
                     }
-                    ControlFlow::Break(Admission::Added(len == 0 && inbox.has_waiters()))
+                    Admission::Added(len == 0 && inbox.has_waiters())
                 }
-                admission => ControlFlow::Break(admission),
+                admission => admission,
             }
         });
         if let Admission::Added(true) = admission {
             self.notify_ready();
         }
         self.discard(oldest);
-        let Some(event) = event else { return Ok(()) };
-        Err(match admission {
+        let Some(event) = event else {
+            return Attempt::Done(Ok(()));
+        };
+        Attempt::Done(Err(match admission {
+            Admission::Wait => return Attempt::Wait(event),
             Admission::Full => DeferError::Full(event),
             Admission::Inside => DeferError::Inside(event),
             Admission::TimedOut => DeferError::TimedOut(event),
             Admission::Dropped => {
                 drop_event(event, &self.info, self.location);
-                return Ok(());
+                return Attempt::Done(Ok(()));
             }
             _ => DeferError::Closed(event),
-        })
+        }))
     }
 
     /// Decides what happens to one more event, and removes the oldest ones if they have to be
@@ -135,7 +196,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             }
             Overflow::DropOldest => {
                 while self.counted(inbox) >= inbox.capacity {
-                    // Those in the outbox, where a drain left them before the queue was bounded,
+                    // Those that a drain had taken before the queue was bounded, and is delivering,
                     // are out of reach.
                     let is_oldest =
                         |position| position <= inbox.batch.first || inbox.batch.len() == 0;
@@ -155,6 +216,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
                 Admission::Admitted
             }
+            // Kept events are bounded already, and the thread that subscribes may be the one that drains.
+            Overflow::Block if thread::is_handing_over() => Admission::Admitted,
             Overflow::Block if !M::WAITS || thread::is_draining_queue(self.address()) => {
                 Admission::Inside
             }
@@ -168,7 +231,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Notifies the threads that wait for capacity, if there are any.
     pub(super) fn notify_not_full(&self, blocked: usize) {
         if blocked > 0 {
-            M::notify_all(&self.not_full);
+            self.room.notify();
         }
     }
 }

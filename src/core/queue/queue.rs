@@ -9,7 +9,10 @@
 //! **`clear` beside a drain on another thread** leaves that drain the batch that it has taken. To
 //! count and drop it exactly would cost every event an atomic read-modify-write instruction.
 
+use std::sync::Arc;
+
 use crate::core::failure::log::log;
+use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
@@ -35,8 +38,9 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     pub(super) left: M::Word,
     /// Notified when there is something to drain.
     pub(super) not_empty: M::Condvar,
-    /// Notified when there is capacity for another event.
-    pub(super) not_full: M::Condvar,
+    /// Where threads wait for capacity for another event. Not a part of the queue, because they wait
+    /// without keeping it alive.
+    pub(super) room: Arc<Room>,
     pub(crate) info: M::Ptr<SignalInfo<M>>,
     pub(super) location: CallSite,
 }
@@ -48,7 +52,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             outbox: M::Lock::new(Box::default()),
             left: M::Word::new(0),
             not_empty: M::condvar(),
-            not_full: M::condvar(),
+            room: Room::new(),
             info: M::ptr(SignalInfo {
                 topic_info: TopicInfo::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
                 key: 0,
@@ -105,7 +109,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             inbox.wakers.take()
         });
         M::notify_all(&self.not_empty);
-        M::notify_all(&self.not_full);
+        self.room.notify();
         self.wake_all(wakers);
     }
 
@@ -136,7 +140,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // has taken.
         let ((mut batch, left, latest, delayed, free_list), rest) =
             taken.unwrap_or_else(|| (take(thread::is_draining_queue(self.address())), None));
-        M::notify_all(&self.not_full);
+        self.room.notify();
         let mut count = batch.len() + left;
         if let Some(mut rest) = rest {
             rest.discard(&self.info, self.location);
@@ -165,5 +169,7 @@ impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
         if let Some(on_ready) = self.inbox.with(|inbox| inbox.on_ready.take()) {
             on_ready.release();
         }
+        // They find no queue any more.
+        self.room.notify();
     }
 }

@@ -1,17 +1,17 @@
 //! Handlers that a queue calls.
 
-use crate::core::handler::entry::{Alive, CallResult, Entry, QueuedHandler, state};
+use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, state};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures::failed;
 use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
+use crate::core::primitives::room;
 use crate::core::primitives::sync::Word;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::queue::Queue;
 use crate::core::reclaim::counted::Live;
-use crate::error::DeferErrorKind;
 use crate::outcome::Outcome;
 
 /// A closure that a queue calls: an emission clones the event into the queue, whose context is `D`.
@@ -73,13 +73,21 @@ where
         let weak = entry.weak_ref();
         // Made before the clone, which may panic.
         let claim = Claim(weak.erase(|entry| entry as &dyn QueuedHandler<M, E, D>));
-        let put = match M::upgrade(&entry.captures().callee.queue) {
-            Some(queue) => queue.call(claim, event.clone()).map_err(|it| it.kind()),
-            None => Err(DeferErrorKind::Closed),
-        };
-        match put {
+        let (head, topic_info) = (entry.head(), cx.topic_info());
+        let is_over = || head.has(state::CANCELLED | state::CLOSED) || topic_info.is_closed();
+        let queue = &entry.captures().callee.queue;
+        match Queue::call_if_exists(queue, claim, || event.clone(), is_over) {
             Ok(()) => CallResult::Ran,
-            Err(kind) => failed(entry.head(), Some(cx.topic_info()), Box::new(kind)),
+            // While it waited for room: as if it had been cancelled before it was called.
+            Err(_) if topic_info.is_closed() => CallResult::Closed,
+            Err(_) if is_over() => CallResult::Skipped,
+            Err(kind) => failed(head, Some(topic_info), Box::new(kind)),
+        }
+    }
+
+    fn on_removed(&self, _: &PendingCalls<M>, _: &Header<M>) {
+        if M::WAITS {
+            room::let_go();
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::core::handler::entry::{Header, WeakRef, state};
 use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::handler::owner::Owner;
+use crate::core::primitives::room;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
@@ -125,6 +126,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             (entries, count, old, Some(kept))
         });
         drop(old);
+        if close && M::WAITS {
+            room::let_go();
+        }
         self.invalidate_topics();
         self.notify_watchers();
         for entry in entries {

@@ -223,7 +223,7 @@ fn a_bound_set_later_leaves_what_is_inside() {
     let queue = queue.bounded(9, Overflow::DropNewest);
     bus.defer(&NUMBER, 10).unwrap();
     queue.drain();
-    assert_eq!(log.take(), ["1", "2", "3", "4", "nine", "10"]);
+    assert_eq!(log.take(), ["1", "2", "3", "nine", "10"]);
 }
 
 #[test]
@@ -468,4 +468,50 @@ fn clear_from_inside_reaches_all_that_waits() {
         assert_eq!(bus.drain().delivered(), 1);
         assert_eq!(log.take(), ["1: 4", "11: 0"]);
     }
+}
+
+#[test]
+fn what_a_cut_short_drain_has_left_is_the_oldest() {
+    let (signal, log) = (Signal::<u32>::new(), Log::default());
+    let _sub = signal.on({
+        let log = log.clone();
+        move |n| log.add(n)
+    });
+    let queue = Queue::new();
+    (1..=3).for_each(|n| queue.defer(&signal, n).unwrap());
+    queue.defer_latest(&signal, 4).unwrap();
+    queue.defer(&signal, 5).unwrap();
+    assert_eq!(queue.drain_one().remaining(), 4);
+    let queue = queue.bounded(3, Overflow::DropOldest);
+    queue.defer(&signal, 6).unwrap();
+    assert_eq!((queue.len(), queue.dropped()), (3, 2));
+    assert_eq!(queue.drain_one().remaining(), 2);
+    (7..=8).for_each(|n| queue.defer(&signal, n).unwrap());
+    assert_eq!((queue.len(), queue.dropped()), (3, 3));
+    queue.drain();
+    assert_eq!(log.take(), ["1", "4", "6", "7", "8"]);
+}
+
+#[test]
+fn a_bound_that_a_handler_sets_holds_for_what_its_drain_has_taken() {
+    let (signal, log) = (Signal::<u32>::new(), Log::default());
+    let queue = Queue::new();
+    let _sub = signal.on({
+        let (log, queue) = (log.clone(), queue.clone());
+        move |n| {
+            log.add(n);
+            if *n == 1 {
+                _ = queue.clone().bounded(2, Overflow::DropOldest);
+            }
+        }
+    });
+    let other = Signal::<&str>::new();
+    queue.defer(&signal, 1).unwrap();
+    queue.defer(&other, "another lane").unwrap();
+    (2..=4).for_each(|n| queue.defer(&signal, n).unwrap());
+    assert_eq!(queue.drain_one().remaining(), 4);
+    queue.defer(&signal, 5).unwrap();
+    assert_eq!((queue.len(), queue.dropped()), (2, 3));
+    queue.drain();
+    assert_eq!(log.take(), ["1", "4", "5"]);
 }
