@@ -24,8 +24,9 @@ pub enum FailureKind {
     TooDeep,
     /// The drain was refused: this thread is inside another one.
     NestedDrain,
-    /// A queue was dropped with events inside, or did not accept the outcome of a job. An `on_queue`
-    /// handler whose queue is full, closed or dropped has [`Failed`](Self::Failed).
+    /// Something did not arrive: a queue was dropped with events inside, or did not accept the outcome of a
+    /// job or the call of an `on_queue` handler, because it was full, closed or dropped; or a drain had
+    /// events of closed signals that no handler was left for.
     Undelivered,
     /// A handler subscribed by `on_mut` was not called, because its own call is running on this thread.
     Reentered,
@@ -70,6 +71,10 @@ pub(crate) enum Cause {
     NestedDrain,
     /// With the number of events.
     Undelivered(usize),
+    /// With the number of events.
+    Unreached(usize),
+    /// Of a handler's call.
+    Uncalled(DeferErrorKind),
     /// Of the outcome of a job.
     #[cfg(feature = "jobs")]
     Unqueued(DeferErrorKind),
@@ -106,7 +111,9 @@ impl HandlerError {
             Cause::Panicked(_) => FailureKind::Panicked,
             Cause::TooDeep(_) => FailureKind::TooDeep,
             Cause::NestedDrain => FailureKind::NestedDrain,
-            Cause::Undelivered(_) => FailureKind::Undelivered,
+            Cause::Undelivered(_) | Cause::Unreached(_) | Cause::Uncalled(_) => {
+                FailureKind::Undelivered
+            }
             #[cfg(feature = "jobs")]
             Cause::Unqueued(_) => FailureKind::Undelivered,
             Cause::Reentered => FailureKind::Reentered,
@@ -165,6 +172,17 @@ impl fmt::Display for HandlerError {
                 f,
                 "outcome of a job was not delivered to the callback that was added at {location}: {kind}"
             ),
+            Cause::Uncalled(kind) => handler(format_args!(
+                " was not called: its queue did not accept the call, {kind}"
+            )),
+            Cause::Unreached(count) => {
+                let events = if *count == 1 { "event" } else { "events" };
+                write!(
+                    f,
+                    "queue made at {location} had {count} {events} of closed signals, and no handler \
+                     was left for them"
+                )
+            }
             Cause::Undelivered(count) => {
                 let events = if *count == 1 { "event" } else { "events" };
                 write!(

@@ -141,7 +141,10 @@
 //!    it is cancelled.
 //! 7. When the last handle of a signal or a bus is dropped, running emissions finish; then
 //!    subscriptions read inactive and captures are dropped. `close` stops a running emission after its
-//!    current handler, wakes all waiters, and refuses further use.
+//!    current handler, wakes all waiters, and refuses further use. What was accepted before is left to be
+//!    drained: queued calls are made, and deferred events, also delayed ones, reach those who were
+//!    subscribed at the close and are not cancelled since; their captures stay until the last of these is
+//!    delivered or dropped, and no longer, whoever keeps a handle.
 //! 8. Nested emissions run depth first, at once. Beyond 128 levels on a thread, or the limit set by
 //!    [`max_depth`](flavour::BusBuilder::max_depth), an emission is refused with an error.
 //!
@@ -200,14 +203,19 @@
 //! 18. Nothing is lost silently. A full or closed queue hands the event back; a drain that is cut
 //!     short leaves the rest in front, in order; events dropped on overflow are counted; `clear`
 //!     returns how many it dropped; a queue that is dropped with events inside, delayed ones included,
-//!     reports that. `close` refuses new events and leaves those inside to be drained; `run` then
-//!     returns, and does not wait for events that are not due.
+//!     reports that; and what a drain takes is [delivered](Drained::delivered), [without a
+//!     handler](Drained::unhandled), [given up](Drained::given_up) by its owner,
+//!     [skipped](Drained::skipped) by a pause or a filter, or a failure. An accepted event for whose closed
+//!     signal no handler is left is told to the hooks. `close` refuses new events and leaves those inside
+//!     to be drained; `run` then returns, and does not wait for events that are not due.
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The queued call
-//!     belongs to its subscription: cancelled before delivery, also with its signal or bus, it is
-//!     dropped; paused at either end, it is skipped; its `Stop` ends nothing; its failure is in the
-//!     [`Drained`]. Whoever waits for room in a queue is let go by whatever makes the wait pointless:
-//!     a cancel of the handler, `clear`, `close` of the signal, the bus or the queue, the last handle
-//!     of the queue.
+//!     belongs to its subscription: given up before delivery (by a cancel in whatever way, or a `clear` of
+//!     the signal), it is dropped and [counted](Drained::given_up); paused at either end, it is skipped;
+//!     its `Stop` ends nothing; its failure is in the [`Drained`]. A signal or bus that is closed or gone
+//!     leaves it to be made. A queue that is full, closed or gone is a failure of the handler in the
+//!     emission, of the kind [`Undelivered`](FailureKind::Undelivered). Whoever waits for room in a queue
+//!     is let go by whatever makes the wait pointless: a cancel of the handler, `clear`, `close` of the
+//!     signal, the bus or the queue, the last handle of the queue.
 //!
 //! *Waiting*
 //!

@@ -40,7 +40,8 @@ use crate::topic::any_event::Kind;
 ///
 /// When the last handle is dropped, topics with a [`Signal`] handle live on with that handle, and the
 /// handlers of all others are dropped. The queue is closed: a handle of the [`queue`](Self::queue) can
-/// still drain the waiting events, and with its last handle the rest is dropped, and reported.
+/// still drain the waiting events, for which their topics and patterns stay, and with its last handle the
+/// rest is dropped, and reported. Calls that wait in other queues are made.
 ///
 /// Each method that takes a topic does what the topic's [`Signal`] does, after looking up the name
 /// under a lock of the bus. For a hot path, resolve once with [`signal`](Self::signal).
@@ -225,8 +226,26 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 
     /// Closes all signals and the queue, also signals that are requested later. Captures are dropped
-    /// in this call, or with the emissions that are inside. Waiting events stay in the queue and can be
-    /// drained, but no handler is left to receive them.
+    /// in this call, or with the emissions that are inside.
+    ///
+    /// What was accepted before stays to be drained, in the queue of the bus and in others: events that
+    /// were deferred reach the handlers that were subscribed at the close, those of patterns included,
+    /// and queued calls are made. The captures of these handlers stay until then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const ORDER: Topic<u32> = Topic::new("order");
+    /// let bus = Bus::new();
+    /// let _sub = bus.on(&ORDER, |_| ());
+    /// bus.defer(&ORDER, 1)?;
+    /// bus.close();
+    /// assert!(bus.defer(&ORDER, 2).is_err());
+    /// assert_eq!(bus.drain().delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<u32>>(())
+    /// ```
     pub fn close(&self) {
         self.core.close();
     }

@@ -90,14 +90,15 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// `Clone`; for large ones an `Arc` is cheaper. Events that one thread emits arrive in the
     /// order they were emitted, over all topics and handlers of one queue.
     ///
-    /// A call that waits belongs to the subscription: it is dropped, without a report, if the
-    /// subscription is cancelled, in whatever way or with the signal or the bus; so keep a handle
-    /// of the bus until the queue is drained. It is skipped if the subscription is paused at that
-    /// time. What the handler returns concerns the drain: an error is in its
+    /// A call that waits belongs to the subscription: it is dropped if the subscription is cancelled, in
+    /// whatever way, and counted by the drain as [given up](crate::Drained::given_up). It is made if
+    /// the signal or the bus was closed or has gone. It is skipped if the subscription is paused at
+    /// that time. What the handler returns concerns the drain: an error is in its
     /// [`Drained`](crate::Drained), and [`Flow::Stop`](crate::Flow::Stop) has no effect.
     ///
     /// The subscription does not keep the queue alive. If the queue is closed or dropped, every
-    /// emission has a failure of this handler: keep the queue as long as the subscription. The same
+    /// emission has a failure of this handler, of the kind
+    /// [`Undelivered`](crate::FailureKind::Undelivered): keep the queue as long as the subscription. The same
     /// if it is [bounded](Queue::bounded), full, and rejects events; if it blocks, the emission
     /// waits, until there is room, or until the handler is cancelled, which skips it. Events that the
     /// signal has kept for the handler do not wait for room.

@@ -408,8 +408,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
         let mut all = self.drain_by(context, DrainOptions::at_most(limit));
-        while all.remaining() > 0 && all.delivered() < limit && !all.refused() {
-            let options = DrainOptions::at_most(limit - all.delivered());
+        while all.remaining() > 0 && all.taken() < limit && !all.refused() {
+            let options = DrainOptions::at_most(limit - all.taken());
             all.append(self.drain_by(context, options));
         }
         all
@@ -552,7 +552,7 @@ impl<C: 'static> Queue<Shared, C> {
                 return batch;
             }
             // The failures are logged here, if there is no hook.
-            all.delivered += batch.delivered();
+            all.count(&batch.0);
         }
         Drained(all)
     }

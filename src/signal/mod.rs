@@ -402,9 +402,14 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         self.core.clear()
     }
 
-    /// Cancels all handlers, as [`clear`](Self::clear) does, and closes the signal: from now on `on`
-    /// returns an inactive subscription, `emit` runs nothing and reports that, `defer` hands the event
-    /// back. A running emission ends after its current handler.
+    /// Removes all handlers, and closes the signal: from now on `on` returns an inactive subscription,
+    /// `emit` runs nothing and reports that, `defer` hands the event back. A running emission ends after
+    /// its current handler; streams and futures of the signal end.
+    ///
+    /// What was accepted before stays to be drained: calls of [`on_queue`](Subscribe::on_queue) that wait
+    /// are made, and events that were deferred reach the handlers that were subscribed at the close.
+    /// These read inactive, and a cancel still takes them away, with their calls. Captures are dropped in
+    /// this call, or after the last accepted event.
     ///
     /// # Examples
     ///

@@ -57,7 +57,8 @@ impl fmt::Debug for SubscriptionId {
 /// or at the end of the last such emission. Their `Drop` may use the signal and the bus.
 ///
 /// Calls that wait in a queue, of a handler subscribed by `on_queue`, are cancelled with the
-/// subscription: keep it until the queue is drained.
+/// subscription, also after its signal was closed: keep it until the queue is drained. The drain counts
+/// them: [`Drained::given_up`](crate::Drained::given_up).
 ///
 /// **`let _ = bus.on(..)` cancels at once**, because `_` does not bind the value. Write
 /// `let _sub = ..`, or call [`detach`](Self::detach).

@@ -61,6 +61,23 @@ impl TopicInfo {
     const RETAINS: u8 = 4;
     /// There is, or was, a watcher of whether there are handlers.
     const WATCHED: u8 = 8;
+    /// This describes the delivery of an event that was accepted before the signal was closed.
+    const LATE: u8 = 16;
+
+    /// The description for the delivery of an event that was accepted before the signal was closed.
+    pub(crate) fn late(&self) -> Self {
+        let any = self.flags.load(Relaxed) & Self::ANY;
+        TopicInfo {
+            name: self.name.clone(),
+            flags: AtomicU8::new(any | Self::LATE),
+            ..*self
+        }
+    }
+
+    /// Returns whether the event was accepted before the signal was closed.
+    pub(crate) fn is_late(&self) -> bool {
+        self.flags.load(Relaxed) & Self::LATE != 0
+    }
 
     pub(crate) fn is_watched(&self) -> bool {
         self.flags.load(Relaxed) & Self::WATCHED != 0

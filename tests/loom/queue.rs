@@ -226,3 +226,48 @@ fn the_latest_event_arrives() {
         assert_eq!(seen.load(SeqCst), 2);
     });
 }
+
+/// An event that is accepted while its signal is closed reaches those who were subscribed. Planted:
+/// `Unkept`.
+#[test]
+fn what_is_accepted_beside_a_close_is_delivered() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::<usize>::new());
+        let seen = Arc::new(AtomicUsize::new(0));
+        signal
+            .on({
+                let seen = seen.clone();
+                move |n: &usize| _ = seen.fetch_add(*n, SeqCst)
+            })
+            .detach();
+        let deferring = thread::spawn({
+            let (queue, signal) = (queue.clone(), signal.clone());
+            move || queue.defer(&signal, 1).is_ok()
+        });
+        signal.close();
+        let mut drained = queue.drain().delivered();
+        let accepted = deferring.join().unwrap();
+        drained += queue.drain().delivered();
+        assert_eq!(
+            (drained, seen.load(SeqCst)),
+            (usize::from(accepted), usize::from(accepted))
+        );
+    });
+}
+
+/// A call that an emission has claimed while the signal is closed is made. Planted: `Unreserved`.
+#[test]
+fn what_is_claimed_beside_a_close_is_called() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::<usize>::new());
+        signal.subscribe().on_queue(&queue, |(), _| ()).detach();
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        signal.close();
+        let claimed = emitting.join().unwrap();
+        let drained = queue.drain();
+        assert_eq!((drained.delivered(), drained.given_up()), (claimed, 0));
+    });
+}

@@ -150,6 +150,14 @@ fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
                 continue;
             }
         };
+        if last == CallResult::Ran && skipped == 0 {
+            // Saves the arithmetic below where nothing is out of the ordinary.
+            let counts = PackedCounts(handlers.len() as u64);
+            return EmissionSummary {
+                counts,
+                report: None,
+            };
+        }
         let closed = last == CallResult::Closed;
         let ran = handlers.len() - left - skipped - usize::from(closed);
         let flags = match last {

@@ -1,6 +1,7 @@
 //! Emissions without a published snapshot: they collect their handlers, with strong references.
 
 use std::borrow::Borrow;
+use std::panic::Location;
 
 use smallvec::SmallVec;
 
@@ -46,6 +47,41 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     let summary = call_traced(handlers, event, topic_info, config, context, follows);
     drop(depth_guard);
     Ok(summary)
+}
+
+/// Calls the handlers that a closed signal keeps for the events that it has accepted.
+#[track_caller]
+pub(crate) fn run_late<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    event: &E,
+    context: &mut C,
+    follows: FollowsFrom<'_>,
+) -> EmissionSummary {
+    let SignalInfo {
+        topic_info, config, ..
+    } = &*signal.info;
+    let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();
+    let unhandled = signal.unhandled();
+    let (sequence_limit, patterns) =
+        signal.collect_late(unhandled.as_ref(), &mut |it| handlers.push(it));
+    if handlers.is_empty() {
+        return EmissionSummary::NOTHING;
+    }
+    let Some(depth_guard) = thread::enter_emission(config.max_depth()) else {
+        return refused(signal.info.name(), config, Location::caller());
+    };
+    let inside = signal.address();
+    let depth_guard = depth_guard.with_scope(ActiveScope {
+        inside,
+        sequence_limit,
+    });
+    // Nothing that is upgraded under a lock is dropped there.
+    drop(patterns);
+    handlers.sort_unstable_by_key(rank);
+    let late = topic_info.late();
+    let summary = call_traced(handlers, event, &late, config, context, follows);
+    drop(depth_guard);
+    summary
 }
 
 /// Collects the handlers of an event of the signal, sorted by rank, and returns the sequence limit. Retains

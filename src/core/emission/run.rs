@@ -5,7 +5,6 @@ use std::panic::Location;
 use crate::core::emission::call::{call_all, call_and_collect, collect, refused};
 use crate::core::emission::gathered::{self, call_traced};
 use crate::core::emission::summary::EmissionSummary;
-use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, FollowsFrom};
 use crate::core::primitives::thread::{self, DepthGuard};
 use crate::core::reclaim::hazard::ReadGuard;
@@ -85,10 +84,10 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
         }
     }
 
-    /// Emits one event, and returns the failures. The number of handlers is not needed for deferred events.
+    /// Emits one event.
     #[inline(always)]
     #[track_caller]
-    pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> Option<Box<Report>> {
+    pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> EmissionSummary {
         let signal = self.signal;
         let current = self
             .guard
@@ -97,19 +96,19 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
         if !current {
             self.guard = None;
             if signal.is_silent() {
-                return None;
+                return EmissionSummary::NOTHING;
             }
         }
         let Some(depth_guard) = thread::enter_emission(signal.max_depth) else {
             // Runs a hook, which may need the slot.
             self.guard = None;
-            return too_deep(signal, Location::caller()).report;
+            return too_deep(signal, Location::caller());
         };
         if !current {
             self.guard = signal.try_load(depth_guard.above());
         }
         let Some(guard) = &self.guard else {
-            return load_slow(signal, depth_guard, event, context, self.follows).report;
+            return load_slow(signal, depth_guard, event, context, self.follows);
         };
         let span = trace::emission(signal.info.name(), self.follows);
         let mut summary = call_all(guard, event, &signal.info.topic_info, context);
@@ -124,7 +123,7 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
             // Handling the report may run user code, such as a payload's `Drop`, which may need the slot.
             self.guard = None;
         }
-        summary.report
+        summary
     }
 }
 

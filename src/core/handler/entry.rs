@@ -52,13 +52,13 @@ pub enum CallResult {
 pub(crate) mod state {
     /// No longer in the roster.
     pub(crate) const REMOVED: usize = 1;
-    /// Removed, and not by its limit: queued calls are dropped with it.
+    /// Given up by its owner: queued calls are dropped with it. Neither its limit nor a close does that.
     pub(crate) const CANCELLED: usize = 2;
     /// Removed because its signal was closed.
     pub(crate) const CLOSED: usize = 4;
     /// There is a filter or a limit to check before each call.
     pub(crate) const GATED: usize = 8;
-    /// Removed by its limit, with claimed calls in a queue, which need the captures.
+    /// Removed by its limit, with claimed calls in a queue, which may need the captures.
     pub(crate) const PENDING: usize = 16;
     /// The captures are dropped.
     pub(crate) const DROPPED: usize = 32;

@@ -104,6 +104,10 @@ pub trait DynHandler<M: Primitives, C>: Allocation<M, Header = Header<M>> {
     /// Returns whether its target is alive, if it is [`WEAK`](state::WEAK). Drops nothing, so it may be
     /// called under locks.
     fn is_alive(&self) -> bool;
+    /// Returns whether it is of a future or a stream, which a close ends.
+    fn waits(&self) -> bool;
+    /// Like [`HandlerFn::retire`](crate::core::handler::handler_fn::HandlerFn::retire).
+    fn retire(&self) -> bool;
     /// Called once when it was cancelled, cleared or closed. The caller has no lock.
     fn on_removed(&self);
     /// Creates the handler that replaces this one, from a
@@ -125,6 +129,14 @@ impl<M: Primitives, C: 'static> WeakRef<M, dyn DynHandler<M, C>> {
     pub(crate) fn end(&self) {
         if let Some(handler) = self.upgrade() {
             handler.on_removed();
+        }
+    }
+
+    /// Drops the strong reference of the roster, from which the handler was removed without being
+    /// cancelled; or leaves it to the claimed calls that wait in a queue. The caller has no lock.
+    pub(crate) fn retire(&self) {
+        if self.upgrade().is_none_or(|handler| handler.retire()) {
+            self.release();
         }
     }
 
@@ -154,6 +166,10 @@ pub trait Handler<M: Primitives>: Allocation<M, Header = Header<M>> {
     fn enter(&self, event: &Self::Event, cx: &mut EmitContext<'_, Self::Context>) -> CallResult;
     /// Like [`DynHandler::is_alive`].
     fn is_alive(&self) -> bool;
+    /// Like [`DynHandler::waits`].
+    fn waits(&self) -> bool;
+    /// Like [`DynHandler::retire`].
+    fn retire(&self) -> bool;
     /// Like [`DynHandler::on_removed`].
     fn on_removed(&self);
     /// Like [`DynHandler::successor`].
@@ -185,6 +201,14 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
 
     fn is_alive(&self) -> bool {
         Handler::is_alive(self)
+    }
+
+    fn waits(&self) -> bool {
+        Handler::waits(self)
+    }
+
+    fn retire(&self) -> bool {
+        Handler::retire(self)
     }
 
     fn on_removed(&self) {

@@ -53,7 +53,9 @@ where
         let outcome = self.closure.with(|closure| {
             // It may have been cancelled during the wait. Its limit does not matter: this call is claimed.
             match head.state.get() {
-                state if state & state::CLOSED != 0 => return Err(CallResult::Closed),
+                state if state & state::CLOSED != 0 && !cx.topic_info().is_late() => {
+                    return Err(CallResult::Closed);
+                }
                 state if state & (state::CANCELLED | state::FINISHED) != 0 => {
                     return Err(CallResult::Skipped);
                 }

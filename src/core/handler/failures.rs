@@ -3,6 +3,7 @@
 use crate::core::failure::panics::Payload;
 use crate::core::handler::entry::{CallResult, Header};
 use crate::core::primitives::flavour::Primitives;
+use crate::error::DeferErrorKind;
 use crate::failure::Cause;
 use crate::outcome::BoxError;
 use crate::topic::any_event::TopicInfo;
@@ -36,6 +37,19 @@ pub(crate) fn reentered<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo)
 pub(crate) fn unexecuted<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo) -> CallResult {
     head.failure_source(Some(topic_info))
         .raise(Cause::NoExecutor, None);
+    CallResult::Failed
+}
+
+/// Raises that the queue of a handler did not accept a call.
+#[cold]
+#[inline(never)]
+pub(crate) fn unqueued<M: Primitives>(
+    head: &Header<M>,
+    topic_info: &TopicInfo,
+    kind: DeferErrorKind,
+) -> CallResult {
+    head.failure_source(Some(topic_info))
+        .raise(Cause::Uncalled(kind), None);
     CallResult::Failed
 }
 

@@ -101,6 +101,8 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     const QUEUED: bool = false;
     /// Whether it has a weak target: see [`is_alive`](Self::is_alive).
     const WEAK: bool = false;
+    /// Whether it is of a future or a stream, which a close ends.
+    const WAITS: bool = false;
     /// Calls it, unless it needs more of its entry.
     fn call(&self, _: &Header<M>, _: &E, _: &mut EmitContext<'_, C>) -> CallResult {
         unreachable!("it is called with its entry")
@@ -119,16 +121,21 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     fn is_alive(&self) -> bool {
         true
     }
-    /// Called before a call is claimed.
+    /// Called before a call is claimed. Returns `false` if it was retired, and its captures do not stay.
     #[inline(always)]
-    fn reserve_call(_: &Self::EntryState) {}
+    fn reserve_call(_: &Self::EntryState) -> bool {
+        true
+    }
     /// Called if it was not claimed. May release the captures, to which the caller has a strong reference.
     fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
         _: &Live<Subscribed<M, S, P, Self>>,
     ) {
     }
-    /// Called if the limit has removed the handler, with a claimed call that is yet to be made.
-    fn on_limit_reached(_: &Self::EntryState) {}
+    /// Called once when it was removed without being cancelled: by its limit or a close. Returns whether
+    /// its captures are not needed any more, because no claimed call is yet to be made.
+    fn retire(_: &Self::EntryState) -> bool {
+        true
+    }
     /// Called when it was cancelled, cleared or closed; an emission may still be inside of it. Runs outside
     /// of locks.
     fn on_removed(&self, _: &Self::EntryState, _: &Header<M>) {}
@@ -168,7 +175,9 @@ where
 
     #[inline(always)]
     fn call(&self, event: &S::Event, cx: &mut EmitContext<'_, S::Context>) -> CallResult {
-        K::reserve_call(&self.link().state);
+        if !K::reserve_call(&self.link().state) {
+            return CallResult::Closed;
+        }
         self.run(event, cx)
     }
 
@@ -187,7 +196,9 @@ where
         if let Some(result) = self.check(event, erased, cx) {
             return result;
         }
-        K::reserve_call(&link.state);
+        if !K::reserve_call(&link.state) {
+            return self.refuse(false).unwrap_or(CallResult::Skipped);
+        }
         if let Some(result) = self.claim() {
             K::release_reservation(self);
             return result;
@@ -201,6 +212,14 @@ where
 
     fn is_alive(&self) -> bool {
         self.captures().callee.is_alive()
+    }
+
+    fn waits(&self) -> bool {
+        K::WAITS
+    }
+
+    fn retire(&self) -> bool {
+        K::retire(&self.link().state)
     }
 
     fn on_removed(&self) {
@@ -253,6 +272,15 @@ where
     }
 }
 
+/// The flag of a handler that is not called any more. A late event reaches those that a close has removed.
+fn ended(late: bool) -> usize {
+    if late {
+        state::CANCELLED
+    } else {
+        state::REMOVED
+    }
+}
+
 /// Records, when a panic of a filter drops it, that the handler was not entered.
 struct FilterGuard;
 
@@ -290,7 +318,7 @@ where
         let head = self.head();
         // Any flag except that there is a filter or a limit.
         if head.state.get() & !state::GATED != 0 {
-            if let Some(result) = self.refuse() {
+            if let Some(result) = self.refuse(cx.topic_info().is_late()) {
                 return Some(result);
             }
         }
@@ -322,25 +350,26 @@ where
         cx: &mut EmitContext<'r, S::Context>,
     ) -> Option<CallResult> {
         let head = self.head();
-        let removed = head.original().has(state::REMOVED);
+        let late = cx.topic_info().is_late();
+        let removed = head.original().has(ended(late));
         if !removed && head.has(state::REPLACED) {
             let signal = &self.link().signal;
             let claim = || self.claim();
             return Some(replace::hand_over(signal, head, claim, erased, cx));
         }
         if removed || self.is_orphaned() {
-            return Some(self.refuse().unwrap_or(CallResult::Skipped));
+            return Some(self.refuse(late).unwrap_or(CallResult::Skipped));
         }
         None
     }
 
     /// Checks whether the handler is connected and not paused. Returns the result of the call if it is not
-    /// to be made.
+    /// to be made. `late`: the event was accepted before a close, which therefore does not count.
     #[cold]
-    fn refuse(&self) -> Option<CallResult> {
+    fn refuse(&self, late: bool) -> Option<CallResult> {
         match self.head().original().state.get() {
-            state if state & state::CLOSED != 0 => Some(CallResult::Closed),
-            state if state & state::REMOVED != 0 => Some(CallResult::Skipped),
+            state if state & state::CLOSED != 0 && !late => Some(CallResult::Closed),
+            state if state & ended(late) != 0 => Some(CallResult::Skipped),
             _ if self.is_orphaned() => {
                 self.remove_itself(state::CANCELLED);
                 Some(CallResult::Skipped)
@@ -364,7 +393,11 @@ where
             // The last one: removed before that call, so that the handler can subscribe anew from inside.
             Some(true) if K::QUEUED => {
                 if self.remove(state::PENDING) {
-                    K::on_limit_reached(&self.link().state);
+                    let unneeded = K::retire(&self.link().state);
+                    debug_assert!(
+                        !unneeded,
+                        "the call that was the last of the limit is pending"
+                    );
                 }
             }
             Some(true) => _ = self.remove(0),

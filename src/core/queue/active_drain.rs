@@ -52,7 +52,18 @@ fn has_passed(until: Instant) -> bool {
 /// The result of a drain.
 #[derive(Default)]
 pub(crate) struct DrainSummary {
+    /// Events for which a handler was called.
     pub(crate) delivered: usize,
+    /// Events for which there was no handler.
+    pub(crate) unhandled: usize,
+    /// Those of a closed signal, of which no hook was told.
+    pub(super) untold: usize,
+    /// Calls that their owner gave up.
+    pub(crate) given_up: usize,
+    /// Events whose handlers were paused, or did not let them pass.
+    pub(crate) skipped: usize,
+    /// Events taken out of the queue.
+    pub(crate) taken: usize,
     pub(crate) remaining: usize,
     /// Another thread had the drain lock.
     pub(crate) busy: bool,
@@ -60,6 +71,15 @@ pub(crate) struct DrainSummary {
 }
 
 impl DrainSummary {
+    /// Adds the counts of a later drain of the same queue.
+    pub(crate) fn count(&mut self, later: &DrainSummary) {
+        self.delivered += later.delivered;
+        self.unhandled += later.unhandled;
+        self.given_up += later.given_up;
+        self.skipped += later.skipped;
+        self.taken += later.taken;
+    }
+
     /// Adds failures.
     pub(crate) fn report(&mut self, later: Option<Box<Report>>) {
         report::join(&mut self.report, later);

@@ -64,6 +64,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // Before any hook runs, and after the drain lock is released.
         drop(draining);
         let mut summary = drain.summary;
+        summary.taken = options.most - drain.options.most;
         let Some(notify) = notify else {
             (summary.remaining, summary.busy) = (self.len(), true);
             return summary;
@@ -71,6 +72,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // Raised between emissions: by the drop of an event or of a signal.
         if thread::failures() > mark {
             summary.report(collect(0, mark, config));
+        }
+        if summary.untold > 0 {
+            let error = self.error(self.location, Cause::Unreached(summary.untold));
+            let mut report = Report::new(vec![error]);
+            report.report_to_hook(&|error| config.call_hook(error));
+            summary.report(Some(report));
         }
         if notify {
             self.notify_ready();

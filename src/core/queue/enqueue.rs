@@ -23,7 +23,7 @@ use crate::core::queue::target::Target;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::TopicId;
-use crate::core::signal::signal::Signal;
+use crate::core::signal::signal::{Accepted, Signal};
 use crate::error::{DeferError, DeferErrorKind};
 use crate::topic::name::Name;
 
@@ -44,8 +44,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             return Err(DeferError::Closed(event));
         }
         let joins = |last: &Signal<M, E, C>, _| last.address() == signal.address();
-        let target = || Some(Target::Signal(signal.clone()));
-        match self.put(event, joins, target) {
+        match self.put(event, joins, || Accepted::new(signal).map(Target::Signal)) {
             Ok(()) => Ok(()),
             Err(event) => self.defer_where_full(signal, event, until),
         }
@@ -64,11 +63,16 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         M: LaneFor<E>,
     {
         let mut link = SpanLink::here();
+        // Out here, so that it is dropped after the lock if the queue refuses the event.
+        let mut accepted = Accepted::new(signal);
+        if accepted.is_none() {
+            return Err(DeferError::Closed(event));
+        }
         let is_closed = || signal.is_closed();
         self.admit(event, until, is_closed, |inbox, event| {
             let joins = |last: &Signal<M, E, C>, _| last.address() == signal.address();
             inbox.push(event, &mut link, joins, || {
-                Some(Target::Signal(signal.clone()))
+                accepted.take().map(Target::Signal)
             });
         })
     }
@@ -246,12 +250,19 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         };
         let replaced = self.inbox.with(|inbox| replace(inbox, &mut link, event));
         let result = replaced.or_else(|event| {
+            let Some(accepted) = Accepted::new(signal) else {
+                return Err(DeferError::Closed(event));
+            };
+            let mut accepted = Some(accepted);
             let is_closed = || signal.is_closed();
             self.admit(event, None, is_closed, |inbox, event| {
                 // Once more: another thread may have added one meanwhile.
                 if let Err(event) = replace(inbox, &mut link, event) {
+                    let Some(accepted) = accepted.take() else {
+                        unreachable!("an event is added once")
+                    };
                     let now = inbox.now();
-                    let envelope = inbox.envelope(Target::Signal(signal.clone()), &mut link, event);
+                    let envelope = inbox.envelope(Target::Signal(accepted), &mut link, event);
                     let latest = inbox.latest.get_or_insert_default();
                     latest.push(signal.address(), envelope, now);
                     inbox.set_limit();

@@ -39,7 +39,7 @@ use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
-use crate::core::queue::target::Target;
+use crate::core::queue::target::{Target, unreached};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::{SignalInfo, TopicId};
 use crate::core::signal::signal::Signal;
@@ -101,15 +101,22 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
             } = first;
             match target {
                 Target::Signal(signal) => {
-                    let before = taken;
+                    let end = taken + (*count).min(most - taken);
+                    let (before, mut missed) = (taken, 0);
                     let mut run = Runner::new(signal, link.follows());
-                    while *count > 0 && taken < most && drain.take_one() {
+                    while taken < end && drain.take_one() {
                         let Some(event) = self.events.pop_front() else {
                             break;
                         };
-                        *count -= 1;
                         taken += 1;
-                        if let Some(report) = run.emit(&event, drain.context) {
+                        let mut summary = run.emit(&event, drain.context);
+                        if summary.counts.ran() == 0 {
+                            // It may look for other handlers: no read guard may be held meanwhile.
+                            run = Runner::new(signal, link.follows());
+                            summary = unreached(signal, &event, summary, link.follows(), drain);
+                            missed += usize::from(summary.counts.ran() == 0);
+                        }
+                        if let Some(report) = summary.report {
                             drain.report(report, signal.info.config.panics());
                         }
                         if needs_drop::<E>() {
@@ -118,7 +125,8 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                             drop_event(event, &signal.info, drain.location);
                         }
                     }
-                    drain.summary.delivered += taken - before;
+                    *count -= taken - before;
+                    drain.summary.delivered += taken - before - missed;
                 }
                 Target::Call(_) => {
                     if *count > 0 && taken < most && drain.take_one() {

@@ -3,7 +3,7 @@
 use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, state};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
-use crate::core::handler::failures::failed;
+use crate::core::handler::failures::unqueued;
 use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::room;
@@ -20,8 +20,8 @@ pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, F> {
     pub(crate) queue: M::Weak<Queue<M, D>>,
 }
 
-/// The number of claimed calls that wait in the queue, and one more until the limit has removed the
-/// handler. The thread that reduces it to zero releases the captures.
+/// The number of claimed calls that wait in the queue, and one more until the limit or a close has removed
+/// the handler. The thread that reduces it to zero releases the captures; no call is claimed after that.
 pub(crate) struct PendingCalls<M: QueueFlavour>(M::Word);
 
 impl<M: QueueFlavour> PendingCalls<M> {
@@ -48,8 +48,9 @@ where
     const QUEUED: bool = true;
     type EntryState = PendingCalls<M>;
 
-    fn reserve_call(state: &PendingCalls<M>) {
-        state.0.add(1);
+    fn reserve_call(state: &PendingCalls<M>) -> bool {
+        let more = |calls: usize| if calls == 0 { None } else { Some(calls + 1) };
+        state.0.update(more).is_some()
     }
 
     fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
@@ -60,9 +61,8 @@ where
         }
     }
 
-    fn on_limit_reached(state: &PendingCalls<M>) {
-        let last = state.settle();
-        debug_assert!(!last, "the call that was the last of the limit is pending");
+    fn retire(state: &PendingCalls<M>) -> bool {
+        state.settle()
     }
 
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
@@ -74,14 +74,16 @@ where
         // Made before the clone, which may panic.
         let claim = Claim(weak.erase(|entry| entry as &dyn QueuedHandler<M, E, D>));
         let (head, topic_info) = (entry.head(), cx.topic_info());
-        let is_over = || head.has(state::CANCELLED | state::CLOSED) || topic_info.is_closed();
+        let is_closed = || head.has(state::CLOSED) || topic_info.is_closed();
+        // An event that was accepted before the close is delivered all the same.
+        let is_over = || head.has(state::CANCELLED) || (!topic_info.is_late() && is_closed());
         let queue = &entry.captures().callee.queue;
         match Queue::call_if_exists(queue, claim, || event.clone(), is_over) {
             Ok(()) => CallResult::Ran,
             // While it waited for room: as if it had been cancelled before it was called.
             Err(_) if topic_info.is_closed() => CallResult::Closed,
             Err(_) if is_over() => CallResult::Skipped,
-            Err(kind) => failed(head, Some(topic_info), Box::new(kind)),
+            Err(kind) => unqueued(head, topic_info, kind),
         }
     }
 

@@ -1,20 +1,22 @@
 //! The target of a deferred event: the handlers of a signal, or the one handler that has claimed it.
 
+use crate::core::emission::gathered::run_late;
 use crate::core::emission::run::Runner;
+use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::{self, FollowsFrom};
-use crate::core::handler::entry::CallResult;
+use crate::core::handler::entry::{CallResult, state};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::claim::Claim;
 use crate::core::settings::failure_source::{collect, drop_event, guarded};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::signal::Signal;
+use crate::core::signal::signal::{Accepted, Signal};
 
 /// What an event is delivered to.
 pub(crate) enum Target<M: SignalFlavour, E: 'static, C: 'static> {
     /// The handlers that are subscribed when the event is delivered.
-    Signal(M::Ptr<Signal<M, E, C>>),
+    Signal(Accepted<M, E, C>),
     /// One handler.
     Call(Claim<M, E, C>),
 }
@@ -37,10 +39,13 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
     ) {
         match self {
             Target::Signal(signal) => {
-                drain.summary.delivered += 1;
                 // No read guard may be held while the event is dropped.
-                let report = Runner::new(signal, follows).emit(&event, drain.context);
-                if let Some(report) = report {
+                let mut summary = Runner::new(signal, follows).emit(&event, drain.context);
+                if summary.counts.ran() == 0 {
+                    summary = unreached(signal, &event, summary, follows, drain);
+                }
+                drain.summary.delivered += usize::from(summary.counts.ran() > 0);
+                if let Some(report) = summary.report {
                     drain.report(report, signal.info.config.panics());
                 }
             }
@@ -67,6 +72,7 @@ fn call<M: SignalFlavour, E, C>(
     drain: &mut ActiveDrain<'_, M, C>,
 ) {
     let Some(strong) = claim.entry().upgrade() else {
+        drain.summary.given_up += 1;
         return;
     };
     let scope_guard = thread::enter_scope(ActiveScope {
@@ -93,7 +99,39 @@ fn call<M: SignalFlavour, E, C>(
         }
     }
     span.leave();
-    if code != CallResult::Skipped {
-        drain.summary.delivered += 1;
+    let count = match code {
+        CallResult::Skipped if head.has(state::CANCELLED) => &mut drain.summary.given_up,
+        CallResult::Skipped => &mut drain.summary.skipped,
+        _ => &mut drain.summary.delivered,
+    };
+    *count += 1;
+}
+
+/// Continues the delivery of an event for which no handler was called: if its signal was closed since it
+/// accepted the event, its handlers are called now. Counts the event if there is none.
+#[cold]
+#[inline(never)]
+pub(super) fn unreached<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    event: &E,
+    mut summary: EmissionSummary,
+    follows: FollowsFrom<'_>,
+    drain: &mut ActiveDrain<'_, M, C>,
+) -> EmissionSummary {
+    let closed = signal.is_closed();
+    if closed {
+        summary.add(run_late(signal, event, drain.context, follows));
     }
+    if summary.counts.ran() > 0 || summary.report.is_some() {
+        return summary;
+    }
+    if signal.is_silent() || !signal.has_receivers() {
+        drain.summary.unhandled += 1;
+        if closed && signal.unhandled().is_none() {
+            drain.summary.untold += 1;
+        }
+    } else {
+        drain.summary.skipped += 1;
+    }
+    summary
 }

@@ -19,7 +19,7 @@ use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::queue::Queue;
 use crate::core::queue::target::Target;
-use crate::core::signal::signal::Signal;
+use crate::core::signal::signal::{Accepted, Signal};
 use crate::error::DeferError;
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
@@ -33,9 +33,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     where
         M: LaneFor<E>,
     {
-        if signal.is_closed() {
+        let Some(accepted) = Accepted::new(signal) else {
             return Err(DeferError::Closed(event));
-        }
+        };
+        // Out here, so that it is dropped after the lock if the queue refuses the event.
+        let mut accepted = Some(accepted);
         let mut link = SpanLink::here();
         let (timer, first) = self.inbox.with(|inbox| {
             if inbox.closed {
@@ -44,7 +46,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if inbox.delayed_len() >= inbox.capacity {
                 return Err(DeferError::Full(event));
             }
-            let envelope = inbox.envelope(Target::Signal(signal.clone()), &mut link, event);
+            let Some(accepted) = accepted.take() else {
+                unreachable!("it is taken once")
+            };
+            let envelope = inbox.envelope(Target::Signal(accepted), &mut link, event);
             inbox.sequence += 1;
             let delayed = inbox.delayed.get_or_insert_default();
             let first = delayed.next_deadline().is_none_or(|next| deadline < next);

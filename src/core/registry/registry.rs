@@ -274,7 +274,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     /// Closes all signals, and those that are created later.
     pub(crate) fn close(&self) {
         self.topics.with(|all| all.closed = true);
-        self.all().iter().for_each(|it| it.close());
+        self.topics_first().iter().for_each(|it| it.close());
         drop(self.unhandled.with(Option::take));
     }
 
@@ -294,9 +294,21 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         })
     }
 
+    /// All signals, those of patterns last: topics keep the patterns for the events that they have accepted.
+    fn topics_first(&self) -> Vec<M::AnySignal> {
+        let of = |all: &Topics<M>, kind| {
+            let these = all.topics.values().filter(move |it| it.kind == kind);
+            these.map(|it| it.signal.clone()).collect::<Vec<_>>()
+        };
+        self.topics
+            .with(|all| [of(all, Kind::Topic), of(all, Kind::Pattern)].concat())
+    }
+
     /// Detaches the signals from the bus: from now on their handlers do not keep them.
     pub(crate) fn detach_from_bus(&self) {
-        self.all().iter().for_each(|it| it.detach_from_bus());
+        self.topics_first()
+            .iter()
+            .for_each(|it| it.detach_from_bus());
     }
 }
 

@@ -33,8 +33,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let (next, _patterns) = self.state.with(|state| {
                 let patterns: PatternSignals<M, C> =
                     state.patterns().filter_map(M::upgrade).collect();
-                let active =
-                    !state.roster.is_empty() || patterns.iter().any(|pattern| pattern.len() > 0);
+                let own = !state.roster.is_empty();
+                let active = !state.roster.is_closed()
+                    && (own || patterns.iter().any(|pattern| pattern.len() > 0));
                 let ext = state.ext.as_mut();
                 let next = ext.and_then(|ext| Some((ext.watchers.next(active)?, active)));
                 (next, patterns)

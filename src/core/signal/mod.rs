@@ -3,6 +3,7 @@
 //! # What it owns
 //!
 //! - `roster`: the handlers of a signal by key. `signal`: the roster under a lock, and what is published of it.
+//! - `accepted`: how many events wait for it in queues. `linger`: what it keeps for them after a close.
 //! - `subscribe`, `remove`: how handlers are added, removed and replaced.
 //! - `patterns`: the handlers of patterns, and the topics that take them in.
 //! - `demand`, `watchers`: the observers of whether there are handlers.
@@ -34,12 +35,21 @@
 //! snapshot is built. Cheaper schemes (freeing with the newest snapshot, epochs) drop captures later than
 //! promised if an outer emission is running.
 //!
+//! **A closed signal keeps its handlers for the events that it has accepted.** Its roster lingers, marked
+//! closed, until the last of these events is delivered or dropped, and nobody but their delivery looks at it; so
+//! whatever cancels a handler works as before. The events hold [`Accepted`](signal::Accepted) references,
+//! which count: one for a run of events in a lane, so that deferring one more event of a run costs nothing. A
+//! list of handlers that is made at the close would have to be found by a cancel, and a user who keeps a handle
+//! of the closed signal would keep the captures.
+//!
 //! **A pattern is a signal.** Subscribing, limits, pauses, closing, ids and the waiting cancel are those of
 //! signals. The only difference is that its handlers are part of the snapshots of other signals.
 
+pub(crate) mod accepted;
 pub(crate) mod demand;
 pub(crate) mod directory;
 pub(crate) mod history;
+pub(crate) mod linger;
 pub(crate) mod patterns;
 pub(crate) mod remove;
 pub(crate) mod retain;

@@ -31,8 +31,10 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             if head.sequence != sequence || !is_right(head) {
                 return None;
             }
-            // While it is in the roster: after that, dropping its subscription releases it.
-            let lived = !entry.is_dead();
+            // While it is in the roster: after that, dropping its subscription releases it. One that is kept
+            // for accepted events is not connected, but its limit may remove it.
+            let by_limit = flags & state::PENDING != 0;
+            let lived = by_limit || (!state.roster.is_closed() && !entry.is_dead());
             let entry = state.roster.remove(key)?;
             entry.head().original().state.or(state::REMOVED | flags);
             let kept = state.take_self_ref();
@@ -93,52 +95,101 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 
     /// Cancels all handlers. Returns their number.
     pub(crate) fn clear(&self) -> usize {
-        self.remove_all(false)
+        self.remove_all(Removal::Clear)
     }
 
-    /// Cancels all handlers, and refuses new ones from now on.
+    /// Removes all handlers, and refuses new ones and events from now on. Claimed calls and accepted events
+    /// are left to be delivered.
     pub(crate) fn close(&self) {
-        self.remove_all(true);
+        self.remove_all(Removal::Close);
     }
 
-    fn remove_all(&self, close: bool) -> usize {
-        let closed = if close { state::CLOSED } else { 0 };
-        let flags = state::REMOVED | state::CANCELLED | closed;
-        let (entries, count, old, kept) = self.state.with(|state| {
+    /// Removes all handlers, because the last handle is gone. Claimed calls are left to be made.
+    pub(super) fn vanish(&self) {
+        self.remove_all(Removal::Gone);
+    }
+
+    fn remove_all(&self, removal: Removal) -> usize {
+        let removed = self.state.with(|state| {
             if state.roster.is_closed() {
-                return (Vec::new(), 0, None, None);
+                return None;
             }
             let count = state.live_count();
-            let entries = state.roster.drain();
-            for entry in &entries {
-                entry.head().original().state.or(flags);
+            for entry in state.roster.iter() {
+                entry.head().original().state.or(removal.flags());
             }
-            let mut retained = None;
-            if close {
+            let (mut lingers, mut retained, mut patterns) = (false, None, None);
+            if removal == Removal::Close {
                 state.roster.close();
                 self.info.topic_info.close();
-                state.ext().patterns = Vec::new();
+                lingers = self.accepted.close();
+                if lingers {
+                    patterns = Some(state.keep_patterns());
+                } else {
+                    state.ext().patterns = Vec::new();
+                }
                 retained = state.ext().retained.take();
                 state.trim();
             }
-            let kept = (state.take_self_ref(), retained);
+            let entries = if lingers {
+                state.roster.iter().cloned().collect()
+            } else {
+                state.roster.drain()
+            };
+            let kept = (state.take_self_ref(), patterns);
             let old = self.published.take(state.idle_state(&self.info));
-            (entries, count, old, Some(kept))
+            Some((count, entries, lingers, retained, old, kept))
         });
+        let Some((count, entries, lingers, retained, old, kept)) = removed else {
+            return 0;
+        };
         drop(old);
-        if close && M::WAITS {
+        if removal == Removal::Close && M::WAITS {
             room::let_go();
         }
         self.invalidate_topics();
         self.notify_watchers();
         for entry in entries {
             entry.end();
-            entry.release();
+            if lingers {
+                // Futures and streams have ended.
+                if entry.upgrade().is_some_and(|handler| handler.waits()) {
+                    let head = entry.head();
+                    self.remove(head.key, head.sequence, 0);
+                }
+            } else if removal == Removal::Clear {
+                entry.release();
+            } else {
+                entry.retire();
+            }
         }
-        if let Some((_kept, Some(retained))) = kept {
+        if let Some(retained) = retained {
             retained.release();
         }
+        drop(kept);
         count
+    }
+}
+
+/// Why all handlers of a signal are removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Removal {
+    /// Their owner gives them up.
+    Clear,
+    /// The signal is closed.
+    Close,
+    /// The last handle of the signal is gone.
+    Gone,
+}
+
+impl Removal {
+    /// The flags of the removed handlers.
+    fn flags(self) -> usize {
+        match self {
+            Removal::Clear => state::REMOVED | state::CANCELLED,
+            Removal::Close => state::REMOVED | state::CLOSED,
+            Removal::Gone => state::REMOVED,
+        }
     }
 }
 

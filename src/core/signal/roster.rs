@@ -14,7 +14,7 @@ const MANY: usize = 64;
 /// Handlers by key. `H` is a pointer to one. Keys may be reused after the roster was empty.
 pub(crate) struct Roster<H> {
     slots: SlotMap<Key, H>,
-    /// New handlers are refused. Invariant: if so, there are none.
+    /// New handlers are refused. If there are any, they are kept for events that were accepted before.
     closed: bool,
     /// Handlers with a weak target have been inserted since it was last empty.
     pub(crate) has_weak: bool,
@@ -104,9 +104,8 @@ impl<H> Roster<H> {
         handlers
     }
 
-    /// Refuses new handlers from now on. To be called when there are none.
+    /// Refuses new handlers from now on.
     pub(crate) fn close(&mut self) {
-        debug_assert!(self.is_empty());
         self.closed = true;
     }
 

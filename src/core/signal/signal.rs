@@ -1,5 +1,6 @@
 //! One signal: its roster under a lock, and the published snapshot of it.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
@@ -12,6 +13,7 @@ use crate::core::primitives::thread::ActiveScope;
 use crate::core::reclaim::hazard::{CountGuard, Publish, SnapshotState};
 use crate::core::reclaim::publication::{Loaded, Publication, SnapshotGuard};
 use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::accepted::AcceptedCount;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::retain::Retain;
 use crate::core::signal::roster::Roster;
@@ -44,6 +46,9 @@ pub(crate) type PatternSignals<M, C> = SmallVec<[StrongPatternSignal<M, C>; 4]>;
 
 pub(crate) type WeakPatternSignals<M, C> = Vec<<M as Primitives>::Weak<PatternSignal<M, C>>>;
 
+/// The patterns of a topic, kept for the events that it has accepted.
+pub(super) type KeptPatterns<M, C> = Vec<Accepted<M, AnyEvent, C>>;
+
 /// The part of a signal that is guarded by its lock.
 pub(super) struct SignalState<M: SignalFlavour, E, C: 'static> {
     pub(super) roster: HandlerRoster<M, C>,
@@ -60,6 +65,8 @@ pub(super) struct SignalExt<M: SignalFlavour, E, C: 'static> {
     pub(super) patterns: WeakPatternSignals<M, C>,
     pub(super) watchers: Watchers<M>,
     pub(super) retained: Option<WeakRef<M, dyn Retain<M, E, C>>>,
+    /// The same patterns, while accepted events keep them.
+    pub(super) kept: KeptPatterns<M, C>,
 }
 
 impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
@@ -68,6 +75,7 @@ impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
             patterns: Vec::new(),
             watchers: Watchers::new(),
             retained: None,
+            kept: Vec::new(),
         }
     }
 }
@@ -77,6 +85,7 @@ pub(crate) struct Signal<M: SignalFlavour, E, C: 'static> {
     pub(crate) max_depth: usize,
     pub(crate) info: M::Ptr<SignalInfo<M>>,
     pub(super) state: M::Lock<SignalState<M, E, C>>,
+    pub(super) accepted: AcceptedCount<M>,
     /// The registry of its bus.
     pub(super) registry: Option<M::Weak<M::Directory<C>>>,
 }
@@ -102,6 +111,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             max_depth: info.config.max_depth(),
             info: M::ptr(info),
             state: M::Lock::new(state),
+            accepted: AcceptedCount::new(),
             registry,
         }
     }
@@ -119,11 +129,13 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.is_closed()
     }
 
-    /// Records that the bus was dropped: from now on only handles keep the signal.
+    /// Records that the bus was dropped: from now on only handles and accepted events keep the signal.
     pub(crate) fn detach_from_bus(&self) {
         let kept = self.state.with(|state| {
             state.in_bus = false;
-            state.self_ref.take()
+            let lingers = self.accepted.linger();
+            let patterns = lingers.then(|| state.keep_patterns());
+            (state.self_ref.take(), patterns)
         });
         drop(kept);
     }
@@ -196,16 +208,23 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
     /// Takes the signal's reference to itself out, if it is not needed any more.
     pub(super) fn take_self_ref(&mut self) -> Option<M::Ptr<Signal<M, E, C>>> {
-        if self.roster.is_empty() && !self.retains() {
+        if self.roster.is_closed() || (self.roster.is_empty() && !self.retains()) {
             self.self_ref.take()
         } else {
             None
         }
     }
 
-    /// The number of handlers, without those whose target is dead.
+    /// Returns whether there is a live handler, connected or kept for accepted events.
+    pub(super) fn has_live(&self) -> bool {
+        self.roster.iter().any(|it| !it.is_dead())
+    }
+
+    /// The number of connected handlers, without those whose target is dead.
     pub(super) fn live_count(&self) -> usize {
-        if self.roster.has_weak {
+        if self.roster.is_closed() {
+            0
+        } else if self.roster.has_weak {
             self.roster.iter().filter(|it| !it.is_dead()).count()
         } else {
             self.roster.len()
@@ -219,7 +238,10 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
     /// Frees the rare fields if all are empty.
     pub(super) fn trim(&mut self) {
         let is_empty = |ext: &SignalExt<M, E, C>| {
-            ext.patterns.is_empty() && ext.watchers.is_empty() && ext.retained.is_none()
+            ext.patterns.is_empty()
+                && ext.watchers.is_empty()
+                && ext.retained.is_none()
+                && ext.kept.is_empty()
         };
         if self.ext.as_deref().is_some_and(is_empty) {
             self.ext = None;
@@ -278,6 +300,43 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
     }
 }
 
+/// The reference of an accepted event to its signal. A closed signal keeps its handlers while there are any.
+pub(crate) struct Accepted<M: SignalFlavour, E: 'static, C: 'static>(M::Ptr<Signal<M, E, C>>);
+
+impl<M: SignalFlavour, E: 'static, C: 'static> Accepted<M, E, C> {
+    /// `None` if the signal is closed.
+    // Out of line: deferring another event of a run does not come here.
+    #[inline(never)]
+    pub(crate) fn new(signal: &M::Ptr<Signal<M, E, C>>) -> Option<Self> {
+        signal.accepted.accept()?;
+        Some(Accepted(signal.clone()))
+    }
+}
+
+impl<M: SignalFlavour, E: 'static, C: 'static> Clone for Accepted<M, E, C> {
+    fn clone(&self) -> Self {
+        self.0.accepted.add();
+        Accepted(self.0.clone())
+    }
+}
+
+impl<M: SignalFlavour, E: 'static, C: 'static> Drop for Accepted<M, E, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.accepted.settle() {
+            self.0.end_lingering();
+        }
+    }
+}
+
+impl<M: SignalFlavour, E: 'static, C: 'static> Deref for Accepted<M, E, C> {
+    type Target = Signal<M, E, C>;
+    #[inline(always)]
+    fn deref(&self) -> &Signal<M, E, C> {
+        &self.0
+    }
+}
+
 impl<M: SignalFlavour, E, C> Drop for Signal<M, E, C> {
     fn drop(&mut self) {
         let retained = self.state.with(|state| {
@@ -286,7 +345,7 @@ impl<M: SignalFlavour, E, C> Drop for Signal<M, E, C> {
             state.roster.has_weak = false;
             state.ext.as_mut().and_then(|ext| ext.retained.take())
         });
-        self.clear();
+        self.vanish();
         retained.as_ref().into_iter().for_each(WeakRef::release);
         if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
             registry.unregister(&self.info, self.address());

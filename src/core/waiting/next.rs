@@ -126,6 +126,7 @@ where
     T: 'static,
     F: Fn(&E) -> Option<T> + 'static,
 {
+    const WAITS: bool = true;
     type EntryState = Oneshot<M, T>;
 
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(

@@ -398,6 +398,7 @@ where
     T: 'static,
     F: Fn(&E) -> Option<T> + 'static,
 {
+    const WAITS: bool = true;
     type EntryState = ();
 
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {

@@ -54,9 +54,10 @@ fn deferring_and_draining_allocates_nothing_once_warm<M: Either>() {
             own.defer(&alone, 6).unwrap();
         }
         let drained = bus.drain();
+        let unhandled = events + events.div_ceil(3);
         assert_eq!(
-            (drained.delivered(), drained.remaining()),
-            (5 * events + events.div_ceil(3), 0)
+            (drained.delivered(), drained.unhandled()),
+            (4 * events, unhandled)
         );
         assert_eq!(own.drain_one().remaining(), 2 * events - 1);
         assert_eq!(own.drain_until_idle(usize::MAX).delivered(), 2 * events - 1);
@@ -106,7 +107,7 @@ fn replacing_and_delaying_allocates_nothing_once_warm<M: Either>() {
             queue.defer_at(start, &number, n).unwrap();
             assert!(queue.defer_at(start, &wide, [0; 5]).unwrap().cancel());
         }
-        assert_eq!(queue.drain_at(start).delivered(), 42);
+        assert_eq!(queue.drain_at(start).delivered(), 41);
     };
     round();
     round();
@@ -122,7 +123,8 @@ fn dropping_what_overflows_allocates_nothing_once_warm<M: Either>() {
             queue.defer(&number, n).unwrap();
             queue.defer(&text, String::new()).unwrap();
         }
-        assert_eq!(queue.drain().delivered(), 20);
+        let drained = queue.drain();
+        assert_eq!((drained.delivered(), drained.unhandled()), (10, 10));
     };
     round();
     round();
@@ -137,7 +139,7 @@ fn ten_million_moves_take_the_memory_of_one<M: Either>() {
     let moves = || (0..millions).for_each(|n| queue.defer_latest(&mouse, n).unwrap());
     let allocations = allocations_of(|| assert_eq!(bytes_of(moves).0, 0));
     assert_eq!((allocations, queue.len()), (0, 1));
-    assert_eq!(queue.drain().delivered(), 1);
+    assert_eq!(queue.drain().unhandled(), 1);
 }
 
 fn moves_between_those_of_another_topic_take_the_memory_of_two<M: Either>() {
@@ -154,7 +156,7 @@ fn moves_between_those_of_another_topic_take_the_memory_of_two<M: Either>() {
         }
     };
     assert_eq!(allocations_of(moves), 0);
-    assert_eq!((queue.len(), queue.drain().delivered()), (3, 3));
+    assert_eq!((queue.len(), queue.drain().unhandled()), (3, 3));
 }
 
 fn a_million_delayed_and_cancelled_leave_nothing<M: Either>() {
@@ -187,7 +189,7 @@ fn a_hundred_thousand_delayed_events_cost_the_logarithm<M: Either>() {
     }
     for now in (0..count).step_by(count / 100) {
         let now = Duration::from_millis(u64::try_from(now).unwrap());
-        last += queue.drain_at(start + now).delivered();
+        last += queue.drain_at(start + now).unhandled();
     }
     assert_eq!(last + queue.delayed(), count);
     assert_eq!(queue.clear() + last, count);
@@ -227,7 +229,7 @@ fn a_burst_of_events_does_not_add_up<M: Either>() {
         for _ in 0..times(100_000) {
             topics.iter().for_each(|topic| topic.defer(1).unwrap());
         }
-        assert_eq!(bus.drain().delivered(), 2 * times(100_000));
+        assert_eq!(bus.drain().unhandled(), 2 * times(100_000));
     };
     // What is filled and what is drained change places.
     burst();

@@ -23,7 +23,9 @@ pub(crate) const SITUATIONS: &[&str] = &[
     "drain inside a drain",
     "call cancelled in the queue",
     "call paused in the queue",
-    "call left by a limit",
+    "call left by a limit or a close",
+    "delivered after the close",
+    "accepted, and nobody left",
     "queue closed to a handler",
     "panic told by an inner emission",
     "two panics in an emission",
@@ -35,6 +37,8 @@ struct Handler {
     live: bool,
     /// It was live when its signal was closed.
     closed: bool,
+    /// It is still there for the events that its signal had accepted by then.
+    kept: bool,
     /// Its waiting calls are not made any more.
     cancelled: bool,
     /// How many calls wait in the queue.
@@ -53,8 +57,6 @@ enum Item {
 
 #[derive(Default)]
 struct Tally {
-    /// How many events were delivered, skipped calls not counted.
-    taken: usize,
     ran: usize,
     stopped: bool,
     closed: bool,
@@ -66,6 +68,8 @@ pub(crate) struct Reference {
     book: Book,
     handlers: RefCell<Vec<Handler>>,
     closed: [Cell<bool>; TOPICS.len()],
+    /// How many deferred events of each topic wait or are being delivered.
+    accepted: [Cell<usize>; TOPICS.len()],
     queue: RefCell<VecDeque<Item>>,
     queue_closed: Cell<bool>,
     /// How many of the waiting events the running drain is still to deliver.
@@ -79,6 +83,7 @@ impl Reference {
             book: Book::new(program),
             handlers: RefCell::default(),
             closed: Default::default(),
+            accepted: Default::default(),
             queue: RefCell::default(),
             queue_closed: Cell::new(false),
             draining: Cell::new(None),
@@ -92,16 +97,29 @@ impl Reference {
 
     fn remove(&self, handler: usize) -> bool {
         self.with(handler, |it| {
-            it.cancelled = true;
+            (it.cancelled, it.kept) = (true, false);
             std::mem::replace(&mut it.live, false)
         })
     }
 
-    /// The live handlers of a topic, as an emission that begins now would call them.
-    fn in_order(&self, topic: usize) -> Vec<usize> {
+    /// Whether events that its signal had accepted before it was closed still keep the handler.
+    fn is_kept(&self, handler: &Handler) -> bool {
+        handler.kept && self.accepted[handler.plan.topic].get() > 0
+    }
+
+    /// The live handlers of a topic, as an emission that begins now would call them; or those that a closed
+    /// one keeps for what it has accepted.
+    fn in_order(&self, topic: usize, late: bool) -> Vec<usize> {
         let handlers = self.handlers.borrow();
         let mut order: Vec<usize> = (0..handlers.len())
-            .filter(|&it| handlers[it].live && handlers[it].plan.topic == topic)
+            .filter(|&it| {
+                if late {
+                    handlers[it].kept
+                } else {
+                    handlers[it].live
+                }
+            })
+            .filter(|&it| handlers[it].plan.topic == topic)
             .collect();
         // Stable: equal priorities stay in the order of subscribing.
         order.sort_by_key(|&it| std::cmp::Reverse(handlers[it].plan.priority));
@@ -122,16 +140,26 @@ impl Reference {
         }
     }
 
-    fn deliver(&self, topic: usize, event: u32, lazy: bool) -> Tally {
-        let mut tally = Tally {
-            taken: 1,
-            ..Tally::default()
-        };
-        if self.closed[topic].get() {
+    /// A deferred event: after a close it goes to those who were there by then.
+    fn deliver_deferred(&self, topic: usize, event: u32) -> Tally {
+        let mut tally = self.deliver(topic, event, false, false);
+        if tally.ran == 0 && self.closed[topic].get() {
+            self.book.saw("delivered after the close");
+            let late = self.deliver(topic, event, false, true);
+            tally.ran = late.ran;
+            tally.errors.extend(late.errors);
+            tally.panic = tally.panic.or(late.panic);
+        }
+        tally
+    }
+
+    fn deliver(&self, topic: usize, event: u32, lazy: bool, late: bool) -> Tally {
+        let mut tally = Tally::default();
+        if self.closed[topic].get() && !late {
             tally.closed = true;
             return tally;
         }
-        let order = self.in_order(topic);
+        let order = self.in_order(topic, late);
         if order.is_empty() {
             return tally;
         }
@@ -146,7 +174,7 @@ impl Reference {
             self.book.write(Line::Made { event });
         }
         for handler in order {
-            match self.willing(&mut tally, handler, event) {
+            match self.willing(&mut tally, handler, event, late) {
                 Willing::Yes => {}
                 Willing::No => continue,
                 Willing::Closed => {
@@ -159,7 +187,9 @@ impl Reference {
             if self.with(handler, |it| it.plan.queued) {
                 if self.queue_closed.get() {
                     self.book.saw("queue closed to a handler");
-                    tally.errors.push((FailureKind::Failed, label(handler)));
+                    tally
+                        .errors
+                        .push((FailureKind::Undelivered, label(handler)));
                 } else {
                     self.with(handler, |it| it.pending += 1);
                     self.queue
@@ -204,10 +234,10 @@ impl Reference {
             return None;
         }
         if !live {
-            self.book.saw("call left by a limit");
+            self.book.saw("call left by a limit or a close");
         }
         let mut tally = Tally {
-            taken: 1,
+            ran: 1,
             ..Tally::default()
         };
         match script::call(self, handler, event) {
@@ -226,10 +256,11 @@ impl Reference {
     }
 
     /// Live, not paused, filter, still live, claim.
-    fn willing(&self, tally: &mut Tally, handler: usize, event: u32) -> Willing {
+    fn willing(&self, tally: &mut Tally, handler: usize, event: u32, late: bool) -> Willing {
         let live = |what| {
             self.with(handler, |it| match it {
-                Handler { closed: true, .. } => Willing::Closed,
+                Handler { kept: true, .. } if late => Willing::Yes,
+                Handler { closed: true, .. } if !late => Willing::Closed,
                 Handler {
                     live: false,
                     left: Some(0),
@@ -270,7 +301,11 @@ impl Reference {
         self.with(handler, |it| {
             if let Some(left) = &mut it.left {
                 *left -= 1;
-                it.live = *left > 0;
+                if late {
+                    it.kept = *left > 0;
+                } else {
+                    it.live = *left > 0;
+                }
             }
         });
         Willing::Yes
@@ -284,36 +319,51 @@ impl Reference {
         }
     }
 
-    /// One drain; what it delivered. An inner one is refused.
-    fn drain_once(&self, most: usize, errors: &mut Vec<Failure>) -> Result<usize, Panic> {
+    /// One drain; what it delivered and what it took. An inner one is refused.
+    fn drain_once(&self, most: usize, errors: &mut Vec<Failure>) -> Result<(usize, usize), Panic> {
         if self.draining.get().is_some() {
             self.book.saw("drain inside a drain");
             errors.push((FailureKind::NestedDrain, None));
             self.book
                 .write(Line::Told((FailureKind::NestedDrain, None)));
-            return Ok(0);
+            return Ok((0, 0));
         }
         self.draining.set(Some(self.queue.borrow().len().min(most)));
-        let (mut delivered, mut panic) = (0, None);
+        let (mut delivered, mut taken, mut untold, mut panic) = (0, 0, 0, None);
         while let Some(left @ 1..) = self.draining.get() {
             self.draining.set(Some(left - 1));
             let Some(item) = self.queue.borrow_mut().pop_front() else {
                 break;
             };
             let tally = match item {
-                Item::Event(topic, event) => self.deliver(topic, event, false),
+                Item::Event(topic, event) => {
+                    let tally = self.deliver_deferred(topic, event);
+                    let failed = !tally.errors.is_empty() || tally.panic.is_some();
+                    if tally.ran == 0 && !failed && self.closed[topic].get() {
+                        untold += usize::from(self.in_order(topic, true).is_empty());
+                    }
+                    self.accepted[topic].set(self.accepted[topic].get() - 1);
+                    tally
+                }
                 Item::Call(handler, event) => {
                     let tally = self.call_queued(handler, event);
                     self.with(handler, |it| it.pending -= 1);
                     tally.unwrap_or_default()
                 }
             };
-            delivered += tally.taken;
+            taken += 1;
+            delivered += usize::from(tally.ran > 0);
             errors.extend(tally.errors);
             panic = panic.or(tally.panic);
         }
         self.draining.set(None);
-        self.resume(panic).map(|()| delivered)
+        if untold > 0 {
+            self.book.saw("accepted, and nobody left");
+            errors.push((FailureKind::Undelivered, None));
+            self.book
+                .write(Line::Told((FailureKind::Undelivered, None)));
+        }
+        self.resume(panic).map(|()| (delivered, taken))
     }
 }
 
@@ -345,6 +395,7 @@ impl Face for Reference {
             plan,
             live,
             closed: false,
+            kept: false,
             cancelled: false,
             pending: 0,
             guarded: true,
@@ -361,7 +412,7 @@ impl Face for Reference {
 
     fn cancel_by_id(&self, handler: usize) -> bool {
         // A handler that is there no more cannot be found by its id.
-        self.with(handler, |it| it.live) && self.remove(handler)
+        self.with(handler, |it| it.live || self.is_kept(it)) && self.remove(handler)
     }
 
     fn drop_subscription(&self, handler: usize) {
@@ -386,16 +437,18 @@ impl Face for Reference {
         self.with(handler, |it| State {
             active: it.guarded.then_some(it.live),
             paused: it.guarded.then_some(it.pauses > 0),
-            drops: usize::from(!it.live && (it.cancelled || it.pending == 0)),
+            drops: usize::from(
+                !it.live && (it.cancelled || (it.pending == 0 && !self.is_kept(it))),
+            ),
         })
     }
 
     fn len(&self, topic: usize) -> usize {
-        self.in_order(topic).len()
+        self.in_order(topic, false).len()
     }
 
     fn clear(&self, topic: usize) -> usize {
-        self.in_order(topic)
+        self.in_order(topic, false)
             .into_iter()
             .filter(|&handler| self.remove(handler))
             .count()
@@ -403,9 +456,10 @@ impl Face for Reference {
 
     fn close(&self, topic: usize) {
         self.closed[topic].set(true);
-        for handler in self.in_order(topic) {
-            self.with(handler, |it| it.closed = true);
-            self.remove(handler);
+        for handler in self.in_order(topic, false) {
+            self.with(handler, |it| {
+                (it.closed, it.kept, it.live) = (true, true, false);
+            });
         }
     }
 
@@ -426,7 +480,7 @@ impl Face for Reference {
             errors,
             panic,
             ..
-        } = self.deliver(topic, event, lazy);
+        } = self.deliver(topic, event, lazy, false);
         self.resume(panic)?;
         self.book.write(Line::Emitted {
             ran,
@@ -446,6 +500,7 @@ impl Face for Reference {
     fn defer(&self, topic: usize, event: u32) -> bool {
         let taken = !self.closed[topic].get() && !self.queue_closed.get();
         if taken {
+            self.accepted[topic].set(self.accepted[topic].get() + 1);
             self.queue.borrow_mut().push_back(Item::Event(topic, event));
         }
         taken
@@ -454,14 +509,16 @@ impl Face for Reference {
     fn drain(&self, how: How) -> Result<(), Panic> {
         let mut errors = Vec::new();
         let delivered = match how {
-            How::All => self.drain_once(usize::MAX, &mut errors)?,
-            How::One => self.drain_once(1, &mut errors)?,
+            How::All => self.drain_once(usize::MAX, &mut errors)?.0,
+            How::One => self.drain_once(1, &mut errors)?.0,
             How::UntilIdle(limit) => {
-                let mut delivered = 0;
+                let (mut delivered, mut taken) = (0, 0);
                 loop {
-                    delivered += self.drain_once(limit - delivered, &mut errors)?;
+                    let drained = self.drain_once(limit - taken, &mut errors)?;
+                    delivered += drained.0;
+                    taken += drained.1;
                     let idle = self.queue.borrow().is_empty();
-                    if idle || delivered >= limit || self.draining.get().is_some() {
+                    if idle || taken >= limit || self.draining.get().is_some() {
                         break delivered;
                     }
                 }
@@ -482,8 +539,9 @@ impl Face for Reference {
         }
         let items = self.queue.take();
         for item in &items {
-            if let Item::Call(handler, _) = item {
-                self.with(*handler, |it| it.pending -= 1);
+            match item {
+                Item::Call(handler, _) => self.with(*handler, |it| it.pending -= 1),
+                Item::Event(topic, _) => self.accepted[*topic].set(self.accepted[*topic].get() - 1),
             }
         }
         items.len()

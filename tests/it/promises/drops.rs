@@ -134,7 +134,7 @@ fn the_drop_of_captures_may_use_the_bus_and_its_queue() {
             let bus = weak.upgrade().unwrap();
             bus.defer(&TOPIC, 1).unwrap();
             bus.set_error_hook(|_| ());
-            log.add(format!("{:?} {}", bus.topics(), bus.drain().delivered()));
+            log.add(format!("{:?} {}", bus.topics(), bus.drain().unhandled()));
         }
     });
     let sub = bus.on(&TOPIC, move |_| _ = &captured);

@@ -2,6 +2,7 @@
 
 use super::{Bus, EventStream, Next, Ptr, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
 
+mod accepted;
 mod attacks;
 mod awaited;
 mod changes;

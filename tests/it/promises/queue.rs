@@ -65,7 +65,8 @@ fn an_event_deferred_by_name_goes_to_its_own_bus() {
     // Of the same type.
     bus.defer(&Topic::new("another"), 5_u32).unwrap();
     bus.defer(&made, 6).unwrap();
-    assert_eq!(bus.drain().delivered(), 6);
+    let drained = bus.drain();
+    assert_eq!((drained.delivered(), drained.unhandled()), (5, 1));
     assert_eq!(log.take(), ["1", "strange 2", "3", "4", "6"]);
 }
 

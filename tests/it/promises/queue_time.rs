@@ -120,7 +120,7 @@ fn a_delayed_event_can_be_cancelled_until_it_joins() {
     assert_eq!(log.take(), ["drop first"]);
     // The handle is no guard.
     drop(second);
-    assert_eq!(queue.drain_at(start + seconds(5)).delivered(), 2);
+    assert_eq!(queue.drain_at(start + seconds(5)).unhandled(), 2);
     assert_eq!(log.take(), ["drop second", "drop third"]);
     assert!(!third.cancel() && !third.is_waiting());
     // Places are used again, handles are not mistaken.
@@ -143,7 +143,7 @@ fn cancelling_moves_the_next_deadline() {
         assert_eq!(queue.next_deadline(), Some(start + seconds(n as u64)));
         assert!(handle.cancel());
     }
-    assert_eq!(queue.drain_at(start + seconds(94)).delivered(), 5);
+    assert_eq!(queue.drain_at(start + seconds(94)).unhandled(), 5);
     handles[95..].iter().for_each(|handle| _ = handle.cancel());
     assert_eq!((queue.next_deadline(), queue.delayed()), (None, 0));
 }
@@ -172,7 +172,7 @@ fn what_is_delayed_in_a_closed_queue_is_delivered_cleared_or_reported() {
     );
     drop(refused);
     assert_eq!(log.take(), ["drop four"]);
-    assert_eq!(queue.drain_at(start + seconds(1)).delivered(), 1);
+    assert_eq!(queue.drain_at(start + seconds(1)).unhandled(), 1);
     assert_eq!(log.take(), ["drop one"]);
     drop((bus, queue, signal));
     let told = log.take();

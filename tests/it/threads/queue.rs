@@ -162,7 +162,7 @@ fn wait_timeout_waits_for_events_and_deadlines() {
         .defer_after(Duration::from_millis(5), &signal, 1)
         .unwrap();
     assert!(queue.wait_timeout(PATIENCE));
-    assert_eq!(queue.drain().delivered(), 1);
+    assert_eq!(queue.drain().unhandled(), 1);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| queue.wait_timeout(Duration::MAX));
         queue.defer(&signal, 2).unwrap();
