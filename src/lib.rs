@@ -126,8 +126,8 @@
 //! 4. A handler that is cancelled during an emission is not entered again by the cancelling thread,
 //!    nor by any emission, on any thread, that starts afterwards. An emission that is already running
 //!    on another thread may at most begin the one call it had decided on. Every way of removing a
-//!    handler does this: drop, `cancel`, `clear`, a [`Scope`], a weak target that was dropped,
-//!    [`Flow::Cancel`]. A handler that is [replaced](flavour::Subscription::replace) is not entered again in the same
+//!    handler does this: drop, `cancel`, `clear`, a [`Scope`], a weak target or an
+//!    [owner](flavour::Subscribe::owner) that was dropped, [`Flow::Cancel`]. A handler that is [replaced](flavour::Subscription::replace) is not entered again in the same
 //!    sense, and every event is delivered to either the old or the new one.
 //! 5. After [`cancel_and_wait`](flavour::Subscription::cancel_and_wait) has returned `Ok`, the
 //!    handler runs on no thread and its captures are dropped. It parks and does not spin. It waits for
@@ -175,7 +175,8 @@
 //!     emission ends that could still be inside the handler; at once if there is none. A panic in
 //!     their `Drop`, or in that of an event, keeps no other from being dropped; those of a handler and of
 //!     its filters are each reported.
-//! 14. Nothing grows without bound by subscribing and cancelling, by weak targets that were dropped, by
+//! 14. Nothing grows without bound by subscribing and cancelling, by weak targets and owners that were
+//!     dropped, by
 //!     bursts, or by names; nor does a [`Scope`] by subscriptions that have ended. A topic exists
 //!     while a handle, a handler of its own, a deferred event, a [`Demand`] or retained events refer
 //!     to it; its name and type are bound for the same time. Patterns are resolved when either side is
@@ -209,9 +210,9 @@
 //!     signal no handler is left is told to the hooks. `close` refuses new events and leaves those inside
 //!     to be drained; `run` then returns, and does not wait for events that are not due.
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The queued call
-//!     belongs to its subscription: given up before delivery (by a cancel in whatever way, or a `clear` of
-//!     the signal), it is dropped and [counted](Drained::given_up); paused at either end, it is skipped;
-//!     its `Stop` ends nothing; its failure is in the [`Drained`]. A signal or bus that is closed or gone
+//!     belongs to its subscription: given up before delivery (by a cancel in whatever way, a `clear` of the
+//!     signal, or the end of its owner), it is dropped and [counted](Drained::given_up); paused at
+//!     either end, it is skipped; its `Stop` ends nothing; its failure is in the [`Drained`]. A signal or bus that is closed or gone
 //!     leaves it to be made. A queue that is full, closed or gone is a failure of the handler in the
 //!     emission, of the kind [`Undelivered`](FailureKind::Undelivered). Whoever waits for room in a queue
 //!     is let go by whatever makes the wait pointless: a cancel of the handler, `clear`, `close` of the

@@ -236,6 +236,7 @@ impl<M: Mode, E: 'static> Future for Next<M, E> {
         let Some(entry) = &self.entry else {
             return Poll::Ready(Err(Closed));
         };
+        entry.cancel_if_dead();
         let event = ready!(entry.oneshot().poll(context.waker()));
         self.entry = None;
         Poll::Ready(event.ok_or(Closed))
@@ -300,6 +301,7 @@ impl<E: 'static> Next<Shared, E> {
         let Some(entry) = &self.entry else {
             return Ok(Err(Closed));
         };
+        entry.cancel_if_dead();
         let Some(event) = entry.oneshot().wait(until) else {
             return Err(self);
         };

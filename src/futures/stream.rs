@@ -384,6 +384,7 @@ impl<E: 'static> EventStream<Shared, E> {
     /// assert_eq!(writer.join().unwrap(), ["one"]);
     /// ```
     pub fn wait(&mut self) -> Option<Result<E, Lagged>> {
+        self.subscription.cancel_if_dead();
         self.buffer.wait(&mut self.position, None).flatten()
     }
 
@@ -415,6 +416,7 @@ impl<E: 'static> EventStream<Shared, E> {
     ) -> Result<Option<Result<E, Lagged>>, TimedOut> {
         // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
+        self.subscription.cancel_if_dead();
         self.buffer.wait(&mut self.position, until).ok_or(TimedOut)
     }
 }
@@ -427,6 +429,7 @@ impl<M: Mode, E: 'static> Stream for EventStream<M, E> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<E, Lagged>>> {
         let this = &mut *self;
+        this.subscription.cancel_if_dead();
         let poll = this.buffer.poll(&mut this.position, context.waker());
         this.done = matches!(poll, Poll::Ready(None));
         poll

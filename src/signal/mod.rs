@@ -382,8 +382,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
         Emission::finish(summary, || self.core.info.config.panics())
     }
 
-    /// The number of connected handlers, including paused ones, without those whose target has been
-    /// dropped. A snapshot. O(1), or with handlers that were subscribed by `on_weak` O(n).
+    /// The number of connected handlers, including paused ones, without those whose target or owner
+    /// has been dropped. A snapshot. O(1), or with handlers that have a target or an owner O(n).
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use crate::core::handler::entry::WeakRef;
 use crate::core::handler::exclusive::Exclusive;
-use crate::core::handler::handler_fn::{Always, Both, Filter, HandlerFn, Subscribed};
+use crate::core::handler::handler_fn::{Always, Both, Filter, HandlerFn, Owned, Subscribed};
 use crate::core::handler::plain::{Once, Plain};
 use crate::core::handler::weak::Weak;
 use crate::core::mode::{Mode, SendBound, SyncBound};
@@ -17,7 +17,7 @@ use crate::core::waiting::async_handler::AsyncHandler;
 use crate::outcome::Outcome;
 use crate::signal::subscription::Subscription;
 
-/// Subscribes a handler with a priority, a label, a limit or a filter.
+/// Subscribes a handler with a priority, a label, a limit, an owner or a filter.
 ///
 /// Made by `subscribe()` of a signal or a bus. Options can be set in any order. A method that takes a
 /// handler ends the builder; until then nothing is subscribed.
@@ -109,6 +109,54 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
             signal: self.signal,
             options: self.options,
             filter: Both(self.filter, Part::new(passes)),
+        }
+    }
+
+    /// Ends the handler with its owner, an `Arc` (in the local flavour an `Rc`) that is kept elsewhere:
+    /// for any kind of handler, a future or a stream, of a topic or a pattern.
+    ///
+    /// From the moment when the last strong reference to the owner goes, before its `Drop` runs, the
+    /// subscription reads inactive, [`len`](crate::flavour::Signal::len) does not count the handler, and
+    /// no call of it begins, calls that wait in a queue included; those are given up. The handler is
+    /// removed and its captures are dropped as described for [`on_weak`](Self::on_weak). A call that has
+    /// begun by then runs to its end. Unlike `on_weak` it neither passes the owner to the handler nor
+    /// keeps it alive for the call. With several owners it ends with the first of them.
+    ///
+    /// Nothing tells a future or a stream that its owner has gone, but it ends when it is next polled or
+    /// waited for, or when the next emission reaches it. So do not park a thread in the wait for an event
+    /// whose owner another thread drops.
+    ///
+    /// A call costs as much as asking a filter. The handler should not capture the owner itself, which
+    /// would keep it alive for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// let (saved, ui) = (Signal::<u64>::new(), Queue::new());
+    /// let window = Arc::new("a window");
+    /// saved.subscribe().owner(&window).on(|bytes| println!("{bytes} bytes")).detach();
+    /// saved.subscribe().owner(&window).on_queue(&ui, |(), bytes| println!("{bytes}")).detach();
+    /// assert_eq!(saved.emit(&512).ran(), 2);
+    /// drop(window);
+    /// assert_eq!(ui.drain().delivered(), 0);
+    /// assert_eq!(saved.emit(&512).ran(), 0);
+    /// assert!(saved.is_empty());
+    /// ```
+    pub fn owner<T>(self, owner: &M::Ptr<T>) -> Subscribe<M, E, C, Owned<M, T, P>>
+    where
+        T: ?Sized + 'static,
+        M: SyncBound<T>,
+    {
+        Subscribe {
+            signal: self.signal,
+            options: self.options,
+            filter: Owned {
+                filter: self.filter,
+                owner: M::downgrade(owner),
+            },
         }
     }
 

@@ -123,7 +123,7 @@ impl<M: Mode> Subscription<M> {
     }
 
     /// Whether the handler is connected: not cancelled, cleared, used up or closed, and its target,
-    /// if it was subscribed by `on_weak`, alive. A paused handler is connected. A snapshot: another
+    /// if it was subscribed by `on_weak`, and its owner, if it was given one, alive. A paused handler is connected. A snapshot: another
     /// thread may change it at any moment.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -136,7 +136,7 @@ impl<M: Mode> Subscription<M> {
     /// The subscription keeps its position in the order, its id, label, priority, filters and pauses,
     /// and what is left of its limit. The new handler is called like one subscribed by `on`, whatever
     /// the old one was: in place of a `once` handler it has its one call left, and in place of one with
-    /// a weak target it does not depend on that any more. Failures name the line of this call.
+    /// a weak target it does not depend on that any more. It keeps its owner. Failures name the line of this call.
     ///
     /// Takes effect at once, as a cancel does: when this has returned, the old handler is not entered
     /// again by this thread, nor by an emission that starts afterwards. Its captures are dropped as
@@ -265,11 +265,13 @@ impl<M: Mode> Subscription<M> {
     /// Whether the handler is disconnected and its captures are dropped. Cancels a handler whose target
     /// has been dropped.
     pub(crate) fn is_finished(&self) -> bool {
-        let head = self.entry.head();
-        if head.has(state::WEAK) && !head.has(state::REMOVED) && !self.entry.is_active() {
-            cancel(&self.entry);
-        }
-        head.has(state::DROPPED)
+        self.cancel_if_dead();
+        self.entry.head().has(state::DROPPED)
+    }
+
+    /// Cancels a handler whose target or owner has been dropped.
+    pub(crate) fn cancel_if_dead(&self) {
+        self.entry.cancel_if_dead();
     }
 
     /// The id of this subscription, unique in the process.

@@ -64,7 +64,7 @@ pub(crate) mod state {
     pub(crate) const DROPPED: usize = 32;
     /// A thread waits until the captures are dropped.
     pub(crate) const AWAITED: usize = 64;
-    /// It has a weak target, which is checked before each call.
+    /// It has a weak target or an owner, which are checked before each call.
     pub(crate) const WEAK: usize = 128;
     /// Another handler has replaced it in the roster.
     pub(crate) const REPLACED: usize = 256;
@@ -226,7 +226,7 @@ pub(crate) trait QueuedHandler<M: Primitives, E, C>:
 }
 
 /// A handler, as its subscription sees it.
-pub(crate) trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
+pub trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
     /// Removes the handler from its signal. Returns whether it was connected.
     fn cancel(&self) -> bool;
     /// Cancels the handler after a call that has asked for it, but not one that has replaced it. Returns the
@@ -234,8 +234,9 @@ pub(crate) trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
     fn cancel_itself(&self, alive: Alive<'_>) -> CallResult;
     /// Returns whether emissions of the signal at this address call it.
     fn is_run_by(&self, signal: usize) -> bool;
-    /// Like [`DynHandler::is_alive`](crate::core::handler::erased::DynHandler::is_alive).
-    fn is_alive(&self, alive: Alive<'_>) -> bool;
+    /// Like [`DynHandler::is_alive`](crate::core::handler::erased::DynHandler::is_alive). Without captures of
+    /// its own it asks its replacement, whose captures may be dropped here.
+    fn is_alive(&self, alive: Option<Alive<'_>>) -> bool;
     /// Replaces the handler by another one, given as a
     /// [`ReplaceRequest`](crate::core::handler::replace::ReplaceRequest).
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind>;
@@ -255,18 +256,25 @@ impl<M: Primitives, T: ?Sized + Allocation<M, Header = Header<M>>> WeakRef<M, T>
     }
 }
 
-impl<M: Primitives> WeakRef<M, dyn Connection<M>> {
-    /// Returns whether the handler is connected and its weak target, if it has one, is alive. May drop its
-    /// captures, so no lock may be held.
+impl<M: Primitives, T: ?Sized + Connection<M>> WeakRef<M, T> {
+    /// Returns whether the handler is connected, and its weak target and its owner, if it has them, are
+    /// alive. May drop its captures, so no lock may be held.
     pub(crate) fn is_active(&self) -> bool {
         let state = self.head().state.get();
         if state & (state::REMOVED | state::WEAK) != state::WEAK {
             return state & state::REMOVED == 0;
         }
         match self.upgrade() {
-            Some(handler) => handler.is_alive(handler.alive()),
-            // Removed or replaced meanwhile.
-            None => !self.head().has(state::REMOVED),
+            Some(handler) => handler.is_alive(Some(handler.alive())),
+            None => self.is_alive(None),
+        }
+    }
+
+    /// Cancels the handler if its target or its owner has been dropped: where nothing else would meet it.
+    pub(crate) fn cancel_if_dead(&self) {
+        let state = self.head().state.get();
+        if state & (state::REMOVED | state::WEAK) == state::WEAK && !self.is_active() {
+            self.cancel();
         }
     }
 }

@@ -101,8 +101,8 @@ pub trait DynHandler<M: Primitives, C>: Allocation<M, Header = Header<M>> {
     fn call<'r>(&self, event: ErasedEvent<'r>, cx: &mut EmitContext<'r, C>) -> CallResult;
     /// Makes a call that was claimed already.
     fn enter<'r>(&self, event: ErasedEvent<'r>, cx: &mut EmitContext<'r, C>) -> CallResult;
-    /// Returns whether its target is alive, if it is [`WEAK`](state::WEAK). Drops nothing, so it may be
-    /// called under locks.
+    /// Returns whether its target and its owner are alive, if it is [`WEAK`](state::WEAK). Drops nothing, so
+    /// it may be called under locks.
     fn is_alive(&self) -> bool;
     /// Returns whether it is of a future or a stream, which a close ends.
     fn waits(&self) -> bool;

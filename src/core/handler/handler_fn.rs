@@ -18,10 +18,16 @@ use crate::error::ReplaceErrorKind;
 pub trait Filter<E>: 'static {
     /// Whether there is anything to check.
     const ASKS: bool = true;
+    /// Whether it has an owner: see [`is_alive`](Self::is_alive).
+    const OWNED: bool = false;
     /// The same filter, as a handler and its replacements share it.
     type Shared<M: Primitives>: Filter<E> + Clone;
     fn share<M: Primitives>(self) -> Self::Shared<M>;
     fn passes(&self, event: &E) -> bool;
+    /// Returns whether its owner is alive. Drops nothing, so it may be called under locks.
+    fn is_alive(&self) -> bool {
+        true
+    }
 }
 
 /// No filter.
@@ -52,6 +58,31 @@ impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
     fn passes(&self, event: &E) -> bool {
         self.0.passes(event) && self.1(event)
     }
+    const OWNED: bool = P::OWNED;
+    fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+}
+
+/// A filter, and the owner that the handler lives no longer than.
+pub struct Owned<M: Primitives, T: ?Sized, P> {
+    pub(crate) filter: P,
+    pub(crate) owner: M::Weak<T>,
+}
+
+impl<M: Primitives, E, T: ?Sized + 'static, P: Filter<E>> Filter<E> for Owned<M, T, P> {
+    const ASKS: bool = P::ASKS;
+    const OWNED: bool = true;
+    type Shared<N: Primitives> = SharedFilter<N, Self>;
+    fn share<N: Primitives>(self) -> SharedFilter<N, Self> {
+        SharedFilter(StrongRef::<N, Counted<N, (), (), Self>>::new((), (), self))
+    }
+    fn passes(&self, event: &E) -> bool {
+        self.filter.passes(event)
+    }
+    fn is_alive(&self) -> bool {
+        M::exists(&self.owner) && self.filter.is_alive()
+    }
 }
 
 /// A filter that is shared by pointer.
@@ -64,12 +95,17 @@ impl<M: Primitives, P> Clone for SharedFilter<M, P> {
 }
 
 impl<M: Primitives, E, P: Filter<E>> Filter<E> for SharedFilter<M, P> {
+    const ASKS: bool = P::ASKS;
+    const OWNED: bool = P::OWNED;
     type Shared<N: Primitives> = Self;
     fn share<N: Primitives>(self) -> Self {
         self
     }
     fn passes(&self, event: &E) -> bool {
         self.0.live().captures().passes(event)
+    }
+    fn is_alive(&self) -> bool {
+        self.0.live().captures().is_alive()
     }
 }
 
@@ -211,7 +247,7 @@ where
     }
 
     fn is_alive(&self) -> bool {
-        self.captures().callee.is_alive()
+        !self.is_orphaned()
     }
 
     fn waits(&self) -> bool {
@@ -251,7 +287,7 @@ where
                 priority: head.priority(),
                 original: Some(request.original.clone()),
             })),
-            state: M::Word::new(state::SUCCESSOR),
+            state: M::Word::new(state::SUCCESSOR | if P::OWNED { state::WEAK } else { 0 }),
         };
         let link = BackRef {
             signal: self.link().signal.clone(),
@@ -379,10 +415,11 @@ where
         }
     }
 
-    /// Returns whether its weak target is dead.
+    /// Returns whether its weak target or its owner is dead.
     #[inline(always)]
-    fn is_orphaned(&self) -> bool {
-        K::WEAK && !self.captures().callee.is_alive()
+    pub(crate) fn is_orphaned(&self) -> bool {
+        let Captures { callee, filter } = self.captures();
+        (K::WEAK && !callee.is_alive()) || (P::OWNED && !filter.is_alive())
     }
 
     /// Claims a call. Returns the result of the call if none is left.
@@ -448,9 +485,18 @@ where
         let entry = self.live(alive);
         entry.map_or(CallResult::Skipped, Live::cancel_itself)
     }
-    fn is_alive(&self, alive: Alive<'_>) -> bool {
-        self.live(alive)
-            .is_some_and(|entry| entry.captures().callee.is_alive())
+    fn is_alive(&self, alive: Option<Alive<'_>>) -> bool {
+        let head = self.head();
+        if let (Some(entry), false) = (
+            alive.and_then(|it| self.live(it)),
+            head.has(state::REPLACED),
+        ) {
+            return !entry.is_orphaned();
+        }
+        // Removed, or replaced by one that has the same owner.
+        let signal = M::upgrade(&self.link().signal);
+        let current = signal.and_then(|signal| signal.current(head.key, head.sequence));
+        current.is_some_and(|current| current.is_alive())
     }
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
         let Some(request) = request.downcast_mut::<ReplaceRequest<M, S::Event>>() else {

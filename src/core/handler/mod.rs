@@ -68,8 +68,13 @@
 //! that returns `()` none at all. It cancels its own entry and no other: a replacement that was put there
 //! meanwhile has not asked for it.
 //!
-//! **Handlers with a weak target always take the path of those with a filter**: the target is checked, and the
-//! handler is removed if it is dead. `is_active` and `len` check it too, so that a dead target is not counted,
+//! **An owner is a part of the type of the filter** ([`Owned`](handler_fn::Owned)), because every kind of handler
+//! can have a filter, and a handler without one pays nothing. A replacement shares the filter, so it has the same
+//! owner. Only whether the owner exists is asked: to keep it for the call, as a weak target is, would drop it on
+//! the emitting thread.
+//!
+//! **Handlers with a weak target or an owner always take the path of those with a filter**: it is checked, and
+//! the handler is removed if it is dead. `is_active` and `len` check it too, so that a dead target is not counted,
 //! although its handler still exists. That is removed by the emission that finds it, by the next weak
 //! subscription that exceeds the capacity of the roster, and by the next topic that exceeds that of the
 //! registry: the number of handlers checked is then at most the number added since the last time.

@@ -100,7 +100,9 @@ where
     M: QueueFlavour,
     S: Owner<M>,
     D: 'static,
-    P: 'static,
+    P: Filter<S::Event>,
+    M: LaneFor<S::Event>,
+    S::Event: Clone,
     F: Fn(&mut D, &S::Event) -> R + 'static,
     R: Outcome,
 {
@@ -110,6 +112,10 @@ where
             return CallResult::Skipped;
         }
         self.live(alive).map_or(CallResult::Skipped, |entry| {
+            if entry.is_orphaned() {
+                entry.cancel_itself();
+                return CallResult::Skipped;
+            }
             let f = &entry.captures().callee.f;
             match code(head, None, f(context, event)) {
                 CallResult::Cancelled => entry.cancel_itself(),

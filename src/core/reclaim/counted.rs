@@ -219,7 +219,7 @@ unsafe impl<M: Primitives, H: Outlives, L, K> WeakView<M> for Counted<M, H, L, K
 
 /// Proof that the captures of an allocation exist for `'s`: a strong reference is borrowed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Alive<'s> {
+pub struct Alive<'s> {
     allocation: NonNull<()>,
     strong: PhantomData<&'s ()>,
 }

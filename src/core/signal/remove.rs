@@ -79,7 +79,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 return (dead, None, None);
             }
             for entry in &dead {
-                entry.head().state.or(state::REMOVED | state::CANCELLED);
+                let head = entry.head().original();
+                head.state.or(state::REMOVED | state::CANCELLED);
             }
             let old = self.published.take(state.idle_state(&self.info));
             (dead, old, state.take_self_ref())
@@ -89,7 +90,10 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.invalidate_topics();
             self.notify_watchers();
         }
-        dead.iter().for_each(WeakRef::release);
+        for entry in &dead {
+            entry.end();
+            entry.release();
+        }
         drop(kept);
     }
 
@@ -219,10 +223,11 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
             }
             let current = entry.upgrade()?;
             let made = make(&current)?;
+            let is_owned = made.head().has(state::WEAK);
             let old = std::mem::replace(entry, made);
             let word = &old.head().state;
             word.or(state::REPLACED);
-            if old.head().has(state::WEAK) {
+            if old.head().has(state::WEAK) && !is_owned {
                 // It does not depend on its target any more. Set once, and cleared under the lock.
                 word.sub(state::WEAK);
             }

@@ -46,7 +46,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         K: HandlerFn<M, E, C>,
     {
         let is_gated = P::ASKS || options.limit.is_some();
-        let flags = if is_gated { state::GATED } else { 0 } | if K::WEAK { state::WEAK } else { 0 };
+        let is_weak = K::WEAK || P::OWNED;
+        let flags = if is_gated { state::GATED } else { 0 } | if is_weak { state::WEAK } else { 0 };
         let left = options.limit.map(M::Word::new);
         let extra =
             (options.label.is_some() || left.is_some() || options.priority != 0).then(|| {
@@ -77,7 +78,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 |live| live as &dyn DynHandler<M, C>,
             )
         };
-        if K::WEAK {
+        if is_weak {
             this.expect_weak();
         }
         let mut make = Some(make);
@@ -94,7 +95,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 if options.limit == Some(0) {
                     return Some((make(0, state::REMOVED).0, None));
                 }
-                if K::WEAK {
+                if is_weak {
                     state.roster.has_weak = true;
                 }
                 let mut entry = None;
@@ -139,7 +140,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         entry
     }
 
-    /// Prepares for a handler with a weak target: only those can accumulate without an emission, and only
+    /// Prepares for a handler with a weak target or an owner: only those can accumulate without an emission, and only
     /// they pay for it.
     fn expect_weak(&self) {
         self.remove_where(|roster| roster.make_room(WeakRef::is_dead));

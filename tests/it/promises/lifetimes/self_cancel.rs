@@ -146,21 +146,21 @@ fn a_deferred_event_whose_handler_cancels_is_the_last_it_gets() {
 #[test]
 fn a_queued_call_that_cancels_takes_those_behind_it_along() {
     let (signal, log, queue) = (Signal::<u32>::new(), Log::default(), Queue::new());
-    let queued = |subscribe: super::super::Signal<u32>| {
+    let queued = |signal: &Signal<u32>| {
         let handler = until_two(&log);
-        subscribe
+        signal
             .subscribe()
             .limit(3)
             .on_queue(&queue, move |(), n| handler(n))
     };
-    let sub = queued(signal.clone());
+    let sub = queued(&signal);
     // The limit is spent, and the third call waits.
     (1..=3).for_each(|n| assert_eq!(signal.emit(&n).ran(), 1));
     assert!(!sub.is_active());
     assert_eq!(queue.drain().delivered(), 2);
     assert_eq!(log.take(), ["1", "2", "drop captures"]);
-    let sub = queued(signal.clone());
-    [2, 3].map(|n| assert_eq!(signal.emit(&n).ran(), 1));
+    let sub = queued(&signal);
+    (2..=3).for_each(|n| assert_eq!(signal.emit(&n).ran(), 1));
     assert!(sub.is_active());
     queue.drain();
     assert!(!sub.is_active() && signal.is_empty());
