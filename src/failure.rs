@@ -32,6 +32,8 @@ pub enum FailureKind {
     Reentered,
     /// An async handler was not started: the emission is not awaited, and the bus has no executor.
     NoExecutor,
+    /// A handler subscribed by `on_awaited` was not started: the emission is not awaited.
+    NotAwaited,
     /// The future of an async handler was dropped before it was complete: by the executor, or because
     /// nothing was left that could wake it.
     Abandoned,
@@ -80,6 +82,7 @@ pub(crate) enum Cause {
     Unqueued(DeferErrorKind),
     Reentered,
     NoExecutor,
+    NotAwaited,
     Abandoned,
 }
 
@@ -118,6 +121,7 @@ impl HandlerError {
             Cause::Unqueued(_) => FailureKind::Undelivered,
             Cause::Reentered => FailureKind::Reentered,
             Cause::NoExecutor => FailureKind::NoExecutor,
+            Cause::NotAwaited => FailureKind::NotAwaited,
             Cause::Abandoned => FailureKind::Abandoned,
         }
     }
@@ -162,6 +166,10 @@ impl fmt::Display for HandlerError {
             Cause::NoExecutor => handler(format_args!(
                 " was not started: it is async, and there is nobody to run it. Emit by \
                  `emit_async`, or give a shared bus an executor by `Bus::builder().executor(..)`",
+            )),
+            Cause::NotAwaited => handler(format_args!(
+                " was not started: it runs in awaited emissions only. Emit by `emit_async`, or \
+                 subscribe by `on_async`",
             )),
             Cause::Abandoned => handler(format_args!(
                 " was abandoned: the executor of the bus dropped what it had started, or nothing \

@@ -91,7 +91,8 @@
 //! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
 //!   object: [`on_weak`](flavour::Signal::on_weak). Many that end together: a [`Scope`].
 //! - Handlers that wait for something: [`on_async`](flavour::Subscribe::on_async), and
-//!   [`emit_async`](flavour::Signal::emit_async) to wait for them.
+//!   [`emit_async`](flavour::Signal::emit_async) to wait for them; otherwise an [`Executor`] runs what they
+//!   start. A wake never drops a future and never waits; what nobody can run any more is dropped and reported.
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
@@ -309,8 +310,8 @@ pub use crate::policy::{Overflow, Panics};
 pub use crate::queue::PostError;
 pub use crate::queue::drained::Drained;
 pub use crate::shared::{
-    Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EventStream, Next, Pause, Queue, Ready,
-    Scope, Signal, SkipLag, Subscription, WeakBus, WeakSignal,
+    Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EmitAsyncWith, EventStream, Next, Pause,
+    Queue, Ready, Scope, Signal, SkipLag, Subscription, WeakBus, WeakSignal,
 };
 pub use crate::signal::emission::Emission;
 pub use crate::signal::subscription::SubscriptionId;

@@ -50,7 +50,9 @@ pub type Subscription = flavour::Subscription<Local>;
 /// Keeps the callback of `on_demand`: see [`flavour::Demand`].
 pub type Demand<E, C = ()> = flavour::Demand<Local, E, C>;
 /// An emission that is awaited: see [`flavour::EmitAsync`].
-pub type EmitAsync<E> = flavour::EmitAsync<Local, E>;
+pub type EmitAsync<E> = flavour::EmitAsync<'static, Local, E>;
+/// An emission that is awaited and borrows a context: see [`flavour::EmitAsync`].
+pub type EmitAsyncWith<'c, E, C> = flavour::EmitAsync<'c, Local, E, C>;
 /// Collects subscriptions and drops them together: see [`flavour::Scope`].
 pub type Scope = flavour::Scope<Local>;
 /// A pause of one handler: see [`flavour::Pause`].

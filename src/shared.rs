@@ -31,7 +31,9 @@ pub type Subscription = flavour::Subscription<Shared>;
 /// Keeps the callback of `on_demand`: see [`flavour::Demand`].
 pub type Demand<E, C = ()> = flavour::Demand<Shared, E, C>;
 /// An emission that is awaited: see [`flavour::EmitAsync`].
-pub type EmitAsync<E> = flavour::EmitAsync<Shared, E>;
+pub type EmitAsync<E> = flavour::EmitAsync<'static, Shared, E>;
+/// An emission that is awaited and borrows a context: see [`flavour::EmitAsync`].
+pub type EmitAsyncWith<'c, E, C> = flavour::EmitAsync<'c, Shared, E, C>;
 /// Collects subscriptions and drops them together: see [`flavour::Scope`].
 pub type Scope = flavour::Scope<Shared>;
 /// A pause of one handler: see [`flavour::Pause`].

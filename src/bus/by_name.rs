@@ -43,10 +43,7 @@ impl<M: Mode> Bus<M> {
     #[inline]
     #[track_caller]
     pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
-        match self.find(topic) {
-            Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, &mut ())),
-            Found::Patterns(patterns) => self.emit_to_patterns(patterns, topic, event, &mut ()),
-        }
+        self.emit_lazy_with(&mut (), topic, event)
     }
 
     /// Keeps the last event of a topic for later subscribers; see
@@ -255,6 +252,26 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         match self.find(topic) {
             Found::Topic(signal) => self.finish(emission::run(&signal, event, context)),
             Found::Patterns(patterns) => self.emit_to_patterns(patterns, topic, || event, context),
+        }
+    }
+
+    /// Like [`emit_with`](Self::emit_with), with an event that is created only if there is a receiver; see
+    /// [`Signal::emit_lazy_with`](crate::flavour::Signal::emit_lazy_with).
+    ///
+    /// # Panics
+    ///
+    /// As `emit` does, and if `event` does.
+    #[inline]
+    #[track_caller]
+    pub fn emit_lazy_with<E: 'static>(
+        &self,
+        context: &mut C,
+        topic: &Topic<E>,
+        event: impl FnOnce() -> E,
+    ) -> Emission {
+        match self.find(topic) {
+            Found::Topic(signal) => self.finish(emission::run_lazy(&signal, event, context)),
+            Found::Patterns(patterns) => self.emit_to_patterns(patterns, topic, event, context),
         }
     }
 

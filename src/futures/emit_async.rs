@@ -11,6 +11,7 @@ use futures_core::FusedFuture;
 use crate::bus::Bus;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::emission::{gathered, run};
+use crate::core::failure::trace::KeptSpan;
 use crate::core::handler::erased::HandlerRef;
 use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, ActiveScope};
@@ -24,18 +25,23 @@ use crate::signal::emission::Emission;
 use crate::topic::Topic;
 
 /// An emission that completes when all futures have completed that its handlers have started.
-/// Returned by [`Signal::emit_async`](crate::flavour::Signal::emit_async).
+/// Returned by [`Signal::emit_async`](crate::flavour::Signal::emit_async), and with a context that it
+/// borrows by [`emit_async_with`](crate::flavour::Signal::emit_async_with).
 ///
 /// Nothing happens until it is polled. It may be polled by any executor, and needs none of its own.
 /// Dropped before it completes, it drops the futures that handlers have started and calls no
 /// further handlers; the signal and the bus are as before.
 ///
+/// With the feature `tracing` it has one span, also in order, which is entered whenever it is polled; inside of
+/// that is one for each future, with the label and the place of its handler.
+///
 /// # Panics
 ///
 /// If it is polled again after it has completed.
 #[must_use = "nothing is emitted until it is awaited"]
-pub struct EmitAsync<M: Mode, E: 'static> {
-    signal: M::Ptr<Core<M, E, ()>>,
+pub struct EmitAsync<'c, M: Mode, E: 'static, C: 'static = ()> {
+    signal: M::Ptr<Core<M, E, C>>,
+    context: &'c mut C,
     /// `None` once it has completed.
     event: Option<M::Ptr<E>>,
     location: CallSite,
@@ -44,10 +50,11 @@ pub struct EmitAsync<M: Mode, E: 'static> {
     /// The futures that were started and have not completed.
     futures: Vec<HandlerFuture<M>>,
     /// The handlers still to be called, in order.
-    rest: std::vec::IntoIter<HandlerRef<M, ()>>,
+    rest: std::vec::IntoIter<HandlerRef<M, C>>,
     /// The sequence number below which handlers may be called.
     sequence_limit: u64,
     summary: EmissionSummary,
+    span: KeptSpan,
 }
 
 impl<M: Mode, E: 'static> Signal<M, E> {
@@ -82,9 +89,43 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     /// assert_eq!(done.ran(), 2);
     /// ```
     #[track_caller]
-    pub fn emit_async(&self, event: E) -> EmitAsync<M, E> {
+    pub fn emit_async(&self, event: E) -> EmitAsync<'static, M, E> {
+        // Takes no memory.
+        self.emit_async_with(Box::leak(Box::new(())), event)
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+    /// Like [`emit_async`](Signal::emit_async), with a context that is lent to the handlers until the
+    /// emission has completed.
+    ///
+    /// The handlers themselves have it, not the futures that async ones start: those run side by side.
+    /// [In order](EmitAsync::in_order), a handler that was subscribed by [`on_with`](Self::on_with) sees what
+    /// was left in the context by then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    /// use std::sync::Arc;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    ///
+    /// let saving = Signal::<String, Vec<String>>::with_context();
+    /// let _backup = saving.subscribe().on_async(async |name: Arc<String>| println!("copied {name}"));
+    /// let _list = saving.on_with(|names, name| names.push(name.clone()));
+    /// let mut names = Vec::new();
+    /// let done = block_on(saving.emit_async_with(&mut names, "draft.txt".into()).in_order());
+    /// assert_eq!((done.ran(), names), (2, vec!["draft.txt".to_owned()]));
+    /// ```
+    #[track_caller]
+    pub fn emit_async_with<'c>(&self, context: &'c mut C, event: E) -> EmitAsync<'c, M, E, C> {
         EmitAsync {
             signal: self.core.clone(),
+            context,
             event: Some(M::ptr(event)),
             location: Location::caller(),
             in_order: false,
@@ -93,6 +134,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
             rest: Vec::new().into_iter(),
             sequence_limit: 0,
             summary: EmissionSummary::NOTHING,
+            span: KeptSpan::default(),
         }
     }
 }
@@ -106,12 +148,30 @@ impl<M: Mode> Bus<M> {
     ///
     /// If the topic has another payload type.
     #[track_caller]
-    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<M, E> {
+    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<'static, M, E> {
         self.signal(topic).emit_async(event)
     }
 }
 
-impl<M: Mode, E: 'static> EmitAsync<M, E> {
+impl<M: Mode, C: 'static> Bus<M, C> {
+    /// Emits when it is awaited, and lends the context to the handlers; see
+    /// [`Signal::emit_async_with`](crate::flavour::Signal::emit_async_with).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn emit_async_with<'c, E: 'static>(
+        &self,
+        context: &'c mut C,
+        topic: &Topic<E>,
+        event: E,
+    ) -> EmitAsync<'c, M, E, C> {
+        self.signal(topic).emit_async_with(context, event)
+    }
+}
+
+impl<M: Mode, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
     /// Calls each handler after the future that the one before it has started has completed,
     /// instead of all at once: so that a [`Flow::Stop`](crate::Flow::Stop) of an async handler
     /// keeps those after it from being called.
@@ -162,7 +222,8 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
             }
             self.rest = handlers.into_iter();
         } else {
-            let emit = |event: &E| run::run(&self.signal, event, &mut ());
+            let follows = self.span.of_emission();
+            let emit = |event: &E| run::run_followed(&self.signal, event, self.context, follows);
             (self.summary, self.futures) = collect_futures(event, self.signal.max_depth, emit);
             // Not before: a signal that retains events clones them first, and a clone may
             // subscribe.
@@ -182,7 +243,8 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
             return false;
         };
         let (summary, futures) = collect_futures(event, self.signal.max_depth, |event: &E| {
-            gathered::run_one(&handler, event, &self.signal.info, &mut ())
+            let follows = self.span.of_emission();
+            gathered::run_one(&handler, event, &self.signal.info, self.context, follows)
         });
         self.summary.add(summary);
         self.futures = futures;
@@ -191,7 +253,7 @@ impl<M: Mode, E: 'static> EmitAsync<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
+impl<M: Mode, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
     type Output = Emission;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Emission> {
@@ -207,7 +269,9 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         }
         let _scope_guard = thread::enter_scope(this.scope(this.sequence_limit));
         loop {
+            let span_guard = this.span.enter();
             let summary = poll_all(&mut this.futures, config, cx);
+            drop(span_guard);
             this.summary.add(summary);
             if !this.futures.is_empty() {
                 return Poll::Pending;
@@ -219,18 +283,21 @@ impl<M: Mode, E: 'static> Future for EmitAsync<M, E> {
         let events = (event, this.event.take());
         let dropped = resume(config, |_| drop_event(events, info, this.location));
         this.summary.add(dropped);
+        let counts = &this.summary.counts;
+        this.span.record(counts.ran(), counts.stopped());
+        this.span = KeptSpan::default();
         let summary = std::mem::replace(&mut this.summary, EmissionSummary::NOTHING);
         Poll::Ready(Emission::finish(summary, || config.panics()))
     }
 }
 
-impl<M: Mode, E: 'static> FusedFuture for EmitAsync<M, E> {
+impl<M: Mode, E: 'static, C: 'static> FusedFuture for EmitAsync<'_, M, E, C> {
     fn is_terminated(&self) -> bool {
         self.event.is_none()
     }
 }
 
-impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
+impl<M: Mode, E: 'static, C: 'static> Drop for EmitAsync<'_, M, E, C> {
     fn drop(&mut self) {
         let _scope_guard = thread::enter_scope(self.scope(self.sequence_limit));
         self.futures.clear();
@@ -240,9 +307,9 @@ impl<M: Mode, E: 'static> Drop for EmitAsync<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static> Unpin for EmitAsync<M, E> {}
+impl<M: Mode, E: 'static, C: 'static> Unpin for EmitAsync<'_, M, E, C> {}
 
-impl<M: Mode, E: 'static> fmt::Debug for EmitAsync<M, E> {
+impl<M: Mode, E: 'static, C: 'static> fmt::Debug for EmitAsync<'_, M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmitAsync")
             .field("topic", &self.signal.info.name().as_str())
@@ -253,5 +320,5 @@ impl<M: Mode, E: 'static> fmt::Debug for EmitAsync<M, E> {
 }
 
 unwind_safe! {
-    [M: Mode, E: 'static] EmitAsync<M, E>;
+    ['c, M: Mode, E: 'static, C: 'static] EmitAsync<'c, M, E, C>;
 }

@@ -150,8 +150,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     #[inline(always)]
     #[track_caller]
     pub fn emit_lazy(&self, event: impl FnOnce() -> E) -> Emission {
-        let summary = run_lazy(&self.core, event, &mut ());
-        Emission::finish(summary, || self.core.info.config.panics())
+        self.emit_lazy_with(&mut (), event)
     }
 }
 
@@ -379,6 +378,30 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     #[track_caller]
     pub fn emit_with(&self, context: &mut C, event: &E) -> Emission {
         let summary = run(&self.core, event, context);
+        Emission::finish(summary, || self.core.info.config.panics())
+    }
+
+    /// Like [`emit_with`](Self::emit_with), with an event that is created only if there is a receiver, as by
+    /// [`emit_lazy`](Signal::emit_lazy).
+    ///
+    /// # Panics
+    ///
+    /// As `emit` does, and if `event` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let closing = slotcast::Signal::<String, usize>::with_context();
+    /// let mut asked = 0;
+    /// closing.emit_lazy_with(&mut asked, || unreachable!("nobody listens"));
+    /// let _sub = closing.on_with(|asked, _| *asked += 1);
+    /// closing.emit_lazy_with(&mut asked, || "notes.txt".to_owned());
+    /// assert_eq!(asked, 1);
+    /// ```
+    #[inline(always)]
+    #[track_caller]
+    pub fn emit_lazy_with(&self, context: &mut C, event: impl FnOnce() -> E) -> Emission {
+        let summary = run_lazy(&self.core, event, context);
         Emission::finish(summary, || self.core.info.config.panics())
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::core::handler::entry::WeakRef;
+use crate::core::handler::erased::is_any;
 use crate::core::handler::exclusive::Exclusive;
 use crate::core::handler::handler_fn::{Always, Both, Filter, HandlerFn, Owned, Subscribed};
 use crate::core::handler::plain::{Once, Plain};
@@ -13,7 +14,7 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::reclaim::counted::Part;
 use crate::core::signal::signal::Signal;
 use crate::core::signal::subscribe::SubscribeOptions;
-use crate::core::waiting::async_handler::AsyncHandler;
+use crate::core::waiting::async_handler::{AsyncHandler, AwaitedHandler};
 use crate::outcome::Outcome;
 use crate::signal::subscription::Subscription;
 
@@ -385,6 +386,47 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         M: SyncBound<F> + SendBound<T>,
     {
         self.finish(AsyncHandler(handler))
+    }
+
+    /// Like [`on_async`](Self::on_async), for events that are not `Clone`: its futures are run by
+    /// [`emit_async`](crate::flavour::Signal::emit_async) alone, which shares the event. In any other
+    /// emission nothing is started, which is a failure of this handler, of the kind
+    /// [`NotAwaited`](crate::FailureKind::NotAwaited).
+    ///
+    /// # Panics
+    ///
+    /// For a pattern, whose events cannot be shared.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{FailureKind, Signal};
+    /// use std::sync::Arc;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
+    /// # }
+    ///
+    /// struct Upload(Vec<u8>); // not `Clone`
+    ///
+    /// let uploaded = Signal::<Upload>::new();
+    /// let _sub = uploaded.subscribe().on_awaited(async |upload: Arc<Upload>| drop(upload));
+    /// assert_eq!(block_on(uploaded.emit_async(Upload(vec![1]))).errors().len(), 0);
+    /// assert_eq!(uploaded.emit(&Upload(vec![1])).errors()[0].kind(), FailureKind::NotAwaited);
+    /// ```
+    #[track_caller]
+    pub fn on_awaited<F, T>(self, handler: F) -> Subscription<M>
+    where
+        F: Fn(M::Ptr<E>) -> T + 'static,
+        T: Future<Output: Outcome> + 'static,
+        M: SyncBound<F> + SendBound<T>,
+    {
+        assert!(
+            !is_any::<E>(),
+            "the events of a pattern cannot be shared with a future: subscribe by `on`"
+        );
+        self.finish(AwaitedHandler(handler))
     }
 }
 

@@ -14,6 +14,8 @@ use tracing_core::span::Current;
 
 use crate::log::{Log, OnDrop, boom, panic_of};
 
+mod awaited;
+
 const PLACED: Topic<u32> = Topic::new("order.placed");
 const SHIPPED: Topic<u32> = Topic::new("order.shipped");
 

@@ -129,3 +129,26 @@ fn a_wake_against_an_executor_that_ends() {
         assert_eq!(dropped.load(SeqCst), 1);
     });
 }
+
+/// The last waker goes while the poll that has kept it ends. Planted: none of its own.
+#[test]
+fn a_waker_that_is_dropped_against_the_poll_that_has_kept_it() {
+    model(|| {
+        let (bus, tasks) = Tasks::bus();
+        bus.set_error_hook(|_| ());
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (sub, bell, ended) = waits(&bus, &dropped);
+        bus.emit(&NUMBER, &1);
+        let dropping = thread::spawn(move || {
+            let waker = bell.waker.lock().unwrap().take();
+            let was_kept = waker.is_some();
+            drop(waker);
+            was_kept
+        });
+        tasks.run();
+        if dropping.join().unwrap() {
+            sub.cancel_and_wait().unwrap();
+            assert_eq!((ended.load(SeqCst), dropped.load(SeqCst)), (0, 1));
+        }
+    });
+}

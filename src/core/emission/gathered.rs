@@ -110,6 +110,7 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
     event: &E,
     info: &SignalInfo<M>,
     context: &mut C,
+    follows: FollowsFrom<'_>,
 ) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
@@ -118,14 +119,7 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
         return refused(info.name(), config, handler.head().location);
     };
     let handlers = std::slice::from_ref(handler);
-    let summary = call_traced(
-        handlers,
-        event,
-        topic_info,
-        config,
-        context,
-        FollowsFrom::NONE,
-    );
+    let summary = call_traced(handlers, event, topic_info, config, context, follows);
     drop(depth_guard);
     summary
 }

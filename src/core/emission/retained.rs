@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::core::emission::gathered;
+use crate::core::failure::trace::FollowsFrom;
 use crate::core::handler::entry::{Entry, Header, WeakRef};
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
@@ -78,7 +79,13 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
             if let Some(handler) = &handler {
                 let _hand_over = thread::begin_hand_over();
                 // There is no emission to return failures. Those without a hook are logged here.
-                drop(gathered::run_one(handler, &*event, info, &mut ()));
+                drop(gathered::run_one(
+                    handler,
+                    &*event,
+                    info,
+                    &mut (),
+                    FollowsFrom::NONE,
+                ));
             }
             drop_event(event, info, self.head().location);
         }

@@ -24,6 +24,18 @@ pub(crate) fn run<M: SignalFlavour, E: 'static, C: 'static>(
     event: &E,
     context: &mut C,
 ) -> EmissionSummary {
+    run_followed(signal, event, context, FollowsFrom::NONE)
+}
+
+/// Like [`run`], with what its span follows from.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn run_followed<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    event: &E,
+    context: &mut C,
+    follows: FollowsFrom<'_>,
+) -> EmissionSummary {
     if signal.is_silent() {
         return EmissionSummary::NOTHING;
     }
@@ -31,15 +43,8 @@ pub(crate) fn run<M: SignalFlavour, E: 'static, C: 'static>(
         return too_deep(signal, Location::caller());
     };
     match signal.try_load(depth_guard.above()) {
-        Some(guard) => read(
-            signal,
-            guard,
-            depth_guard,
-            event,
-            context,
-            FollowsFrom::NONE,
-        ),
-        None => load_slow(signal, depth_guard, event, context, FollowsFrom::NONE),
+        Some(guard) => read(signal, guard, depth_guard, event, context, follows),
+        None => load_slow(signal, depth_guard, event, context, follows),
     }
 }
 

@@ -16,6 +16,10 @@
 //! itself does from being traced, because a subscriber that emits would recurse without end. Its panics are
 //! caught, because a drain that unwinds halfway loses count of its events.
 //!
+//! **An awaited emission has one span**, which its future keeps and enters whenever it polls, and each future
+//! that a handler has started has one of its own inside of that, with the label and the place of its handler.
+//! So what a handler does after an `.await` is found under both, whichever thread polls it.
+//!
 //! **With `tracing` on and no subscriber, the log stays on standard error.** Features are united over all
 //! crates of a program, so the crate that turned this one on need not be the one whose users read the
 //! errors.
@@ -28,7 +32,7 @@ pub(crate) use on::*;
 #[cfg(feature = "tracing")]
 mod on {
     use std::cell::Cell;
-    use std::sync::Arc;
+    use std::sync::{Arc, OnceLock};
 
     use tracing::dispatcher::get_default;
     use tracing::field::Empty;
@@ -96,7 +100,10 @@ mod on {
         /// The span that the span of the delivery follows from.
         #[inline]
         pub(crate) fn follows(&self) -> FollowsFrom<'_> {
-            FollowsFrom(self.0.as_deref())
+            match &self.0 {
+                Some(span) => FollowsFrom::Span(span),
+                None => FollowsFrom::NONE,
+            }
         }
     }
 
@@ -120,31 +127,116 @@ mod on {
         }
     }
 
-    /// The span that the span of a delivery follows from.
+    /// Where the span of an emission comes from.
     #[derive(Clone, Copy)]
-    pub(crate) struct FollowsFrom<'l>(Option<&'l Span>);
+    pub(crate) enum FollowsFrom<'l> {
+        /// It follows from nothing.
+        Nothing,
+        /// It follows from this one.
+        Span(&'l Span),
+        /// It is this one, which is created where it is needed first.
+        Kept(&'l KeptSpan),
+    }
 
     impl FollowsFrom<'_> {
-        pub(crate) const NONE: FollowsFrom<'static> = FollowsFrom(None);
+        pub(crate) const NONE: FollowsFrom<'static> = FollowsFrom::Nothing;
+    }
+
+    /// A span that is entered again and again, until it is dropped: of an awaited emission, or of a future
+    /// that a handler has started.
+    #[derive(Default)]
+    pub(crate) struct KeptSpan(OnceLock<Box<Span>>);
+
+    impl KeptSpan {
+        /// The span of a call whose handler has started a future.
+        pub(crate) fn of_call<'c>(
+            source: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
+        ) -> Self {
+            let kept = KeptSpan::default();
+            if is_enabled() {
+                call_subscriber(|| _ = kept.get_or_keep(|| call_span(source())));
+            }
+            kept
+        }
+
+        /// The span of an emission that has several parts.
+        pub(crate) fn of_emission(&self) -> FollowsFrom<'_> {
+            FollowsFrom::Kept(self)
+        }
+
+        /// Its span, which is created where there is none. Runs inside of `call_subscriber`.
+        fn get_or_keep(&self, span: impl FnOnce() -> Span) -> Option<Span> {
+            if self.0.get().is_none() {
+                let _ = self.0.set(Box::new(span()));
+            }
+            self.0.get().map(|span| (**span).clone())
+        }
+
+        /// Enters it, until the guard is dropped.
+        pub(crate) fn enter(&self) -> KeptGuard<'_> {
+            let Some(span) = self.0.get() else {
+                return KeptGuard(None);
+            };
+            let enter = || span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
+            KeptGuard(call_subscriber(enter).map(|_| &**span))
+        }
+
+        /// Records the result of an emission.
+        pub(crate) fn record(&self, ran: u32, stopped: bool) {
+            if let Some(span) = self.0.get() {
+                record(span, ran, stopped);
+            }
+        }
+    }
+
+    impl Drop for KeptSpan {
+        fn drop(&mut self) {
+            if let Some(span) = self.0.take() {
+                call_subscriber(|| drop(span));
+            }
+        }
+    }
+
+    /// Leaves a span when dropped.
+    pub(crate) struct KeptGuard<'k>(Option<&'k Span>);
+
+    impl Drop for KeptGuard<'_> {
+        fn drop(&mut self) {
+            if let Some(span) = self.0 {
+                call_subscriber(|| span.with_subscriber(|(id, dispatch)| dispatch.exit(id)));
+            }
+        }
     }
 
     /// The entered span of an emission or a call, until it is dropped. Boxed, so that it mostly is a null
     /// pointer, as a [`SpanLink`] is.
-    pub(crate) struct TracedSpan(Option<Box<EnteredSpan>>);
+    pub(crate) struct TracedSpan(Option<Box<Entered>>);
+
+    struct Entered {
+        span: EnteredSpan,
+        /// Whoever keeps it records its result.
+        is_part: bool,
+    }
 
     impl TracedSpan {
         #[cold]
         #[inline(never)]
         fn enter(follows: FollowsFrom<'_>, span: impl FnOnce() -> Span) -> Self {
             let enter = || {
-                let span = span();
+                let span = match follows {
+                    FollowsFrom::Kept(kept) => kept.get_or_keep(span)?,
+                    _ => span(),
+                };
                 if span.is_disabled() {
                     return None;
                 }
-                if let Some(link) = follows.0 {
+                if let FollowsFrom::Span(link) = follows {
                     span.follows_from(link);
                 }
-                Some(Box::new(span.entered()))
+                Some(Box::new(Entered {
+                    span: span.entered(),
+                    is_part: matches!(follows, FollowsFrom::Kept(_)),
+                }))
             };
             TracedSpan(call_subscriber(enter).flatten())
         }
@@ -152,8 +244,10 @@ mod on {
         /// Ends the span of an emission, and records its result.
         #[inline(always)]
         pub(crate) fn end(self, ran: u32, stopped: bool) {
-            if let Some(span) = &self.0 {
-                record(span, ran, stopped);
+            if let Some(entered) = &self.0 {
+                if !entered.is_part {
+                    record(&entered.span, ran, stopped);
+                }
             }
         }
 
@@ -175,16 +269,16 @@ mod on {
     impl Drop for TracedSpan {
         #[inline(always)]
         fn drop(&mut self) {
-            if let Some(span) = self.0.take() {
-                leave(span);
+            if let Some(entered) = self.0.take() {
+                leave(entered);
             }
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn leave(span: Box<EnteredSpan>) {
-        call_subscriber(|| drop(span));
+    fn leave(entered: Box<Entered>) {
+        call_subscriber(|| drop(entered));
     }
 
     /// Enters the span of an emission.
@@ -208,11 +302,12 @@ mod on {
         if !is_enabled() {
             return TracedSpan(None);
         }
-        TracedSpan::enter(follows, || {
-            let (topic, label, location) = source();
-            let topic = topic.map(Name::as_str);
-            span!(target: TARGET, LEVEL, "call", topic, label, place = %location)
-        })
+        TracedSpan::enter(follows, || call_span(source()))
+    }
+
+    fn call_span((topic, label, location): (Option<&Name>, Option<&str>, CallSite)) -> Span {
+        let topic = topic.map(Name::as_str);
+        span!(target: TARGET, LEVEL, "call", topic, label, place = %location)
     }
 
     /// Records a failure as it happens, inside of the span it happens in.
@@ -279,6 +374,26 @@ mod off {
     impl FollowsFrom<'_> {
         pub(crate) const NONE: FollowsFrom<'static> = FollowsFrom(PhantomData);
     }
+
+    #[derive(Default)]
+    pub(crate) struct KeptSpan;
+
+    impl KeptSpan {
+        pub(crate) fn of_call<'c>(
+            _: impl FnOnce() -> (Option<&'c Name>, Option<&'c str>, CallSite),
+        ) -> Self {
+            KeptSpan
+        }
+        pub(crate) fn of_emission(&self) -> FollowsFrom<'_> {
+            FollowsFrom(PhantomData)
+        }
+        pub(crate) fn enter(&self) -> KeptGuard {
+            KeptGuard
+        }
+        pub(crate) fn record(&self, _: u32, _: bool) {}
+    }
+
+    pub(crate) struct KeptGuard;
 
     pub(crate) struct TracedSpan;
 

@@ -31,12 +31,15 @@ pub(crate) fn reentered<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo)
     CallResult::Skipped
 }
 
-/// Raises that there is no executor for the future of an async handler.
+/// Raises that nobody runs the future of an async handler.
 #[cold]
 #[inline(never)]
-pub(crate) fn unexecuted<M: Primitives>(head: &Header<M>, topic_info: &TopicInfo) -> CallResult {
-    head.failure_source(Some(topic_info))
-        .raise(Cause::NoExecutor, None);
+pub(crate) fn unexecuted<M: Primitives>(
+    head: &Header<M>,
+    topic_info: &TopicInfo,
+    cause: Cause,
+) -> CallResult {
+    head.failure_source(Some(topic_info)).raise(cause, None);
     CallResult::Failed
 }
 

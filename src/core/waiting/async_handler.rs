@@ -33,6 +33,7 @@ use std::task::{Context, Poll};
 use crate::core::emission::call::collect;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::panics::catch;
+use crate::core::failure::trace::KeptSpan;
 use crate::core::handler::entry::{CallResult, Connection, StrongRef};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
@@ -46,6 +47,7 @@ use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::guarded;
 use crate::core::waiting::task::{self, Work};
 use crate::executor::Executor;
+use crate::failure::Cause;
 use crate::outcome::sealed::Outcome as _;
 use crate::outcome::{BoxError, Flow, Outcome};
 
@@ -71,22 +73,65 @@ where
         cx: &mut EmitContext<'_, C>,
     ) -> CallResult {
         let (head, AsyncHandler(f)) = (entry.head(), &entry.captures().callee);
-        let start = |event| HandlerFuture {
-            handler: entry
-                .strong_ref()
-                .erase(|live| &**live as &dyn Connection<M>),
-            future: Some(M::future(f(event))),
-        };
         if let Some(event) = awaited::<M::Ptr<E>>() {
-            collect_future(start(event));
+            collect_future(start(entry, M::future(f(event)), cx));
             return CallResult::Ran;
         }
         let executor = head.info.as_ref().and_then(|it| it.config.executor());
         let Some(executor) = executor else {
-            return failures::unexecuted(head, cx.topic_info());
+            return failures::unexecuted(head, cx.topic_info(), Cause::NoExecutor);
         };
-        M::spawn(start(M::ptr(event.clone())), executor);
+        let future = M::future(f(M::ptr(event.clone())));
+        M::spawn(start(entry, future, cx), executor);
         CallResult::Ran
+    }
+}
+
+/// Like [`AsyncHandler`], for awaited emissions only: the event need not be cloned.
+pub(crate) struct AwaitedHandler<F>(pub(crate) F);
+
+impl<M, E, C, F, T> HandlerFn<M, E, C> for AwaitedHandler<F>
+where
+    M: FutureFor<T>,
+    E: 'static,
+    C: 'static,
+    F: Fn(M::Ptr<E>) -> T + 'static,
+    T: Future<Output: Outcome> + 'static,
+{
+    type EntryState = ();
+
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+        entry: &Live<Subscribed<M, S, P, Self>>,
+        _: &E,
+        cx: &mut EmitContext<'_, C>,
+    ) -> CallResult {
+        let (head, AwaitedHandler(f)) = (entry.head(), &entry.captures().callee);
+        let Some(event) = awaited::<M::Ptr<E>>() else {
+            return failures::unexecuted(head, cx.topic_info(), Cause::NotAwaited);
+        };
+        collect_future(start(entry, M::future(f(event)), cx));
+        CallResult::Ran
+    }
+}
+
+fn start<M, S, P, K, C>(
+    entry: &Live<Subscribed<M, S, P, K>>,
+    future: M::Future,
+    cx: &EmitContext<'_, C>,
+) -> HandlerFuture<M>
+where
+    M: AsyncFlavour,
+    S: Owner<M, Context = C>,
+    P: Filter<S::Event>,
+    K: HandlerFn<M, S::Event, C>,
+{
+    let (head, topic_info) = (entry.head(), cx.topic_info());
+    HandlerFuture {
+        handler: entry
+            .strong_ref()
+            .erase(|live| &**live as &dyn Connection<M>),
+        future: Some(future),
+        span: KeptSpan::of_call(|| (Some(&topic_info.name), head.label(), head.location)),
     }
 }
 
@@ -95,11 +140,13 @@ pub struct HandlerFuture<M: AsyncFlavour> {
     /// `None` once it has completed.
     future: Option<M::Future>,
     handler: StrongRef<M, dyn Connection<M>>,
+    span: KeptSpan,
 }
 
 impl<M: AsyncFlavour> HandlerFuture<M> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallResult> {
         let scope_guard = thread::enter_scope(self.scope());
+        let span_guard = self.span.enter();
         let Some(future) = &mut self.future else {
             return Poll::Ready(CallResult::Skipped);
         };
@@ -117,7 +164,7 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
                 CallResult::Failed
             }
         };
-        drop(scope_guard);
+        drop((span_guard, scope_guard));
         self.end();
         Poll::Ready(code)
     }
@@ -136,6 +183,7 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
         };
         let head = self.handler.head();
         let scope_guard = thread::enter_scope(self.scope());
+        let _span_guard = self.span.enter();
         guarded(head.info.as_deref(), head.label(), head.location, || {
             drop(future);
         });

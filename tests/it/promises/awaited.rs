@@ -463,3 +463,66 @@ fn the_unhandled_hook_is_told_of_awaited_emissions() {
         assert_eq!((done.ran(), log.take()), (0, vec!["number".to_owned()]));
     }
 }
+
+#[test]
+fn an_awaited_emission_lends_its_context_to_each_handler() {
+    for in_order in [false, true] {
+        let bus = Bus::<Vec<u32>>::with_context();
+        let log = Log::default();
+        let _one = bus.on_with(&NUMBER, |seen, n| seen.push(*n));
+        let _started = bus.subscribe(&NUMBER).on_async({
+            let log = log.clone();
+            move |n: Ptr<u32>| {
+                let log = log.clone();
+                async move { log.add(n) }
+            }
+        });
+        let _two = bus.on_with(&NUMBER, |seen, n| seen.push(n + seen[0]));
+        let mut seen = Vec::new();
+        let emission = bus.emit_async_with(&mut seen, &NUMBER, 7);
+        let done = match in_order {
+            true => block_on(emission.in_order()),
+            false => block_on(emission),
+        };
+        assert_eq!((done.ran(), seen), (3, vec![7, 14]));
+        assert_eq!(log.take(), ["7"]);
+        let mut seen = vec![1];
+        drop(bus.signal(&NUMBER).emit_async_with(&mut seen, 7));
+        assert_eq!(seen, [1], "nothing happens until it is polled");
+    }
+}
+
+struct Unclonable;
+
+#[test]
+fn what_is_always_awaited_need_not_be_clone() {
+    let (signal, log) = (Signal::<Unclonable>::new(), Log::default());
+    let _sub = signal.subscribe().on_awaited({
+        let log = log.clone();
+        move |_: Ptr<Unclonable>| {
+            log.add("begins");
+            async {}
+        }
+    });
+    for in_order in [false, true] {
+        let emission = signal.emit_async(Unclonable);
+        let done = match in_order {
+            true => block_on(emission.in_order()),
+            false => block_on(emission),
+        };
+        assert_eq!((done.ran(), done.errors().len()), (1, 0));
+        assert_eq!(log.take(), ["begins"]);
+    }
+    let done = signal.emit(&Unclonable);
+    let [error] = done.errors() else {
+        panic!("{done:?}")
+    };
+    assert_eq!(error.kind(), FailureKind::NotAwaited);
+    assert!(error.to_string().contains("emit_async"), "{error}");
+    assert!(log.take().is_empty());
+    let message = panic_of(|| {
+        let pattern = Bus::new();
+        let _sub = pattern.subscribe_pattern(">").on_awaited(|_| async {});
+    });
+    assert!(message.contains("cannot be shared"), "{message}");
+}

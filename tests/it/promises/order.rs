@@ -294,3 +294,20 @@ fn a_lazy_event_is_made_once_and_only_for_handlers() {
     assert_eq!(signal.emit_lazy(make).ran(), 3);
     assert_eq!(made.load(Relaxed), 2);
 }
+
+#[test]
+fn a_lazy_event_is_made_for_handlers_with_a_context_too() {
+    const NAME: Topic<String> = Topic::new("name");
+    let bus = Bus::<usize>::with_context();
+    let (signal, mut asked) = (bus.signal(&NAME), 0);
+    let unmade = || -> String { unreachable!("nobody listens") };
+    signal.emit_lazy_with(&mut asked, unmade);
+    bus.emit_lazy_with(&mut asked, &NAME, unmade);
+    bus.emit_lazy_with(&mut asked, &Topic::<String>::new("other"), unmade);
+    let _sub = signal.on_with(|asked, name| *asked += name.len());
+    let _any = bus.on_pattern_with("other", |asked, _| *asked += 10);
+    signal.emit_lazy_with(&mut asked, || "a".to_owned());
+    bus.emit_lazy_with(&mut asked, &NAME, || "b".to_owned());
+    bus.emit_lazy_with(&mut asked, &Topic::<String>::new("other"), String::new);
+    assert_eq!(asked, 12);
+}
