@@ -110,10 +110,10 @@ impl<M: Primitives, E, P: Filter<E>> Filter<E> for SharedFilter<M, P> {
 }
 
 /// The captures of a subscribed handler, in the order in which they are dropped: what follows the first is made
-/// of [`Part`]s.
+/// of [`Part`]s. What keeps those of a replaced handler is dropped last.
 pub(crate) struct Captures<P, K> {
-    pub(crate) callee: K,
     pub(crate) filter: P,
+    pub(crate) callee: Part<K>,
 }
 
 /// The reference of a handler to its signal. Exists as long as the entry's memory.
@@ -295,7 +295,7 @@ where
         };
         let captures = Captures {
             filter: captures.filter.clone(),
-            callee,
+            callee: Part::new(callee),
         };
         let (_, made) =
             WeakRef::<M, Subscribed<M, S, P, ReplacementCaptures<M, S::Event, P>>>::new_viewed(

@@ -6,6 +6,7 @@ use crate::core::handler::entry::{Header, HeaderExt, WeakRef, state};
 use crate::core::handler::erased::DynHandler;
 use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::primitives::sync::{Lock, Word};
+use crate::core::reclaim::counted::Part;
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{SEQUENCE, Signal};
@@ -74,7 +75,10 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             WeakRef::<M, Subscribed<M, Self, P, K>>::new_viewed(
                 header,
                 link,
-                Captures { filter, callee },
+                Captures {
+                    filter,
+                    callee: Part::new(callee),
+                },
                 |live| live as &dyn DynHandler<M, C>,
             )
         };

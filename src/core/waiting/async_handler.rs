@@ -72,7 +72,7 @@ where
         event: &E,
         cx: &mut EmitContext<'_, C>,
     ) -> CallResult {
-        let (head, AsyncHandler(f)) = (entry.head(), &entry.captures().callee);
+        let (head, AsyncHandler(f)) = (entry.head(), &*entry.captures().callee);
         if let Some(event) = awaited::<M::Ptr<E>>() {
             collect_future(start(entry, M::future(f(event)), cx));
             return CallResult::Ran;
@@ -105,7 +105,7 @@ where
         _: &E,
         cx: &mut EmitContext<'_, C>,
     ) -> CallResult {
-        let (head, AwaitedHandler(f)) = (entry.head(), &entry.captures().callee);
+        let (head, AwaitedHandler(f)) = (entry.head(), &*entry.captures().callee);
         let Some(event) = awaited::<M::Ptr<E>>() else {
             return failures::unexecuted(head, cx.topic_info(), Cause::NotAwaited);
         };

@@ -134,7 +134,7 @@ where
         event: &E,
         _: &mut EmitContext<'_, C>,
     ) -> CallResult {
-        let NextHandler(map) = &entry.captures().callee;
+        let NextHandler(map) = &*entry.captures().callee;
         // User code, and so is the drop of a value that is too late: both outside of the lock. A
         // panic leaves the handler waiting.
         let Some(value) = map(event) else {

@@ -328,3 +328,36 @@ fn cancel_and_wait_waits_for_the_handler_that_was_replaced_too() {
     assert_eq!(signal.emit(&3).ran(), 1);
     assert_eq!(sub.cancel_and_wait(), Ok(()));
 }
+
+/// What a replaced handler and its filter have captured is dropped before anybody is told so.
+#[test]
+fn cancel_and_wait_waits_for_the_filter_of_a_replaced_handler() {
+    let signal = Signal::<u32>::new();
+    let sub = Arc::new(Mutex::new(None::<Subscription>));
+    let (sender, seen) = mpsc::channel();
+    let captured = OnDrop({
+        let sub = sub.clone();
+        move || {
+            let (sub, sender) = (sub.clone(), sender.clone());
+            let waits = move || {
+                let sub = sub.lock().unwrap();
+                sub.as_ref()
+                    .unwrap()
+                    .cancel_and_wait_timeout(Duration::ZERO)
+            };
+            let waited = thread::spawn(waits).join().unwrap();
+            sender.send(waited).unwrap();
+        }
+    });
+    let passes = move |_: &u32| {
+        _ = &captured;
+        true
+    };
+    let own = signal.subscribe().filter(passes).on(|_| ());
+    own.replace(|_: &u32| ()).unwrap();
+    *sub.lock().unwrap() = Some(own);
+    signal.emit(&1);
+    signal.clear();
+    signal.emit(&2);
+    assert_eq!(seen.recv(), Ok(Err(WaitError::TimedOut)));
+}
