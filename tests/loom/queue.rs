@@ -159,6 +159,25 @@ fn a_close_lets_go_who_waits_for_room() {
     });
 }
 
+/// An event that was accepted is delivered, whatever its signal does meanwhile. Planted: `Unready`.
+#[test]
+fn an_accepted_event_is_delivered_beside_a_close() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::<u32>::new());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counts = calls.clone();
+        let _sub = signal.on(move |_| _ = counts.fetch_add(1, SeqCst));
+        queue.defer(&signal, 1).unwrap();
+        let closing = thread::spawn({
+            let signal = signal.clone();
+            move || signal.close()
+        });
+        assert_eq!(queue.drain().delivered(), 1);
+        closing.join().unwrap();
+        assert_eq!(calls.load(SeqCst), 1);
+    });
+}
+
 #[test]
 fn whoever_waits_for_room_does_not_keep_the_queue() {
     model(|| {

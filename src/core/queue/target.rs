@@ -118,7 +118,8 @@ pub(super) fn unreached<M: SignalFlavour, E: 'static, C: 'static>(
     follows: FollowsFrom<'_>,
     drain: &mut ActiveDrain<'_, M, C>,
 ) -> EmissionSummary {
-    let closed = signal.is_closed();
+    // A close marks the handlers first.
+    let closed = signal.is_closed_by_now();
     if closed {
         summary.add(run_late(signal, event, drain.context, follows));
     }

@@ -129,6 +129,11 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.is_closed()
     }
 
+    /// Returns whether it is closed; if another thread is closing it, waits until that is done.
+    pub(crate) fn is_closed_by_now(&self) -> bool {
+        self.state.with(|state| state.roster.is_closed())
+    }
+
     /// Records that the bus was dropped: from now on only handles and accepted events keep the signal.
     pub(crate) fn detach_from_bus(&self) {
         let kept = self.state.with(|state| {
