@@ -119,7 +119,7 @@ fn cancelling() {
     for count in counts {
         let jobs = Jobs::new(1);
         let (open, gate) = mpsc::channel::<()>();
-        jobs.submit(move |_| gate.recv());
+        drop(jobs.submit(move |_| gate.recv()));
         let all: Vec<_> = (0..count).map(|n| jobs.submit(move |_| n)).collect();
         let start = Instant::now();
         let cancelled = all.iter().rev().filter(|job| job.cancel()).count();

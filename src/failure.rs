@@ -20,13 +20,15 @@ pub enum FailureKind {
     Failed,
     /// It panicked, or its filter did, or the `Drop` of its captures.
     Panicked,
-    /// The emission was refused: too many are nested on this thread.
+    /// The emission was refused: too many are nested on this thread. Or a callback of a job was not
+    /// called: its pool has ended, and the callbacks before it have submitted jobs again and again.
     TooDeep,
     /// The drain was refused: this thread is inside another one.
     NestedDrain,
-    /// Something did not arrive: a queue was dropped with events inside, or did not accept the outcome of a
-    /// job or the call of an `on_queue` handler, because it was full, closed or dropped; or a drain had
-    /// events of closed signals that no handler was left for.
+    /// Something did not arrive: a queue was dropped with events inside, or did not accept the call of an
+    /// `on_queue` handler, because it was full, closed or dropped; it was closed or cleared before it
+    /// delivered the outcome of a job; or a drain had events of closed signals that no handler was left
+    /// for.
     Undelivered,
     /// A handler subscribed by `on_mut` was not called, because its own call is running on this thread.
     Reentered,
@@ -80,6 +82,15 @@ pub(crate) enum Cause {
     /// Of the outcome of a job.
     #[cfg(feature = "jobs")]
     Unqueued(DeferErrorKind),
+    /// Of the outcome of a job: the queue was cleared.
+    #[cfg(feature = "jobs")]
+    Cleared,
+    /// Of a job that nobody looked at: with the panic's message.
+    #[cfg(feature = "jobs")]
+    JobPanicked(String),
+    /// Of a callback of a job that was refused like those that led to it. With their number.
+    #[cfg(feature = "jobs")]
+    RefusedAgain(usize),
     Reentered,
     NoExecutor,
     NotAwaited,
@@ -118,7 +129,11 @@ impl HandlerError {
                 FailureKind::Undelivered
             }
             #[cfg(feature = "jobs")]
-            Cause::Unqueued(_) => FailureKind::Undelivered,
+            Cause::Unqueued(_) | Cause::Cleared => FailureKind::Undelivered,
+            #[cfg(feature = "jobs")]
+            Cause::JobPanicked(_) => FailureKind::Panicked,
+            #[cfg(feature = "jobs")]
+            Cause::RefusedAgain(_) => FailureKind::TooDeep,
             Cause::Reentered => FailureKind::Reentered,
             Cause::NoExecutor => FailureKind::NoExecutor,
             Cause::NotAwaited => FailureKind::NotAwaited,
@@ -191,6 +206,22 @@ impl fmt::Display for HandlerError {
                      was left for them"
                 )
             }
+            #[cfg(feature = "jobs")]
+            Cause::Cleared => write!(
+                f,
+                "outcome of a job was not delivered to the callback that was added at {location}: \
+                 queue was cleared"
+            ),
+            #[cfg(feature = "jobs")]
+            Cause::JobPanicked(message) => {
+                write!(f, "job submitted at {location} panicked: {message}")
+            }
+            #[cfg(feature = "jobs")]
+            Cause::RefusedAgain(count) => write!(
+                f,
+                "callback of a job (added at {location}) was not called: {count} jobs in a row, each \
+                 submitted by a callback of the one before, were refused"
+            ),
             Cause::Undelivered(count) => {
                 let events = if *count == 1 { "event" } else { "events" };
                 write!(

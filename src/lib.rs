@@ -229,9 +229,15 @@
 //!     at the position where they were: [`Lagged`]. They end after the buffered events when the signal
 //!     is closed, and unsubscribe when they are dropped.
 //! 22. A [`Job`] completes exactly once: with a value, cancelled, panicked, or abandoned (its promise
-//!     or its task was dropped). Its callbacks run once each, in the order they were added; one added
-//!     while they run joins the end; one added after runs at once on the adding thread; one that
-//!     fails stops no other and no waiter. The outcome can be taken when they have run.
+//!     or its task was dropped). A cancel completes it at once, whether it waits or runs, and what the
+//!     work returns later is dropped; [`Job::stop`] only asks. Its callbacks run once each, in the order
+//!     they were added; one added while they run joins the end; one added after runs at once on the
+//!     adding thread; one that is taken back or paused is not called, also when the outcome waits in a
+//!     queue already; one that fails stops no other and no waiter. The outcome can be taken when they
+//!     have run, once. An outcome is never refused nor dropped because of the bound of a queue, and
+//!     who reports it never waits. No callback sees older progress after newer. A panic that nobody has
+//!     seen is reported. Chains of completions, progress and submissions need constant stack, however
+//!     long; one that only leads from one refused job to the next ends with an error.
 //!
 //! # Limits
 //!

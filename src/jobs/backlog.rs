@@ -2,7 +2,8 @@
 //!
 //! A job that is cancelled, or run elsewhere, leaves a tombstone on the list. Tombstones are counted,
 //! and swept out when they are half of the list, so that each costs constant time and they are never
-//! many.
+//! many. All of it, the claim of a job too, is done under the lock of the pool, so that the number of
+//! waiting jobs is exact at any moment.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,13 +12,19 @@ use super::error::JobError;
 
 /// A job, as its pool knows it.
 pub(super) trait Runnable: Send + Sync {
-    /// Runs the job; `false` if its work was taken already, so that only a tombstone was left.
-    fn run(&self) -> bool;
-    fn is_tombstone(&self) -> bool;
-    /// Runs the job on this thread, although its pool still has it on the list.
-    fn run_inline(&self);
-    /// Completes the job with this error, unless it has begun. Returns whether it had not.
-    fn abort(&self, error: JobError) -> bool;
+    /// Makes the caller the one that runs or aborts the job. Returns whether it is: the first.
+    fn claim(&self) -> bool;
+    fn is_claimed(&self) -> bool;
+    /// Runs the job, which the caller has claimed.
+    fn run(self: Arc<Self>);
+    /// Completes the job with this error and drops its work. The caller has claimed it.
+    fn abort(self: Arc<Self>, error: JobError);
+    /// Like [`abort`](Self::abort), of a job that its pool or executor did not take.
+    fn refuse(self: Arc<Self>, error: JobError);
+    /// Asks the job to stop.
+    fn stop(&self);
+    /// Completes the job as cancelled, whether it waits or runs.
+    fn cancel(self: Arc<Self>) -> bool;
 }
 
 /// What a pool runs.
@@ -30,51 +37,59 @@ pub(super) enum Item {
 #[derive(Default)]
 pub(super) struct Backlog {
     items: VecDeque<Item>,
-    /// The number of tombstones on the list. Below zero for a moment if one thread pops a tombstone
-    /// and counts it before the thread that made it does.
-    tombstones: isize,
+    /// The number of tombstones on the list.
+    tombstones: usize,
 }
 
 /// Fewer tombstones are not worth a sweep.
-const MIN_TOMBSTONES: isize = 32;
+const MIN_TOMBSTONES: usize = 32;
 
 impl Backlog {
     /// The number of waiting jobs, without tombstones.
     pub(super) fn len(&self) -> usize {
-        self.items.len().saturating_add_signed(-self.tombstones)
+        self.items.len() - self.tombstones
     }
 
     pub(super) fn push(&mut self, item: Item) {
         self.items.push_back(item);
     }
 
-    /// Removes the first item, which may be a tombstone.
-    pub(super) fn pop(&mut self) -> Option<Item> {
-        self.items.pop_front()
+    /// Removes the first item, and claims it. `Err`: it was a tombstone.
+    pub(super) fn pop(&mut self) -> Option<Result<Item, Item>> {
+        let item = self.items.pop_front()?;
+        let waits = match &item {
+            Item::Job(job) => job.claim(),
+            Item::Bare(_) => true,
+        };
+        self.tombstones -= usize::from(!waits);
+        Some(if waits { Ok(item) } else { Err(item) })
     }
 
-    /// Counts that a popped item was a tombstone.
-    pub(super) fn was_tombstone(&mut self) {
-        self.tombstones -= 1;
+    /// The waiting jobs.
+    pub(super) fn jobs(&self) -> Vec<Arc<dyn Runnable>> {
+        let waiting = |item: &Item| match item {
+            Item::Job(job) if !job.is_claimed() => Some(job.clone()),
+            _ => None,
+        };
+        self.items.iter().filter_map(waiting).collect()
     }
 
-    /// Counts that a listed job has become a tombstone. Returns tombstones, to be dropped outside of
-    /// locks.
-    pub(super) fn add_tombstone(&mut self) -> Vec<Item> {
-        self.tombstones += 1;
-        let count = usize::try_from(self.tombstones).unwrap_or(0);
-        if self.tombstones < MIN_TOMBSTONES || count * 2 < self.items.len() {
-            return Vec::new();
+    /// Claims a listed job, which becomes a tombstone. Returns whether the caller was the first to.
+    /// What was swept out is added to `swept`, to be dropped outside of locks.
+    pub(super) fn claim(&mut self, job: &dyn Runnable, swept: &mut Vec<Item>) -> bool {
+        if !job.claim() {
+            return false;
         }
-        let all = std::mem::take(&mut self.items);
-        let mut tombstones = Vec::new();
-        for item in all {
-            match &item {
-                Item::Job(job) if job.is_tombstone() => tombstones.push(item),
-                _ => self.items.push_back(item),
+        self.tombstones += 1;
+        if self.tombstones >= MIN_TOMBSTONES && self.tombstones * 2 >= self.items.len() {
+            self.tombstones = 0;
+            for item in std::mem::take(&mut self.items) {
+                match &item {
+                    Item::Job(job) if job.is_claimed() => swept.push(item),
+                    _ => self.items.push_back(item),
+                }
             }
         }
-        self.tombstones = self.tombstones.saturating_sub_unsigned(tombstones.len());
-        tombstones
+        true
     }
 }

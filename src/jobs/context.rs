@@ -1,10 +1,12 @@
 //! The context of running work: it reports progress, and sees requests to stop.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
+use super::chain;
 use super::error::Cancelled;
-use super::host::{self, CallSite};
+use super::host::{CallSite, Reports};
 use super::pool::Pool;
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::core::primitives::unwind::unwind_safe;
@@ -37,40 +39,115 @@ impl Progress {
     }
 }
 
-/// A callback for progress. Its panics are caught and logged, that of its `Drop` too.
-pub(super) struct Listener {
-    location: CallSite,
-    /// `None` only during the drop.
-    f: Option<Box<dyn Fn(Progress) + Send + Sync>>,
+/// A callback for progress.
+pub(super) trait DynListener: Send + Sync {
+    /// Calls it, unless it was taken back.
+    fn call(&self, progress: Progress, reports: &Reports);
+    fn is_live(&self) -> bool;
 }
 
-impl Listener {
-    pub(super) fn new(
-        location: CallSite,
-        f: impl Fn(Progress) + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        let f: Option<Box<dyn Fn(Progress) + Send + Sync>> = Some(Box::new(f));
-        Arc::new(Listener { location, f })
+/// A listener. A panic of its `Drop` is caught.
+struct Listening {
+    /// The number of the last report that it was called for.
+    told: AtomicUsize,
+    /// `None` only during the drop.
+    listener: Option<Box<dyn DynListener>>,
+    reports: Reports,
+    location: CallSite,
+}
+
+impl Listening {
+    fn call(&self, progress: Progress) {
+        if let Some(listener) = &self.listener {
+            listener.call(progress, &self.reports);
+        }
     }
 
-    fn call(&self, progress: Progress) {
-        if let Some(f) = &self.f {
-            host::catch_and_log(self.location, || f(progress));
+    fn is_live(&self) -> bool {
+        self.listener.as_ref().is_some_and(|it| it.is_live())
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let listener = self.listener.take();
+        self.reports.guard(self.location, || drop(listener));
+    }
+}
+
+/// What a job has told, and whom: few jobs have any of it.
+struct Telling {
+    state: Mutex<TellingState>,
+    /// Not 0: the listeners were removed.
+    ended: AtomicUsize,
+    reports: Reports,
+}
+
+#[derive(Default)]
+struct TellingState {
+    latest: Option<Progress>,
+    /// The number of reports.
+    count: usize,
+    /// A thread calls the listeners.
+    telling: bool,
+    /// There is something that it has not told yet.
+    more: bool,
+    listeners: Option<Arc<[Arc<Listening>]>>,
+    /// With how many listeners those that were taken back are looked for again.
+    sweep_at: usize,
+    on_cancel: Vec<(CallSite, Box<dyn FnOnce() + Send>)>,
+}
+
+impl Telling {
+    /// Calls the listeners with the newest report, as long as there is a newer one. One thread does at a
+    /// time, so no listener is called with an older report after a newer one.
+    fn tell(self: Arc<Self>) {
+        let begins = {
+            let mut state = lock(&self.state);
+            state.more = true;
+            !std::mem::replace(&mut state.telling, true)
+        };
+        if !begins {
+            return;
+        }
+        if chain::is_full() {
+            chain::postpone(Box::new(move || self.tell_all()));
+        } else {
+            chain::enter(|| self.tell_all());
+        }
+    }
+
+    fn tell_all(&self) {
+        loop {
+            let (latest, count, listeners) = {
+                let mut state = lock(&self.state);
+                if !std::mem::take(&mut state.more) {
+                    state.telling = false;
+                    return;
+                }
+                (state.latest, state.count, state.listeners.clone())
+            };
+            let Some(progress) = latest else { continue };
+            for listening in listeners.iter().flat_map(|all| all.iter()) {
+                // Acquire; pairs with the Release in `remove_listeners`. Relaxed: this thread has the
+                // turn, which a lock hands on.
+                let ended = self.ended.load(Ordering::Acquire) != 0;
+                if !ended && listening.told.swap(count, Ordering::Relaxed) != count {
+                    listening.call(progress);
+                }
+            }
         }
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let f = self.f.take();
-        host::catch_and_log(self.location, || drop(f));
+/// What is told of a cancel, and the line that said so.
+fn call_on_cancel(reports: &Reports, location: CallSite, f: Box<dyn FnOnce() + Send>) {
+    if chain::is_full() {
+        let reports = reports.clone();
+        chain::postpone(Box::new(move || reports.guard(location, f)));
+    } else {
+        chain::enter(|| reports.guard(location, f));
     }
-}
-
-#[derive(Default)]
-struct ProgressState {
-    latest: Option<Progress>,
-    listeners: Option<Arc<[Arc<Listener>]>>,
 }
 
 /// The context of running work, its `cx`: reports progress, and says when the work should stop.
@@ -95,52 +172,114 @@ struct ProgressState {
 pub struct JobContext {
     /// The bits below.
     flags: AtomicUsize,
-    /// Boxed: few jobs report progress.
-    progress: Mutex<Option<Box<ProgressState>>>,
+    /// Apart, and made when it is needed.
+    telling: Mutex<Option<Arc<Telling>>>,
     /// `None` for a promise.
     pub(super) pool: Option<Arc<Pool>>,
+    /// The line that made the job.
+    pub(super) location: CallSite,
 }
 
 /// The job is asked to stop.
-const CANCEL_REQUESTED: usize = 1;
-/// There are listeners for progress.
+const STOP_REQUESTED: usize = 1;
+/// There are, or were, listeners.
 const HAS_LISTENERS: usize = 2;
-/// The job has ended: listeners are not added any more.
-const ENDED: usize = 4;
+/// The job has completed: what it tells and returns from now on is dropped.
+const COMPLETED: usize = 4;
+/// Its work was taken out, to be run or dropped.
+const CLAIMED: usize = 8;
+/// One of a row of refused jobs. All higher bits count them.
+const REFUSED: usize = 16;
 
 impl JobContext {
-    pub(super) fn new(pool: Option<Arc<Pool>>) -> Self {
+    pub(super) fn new(pool: Option<Arc<Pool>>, location: CallSite) -> Self {
         JobContext {
             flags: AtomicUsize::new(0),
-            progress: Mutex::new(None),
+            telling: Mutex::new(None),
             pool,
+            location,
         }
     }
 
     /// Reports progress: `done` of `total`, in any unit; a total of 0 means that it is not known.
     ///
     /// Calls the callbacks of [`Job::on_progress`](super::Job::on_progress) on this thread, before it
-    /// returns. Without any it costs two uncontended locks, so a loop may report every step.
+    /// returns. If they run at that moment, because another thread or one of them reports, they are
+    /// called again when they have returned, with the newest report: none sees an older one after a
+    /// newer one, and a report that was superseded meanwhile is left out. Without callbacks it costs
+    /// two uncontended locks, so a loop may report every step. Ignored when the job has completed, by
+    /// a cancel too.
     pub fn progress(&self, done: u64, total: u64) {
-        let progress = Progress { done, total };
-        let listeners = {
-            let mut state = lock(&self.progress);
-            let state = state.get_or_insert_default();
-            state.latest = Some(progress);
-            state.listeners.clone()
+        if self.is_completed() {
+            return;
+        }
+        let telling = self.telling();
+        let has_listeners = {
+            let mut state = lock(&telling.state);
+            state.latest = Some(Progress { done, total });
+            state.count += 1;
+            state.listeners.is_some()
         };
-        for listener in listeners.iter().flat_map(|all| all.iter()) {
-            listener.call(progress);
+        if has_listeners {
+            telling.tell();
         }
     }
 
-    /// Whether the job was asked to stop: cancelled while it runs, or its pool dropped.
+    /// Calls `f` once when the job is [cancelled](super::Job::cancel) or asked to
+    /// [stop](super::Job::stop), on the thread that does that, before the job completes; at once, if
+    /// that has happened already. For what does not look at [`is_cancelled`](Self::is_cancelled): a
+    /// socket to be closed, a process to be killed.
+    ///
+    /// Runs outside of all locks. A panic in it is reported, as that of a callback is. If the job
+    /// completes without a cancel, `f` is dropped. Several are called in the order they were added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let jobs = slotcast::Jobs::new(1);
+    /// let (began, begins) = mpsc::channel();
+    /// let job = jobs.submit(move |cx| {
+    ///     let (close, lines) = mpsc::channel::<String>(); // a connection
+    ///     cx.on_cancel(move || drop(close));
+    ///     began.send(()).unwrap();
+    ///     lines.iter().count() // blocks until it is closed
+    /// });
+    /// begins.recv()?;
+    /// job.stop();
+    /// assert_eq!(job.wait(), Ok(0));
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_cancel<F: FnOnce() + Send + 'static>(&self, f: F) {
+        let location = Location::caller();
+        let mut f: Option<Box<dyn FnOnce() + Send>> = Some(Box::new(f));
+        let telling = self.telling();
+        let flags = {
+            let mut state = lock(&telling.state);
+            // AcqRel; pairs with `stop` and `remove_listeners`: of the two, the later sees the flag of
+            // the earlier. That one either finds `f` under the lock, or it is not added.
+            let flags = self.flags.fetch_or(HAS_LISTENERS, Ordering::AcqRel);
+            if flags & (STOP_REQUESTED | COMPLETED) == 0 {
+                state.on_cancel.extend(f.take().map(|f| (location, f)));
+            }
+            flags
+        };
+        let Some(f) = f else { return };
+        if flags & STOP_REQUESTED != 0 {
+            call_on_cancel(&telling.reports, location, f);
+        } else {
+            telling.reports.guard(location, || drop(f));
+        }
+    }
+
+    /// Whether the job was asked to stop: by [`Job::cancel`](super::Job::cancel), by
+    /// [`Job::stop`](super::Job::stop), or by the end of its pool.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        // Acquire; pairs with the release in `request_cancel`.
-        let requested = self.flags.load(Ordering::Acquire) & CANCEL_REQUESTED != 0;
-        let pool = self.pool.as_ref();
-        requested || pool.is_some_and(|it| it.is_cancel_requested())
+        // Acquire; pairs with the release in `stop`.
+        self.flags.load(Ordering::Acquire) & STOP_REQUESTED != 0
     }
 
     /// For `cx.check()?`: ends work that was asked to stop, at a place of its own choosing.
@@ -158,44 +297,148 @@ impl JobContext {
         }
     }
 
-    /// Asks the job to stop.
-    pub(super) fn request_cancel(&self) {
-        // Releases what the caller did before; pairs with the Acquire in `is_cancelled`.
-        self.flags.fetch_or(CANCEL_REQUESTED, Ordering::AcqRel);
-    }
-
-    pub(super) fn latest(&self) -> Option<Progress> {
-        lock(&self.progress).as_ref()?.latest
-    }
-
-    /// Adds a listener until the job ends, and calls it with the latest progress, if there is any.
-    pub(super) fn add_listener(&self, listener: Arc<Listener>) {
-        let (latest, _old) = {
-            let mut state = lock(&self.progress);
-            let state = state.get_or_insert_default();
-            let mut old = None;
-            // AcqRel; pairs with `remove_listeners`: of the two, the later sees the flag of the
-            // earlier. That one either finds the listener under the lock, or it is not added.
-            if self.flags.fetch_or(HAS_LISTENERS, Ordering::AcqRel) & ENDED == 0 {
-                let all = state.listeners.iter().flat_map(|all| all.iter().cloned());
-                let all = all.chain([listener.clone()]).collect();
-                old = state.listeners.replace(all);
-            }
-            (state.latest, old)
-        };
-        if let Some(latest) = latest {
-            listener.call(latest);
+    /// Asks the job to stop, and calls those who want to be told.
+    pub(super) fn stop(&self) {
+        // AcqRel: releases what the caller did before; pairs with the Acquire in `is_cancelled`, and
+        // with `on_cancel`.
+        let flags = self.flags.fetch_or(STOP_REQUESTED, Ordering::AcqRel);
+        if flags & STOP_REQUESTED == 0 && flags & COMPLETED == 0 {
+            self.tell_of_cancel(flags);
         }
     }
 
-    /// Removes and drops the listeners: the job has ended.
+    fn tell_of_cancel(&self, flags: usize) {
+        if flags & HAS_LISTENERS == 0 {
+            return;
+        }
+        let telling = self.telling();
+        let all = std::mem::take(&mut lock(&telling.state).on_cancel);
+        for (location, f) in all {
+            call_on_cancel(&telling.reports, location, f);
+        }
+    }
+
+    /// Makes the caller the one that completes the job. Returns whether it is: the first.
+    pub(super) fn begin_completing(&self) -> bool {
+        self.flags.fetch_or(COMPLETED, Ordering::AcqRel) & COMPLETED == 0
+    }
+
+    /// Like [`begin_completing`](Self::begin_completing), and tells the work.
+    pub(super) fn begin_cancelling(&self) -> bool {
+        // One step, so that nobody sees it completed and not cancelled.
+        let flags = self
+            .flags
+            .fetch_or(COMPLETED | STOP_REQUESTED, Ordering::AcqRel);
+        if flags & COMPLETED != 0 {
+            return false;
+        }
+        if flags & STOP_REQUESTED == 0 {
+            self.tell_of_cancel(flags);
+        }
+        true
+    }
+
+    pub(super) fn is_completed(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & COMPLETED != 0
+    }
+
+    /// Makes the caller the one that takes the work out. Returns whether it is: the first.
+    pub(super) fn claim(&self) -> bool {
+        self.flags.fetch_or(CLAIMED, Ordering::AcqRel) & CLAIMED == 0
+    }
+
+    pub(super) fn is_claimed(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & CLAIMED != 0
+    }
+
+    /// Counts the job as refused, after this number of refused jobs that led to it. Once.
+    pub(super) fn count_refused(&self, before: usize) {
+        self.flags
+            .fetch_add(REFUSED * (before + 1), Ordering::AcqRel);
+    }
+
+    /// The number of refused jobs in a row, of which this is the last.
+    pub(super) fn refused(&self) -> usize {
+        self.flags.load(Ordering::Acquire) / REFUSED
+    }
+
+    /// Where failures of its callbacks are reported.
+    pub(super) fn reports(&self) -> Reports {
+        match &self.pool {
+            Some(pool) => pool.reports.clone(),
+            None => Reports::to_log(),
+        }
+    }
+
+    fn telling(&self) -> Arc<Telling> {
+        let mut slot = lock(&self.telling);
+        let telling = slot.get_or_insert_with(|| {
+            Arc::new(Telling {
+                state: Mutex::new(TellingState::default()),
+                ended: AtomicUsize::new(0),
+                reports: self.reports(),
+            })
+        });
+        telling.clone()
+    }
+
+    pub(super) fn latest(&self) -> Option<Progress> {
+        let telling = lock(&self.telling).clone()?;
+        let state = lock(&telling.state);
+        state.latest
+    }
+
+    /// Adds a listener until the job ends, and calls it with the latest progress, if there is any.
+    pub(super) fn add_listener(&self, listener: Box<dyn DynListener>, location: CallSite) {
+        let telling = self.telling();
+        let listening = Arc::new(Listening {
+            told: AtomicUsize::new(0),
+            listener: Some(listener),
+            reports: telling.reports.clone(),
+            location,
+        });
+        let (latest, added, _old) = {
+            let mut state = lock(&telling.state);
+            let mut old = None;
+            // AcqRel; pairs with `remove_listeners`: of the two, the later sees the flag of the
+            // earlier. That one either finds the listener under the lock, or it is not added.
+            let flags = self.flags.fetch_or(HAS_LISTENERS, Ordering::AcqRel);
+            let added = flags & COMPLETED == 0;
+            if added {
+                old = state.listeners.take();
+                let all = old.iter().flat_map(|all| all.iter());
+                let sweep = state.sweep_at <= old.as_ref().map_or(0, |all| all.len());
+                let all = all.filter(|it| !sweep || it.is_live()).cloned();
+                let all: Arc<[_]> = all.chain([listening.clone()]).collect();
+                if sweep {
+                    state.sweep_at = 2 * all.len();
+                }
+                state.listeners = Some(all);
+            }
+            (state.latest, added, old)
+        };
+        match latest {
+            Some(_) if added => telling.clone().tell(),
+            Some(progress) => listening.call(progress),
+            None => {}
+        }
+    }
+
+    /// Removes and drops the listeners: the callbacks for the outcome are about to run.
     pub(super) fn remove_listeners(&self) {
-        // AcqRel; pairs with `add_listener`. Without listeners no lock is taken.
-        if self.flags.fetch_or(ENDED, Ordering::AcqRel) & HAS_LISTENERS != 0 {
-            let mut state = lock(&self.progress);
-            let _listeners = state.as_mut().and_then(|state| state.listeners.take());
-            // Before the listeners, whose drop runs user code.
-            drop(state);
+        // Acquire; pairs with `add_listener`. Without listeners no lock is taken.
+        if self.flags.load(Ordering::Acquire) & HAS_LISTENERS == 0 {
+            return;
+        }
+        let telling = self.telling();
+        // Release; pairs with the Acquire in `tell_all`.
+        telling.ended.store(1, Ordering::Release);
+        let (_listeners, on_cancel) = {
+            let mut state = lock(&telling.state);
+            (state.listeners.take(), std::mem::take(&mut state.on_cancel))
+        };
+        for (location, f) in on_cancel {
+            telling.reports.guard(location, || drop(f));
         }
     }
 }

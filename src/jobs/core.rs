@@ -3,91 +3,106 @@
 //!
 //! The lifecycle of a job:
 //!
-//! 1. Exactly one caller completes it: the thread that has run its work; the one that takes the work
-//!    out before it began (a cancel, the shutdown of the pool, an executor that drops its task); or
-//!    the holder of its promise, by completing or by dropping it.
+//! 1. Whoever is the first completes it: the thread that has run its work; the one that takes the work
+//!    out before it began (the shutdown of the pool, an executor that drops its task); whoever cancels
+//!    it; or the holder of its promise, by completing or by dropping it. What comes later is dropped.
 //! 2. The listeners for progress are removed and dropped.
 //! 3. The callbacks run, in the order they were added, on the completing thread and outside of the
-//!    lock. Those added meanwhile join the end.
+//!    lock. Those added meanwhile join the end. Deep inside of other callbacks they are left for
+//!    later ([`chain`]): the outcome is stored as *postponed*, and whoever comes first, the thread's
+//!    list or anybody who waits for the job, takes it out and runs them.
 //! 4. Under the lock under which no callback is left, the job becomes done, and its [`OutcomeSink`]
-//!    decides who gets the outcome: it is stored for the handle, given to a consumer, or dropped. Of
-//!    a handle the blocked threads are notified first, then the waker is called.
+//!    decides who gets the outcome: it is stored for the handle, given to a consumer, or dropped. The
+//!    blocked threads are notified first, then the waker is called.
 //! 5. A callback that is added later takes a stored outcome out and repeats 3 and 4 on its thread.
 //!
 //! **The outcome stays on the stack of the completing thread** while callbacks see it, and is stored
 //! under the same lock under which none is left. So no lock is held while they run, `T` need not be
 //! `Sync`, and a callback that is added later takes the outcome out and does the same. Until the
 //! callbacks have run, `is_done` is `false`: an outcome that is done can be taken.
+//!
+//! **Whoever comes after the outcome was taken is told so**, by [`JobError::Taken`]: a callback, a
+//! consumer or a wait. A panic that no callback, consumer or taker has seen is reported when the
+//! outcome is dropped.
 
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
+use super::chain;
 use super::context::JobContext;
-use super::error::Outcome;
-use super::host::{self, CallSite};
+use super::error::{JobError, Outcome};
+use super::host::{CallSite, Cause, Place, Reports};
 use crate::core::primitives::sync::{
     AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, wait_until,
 };
 use crate::core::primitives::thread::token;
 
-/// A callback for the outcome, without its type: a node of a linked list.
+/// A callback for the outcome, without its type.
 pub(super) trait DynCallback<T>: Send {
-    fn call(self: Box<Self>, outcome: &Outcome<T>);
-    /// The callback that was added before this one.
-    fn previous(&mut self) -> &mut Option<Box<dyn DynCallback<T>>>;
-}
-
-pub(super) struct Callback<T, F> {
-    location: CallSite,
-    previous: Option<Box<dyn DynCallback<T>>>,
-    f: F,
-}
-
-impl<T, F> Callback<T, F> {
-    pub(super) fn new(location: CallSite, f: F) -> Self {
-        Callback {
-            location,
-            previous: None,
-            f,
-        }
+    /// Calls it, unless it was taken back. Returns whether it was called.
+    fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool;
+    fn is_live(&self) -> bool {
+        true
     }
-}
-
-impl<T: 'static, F: FnOnce(&Outcome<T>) + Send> DynCallback<T> for Callback<T, F> {
-    fn call(self: Box<Self>, outcome: &Outcome<T>) {
-        host::catch_and_log(self.location, || (self.f)(outcome));
-    }
-
-    fn previous(&mut self) -> &mut Option<Box<dyn DynCallback<T>>> {
-        &mut self.previous
-    }
+    fn location(&self) -> CallSite;
 }
 
 /// Takes the outcome by value.
-pub(super) type Consumer<T> = Box<dyn FnOnce(Outcome<T>) + Send>;
+pub(super) trait DynConsumer<T>: Send {
+    fn take(self: Box<Self>, outcome: Outcome<T>);
+    fn is_live(&self) -> bool {
+        true
+    }
+}
 
 /// The receiver of the outcome, once the callbacks have run.
 enum OutcomeSink<T> {
     /// The handle.
     Handle,
-    /// The handle, which was polled.
-    Waker(Waker),
-    Consumer(Consumer<T>),
+    Consumer(Box<dyn DynConsumer<T>>),
     /// None: the handle was dropped.
     Dropped,
 }
 
+type Callbacks<T> = SmallVec<[Box<dyn DynCallback<T>>; 1]>;
+
 /// A job is one allocation, so its state is kept small.
 struct State<T> {
-    /// The last one that was added; it links to those before.
-    callbacks: Option<Box<dyn DynCallback<T>>>,
-    /// `Some` from the end of the callbacks until it is taken.
+    callbacks: Callbacks<T>,
+    /// With how many callbacks those that were taken back are looked for again.
+    sweep_at: usize,
+    /// `Some` from the end of the callbacks until it is taken, and while it is postponed.
     outcome: Option<Outcome<T>>,
+    /// The outcome has been stored, but the callbacks have not seen it.
+    postponed: bool,
     sink: OutcomeSink<T>,
+    /// Of the handle, which was polled.
+    waker: Option<Waker>,
     /// The job has completed, and the callbacks added until then have run.
     done: bool,
+    /// The outcome was given to somebody, or dropped.
+    taken: bool,
+    /// A callback has seen the outcome.
+    seen: bool,
+    /// The handle was dropped.
+    unowned: bool,
     /// A thread waits on the condvar.
     waiting: bool,
+}
+
+impl<T> State<T> {
+    /// The outcome for whoever takes it, if the job is done.
+    fn take(&mut self) -> Option<Outcome<T>> {
+        if self.taken {
+            return Some(Err(JobError::Taken));
+        }
+        let outcome = self.outcome.take_if(|_| !self.postponed)?;
+        self.taken = true;
+        Some(outcome)
+    }
 }
 
 pub(super) struct Core<T> {
@@ -97,24 +112,32 @@ pub(super) struct Core<T> {
     /// looks for its own token, which it stored itself.
     runner: AtomicUsize,
     pub(super) context: JobContext,
-    /// The line that made the job.
-    pub(super) location: CallSite,
+}
+
+/// What a core is part of, and is kept alive by.
+pub(super) trait HasCore<T>: Send + Sync {
+    fn core(&self) -> &Core<T>;
 }
 
 impl<T> Core<T> {
-    pub(super) fn new(context: JobContext, location: CallSite) -> Self {
+    pub(super) fn new(context: JobContext) -> Self {
         Core {
             state: Mutex::new(State {
-                callbacks: None,
+                callbacks: SmallVec::new(),
+                sweep_at: 8,
                 outcome: None,
+                postponed: false,
                 sink: OutcomeSink::Handle,
+                waker: None,
                 done: false,
+                taken: false,
+                seen: false,
+                unowned: false,
                 waiting: false,
             }),
             condvar: Condvar::new(),
             runner: AtomicUsize::new(0),
             context,
-            location,
         }
     }
 
@@ -123,94 +146,182 @@ impl<T> Core<T> {
         self.runner.store(token(), Ordering::Relaxed);
     }
 
-    /// Completes the job. Must be called once, by the owner of the work or the promise.
-    pub(super) fn complete(&self, outcome: Outcome<T>) {
-        self.begin();
-        self.context.remove_listeners();
-        self.run_callbacks(outcome);
+    /// Whether this thread runs the work or the callbacks.
+    pub(super) fn is_inside(&self) -> bool {
+        self.runner.load(Ordering::Relaxed) == token()
+    }
+
+    fn guard(&self, f: impl FnOnce()) {
+        self.context.reports().guard(self.context.location, f);
+    }
+
+    /// Drops an outcome. A panic that nobody has seen is reported.
+    fn discard(&self, outcome: Outcome<T>, seen: bool) {
+        if let (Err(JobError::Panicked(text)), false) = (&outcome, seen) {
+            let place = Place::new(self.context.location);
+            let text = text.clone();
+            self.context
+                .reports()
+                .report(&place, Cause::JobPanicked(text));
+        }
+        self.guard(|| drop(outcome));
+    }
+
+    /// Stores the outcome for whoever comes first to run the callbacks.
+    fn postpone(&self, outcome: Outcome<T>) {
+        let mut state = lock(&self.state);
+        state.outcome = Some(outcome);
+        state.postponed = true;
+        let (waiting, waker) = (state.waiting, state.waker.take());
+        drop(state);
+        self.wake(waiting, waker);
+    }
+
+    fn wake(&self, waiting: bool, waker: Option<Waker>) {
+        if waiting {
+            self.condvar.notify_all();
+        }
+        if let Some(waker) = waker {
+            self.guard(|| waker.wake());
+        }
+    }
+
+    /// Runs the callbacks of a postponed outcome, on this thread.
+    fn resume(&self) {
+        let outcome = {
+            let mut state = lock(&self.state);
+            if !std::mem::take(&mut state.postponed) {
+                return;
+            }
+            state.outcome.take()
+        };
+        if let Some(outcome) = outcome {
+            chain::enter(|| self.run_callbacks(outcome));
+        }
     }
 
     /// Calls the callbacks until none is left, then hands the outcome to its sink.
     fn run_callbacks(&self, outcome: Outcome<T>) {
+        self.begin();
+        self.context.remove_listeners();
+        let refused = self.context.refused();
+        let _refused = chain::set_refused(refused);
+        let mut seen = false;
         loop {
             let mut state = lock(&self.state);
-            let Some(last) = state.callbacks.take() else {
+            state.seen |= seen;
+            if state.callbacks.is_empty() {
                 return self.hand_over(state, outcome);
-            };
-            drop(state);
-            for callback in in_order(last) {
-                callback.call(&outcome);
             }
+            let callbacks = std::mem::take(&mut state.callbacks);
+            drop(state);
+            let reports = self.context.reports();
+            if refused > chain::MAX_REFUSED {
+                self.end_chain(callbacks, &reports);
+                continue;
+            }
+            for callback in callbacks {
+                seen |= callback.call(&outcome, &reports);
+            }
+        }
+    }
+
+    /// Drops the callbacks of a job that was refused as those that led to it were.
+    #[cold]
+    fn end_chain(&self, callbacks: Callbacks<T>, reports: &Reports) {
+        for callback in callbacks {
+            let place = Place::new(callback.location());
+            reports.report(&place, Cause::RefusedAgain(self.context.refused()));
+            self.guard(|| drop(callback));
         }
     }
 
     /// Marks the job done and hands the outcome to its sink. Releases the lock before any call.
     fn hand_over(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome<T>) {
         state.done = true;
-        match std::mem::replace(&mut state.sink, OutcomeSink::Handle) {
-            sink @ (OutcomeSink::Handle | OutcomeSink::Waker(_)) => {
+        let (waiting, waker) = (state.waiting, state.waker.take());
+        let owned = if state.unowned {
+            OutcomeSink::Dropped
+        } else {
+            OutcomeSink::Handle
+        };
+        let mut sink = std::mem::replace(&mut state.sink, OutcomeSink::Handle);
+        let mut taken_back = None;
+        if let OutcomeSink::Consumer(consumer) = sink {
+            sink = if consumer.is_live() {
+                OutcomeSink::Consumer(consumer)
+            } else {
+                taken_back = Some(consumer);
+                owned
+            };
+        }
+        match sink {
+            OutcomeSink::Handle => {
                 state.outcome = Some(outcome);
-                let waiting = state.waiting;
                 drop(state);
-                if waiting {
-                    self.condvar.notify_all();
-                }
-                if let OutcomeSink::Waker(waker) = sink {
-                    host::catch_and_log(self.location, || waker.wake());
-                }
             }
             OutcomeSink::Consumer(consumer) => {
+                state.taken = true;
                 drop(state);
-                host::catch_and_log(self.location, || consumer(outcome));
+                self.guard(|| consumer.take(outcome));
             }
             OutcomeSink::Dropped => {
+                state.taken = true;
+                let seen = state.seen;
                 drop(state);
-                host::catch_and_log(self.location, || drop(outcome));
+                self.discard(outcome, seen);
             }
+        }
+        self.wake(waiting, waker);
+        if taken_back.is_some() {
+            self.guard(|| drop(taken_back));
         }
     }
 
-    /// Adds a callback; calls it now if the outcome is stored.
-    pub(super) fn on_done(&self, mut callback: Box<dyn DynCallback<T>>) {
+    /// Gives the outcome to `consumer`, once the callbacks have run. If it was given to another one
+    /// already, or will be, this one is told so.
+    pub(super) fn send_outcome_to(&self, consumer: Box<dyn DynConsumer<T>>) {
+        let mut old = None;
         let outcome = {
             let mut state = lock(&self.state);
-            *callback.previous() = state.callbacks.take();
-            state.callbacks = Some(callback);
-            // `None` while callbacks run: the thread that runs them will find this one.
-            state.outcome.take()
-        };
-        if let Some(outcome) = outcome {
-            self.run_callbacks(outcome);
-        }
-    }
-
-    /// Gives the outcome to `consumer`, once the callbacks have run. The handle must not take it then.
-    pub(super) fn send_outcome_to(&self, consumer: Consumer<T>) {
-        match self.replace_sink(OutcomeSink::Consumer(consumer)) {
-            (Some(outcome), OutcomeSink::Consumer(consumer)) => {
-                host::catch_and_log(self.location, || consumer(outcome));
+            match (state.take(), &state.sink) {
+                (Some(outcome), _) => Some((outcome, consumer)),
+                (None, OutcomeSink::Consumer(other)) if other.is_live() => {
+                    Some((Err(JobError::Taken), consumer))
+                }
+                (None, _) => {
+                    let sink = OutcomeSink::Consumer(consumer);
+                    old = Some(std::mem::replace(&mut state.sink, sink));
+                    None
+                }
             }
-            (_, old) => host::catch_and_log(self.location, || drop(old)),
+        };
+        self.guard(|| drop(old));
+        if let Some((outcome, consumer)) = outcome {
+            self.guard(|| consumer.take(outcome));
         }
     }
 
-    /// Drops the outcome, now or when it is there: the handle was dropped.
+    /// The handle was dropped: drops the outcome, now or when it is there, unless a consumer gets it.
     pub(super) fn discard_outcome(&self) {
-        let (outcome, sink) = self.replace_sink(OutcomeSink::Dropped);
-        if outcome.is_some() {
-            host::catch_and_log(self.location, || drop(outcome));
-        }
-        if let OutcomeSink::Waker(_) = sink {
-            host::catch_and_log(self.location, || drop(sink));
-        }
-    }
-
-    /// Takes a stored outcome, and returns it with `sink`; else stores `sink` and returns the old one.
-    fn replace_sink(&self, sink: OutcomeSink<T>) -> (Option<Outcome<T>>, OutcomeSink<T>) {
         let mut state = lock(&self.state);
-        match state.outcome.take() {
-            Some(outcome) => (Some(outcome), sink),
-            None => (None, std::mem::replace(&mut state.sink, sink)),
+        state.unowned = true;
+        let waker = state.waker.take();
+        let mut outcome = None;
+        if let OutcomeSink::Handle = state.sink {
+            state.sink = OutcomeSink::Dropped;
+            if !state.taken && !state.postponed {
+                outcome = state.outcome.take();
+                state.taken = outcome.is_some();
+            }
+        }
+        let seen = state.seen;
+        drop(state);
+        if let Some(outcome) = outcome {
+            self.discard(outcome, seen);
+        }
+        if waker.is_some() {
+            self.guard(|| drop(waker));
         }
     }
 
@@ -219,22 +330,27 @@ impl<T> Core<T> {
     }
 
     pub(super) fn try_take(&self) -> Option<Outcome<T>> {
-        lock(&self.state).outcome.take()
+        self.resume();
+        lock(&self.state).take()
     }
 
     /// Parks until the outcome is stored, or until the deadline, and takes it. `None` at once, if this
     /// thread runs the work or the callbacks of this job.
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Outcome<T>> {
-        let mut state = lock(&self.state);
+        // What this thread has left for later may be what this wait is for.
+        while !self.is_done() && chain::run_one() {}
         loop {
-            if let Some(outcome) = state.outcome.take() {
+            if let Some(outcome) = self.try_take() {
                 return Some(outcome);
             }
-            if self.runner.load(Ordering::Relaxed) == token() {
+            if self.is_inside() {
                 return None;
             }
-            state.waiting = true;
-            state = wait_until(&self.condvar, state, deadline).ok()?;
+            let mut state = lock(&self.state);
+            while !state.postponed && state.outcome.is_none() && !state.taken {
+                state.waiting = true;
+                state = wait_until(&self.condvar, state, deadline).ok()?;
+            }
         }
     }
 
@@ -244,32 +360,95 @@ impl<T> Core<T> {
             return Poll::Ready(outcome);
         }
         // User code: the new waker is cloned, and the old one dropped, outside of the lock.
-        let new = waker.clone();
-        let (outcome, waker) = self.replace_sink(OutcomeSink::Waker(new));
+        let mut new = Some(waker.clone());
+        let old = loop {
+            let mut state = lock(&self.state);
+            if let Some(outcome) = state.take() {
+                drop(state);
+                self.guard(|| drop(new));
+                return Poll::Ready(outcome);
+            }
+            if !state.postponed {
+                break std::mem::replace(&mut state.waker, new.take());
+            }
+            drop(state);
+            self.resume();
+        };
         // A panic in its `Drop` must not take the outcome with it.
-        host::catch_and_log(self.location, || drop(waker));
-        outcome.map_or(Poll::Pending, Poll::Ready)
+        self.guard(|| drop(old));
+        Poll::Pending
     }
 }
 
-/// The callbacks in the order they were added.
-fn in_order<T>(last: Box<dyn DynCallback<T>>) -> impl Iterator<Item = Box<dyn DynCallback<T>>> {
-    let (mut rest, mut first) = (Some(last), None);
-    while let Some(mut callback) = rest {
-        rest = std::mem::replace(callback.previous(), first);
-        first = Some(callback);
+impl<T: 'static> Core<T> {
+    /// Completes the job, unless it has completed: then the outcome is dropped.
+    pub(super) fn complete<J: HasCore<T> + ?Sized + 'static>(job: &Arc<J>, outcome: Outcome<T>) {
+        let core = job.core();
+        if core.context.begin_completing() {
+            Self::finish(job, outcome);
+        } else {
+            core.discard(outcome, false);
+        }
     }
-    std::iter::from_fn(move || {
-        let mut callback = first.take()?;
-        first = callback.previous().take();
-        Some(callback)
-    })
+
+    /// Runs the callbacks and hands the outcome over. For whoever has begun to complete the job.
+    pub(super) fn finish<J: HasCore<T> + ?Sized + 'static>(job: &Arc<J>, outcome: Outcome<T>) {
+        let core = job.core();
+        if chain::is_full() {
+            core.postpone(outcome);
+            let job = job.clone();
+            chain::postpone(Box::new(move || job.core().resume()));
+        } else {
+            chain::enter(|| core.run_callbacks(outcome));
+        }
+    }
+
+    /// Adds a callback; calls it now if the outcome is stored or gone.
+    pub(super) fn on_done<J: HasCore<T> + ?Sized + 'static>(
+        job: &Arc<J>,
+        callback: Box<dyn DynCallback<T>>,
+    ) {
+        let core = job.core();
+        let mut callback = Some(callback);
+        let mut dead = Callbacks::new();
+        let outcome = {
+            let mut state = lock(&core.state);
+            if !state.taken {
+                if state.callbacks.len() >= state.sweep_at {
+                    let all = std::mem::take(&mut state.callbacks);
+                    for callback in all {
+                        let live = callback.is_live();
+                        let list = if live {
+                            &mut state.callbacks
+                        } else {
+                            &mut dead
+                        };
+                        list.push(callback);
+                    }
+                    state.sweep_at = 8.max(2 * state.callbacks.len());
+                }
+                state.callbacks.extend(callback.take());
+            }
+            // `None` while callbacks run or wait to be run: this one will be found there.
+            let postponed = state.postponed;
+            state.outcome.take_if(|_| !postponed)
+        };
+        for callback in dead {
+            core.guard(|| drop(callback));
+        }
+        if let Some(callback) = callback {
+            callback.call(&Err(JobError::Taken), &core.context.reports());
+        }
+        if let Some(outcome) = outcome {
+            Self::finish(job, outcome);
+        }
+    }
 }
 
 impl<T> Drop for Core<T> {
     fn drop(&mut self) {
         debug_assert!(
-            lock(&self.state).callbacks.is_none(),
+            lock(&self.state).callbacks.is_empty(),
             "a job completes before it is dropped"
         );
     }

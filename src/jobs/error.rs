@@ -19,8 +19,8 @@ pub type Outcome<T> = Result<T, JobError>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// It was cancelled while it waited, and never ran; or its pool was shut down before it began.
-    #[error("job was cancelled before it began")]
+    /// It was cancelled, or its pool was shut down before it began.
+    #[error("job was cancelled")]
     Cancelled,
     /// It panicked, with this message; or the `Drop` of what it captured did.
     #[error("job panicked: {0}")]
@@ -32,6 +32,9 @@ pub enum JobError {
     /// that it waits for on the same thread. The wait would never have ended; the job continues.
     #[error("job was waited for from inside of itself")]
     Inside,
+    /// Its outcome was given to somebody else: to whoever polled it by reference, or to a queue.
+    #[error("outcome of the job was taken")]
+    Taken,
 }
 
 /// This job was asked to stop. Returned by [`JobContext::check`](super::JobContext::check).

@@ -11,11 +11,17 @@ use std::time::{Duration, Instant};
 use futures_core::FusedFuture;
 
 use crate::core::primitives::unwind::unwind_safe;
+use crate::flavour::Shared;
+use crate::outcome::Outcome as Returned;
+use crate::queue::Queue;
 
-use super::context::{Listener, Progress};
-use super::core::{Callback, Consumer, Core};
+use super::context::Progress;
+use super::core::Core;
+use super::deliver::outcome_callback;
 use super::error::{JobError, Outcome};
+use super::host::{Place, QueueSender};
 use super::pool;
+use super::subscribe::{Done, JobSubscribe};
 use super::task::{DynJob, TypedJob};
 
 /// Background work that completes once: with a value, or with a [`JobError`].
@@ -35,12 +41,27 @@ use super::task::{DynJob, TypedJob};
 ///
 /// `Send` and `Sync`, if `T` is `Send`. No lock is held while callbacks, wakers, or a `Drop` of yours
 /// run, so they may use this job and others. A callback that panics stops neither the other callbacks
-/// nor the waiters; the panic is logged, once.
+/// nor the waiters.
+///
+/// A job that completes inside of a callback runs its own callbacks before that goes on, unless many
+/// are nested in each other: then they run when those have returned, so that a chain of a million
+/// completions needs the stack of a few. A wait inside of a callback runs what it waits for.
+///
+/// # Failure
+///
+/// A callback that panics or returns an `Err` is reported once, to the error hook of the job's pool
+/// ([`Jobs::set_error_hook`](super::Jobs::set_error_hook)), or to the log if it has none. So is a job
+/// that panicked and whose outcome was dropped before any callback or taker has seen it.
 ///
 /// # Dropping
 ///
 /// A job whose handle is dropped continues, callbacks included, and its outcome is dropped. With
 /// [`abort_on_drop`](Self::abort_on_drop), dropping the handle cancels the job instead.
+///
+/// # One taker
+///
+/// The outcome goes to one taker. A callback, a wait or a queue that comes after it was taken, by a
+/// poll of `&mut job` for example, gets [`JobError::Taken`].
 ///
 /// # Examples
 ///
@@ -51,9 +72,10 @@ use super::task::{DynJob, TypedJob};
 /// assert_eq!(job.wait()?, 42);
 /// # Ok::<(), slotcast::JobError>(())
 /// ```
+#[must_use = "a job that is dropped goes on, and its outcome is lost; `drop` it to say that nobody needs it"]
 pub struct Job<T> {
     inner: Arc<dyn TypedJob<T>>,
-    /// The outcome was taken by `poll`, or handed on.
+    /// The outcome was taken by `poll`, or handed on: dropping the handle does nothing.
     taken: bool,
     abort_on_drop: bool,
 }
@@ -67,10 +89,36 @@ impl<T: Send + 'static> Job<T> {
         }
     }
 
+    /// Begins a callback that can be taken back, with a label: its
+    /// [`Subscription`](crate::Subscription) cancels it when it is dropped, fits a
+    /// [`Scope`](crate::Scope), and can be paused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Scope, promise};
+    ///
+    /// let ui = Queue::<Vec<&str>>::with_context();
+    /// let (promise, job) = promise::<&str>();
+    /// let mut dialog = Scope::new();
+    /// dialog.add(job.subscribe().label("title").on_done_in(&ui, |shown, name| shown.extend(name)));
+    /// promise.complete("plan.txt");
+    /// drop(dialog); // closed before the outcome was delivered
+    /// let mut shown = Vec::new();
+    /// ui.drain_with(&mut shown);
+    /// assert!(shown.is_empty());
+    /// ```
+    #[track_caller]
+    pub fn subscribe(&self) -> JobSubscribe<'_, T> {
+        JobSubscribe::new(&self.inner, Location::caller())
+    }
+
     /// Calls `f` with the outcome, on the thread that completes the job; at once and on this thread, if
     /// the job has completed.
     ///
-    /// Allocates, if `f` captures something. See [the order](Job#order).
+    /// Allocates, if `f` captures something. See [the order](Job#order). `f` may return what a handler
+    /// may, and an `Err` is [reported](Job#failure). It stays until the job completes; to take it back
+    /// before, [`subscribe`](Self::subscribe) it.
     ///
     /// # Examples
     ///
@@ -88,19 +136,69 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(*log.lock().unwrap(), [("first", Ok(7)), ("late", Ok(7))]);
     /// ```
     #[track_caller]
-    pub fn on_done<F: FnOnce(&Outcome<T>) + Send + 'static>(&self, f: F) {
-        if let Some(core) = self.core() {
-            core.on_done(Box::new(Callback::new(Location::caller(), f)));
-        }
+    pub fn on_done<F, R>(&self, f: F)
+    where
+        F: FnOnce(&Outcome<T>) -> R + Send + 'static,
+        R: Returned,
+    {
+        let place = Place::new(Location::caller());
+        Core::on_done(&self.inner, Box::new(Done { place, f }));
+    }
+
+    /// Calls `f` with the outcome by value and the context of the drain, where `queue` is drained.
+    /// Returns a handle to the job without its value.
+    ///
+    /// The outcome is put into the queue after the callbacks have run, by the thread that ran them;
+    /// by this call if they already have. It keeps the queue's order, and a failure of `f` is in the
+    /// [`Drained`](crate::Drained). Does not keep the queue alive.
+    ///
+    /// The bound of the queue does not count it: an outcome joins a full queue, is not dropped by
+    /// overflow, and its worker never waits. If the queue is closed or dropped, the outcome and `f`
+    /// are dropped. That is reported to the error hook of the queue's bus or logged, as
+    /// [`Undelivered`](crate::FailureKind::Undelivered); so is an outcome that is inside when the queue
+    /// is cleared. To take `f` back, also when the outcome waits in the queue already,
+    /// [`subscribe`](Self::subscribe) it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Jobs, Queue};
+    ///
+    /// struct App { title: String }
+    /// let ui = Queue::<App>::with_context();
+    /// let jobs = Jobs::new(1);
+    /// let handle = jobs
+    ///     .submit(|_| "report.txt".to_owned())
+    ///     .on_done_in(&ui, |app, outcome| app.title = outcome.unwrap_or_default());
+    ///
+    /// let mut app = App { title: String::new() };
+    /// while app.title.is_empty() && ui.wait_timeout(std::time::Duration::from_secs(60)) {
+    ///     ui.drain_with(&mut app);
+    /// }
+    /// assert!(app.title == "report.txt" && handle.is_done());
+    /// ```
+    #[track_caller]
+    pub fn on_done_in<C: 'static, F, R>(mut self, queue: &Queue<Shared, C>, f: F) -> JobHandle
+    where
+        F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
+        R: Returned,
+    {
+        let place = Place::new(Location::caller());
+        let callback = outcome_callback(f, place, QueueSender::new(queue));
+        self.inner.core().send_outcome_to(Box::new(callback));
+        self.taken = true;
+        self.handle()
     }
 
     /// Calls `f` whenever the job reports progress, on the thread that reports it; and at once, on this
     /// thread, with the newest progress, if there is any.
     ///
-    /// The job waits while `f` runs. If it reports from several threads, `f` runs on several. `f` is
-    /// dropped when the job completes, before its callbacks run. A panic in it is logged, and later
-    /// progress calls it again. To be called on another thread, use
-    /// [`on_progress_in`](Self::on_progress_in).
+    /// The job waits while `f` runs. `f` is not called by two threads at a time, and not with an older
+    /// report after a newer one: what is reported meanwhile, by another thread or by `f` itself, calls
+    /// it again when it has returned, with the newest. `f` is dropped when the job completes, before its
+    /// callbacks run, or when it returns [`Flow::Cancel`](crate::Flow). A panic or an `Err` of it is [reported](Job#failure), and later progress calls it
+    /// again. To be called on another thread, use [`on_progress_in`](Self::on_progress_in); to take it
+    /// back, [`subscribe`](Self::subscribe) it.
     ///
     /// # Examples
     ///
@@ -116,11 +214,42 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(*seen.lock().unwrap(), [1, 2]);
     /// ```
     #[track_caller]
-    pub fn on_progress<F: Fn(Progress) + Send + Sync + 'static>(&self, f: F) {
-        if let Some(core) = self.core() {
-            let listener = Listener::new(Location::caller(), f);
-            core.context.add_listener(listener);
-        }
+    pub fn on_progress<F, R>(&self, f: F)
+    where
+        F: Fn(Progress) -> R + Send + Sync + 'static,
+        R: Returned,
+    {
+        self.subscribe().on_progress(f).detach();
+    }
+
+    /// Calls `f` with the newest progress and the context of the drain, where `queue` is drained.
+    ///
+    /// At most one such call waits in the queue: a job that reports every byte does not flood a
+    /// thread that drains sixty times a second. Progress reported before the job completes is
+    /// delivered before what [`on_done_in`](Self::on_done_in) puts into the same queue. If progress
+    /// was reported already, a call is put there now. The bound of the queue does not count it. Does
+    /// not keep the queue alive; one that is closed or dropped refuses progress in silence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let ui = slotcast::Queue::<Vec<u64>>::with_context();
+    /// let (promise, job) = slotcast::promise::<()>();
+    /// job.on_progress_in(&ui, |seen: &mut Vec<u64>, progress| seen.push(progress.done));
+    /// for done in 1..=1000 {
+    ///     promise.progress(done, 1000);
+    /// }
+    /// let mut seen = Vec::new();
+    /// ui.drain_with(&mut seen);
+    /// assert_eq!(seen, [1000]);
+    /// ```
+    #[track_caller]
+    pub fn on_progress_in<C: 'static, F, R>(&self, queue: &Queue<Shared, C>, f: F)
+    where
+        F: FnMut(&mut C, Progress) -> R + Send + 'static,
+        R: Returned,
+    {
+        self.subscribe().on_progress_in(queue, f).detach();
     }
 
     /// The newest progress, if the job has reported any. A snapshot.
@@ -136,12 +265,15 @@ impl<T: Send + 'static> Job<T> {
         self.inner.core().is_done()
     }
 
-    /// Cancels a job that waits to begin; asks a running one to stop. Returns whether it waited.
+    /// Cancels the job: it completes at once as [`JobError::Cancelled`], whether it waits or runs, with
+    /// its callbacks in this call. Returns whether it had not completed before.
     ///
     /// A waiting job never begins, and is removed from its pool's backlog: what its work captured is
-    /// dropped in this call, and it completes as [`JobError::Cancelled`], with its callbacks. A running
-    /// job sees the request in [`JobContext::is_cancelled`](super::JobContext::is_cancelled), and so
-    /// does a [`Promise`](super::Promise); it completes with what it returns. Constant time.
+    /// dropped in this call. A running one is told: [`JobContext::on_cancel`](super::JobContext::on_cancel)
+    /// calls back, [`is_cancelled`](super::JobContext::is_cancelled) says so, and what the work returns
+    /// later is dropped where it ran. It keeps its worker until then. For the job of a
+    /// [`Promise`](super::Promise) the same holds: what the promise is given later is dropped. Constant
+    /// time, and does not wait for the work. [`stop`](Self::stop) lets the work decide.
     ///
     /// # Examples
     ///
@@ -150,22 +282,40 @@ impl<T: Send + 'static> Job<T> {
     ///
     /// let jobs = Jobs::new(1);
     /// let (began, begins) = std::sync::mpsc::channel();
-    /// let busy = jobs.submit(move |cx| {
+    /// let runs = jobs.submit(move |cx| {
     ///     began.send(()).unwrap();
     ///     while !cx.is_cancelled() {
     ///         std::thread::yield_now();
     ///     }
-    ///     "told"
+    ///     "too late"
     /// });
     /// begins.recv()?;
     /// let waits = jobs.submit(|_| "never");
-    /// assert!(waits.cancel() && !busy.cancel());
+    /// assert!(waits.cancel() && runs.cancel());
     /// assert_eq!(waits.wait(), Err(JobError::Cancelled));
-    /// assert_eq!(busy.wait(), Ok("told"));
+    /// assert_eq!(runs.wait(), Err(JobError::Cancelled));
     /// # Ok::<(), std::sync::mpsc::RecvError>(())
     /// ```
     pub fn cancel(&self) -> bool {
         self.inner.clone().erase().cancel()
+    }
+
+    /// Asks the job to stop: tells its work as [`cancel`](Self::cancel) does, and leaves it at that.
+    /// What the work returns counts.
+    ///
+    /// A job that has not begun begins all the same, and finds out that it was asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let jobs = slotcast::Jobs::new(1);
+    /// let pages = jobs.submit(|cx| (0..).find(|page| *page == 99 || cx.is_cancelled()));
+    /// pages.stop();
+    /// assert!(pages.wait()?.is_some());
+    /// # Ok::<(), slotcast::JobError>(())
+    /// ```
+    pub fn stop(&self) {
+        self.inner.core().context.stop();
     }
 
     /// A handle that cancels and reads the progress, for those that do not take the outcome.
@@ -221,12 +371,13 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(sum.wait(), Ok(5050));
     /// ```
     pub fn wait(self) -> Outcome<T> {
-        let Some(core) = self.core() else {
-            return Err(JobError::Inside);
-        };
-        // An outcome that is there needs no preparation.
+        let core = self.inner.core();
+        // An outcome that is there needs no preparation, and a wait that is refused neither.
         if let Some(outcome) = core.try_take() {
             return outcome;
+        }
+        if core.is_inside() {
+            return Err(JobError::Inside);
         }
         let _blocking = self.inner.clone().prepare_wait();
         core.wait(None).unwrap_or(Err(JobError::Inside))
@@ -250,14 +401,12 @@ impl<T: Send + 'static> Job<T> {
     /// assert_eq!(job.wait_timeout(Duration::ZERO).unwrap(), Ok("late"));
     /// ```
     pub fn wait_timeout(self, timeout: Duration) -> Result<Outcome<T>, Job<T>> {
-        let Some(core) = self.core() else {
-            return Err(self);
-        };
+        let core = self.inner.core();
         if let Some(outcome) = core.try_take() {
             return Ok(outcome);
         }
         // The job is not run by this thread: that could take longer than the timeout.
-        let _blocking = if timeout.is_zero() {
+        let _blocking = if timeout.is_zero() || core.is_inside() {
             Vec::new()
         } else {
             pool::enter_blocking()
@@ -272,21 +421,7 @@ impl<T: Send + 'static> Job<T> {
     ///
     /// The job comes back, if it has not completed, or its callbacks still run.
     pub fn try_take(self) -> Result<Outcome<T>, Job<T>> {
-        self.core().and_then(Core::try_take).ok_or(self)
-    }
-
-    /// Hands the outcome to `consumer`, now or when the job is done.
-    pub(super) fn send_outcome_to(mut self, consumer: Consumer<T>) -> JobHandle {
-        if let Some(core) = self.core() {
-            core.send_outcome_to(consumer);
-        }
-        self.taken = true;
-        self.handle()
-    }
-
-    /// The core, unless the outcome was taken.
-    pub(super) fn core(&self) -> Option<&Core<T>> {
-        (!self.taken).then(|| self.inner.core())
+        self.inner.core().try_take().ok_or(self)
     }
 }
 
@@ -311,10 +446,8 @@ impl<T: Send + 'static> Future for Job<T> {
     type Output = Outcome<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let Some(core) = self.core() else {
-            panic!("a job was polled after it gave its outcome");
-        };
-        let poll = core.poll(context.waker());
+        assert!(!self.taken, "a job was polled after it gave its outcome");
+        let poll = self.inner.core().poll(context.waker());
         self.taken = poll.is_ready();
         poll
     }
@@ -377,7 +510,12 @@ pub struct JobHandle {
 impl JobHandle {
     /// Like [`Job::cancel`].
     pub fn cancel(&self) -> bool {
-        self.job.cancel()
+        self.job.clone().cancel()
+    }
+
+    /// Like [`Job::stop`].
+    pub fn stop(&self) {
+        self.job.context().stop();
     }
 
     /// Like [`Job::is_done`].

@@ -44,6 +44,7 @@
 // inside, going beyond the bound, costs) and `task` (what a cancelled job returns).
 
 mod backlog;
+mod chain;
 mod context;
 mod core;
 mod deliver;
@@ -53,6 +54,7 @@ mod job;
 mod pool;
 mod promise;
 mod submit;
+mod subscribe;
 mod task;
 
 pub use context::{JobContext, Progress};
@@ -60,3 +62,4 @@ pub use error::{Cancelled, JobError, Outcome, SubmitError, SubmitErrorKind};
 pub use job::{Job, JobHandle};
 pub use promise::{Promise, promise};
 pub use submit::{Jobs, JobsBuilder};
+pub use subscribe::JobSubscribe;

@@ -36,12 +36,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::backlog::{Backlog, Item, Runnable};
 use super::error::{JobError, SubmitErrorKind};
-use super::host::{self, CallSite};
+use super::host::{CallSite, Reports};
 use crate::core::primitives::sync::{
     AtomicUsize, Condvar, Mutex, Ordering, lock, per_thread, thread, wait, wait_until,
 };
@@ -67,9 +67,12 @@ struct State {
     backlog: Backlog,
     /// The limit of waiting jobs.
     capacity: usize,
+    /// Nothing is accepted any more.
     closed: bool,
     /// The number of running jobs, including those whose callbacks run.
     running: usize,
+    /// Those of them that are no tasks without a job.
+    active: Vec<Weak<dyn Runnable>>,
     /// The number of threads that sleep and have not been notified.
     idle: usize,
     /// The number of threads that were notified and have not woken yet.
@@ -92,6 +95,31 @@ impl State {
         }
         wakes
     }
+
+    /// The running jobs.
+    fn active(&self) -> impl Iterator<Item = Arc<dyn Runnable>> {
+        self.active.iter().filter_map(Weak::upgrade)
+    }
+
+    /// Counts a job as running. What is returned has to be passed to `end`.
+    fn begin(&mut self, job: &Arc<dyn Runnable>) -> Weak<dyn Runnable> {
+        self.running += 1;
+        self.active.push(Arc::downgrade(job));
+        Arc::downgrade(job)
+    }
+
+    fn end(&mut self, begun: &Weak<dyn Runnable>) {
+        let is_job = |it: &Weak<_>| std::ptr::addr_eq(Weak::as_ptr(it), Weak::as_ptr(begun));
+        if let Some(at) = self.active.iter().position(is_job) {
+            self.active.swap_remove(at);
+        }
+        self.running -= 1;
+    }
+
+    /// Whether nothing is left to be run.
+    fn is_finished(&self) -> bool {
+        self.closed && self.backlog.len() == 0
+    }
 }
 
 pub(super) struct Pool {
@@ -100,12 +128,11 @@ pub(super) struct Pool {
     not_full: Condvar,
     /// Notified when the last job, and when the last thread, of a closed pool has ended.
     ended: Condvar,
-    /// Not 0: all jobs are asked to stop.
-    cancel_requested: AtomicUsize,
     /// Not 0: the backlog may have items. A hint for threads that spin without the lock, so Relaxed.
     filled: AtomicUsize,
     name: Box<str>,
     location: CallSite,
+    pub(super) reports: Reports,
 }
 
 /// What `admit` does where the backlog is full.
@@ -127,10 +154,10 @@ impl Pool {
             not_empty: Condvar::new(),
             not_full: Condvar::new(),
             ended: Condvar::new(),
-            cancel_requested: AtomicUsize::new(0),
             filled: AtomicUsize::new(0),
             name: name.into(),
             location,
+            reports: Reports::new(),
         })
     }
 
@@ -168,50 +195,75 @@ impl Pool {
         let mut state = lock(&self.state);
         // Whether this thread has spun since it last had an item.
         let mut spun = false;
-        while !state.closed && state.alive <= state.wanted {
-            let Some(item) = state.backlog.pop() else {
-                self.filled.store(0, Ordering::Relaxed);
-                if !spun {
-                    // Sleeping and being woken may cost more than the next item does.
+        while !state.is_finished() && state.alive <= state.wanted {
+            let item = match state.backlog.pop() {
+                Some(Ok(item)) => item,
+                Some(Err(tombstone)) => {
+                    // Outside of the lock.
                     drop(state);
-                    self.spin();
+                    drop(tombstone);
                     state = lock(&self.state);
-                    spun = true;
                     continue;
                 }
-                spun = false;
-                state.idle += 1;
-                state = wait(&self.not_empty, state);
-                if state.woken > 0 {
-                    state.woken -= 1;
-                } else {
-                    state.idle -= 1;
+                None => {
+                    self.filled.store(0, Ordering::Relaxed);
+                    if !spun {
+                        // Sleeping and being woken may cost more than the next item does.
+                        drop(state);
+                        self.spin();
+                        state = lock(&self.state);
+                        spun = true;
+                        continue;
+                    }
+                    spun = false;
+                    state.idle += 1;
+                    state = wait(&self.not_empty, state);
+                    if state.woken > 0 {
+                        state.woken -= 1;
+                    } else {
+                        state.idle -= 1;
+                    }
+                    continue;
                 }
-                continue;
             };
             spun = false;
-            state.running += 1;
             let blocked = state.blocked > 0;
-            drop(state);
-            if blocked {
-                self.not_full.notify_one();
-            }
-            let ran = match item {
-                // What is left of the job is dropped here, outside of the lock.
-                Item::Job(job) => job.run(),
-                Item::Bare(work) => {
-                    host::catch_and_log(self.location, work);
-                    true
+            match item {
+                Item::Job(job) => {
+                    let begun = state.begin(&job);
+                    drop(state);
+                    self.notify_not_full(blocked);
+                    // What is left of it is dropped here, outside of the lock.
+                    job.run();
+                    state = lock(&self.state);
+                    state.end(&begun);
                 }
-            };
-            state = lock(&self.state);
-            if !ran {
-                state.backlog.was_tombstone();
+                Item::Bare(work) => {
+                    state.running += 1;
+                    drop(state);
+                    self.notify_not_full(blocked);
+                    self.reports.guard(self.location, work);
+                    state = lock(&self.state);
+                    state.running -= 1;
+                }
             }
-            self.end_job(&mut state);
+            self.notify_ended(&state);
         }
         state.alive -= 1;
-        if state.closed && state.alive == 0 {
+        if state.alive == 0 {
+            self.notify_ended(&state);
+        }
+    }
+
+    fn notify_not_full(&self, blocked: bool) {
+        if blocked {
+            self.not_full.notify_one();
+        }
+    }
+
+    /// Notifies those that wait for the end, if it may have come.
+    fn notify_ended(&self, state: &State) {
+        if state.running == 0 && state.is_finished() {
             self.ended.notify_all();
         }
     }
@@ -223,13 +275,6 @@ impl Pool {
                 return;
             }
             std::hint::spin_loop();
-        }
-    }
-
-    fn end_job(&self, state: &mut State) {
-        state.running -= 1;
-        if state.closed && state.running == 0 {
-            self.ended.notify_all();
         }
     }
 
@@ -270,20 +315,33 @@ impl Pool {
         Ok(())
     }
 
-    /// Counts a job as running that no worker of this pool has popped.
-    pub(super) fn begin_inline(&self) -> InlineGuard<'_> {
-        lock(&self.state).running += 1;
-        InlineGuard(self)
+    /// Claims a waiting job. Returns whether the caller was the first to.
+    pub(super) fn claim(&self, job: &dyn Runnable) -> bool {
+        let mut swept = Vec::new();
+        let (claims, blocked) = {
+            let mut state = lock(&self.state);
+            let claims = state.backlog.claim(job, &mut swept);
+            self.notify_ended(&state);
+            (claims, state.blocked > 0)
+        };
+        self.notify_not_full(claims && blocked);
+        claims
     }
 
-    /// Counts that a listed job has become a tombstone: it was taken elsewhere.
-    pub(super) fn add_tombstone(&self) {
-        let (_tombstones, blocked) = {
+    /// Runs a job on this thread, although its pool has it on the list, unless it was claimed already.
+    pub(super) fn run_inline(&self, job: Arc<dyn Runnable>) {
+        let mut swept = Vec::new();
+        let (begun, blocked) = {
             let mut state = lock(&self.state);
-            (state.backlog.add_tombstone(), state.blocked > 0)
+            // In one step, so that a shutdown either waits for the job or has cancelled it.
+            let claims = state.backlog.claim(&*job, &mut swept);
+            (claims.then(|| state.begin(&job)), state.blocked > 0)
         };
-        if blocked {
-            self.not_full.notify_one();
+        drop(swept);
+        if let Some(begun) = begun {
+            self.notify_not_full(blocked);
+            let _running = InlineGuard(self, begun);
+            job.run();
         }
     }
 
@@ -299,47 +357,61 @@ impl Pool {
         lock(&self.state).closed
     }
 
-    /// Whether all jobs are asked to stop.
-    pub(super) fn is_cancel_requested(&self) -> bool {
-        // Acquire; pairs with the Release in `request_cancel`.
-        self.cancel_requested.load(Ordering::Acquire) != 0
-    }
-
-    /// Asks all jobs to stop.
-    pub(super) fn request_cancel(&self) {
-        // Release; pairs with the Acquire in `is_cancel_requested`.
-        self.cancel_requested.store(1, Ordering::Release);
-    }
-
-    /// Refuses items from now on, and cancels the waiting jobs.
-    pub(super) fn close(&self) {
-        let mut backlog = {
+    /// Refuses items from now on.
+    pub(super) fn refuse(&self) {
+        {
             let mut state = lock(&self.state);
             state.closed = true;
             state.woken += std::mem::take(&mut state.idle);
-            std::mem::take(&mut state.backlog)
-        };
+        }
         self.not_empty.notify_all();
         self.not_full.notify_all();
-        while let Some(item) = backlog.pop() {
+    }
+
+    /// Refuses items from now on, cancels the waiting jobs, and asks the running ones to stop.
+    pub(super) fn close(&self) {
+        let (backlog, active) = {
+            let mut state = lock(&self.state);
+            state.closed = true;
+            let backlog: Vec<_> = std::iter::from_fn(|| state.backlog.pop()).collect();
+            (backlog, state.active().collect::<Vec<_>>())
+        };
+        self.refuse();
+        for item in backlog {
             match item {
-                Item::Job(job) => _ = job.abort(JobError::Cancelled),
-                Item::Bare(work) => host::catch_and_log(self.location, || drop(work)),
+                Ok(Item::Job(job)) => job.abort(JobError::Cancelled),
+                Ok(Item::Bare(work)) => self.reports.guard(self.location, || drop(work)),
+                Err(_tombstone) => {}
             }
+        }
+        for job in active {
+            job.stop();
         }
     }
 
-    /// Waits until no job runs and no thread is left, and joins the threads. Returns the number of
-    /// jobs that still run. Does not wait if called inside of one of them.
+    /// Cancels the jobs that wait and those that run. Returns how many.
+    pub(super) fn cancel_all(&self) -> usize {
+        let all = {
+            let state = lock(&self.state);
+            let mut all = state.backlog.jobs();
+            all.extend(state.active());
+            all
+        };
+        all.into_iter().filter(|job| job.clone().cancel()).count()
+    }
+
+    /// Waits until no job waits or runs and no thread is left, and joins the threads. Returns the number
+    /// of jobs that still do. Does not wait if called inside of one of them.
     pub(super) fn wait_ended(&self, deadline: Option<Instant>) -> usize {
         if self.is_current() {
-            return self.running();
+            let state = lock(&self.state);
+            return state.running + state.backlog.len();
         }
         let mut state = lock(&self.state);
-        while state.running > 0 || state.alive > 0 {
+        while state.running > 0 || state.alive > 0 || !state.is_finished() {
             state = match wait_until(&self.ended, state, deadline) {
                 Ok(state) => state,
-                Err(state) => return state.running,
+                Err(state) => return state.running + state.backlog.len(),
             };
         }
         let threads = std::mem::take(&mut state.threads);
@@ -365,7 +437,7 @@ impl Pool {
         let spawns = {
             let mut state = lock(&pool.state);
             // No threads of our own: how the user's executor copes with waiting is its affair.
-            if state.closed || state.wanted == 0 {
+            if state.is_finished() || state.wanted == 0 {
                 return None;
             }
             state.wanted += 1;
@@ -383,11 +455,13 @@ impl Pool {
 }
 
 /// A job runs that no worker of the pool has popped.
-pub(super) struct InlineGuard<'p>(&'p Pool);
+struct InlineGuard<'p>(&'p Pool, Weak<dyn Runnable>);
 
 impl Drop for InlineGuard<'_> {
     fn drop(&mut self) {
-        self.0.end_job(&mut lock(&self.0.state));
+        let mut state = lock(&self.0.state);
+        state.end(&self.1);
+        self.0.notify_ended(&state);
     }
 }
 
@@ -444,16 +518,16 @@ pub(super) fn run_nested(pool: Arc<Pool>, job: Arc<dyn Runnable>) {
     let depth = NESTED.try_with(Cell::get).unwrap_or(MAX_NESTED);
     if depth >= MAX_NESTED {
         let name = format!("{}-nested", pool.name);
-        let job = job.clone();
+        let (pool, job) = (pool.clone(), job.clone());
         let spawned = thread::Builder::new().name(name).spawn(move || {
-            let _current = enter(pool);
-            job.run_inline();
+            let _current = enter(pool.clone());
+            pool.run_inline(job);
         });
         if spawned.is_ok() {
             return;
         }
     }
     let _ = NESTED.try_with(|nested| nested.set(depth + 1));
-    job.run_inline();
+    pool.run_inline(job);
     let _ = NESTED.try_with(|nested| nested.set(depth));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::core::primitives::unwind::unwind_safe;
 
 use super::context::JobContext;
-use super::core::Core;
+use super::core::{Core, HasCore};
 use super::error::JobError;
 use super::job::Job;
 use super::pool::{self, BlockingGuard};
@@ -30,9 +30,9 @@ use super::task::{DynJob, TypedJob};
 /// ```
 #[track_caller]
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
-    let core = Arc::new(Core::new(JobContext::new(None), Location::caller()));
+    let core = Arc::new(Core::new(JobContext::new(None, Location::caller())));
     let job = Job::new(core.clone());
-    (Promise { core: Some(core) }, job)
+    (Promise { core }, job)
 }
 
 /// Completes a job, once. Made by [`promise`].
@@ -51,19 +51,18 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Job<T>) {
 /// ```
 #[must_use = "dropping the promise completes its job as abandoned"]
 pub struct Promise<T: Send + 'static> {
-    /// `None` once the job was completed.
-    core: Option<Arc<Core<T>>>,
+    core: Arc<Core<T>>,
 }
 
 impl<T: Send + 'static> Promise<T> {
     /// Completes the job with a value. Its callbacks run on this thread, and its waiters are woken.
-    pub fn complete(mut self, value: T) {
-        if let Some(core) = self.core.take() {
-            core.complete(Ok(value));
-        }
+    ///
+    /// If the job has completed already, because it was cancelled, the value is dropped.
+    pub fn complete(self, value: T) {
+        Core::complete(&self.core, Ok(value));
     }
 
-    /// Completes the job without a value; after a cancel, for example, with [`JobError::Cancelled`].
+    /// Completes the job without a value.
     ///
     /// # Examples
     ///
@@ -71,41 +70,88 @@ impl<T: Send + 'static> Promise<T> {
     /// use slotcast::{JobError, promise};
     ///
     /// let (promise, job) = promise::<u32>();
-    /// job.cancel();
-    /// if promise.is_cancelled() {
-    ///     promise.fail(JobError::Cancelled);
-    /// }
-    /// assert_eq!(job.wait(), Err(JobError::Cancelled));
+    /// promise.fail(JobError::Panicked("lost the connection".to_owned()));
+    /// assert!(job.wait().is_err());
     /// ```
-    pub fn fail(mut self, error: JobError) {
-        if let Some(core) = self.core.take() {
-            core.complete(Err(error));
-        }
+    pub fn fail(self, error: JobError) {
+        Core::complete(&self.core, Err(error));
     }
 
-    /// Whether the job was cancelled. It still completes only by this promise, and with what the
-    /// promise is given, so nothing is lost by not asking.
+    /// Completes the job with a value through a shared reference, for callbacks that may be called
+    /// several times: the first one counts.
+    ///
+    /// # Errors
+    ///
+    /// The value comes back if the job has completed already: by an earlier call, or because it was
+    /// cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// fn watch(changed: impl Fn(u32) + Send + 'static) { // an interface with a callback
+    ///     changed(1);
+    ///     changed(2);
+    /// }
+    /// let (promise, job) = slotcast::promise();
+    /// watch(move |n| _ = promise.try_complete(n));
+    /// assert_eq!(job.wait(), Ok(1));
+    /// ```
+    pub fn try_complete(&self, value: T) -> Result<(), T> {
+        if !self.core.context.begin_completing() {
+            return Err(value);
+        }
+        Core::finish(&self.core, Ok(value));
+        Ok(())
+    }
+
+    /// Like [`try_complete`](Self::try_complete), without a value.
+    ///
+    /// # Errors
+    ///
+    /// The error comes back if the job has completed already.
+    pub fn try_fail(&self, error: JobError) -> Result<(), JobError> {
+        if !self.core.context.begin_completing() {
+            return Err(error);
+        }
+        Core::finish(&self.core, Err(error));
+        Ok(())
+    }
+
+    /// Whether the job was cancelled or asked to stop. One that was cancelled has completed, so that
+    /// what the promise is given is dropped; one that was asked to stop completes with it.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.context().is_some_and(JobContext::is_cancelled)
+        self.core.context.is_cancelled()
+    }
+
+    /// Calls `f` once when the job is cancelled or asked to stop, as [`JobContext::on_cancel`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (abort, aborted) = mpsc::channel(); // a request that can be aborted
+    /// let (promise, job) = slotcast::promise::<u32>();
+    /// promise.on_cancel(move || _ = abort.send(()));
+    /// assert!(job.cancel());
+    /// assert_eq!(aborted.recv(), Ok(()));
+    /// ```
+    #[track_caller]
+    pub fn on_cancel<F: FnOnce() + Send + 'static>(&self, f: F) {
+        self.core.context.on_cancel(f);
     }
 
     /// Reports progress, as [`JobContext::progress`] does.
     pub fn progress(&self, done: u64, total: u64) {
-        if let Some(context) = self.context() {
-            context.progress(done, total);
-        }
-    }
-
-    fn context(&self) -> Option<&JobContext> {
-        Some(&self.core.as_ref()?.context)
+        self.core.context.progress(done, total);
     }
 }
 
 impl<T: Send + 'static> Drop for Promise<T> {
     fn drop(&mut self) {
-        if let Some(core) = self.core.take() {
-            core.complete(Err(JobError::Abandoned));
+        if !self.core.context.is_completed() {
+            Core::complete(&self.core, Err(JobError::Abandoned));
         }
     }
 }
@@ -132,17 +178,22 @@ impl<T: Send + 'static> DynJob for Core<T> {
         self.is_done()
     }
 
-    fn cancel(&self) -> bool {
-        self.context.request_cancel();
-        false
+    fn cancel(self: Arc<Self>) -> bool {
+        let cancels = self.context.begin_cancelling();
+        if cancels {
+            Self::finish(&self, Err(JobError::Cancelled));
+        }
+        cancels
+    }
+}
+
+impl<T: Send + 'static> HasCore<T> for Core<T> {
+    fn core(&self) -> &Core<T> {
+        self
     }
 }
 
 impl<T: Send + 'static> TypedJob<T> for Core<T> {
-    fn core(&self) -> &Core<T> {
-        self
-    }
-
     fn erase(self: Arc<Self>) -> Arc<dyn DynJob> {
         self
     }

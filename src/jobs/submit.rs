@@ -13,6 +13,7 @@ use super::pool::{self, Pool, WhenFull};
 use super::task::Task;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::executor::Executor;
+use crate::failure::HandlerError;
 
 /// Runs work in the background, on threads of its own or on an [`Executor`].
 ///
@@ -31,14 +32,27 @@ use crate::executor::Executor;
 ///
 /// # Shutdown
 ///
-/// [`shutdown`](Self::shutdown) lets running jobs finish, and cancels waiting ones. When the last
-/// handle is dropped, waiting jobs are cancelled, running ones are asked to stop
-/// ([`JobContext::is_cancelled`]), and the drop waits for none of them: a pool can be dropped on any
-/// thread, its own too. A job that captures a handle keeps its pool until it ends.
+/// [`shutdown`](Self::shutdown) cancels waiting jobs and asks running ones to stop, and
+/// [`finish`](Self::finish) runs them all; both wait for the end. When the last handle is dropped,
+/// waiting jobs are cancelled, running ones are asked to stop ([`JobContext::is_cancelled`]), and the
+/// drop waits for none of them: a pool can be dropped on any thread, its own too. A job that captures a
+/// handle keeps its pool until it ends.
+///
+/// A callback that submits again to a pool that has ended gets a job that was refused, whose callbacks
+/// run at once. A chain of such callbacks ends after a few: the last one is dropped, and that is
+/// reported.
+///
+/// # Waiting inside
+///
+/// [`Job::wait`] and [`Job::wait_timeout`] can be used freely inside of a job: while its worker waits,
+/// the pool has one more thread. Anything else that blocks takes a worker away for as long: a wait for
+/// an event or a stream, for a queue or for room in it, `block_on`. If what it waits for is another job
+/// of this pool, a pool of one waits for ever.
 ///
 /// # Failure
 ///
-/// Work that panics completes its own job with the message, and its thread continues.
+/// Work that panics completes its own job with the message, and its thread continues. If nobody sees
+/// that outcome, it is reported: see [`set_error_hook`](Self::set_error_hook).
 ///
 /// # Examples
 ///
@@ -139,7 +153,7 @@ impl Jobs {
     {
         let task = Task::new(work, self.inner.pool.clone(), Location::caller());
         if self.enqueue(task.clone(), WhenFull::Wait).is_err() {
-            task.complete_unrun(task.claim(), JobError::Cancelled);
+            task.clone().refuse(JobError::Cancelled);
         }
         Job::new(task)
     }
@@ -184,10 +198,10 @@ impl Jobs {
         let Err(kind) = self.enqueue(task.clone(), WhenFull::Refuse) else {
             return Ok(Job::new(task));
         };
-        let Some(work) = task.claim() else {
+        let Some(work) = task.take_work() else {
             unreachable!("nobody else has seen it")
         };
-        task.complete_unrun(None, JobError::Cancelled);
+        task.abort(JobError::Cancelled);
         Err(match kind {
             SubmitErrorKind::Full => SubmitError::Full(work),
             SubmitErrorKind::ShutDown => SubmitError::ShutDown(work),
@@ -227,13 +241,13 @@ impl Jobs {
         self.inner.pool.is_closed()
     }
 
-    /// Refuses further jobs, cancels the waiting ones, and waits until the running ones and the threads
-    /// have ended. Returns the number of jobs that still run: 0.
+    /// Refuses further jobs, cancels the waiting ones, asks the running ones to stop, and waits until
+    /// they and the threads have ended. Returns the number of jobs that still run: 0.
     ///
-    /// Running jobs are not asked to stop: they finish. To end one sooner, cancel it by its
-    /// [`handle`](Job::handle). The callbacks of cancelled jobs run in this call. Called from inside of
-    /// a job of this pool, or of one of its callbacks, it does not wait, and that job is among those
-    /// that still run.
+    /// A running job is told as [`Job::stop`] tells it, and what it returns counts. The callbacks of
+    /// cancelled jobs run in this call. Called from inside of a job of this pool, or of one of its
+    /// callbacks, it does not wait, and that job is among those that still run.
+    /// [`finish`](Self::finish) runs what waits, too.
     ///
     /// # Examples
     ///
@@ -242,10 +256,17 @@ impl Jobs {
     ///
     /// let jobs = Jobs::new(1);
     /// let (began, begins) = std::sync::mpsc::channel();
-    /// let runs = jobs.submit(move |_| { began.send(()).unwrap(); "finished" });
+    /// let runs = jobs.submit(move |cx| {
+    ///     began.send(()).unwrap();
+    ///     while !cx.is_cancelled() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     "saved"
+    /// });
     /// begins.recv()?;
+    /// let waits = jobs.submit(|_| "never");
     /// assert_eq!(jobs.shutdown(), 0);
-    /// assert_eq!(runs.wait(), Ok("finished"));
+    /// assert_eq!((runs.wait(), waits.wait()), (Ok("saved"), Err(JobError::Cancelled)));
     /// assert_eq!(jobs.submit(|_| ()).wait(), Err(JobError::Cancelled));
     /// # Ok::<(), std::sync::mpsc::RecvError>(())
     /// ```
@@ -266,7 +287,7 @@ impl Jobs {
     /// let jobs = slotcast::Jobs::new(1);
     /// let (open, gate) = mpsc::channel::<()>();
     /// let (began, begins) = mpsc::channel();
-    /// jobs.submit(move |_| { began.send(()).unwrap(); gate.recv() });
+    /// drop(jobs.submit(move |_| { began.send(()).unwrap(); gate.recv() }));
     /// begins.recv()?;
     /// assert_eq!(jobs.shutdown_timeout(Duration::ZERO), 1);
     /// drop(open);
@@ -275,10 +296,85 @@ impl Jobs {
     /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> usize {
         self.inner.pool.close();
-        // A deadline beyond the clock's range means none.
-        let deadline = Instant::now().checked_add(timeout);
-        self.inner.pool.wait_ended(deadline)
+        self.inner.pool.wait_ended(deadline(timeout))
     }
+
+    /// Refuses further jobs, and waits until those that were accepted, the waiting ones too, and the
+    /// threads have ended. Returns the number of jobs that still wait or run: 0.
+    ///
+    /// Nothing is cancelled or told to stop. Called from inside of a job of this pool, or of one of its
+    /// callbacks, it does not wait. What jobs submit meanwhile is refused, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let jobs = slotcast::Jobs::new(1);
+    /// let all: Vec<_> = (0..10).map(|n| jobs.submit(move |_| n)).collect();
+    /// assert_eq!(jobs.finish(), 0);
+    /// assert!(all.into_iter().all(|job| job.wait().is_ok()));
+    /// ```
+    pub fn finish(&self) -> usize {
+        self.inner.pool.refuse();
+        self.inner.pool.wait_ended(None)
+    }
+
+    /// Like [`finish`](Self::finish), but waits for `timeout` at most. Returns the number of jobs that
+    /// still wait or run; they continue. [`shutdown`](Self::shutdown) cancels those that still wait.
+    pub fn finish_timeout(&self, timeout: Duration) -> usize {
+        self.inner.pool.refuse();
+        self.inner.pool.wait_ended(deadline(timeout))
+    }
+
+    /// Cancels the jobs that wait and those that run, as [`Job::cancel`] does. Returns how many. The pool
+    /// goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let jobs = slotcast::Jobs::new(1);
+    /// let (began, begins) = std::sync::mpsc::channel();
+    /// let search = jobs.submit(move |cx| {
+    ///     began.send(()).unwrap();
+    ///     while !cx.is_cancelled() {
+    ///         std::thread::yield_now();
+    ///     }
+    /// });
+    /// begins.recv()?;
+    /// let next = jobs.submit(|_| ());
+    /// assert_eq!(jobs.cancel_all(), 2);
+    /// assert!(search.wait().is_err() && next.wait().is_err());
+    /// assert_eq!(jobs.submit(|_| 1).wait(), Ok(1));
+    /// # Ok::<(), std::sync::mpsc::RecvError>(())
+    /// ```
+    pub fn cancel_all(&self) -> usize {
+        self.inner.pool.cancel_all()
+    }
+
+    /// Sets the hook that is told of each failure of this pool's jobs, in place of the log: a job that
+    /// panicked and whose outcome nobody has seen, and a callback that panicked or returned an `Err`.
+    ///
+    /// It runs on the thread where that was found out, outside of all locks; a panic in it is logged.
+    /// Failures inside of it go to the log. The one that was set before is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let jobs = slotcast::Jobs::new(1);
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// jobs.set_error_hook(move |error| tell.send(error.to_string()).unwrap());
+    /// drop(jobs.submit(|_| panic!("out of paper")));
+    /// assert!(told.recv()?.ends_with("panicked: out of paper"));
+    /// # Ok::<(), std::sync::mpsc::RecvError>(())
+    /// ```
+    #[track_caller]
+    pub fn set_error_hook(&self, hook: impl Fn(&HandlerError) + Send + Sync + 'static) {
+        self.inner.pool.reports.set_hook(hook, Location::caller());
+    }
+}
+
+/// `None`: a deadline beyond the clock's range.
+fn deadline(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
 }
 
 /// Runs tasks beside the jobs, in the same order. If the pool is shut down, they are dropped.
@@ -300,14 +396,13 @@ impl Executor for Jobs {
             Location::caller(),
         );
         if self.enqueue(job.clone(), WhenFull::Exceed).is_err() {
-            job.complete_unrun(job.claim(), JobError::Cancelled);
+            job.refuse(JobError::Cancelled);
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.pool.request_cancel();
         self.pool.close();
     }
 }
@@ -337,7 +432,7 @@ impl ExecutorTask {
     fn run(mut self) {
         if let Some(job) = self.job.take() {
             let _current = pool::enter(self.pool.clone());
-            job.run_inline();
+            self.pool.run_inline(job);
         }
     }
 }
@@ -345,7 +440,9 @@ impl ExecutorTask {
 impl Drop for ExecutorTask {
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
-            job.abort(JobError::Abandoned);
+            if self.pool.claim(&*job) {
+                job.refuse(JobError::Abandoned);
+            }
         }
     }
 }

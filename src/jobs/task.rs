@@ -1,13 +1,16 @@
 //! One job of a pool, with its work; and the traits by which handles, pools and promises share a job.
 //!
-//! **What a running job returns counts, cancelled or not.** It was asked to stop; whether it heeds
-//! that in time only the work itself knows, and a value that was computed is not thrown away.
+//! **A cancel completes the job at once**, whether it waits or runs, so that a restarted search never
+//! shows the old result, and nobody waits for work that does not look up. What the work returns later
+//! is dropped where it ran. Whoever wants what a running job makes of the rest of its time asks it to
+//! `stop`: then what it returns counts.
 
 use std::sync::Arc;
 
 use super::backlog::Runnable;
+use super::chain;
 use super::context::JobContext;
-use super::core::Core;
+use super::core::{Core, HasCore};
 use super::error::JobError;
 use super::host::{self, CallSite};
 use super::pool::{self, BlockingGuard, Pool};
@@ -17,13 +20,12 @@ use crate::core::primitives::sync::{Mutex, lock};
 pub(super) trait DynJob: Send + Sync {
     fn context(&self) -> &JobContext;
     fn is_done(&self) -> bool;
-    /// Cancels the job if it has not begun, else asks it to stop. Returns whether it had not begun.
-    fn cancel(&self) -> bool;
+    /// Completes the job as cancelled. Returns whether it had not completed.
+    fn cancel(self: Arc<Self>) -> bool;
 }
 
 /// A job with a value: of a pool, or of a promise.
-pub(super) trait TypedJob<T>: Send + Sync {
-    fn core(&self) -> &Core<T>;
+pub(super) trait TypedJob<T>: HasCore<T> {
     fn erase(self: Arc<Self>) -> Arc<dyn DynJob>;
     /// Prepares this thread for a wait without a deadline: runs the job here if it waits in a pool
     /// that this thread works for; otherwise gives those pools a spare thread until the guards are
@@ -37,14 +39,14 @@ impl<T, F: FnOnce(&JobContext) -> T + Send + 'static> Work<T> for F {}
 
 pub(super) struct Task<T, F> {
     core: Core<T>,
-    /// The thread that takes the work out completes the job.
+    /// Taken out by whoever claims the job.
     work: Mutex<Option<F>>,
 }
 
 impl<T: Send + 'static, F: Work<T>> Task<T, F> {
     pub(super) fn new(work: F, pool: Arc<Pool>, location: CallSite) -> Arc<Self> {
         Arc::new(Task {
-            core: Core::new(JobContext::new(Some(pool)), location),
+            core: Core::new(JobContext::new(Some(pool), location)),
             work: Mutex::new(Some(work)),
         })
     }
@@ -53,53 +55,67 @@ impl<T: Send + 'static, F: Work<T>> Task<T, F> {
         self.core.context.pool.as_ref()
     }
 
-    /// Takes the work out, and with it the duty to complete the job.
-    pub(super) fn claim(&self) -> Option<F> {
+    pub(super) fn take_work(&self) -> Option<F> {
         lock(&self.work).take()
     }
 
-    /// Completes the job without running its claimed work.
-    pub(super) fn complete_unrun(&self, work: Option<F>, error: JobError) {
-        host::catch_and_log(self.core.location, || drop(work));
-        self.core.complete(Err(error));
+    fn drop_work(&self) {
+        let work = self.take_work();
+        let context = &self.core.context;
+        context.reports().guard(context.location, || drop(work));
     }
+}
 
-    fn run_claimed(&self, work: F) {
-        self.core.begin();
-        let outcome =
-            host::catch_and_report(|| work(&self.core.context)).map_err(JobError::Panicked);
-        self.core.complete(outcome);
+impl<T: Send + 'static, F: Work<T>> HasCore<T> for Task<T, F> {
+    fn core(&self) -> &Core<T> {
+        &self.core
     }
 }
 
 impl<T: Send + 'static, F: Work<T>> Runnable for Task<T, F> {
-    fn run(&self) -> bool {
-        self.claim().map(|work| self.run_claimed(work)).is_some()
+    fn claim(&self) -> bool {
+        self.core.context.claim()
     }
 
-    fn is_tombstone(&self) -> bool {
-        lock(&self.work).is_none()
+    fn is_claimed(&self) -> bool {
+        self.core.context.is_claimed()
     }
 
-    fn run_inline(&self) {
-        let Some(pool) = self.pool() else { return };
-        // Before the claim, so that a shutdown either waits for the job or has cancelled it.
-        let _running = pool.begin_inline();
-        if let Some(work) = self.claim() {
-            pool.add_tombstone();
-            self.run_claimed(work);
+    fn run(self: Arc<Self>) {
+        if self.core.context.is_completed() {
+            // Cancelled between the claim and now.
+            return self.drop_work();
         }
+        let Some(work) = self.take_work() else { return };
+        self.core.begin();
+        let outcome =
+            host::catch_and_report(|| work(&self.core.context)).map_err(JobError::Panicked);
+        Core::complete(&self, outcome);
     }
 
-    fn abort(&self, error: JobError) -> bool {
-        let work = self.claim();
-        if work.is_none() {
+    fn abort(self: Arc<Self>, error: JobError) {
+        self.drop_work();
+        Core::complete(&self, Err(error));
+    }
+
+    fn refuse(self: Arc<Self>, error: JobError) {
+        self.core.context.count_refused(chain::refused());
+        self.abort(error);
+    }
+
+    fn stop(&self) {
+        self.core.context.stop();
+    }
+
+    fn cancel(self: Arc<Self>) -> bool {
+        if !self.core.context.begin_cancelling() {
             return false;
         }
-        if let Some(pool) = self.pool() {
-            pool.add_tombstone();
+        // Of a job that waits, the work is dropped before anybody is told.
+        if self.pool().is_some_and(|pool| pool.claim(&*self)) {
+            self.drop_work();
         }
-        self.complete_unrun(work, error);
+        Core::finish(&self, Err(JobError::Cancelled));
         true
     }
 }
@@ -113,17 +129,12 @@ impl<T: Send + 'static, F: Work<T>> DynJob for Task<T, F> {
         self.core.is_done()
     }
 
-    fn cancel(&self) -> bool {
-        self.core.context.request_cancel();
-        self.abort(JobError::Cancelled)
+    fn cancel(self: Arc<Self>) -> bool {
+        Runnable::cancel(self)
     }
 }
 
 impl<T: Send + 'static, F: Work<T>> TypedJob<T> for Task<T, F> {
-    fn core(&self) -> &Core<T> {
-        &self.core
-    }
-
     fn erase(self: Arc<Self>) -> Arc<dyn DynJob> {
         self
     }

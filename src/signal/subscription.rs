@@ -286,6 +286,8 @@ fn cancel<M: Mode>(entry: &WeakRef<M, dyn Connection<M>>) -> bool {
     if !was_connected {
         entry.cancel_removed();
     }
+    // Without an effect if its signal has done that.
+    entry.release();
     was_connected
 }
 

@@ -1,7 +1,5 @@
 //! The failures that were raised on this thread and that no emission or drain has collected yet.
 
-#[cfg(feature = "jobs")]
-use std::borrow::Cow;
 use std::cell::RefCell;
 
 use crate::core::failure::log::log;
@@ -10,8 +8,6 @@ use crate::core::failure::panics::catch;
 use crate::core::failure::panics::{Payload, drop_payload, is_reported, message};
 use crate::core::failure::trace;
 use crate::core::primitives::thread;
-#[cfg(feature = "jobs")]
-use crate::failure::CallSite;
 use crate::failure::{Cause, HandlerError};
 
 /// A failure that was raised and not collected.
@@ -76,23 +72,29 @@ pub(crate) fn raise(
     payload.into_iter().for_each(drop_payload);
 }
 
-/// Runs user code outside of any emission and bus. Its panic is logged, unless an emission inside of it
-/// has reported that panic already.
+/// Runs user code outside of any emission and bus. Its panic is reported, as the failure that
+/// `describe` makes of its message, unless an emission inside of it has done that already.
 #[cfg(feature = "jobs")]
 #[inline]
-pub(crate) fn logged(topic: &'static str, location: CallSite, f: impl FnOnce()) {
+pub(crate) fn contained(
+    f: impl FnOnce(),
+    describe: impl FnOnce(Cause) -> HandlerError,
+    call_hook: impl FnOnce(&HandlerError) -> bool,
+) {
     let Err(payload) = catch(f) else { return };
     if !is_reported(&payload) {
-        let error = HandlerError {
-            topic: Cow::Borrowed(topic),
-            label: None,
-            location,
-            cause: Cause::Panicked(message(&payload)),
-        };
-        trace::failed(&error);
-        log(&error);
+        report(&describe(Cause::Panicked(message(&payload))), call_hook);
     }
     drop_payload(payload);
+}
+
+/// Reports a failure that no emission or drain collects: to the hook, or to the log if there is none.
+#[cfg(feature = "jobs")]
+pub(crate) fn report(error: &HandlerError, call_hook: impl FnOnce(&HandlerError) -> bool) {
+    trace::failed(error);
+    if !call_hook(error) {
+        log(error);
+    }
 }
 
 fn push(failure: PendingFailure) {

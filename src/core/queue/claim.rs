@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 /// A call that was claimed and waits in a queue. Settled when it is dropped, whether it was made or
 /// not.
 pub(crate) struct Claim<M: Primitives, E: 'static, C: 'static>(
-    pub(super) WeakRef<M, dyn QueuedHandler<M, E, C>>,
+    pub(crate) WeakRef<M, dyn QueuedHandler<M, E, C>>,
 );
 
 impl<M: Primitives, E, C> Claim<M, E, C> {

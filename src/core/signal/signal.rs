@@ -29,6 +29,13 @@ pub(crate) fn sequence_limit() -> u64 {
     SEQUENCE.load(Ordering::Relaxed)
 }
 
+/// A sequence number for what is no handler of a signal, and has a subscription.
+#[cfg(feature = "jobs")]
+pub(crate) fn next_sequence() -> u64 {
+    // Relaxed: only that it is unique matters.
+    SEQUENCE.fetch_add(1, Ordering::Relaxed)
+}
+
 /// What is published: the handlers, sorted by rank.
 pub(crate) type Handlers<M, C> = SmallVec<[HandlerRef<M, C>; 2]>;
 

@@ -17,7 +17,7 @@ fn jobs_begin_in_the_order_they_were_submitted() {
     let log = Log::default();
     for n in 0..50 {
         let log = log.clone();
-        jobs.submit(move |_| log.add(n));
+        drop(jobs.submit(move |_| log.add(n)));
     }
     assert_eq!(jobs.waiting(), 50);
     gate.open();
@@ -118,4 +118,31 @@ fn misuse_is_refused_at_the_callers_line() {
         panic_of(|| drop(Jobs::builder().name("a\0b"))),
         "the name \"a\\0b\" contains a NUL character, which the name of a thread cannot"
     );
+}
+
+#[test]
+fn the_number_of_waiting_jobs_is_exact_while_cancelled_ones_are_swept_out() {
+    for _ in 0..if cfg!(miri) { 1 } else { 200 } {
+        let jobs = Jobs::new(1);
+        let (gate, _busy) = Gate::close(&jobs);
+        let cancelled: Vec<_> = (0..20).map(|_| jobs.submit(|_| ())).collect();
+        assert!(cancelled.iter().all(slotcast::Job::cancel));
+        let (open, holds) = mpsc::channel::<()>();
+        let first = jobs.submit(move |_| holds.recv().is_err());
+        let second = jobs.submit(|_| ());
+        thread::scope(|scope| {
+            let samples = scope.spawn(|| {
+                let mut before = 2;
+                while before > 1 {
+                    let now = jobs.waiting();
+                    assert!(now <= before && now > 0, "{now} after {before}");
+                    before = now;
+                }
+            });
+            gate.open();
+            samples.join().unwrap();
+        });
+        drop(open);
+        assert_eq!((first.wait(), second.wait()), (Ok(true), Ok(())));
+    }
 }

@@ -1,5 +1,6 @@
 //! Jobs that are cancelled, dropped, or whose promise is dropped.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
@@ -32,23 +33,122 @@ fn a_pending_job_that_is_cancelled_never_starts() {
     assert!(log.take().is_empty());
 }
 
-#[test]
-fn a_running_job_that_is_cancelled_is_told() {
-    fn runs(cx: &JobContext, began: &Sender<()>) -> Result<u32, Cancelled> {
-        assert!(cx.check().is_ok());
-        began.send(()).unwrap();
-        loop {
-            cx.check()?;
-            thread::yield_now();
-        }
+fn runs(cx: &JobContext, began: &Sender<()>) -> Result<u32, Cancelled> {
+    assert!(cx.check().is_ok());
+    began.send(()).unwrap();
+    loop {
+        cx.check()?;
+        thread::yield_now();
     }
+}
+
+#[test]
+fn a_running_job_that_is_cancelled_is_told_and_completes_at_once() {
+    let jobs = Jobs::new(1);
+    let log = Log::default();
+    let (open, gate) = mpsc::channel::<()>();
+    let (began, begins) = mpsc::channel();
+    let value = Dropped(log.clone(), "value");
+    let job = jobs.submit(move |cx| {
+        began.send(()).unwrap();
+        let _ = gate.recv();
+        assert!(cx.is_cancelled());
+        cx.progress(1, 1);
+        value
+    });
+    let told = log.clone();
+    job.on_done(move |outcome| told.add(format!("told {:?}", outcome.as_ref().err())));
+    begins.recv().unwrap();
+    assert!(job.cancel() && job.is_done() && !job.cancel());
+    assert_eq!(log.take(), ["told Some(Cancelled)"]);
+    // Its worker is taken until the work has returned; what it returns is dropped there.
+    assert_eq!(jobs.running(), 1);
+    drop(open);
+    jobs.submit(|_| ()).wait().unwrap();
+    assert_eq!(log.take(), ["drop value"]);
+    assert_eq!(job.progress(), None);
+    assert_eq!(job.wait().err(), Some(JobError::Cancelled));
+}
+
+#[test]
+fn a_job_that_is_asked_to_stop_decides() {
     let jobs = Jobs::new(1);
     let (began, begins) = mpsc::channel();
     let job = jobs.submit(move |cx| runs(cx, &began));
     begins.recv().unwrap();
-    assert!(!job.cancel());
+    job.stop();
     assert_eq!(job.wait(), Ok(Err(Cancelled)));
     assert_eq!(JobError::from(Cancelled), JobError::Cancelled);
+    // One that waits begins, and is told.
+    let (gate, _busy) = Gate::close(&jobs);
+    let waits = jobs.submit(|cx| cx.is_cancelled());
+    waits.handle().stop();
+    gate.open();
+    assert_eq!(waits.wait(), Ok(true));
+    let (promise, job) = promise::<u32>();
+    job.stop();
+    assert!(promise.is_cancelled() && !job.is_done());
+    promise.complete(1);
+    assert_eq!(job.wait(), Ok(1));
+}
+
+#[test]
+fn whoever_wants_to_be_told_of_a_cancel_is_called_once() {
+    let log = Log::default();
+    let (first, job) = promise::<u32>();
+    let adds = |name: &'static str| {
+        let log = log.clone();
+        move || log.add(name)
+    };
+    first.on_cancel(adds("one"));
+    first.on_cancel(|| boom("this line is part of a test"));
+    first.on_cancel(adds("two"));
+    callback(&log, &job, "done");
+    job.stop();
+    assert_eq!(log.take(), ["one", "two"]);
+    // Of one that was told already: at once.
+    first.on_cancel(adds("late"));
+    assert_eq!(log.take(), ["late"]);
+    assert!(job.cancel());
+    assert_eq!(log.take(), ["done Err(Cancelled)"]);
+    first.on_cancel(adds("later"));
+    assert_eq!(log.take(), ["later"]);
+    // By a cancel, before the callbacks; completing it then comes too late.
+    let (second, job) = promise::<u32>();
+    let (second, told) = (Arc::new(second), log.clone());
+    let completes = Arc::downgrade(&second);
+    second.on_cancel(move || {
+        let late = completes.upgrade().unwrap().try_complete(1);
+        told.add(format!("{late:?}"));
+    });
+    callback(&log, &job, "done");
+    assert!(job.cancel());
+    assert_eq!(log.take(), ["Err(1)", "done Err(Cancelled)"]);
+    // Of one that completes by itself it is dropped.
+    let (third, job) = promise::<u32>();
+    let (captured, told) = (Dropped(log.clone(), "captures"), log.clone());
+    third.on_cancel(move || {
+        let _captured = &captured;
+        told.add("told");
+    });
+    third.complete(1);
+    assert_eq!(log.take(), ["drop captures"]);
+    assert!(!job.cancel());
+}
+
+#[test]
+fn work_that_blocks_is_let_go_by_what_it_wants_to_be_told() {
+    let jobs = Jobs::new(1);
+    let (began, begins) = mpsc::channel();
+    let job = jobs.submit(move |cx| {
+        let (close, lines) = mpsc::channel::<()>();
+        cx.on_cancel(move || drop(close));
+        began.send(()).unwrap();
+        lines.iter().count()
+    });
+    begins.recv().unwrap();
+    job.stop();
+    assert_eq!(job.wait(), Ok(0));
 }
 
 #[test]
@@ -110,14 +210,26 @@ fn a_dropped_promise_abandons_its_job() {
 }
 
 #[test]
-fn a_promise_is_told_of_a_cancel_and_decides() {
-    let (first, job) = promise::<u32>();
-    assert!(!first.is_cancelled());
-    assert!(!job.cancel());
-    assert!(first.is_cancelled() && !job.is_done());
-    first.complete(1);
+fn a_promise_that_is_cancelled_completes_its_job_at_once() {
+    let log = Log::default();
+    let (promise, job) = promise();
+    assert!(!promise.is_cancelled());
+    assert!(job.cancel());
+    assert!(promise.is_cancelled() && job.is_done());
+    assert_eq!(job.wait().err(), Some(JobError::Cancelled));
+    promise.complete(Dropped(log.clone(), "value"));
+    assert_eq!(log.take(), ["drop value"]);
+}
+
+#[test]
+fn a_promise_is_kept_once_by_reference() {
+    let (kept, job) = promise();
+    assert_eq!(kept.try_complete(1), Ok(()));
+    assert_eq!(kept.try_complete(2), Err(2));
+    assert_eq!(kept.try_fail(JobError::Abandoned), Err(JobError::Abandoned));
+    drop(kept);
     assert_eq!(job.wait(), Ok(1));
-    let (second, job) = promise::<u32>();
-    second.fail(JobError::Cancelled);
-    assert_eq!(job.wait(), Err(JobError::Cancelled));
+    let (kept, job) = promise::<u32>();
+    assert_eq!(kept.try_fail(JobError::Inside), Ok(()));
+    assert_eq!(job.wait(), Err(JobError::Inside));
 }

@@ -10,10 +10,13 @@ use crate::log::Log;
 
 mod backlog;
 mod cancelling;
+mod chains;
 mod completing;
 mod delivery;
 mod executors;
+mod reported;
 mod shutdown;
+mod subscribed;
 mod taking;
 mod user_code;
 mod waiting_inside;

@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use slotcast::{Jobs, Queue, promise};
+use slotcast::{JobError, Jobs, Queue, promise};
 
-use super::Gate;
+use super::{Gate, until};
 use crate::log::panic_of;
 
 #[test]
@@ -87,9 +87,39 @@ fn a_job_that_gave_its_outcome_has_a_handle_that_says_so() {
     assert!(!job.cancel() && !handle.cancel());
     assert_eq!(handle.progress().unwrap().done, 1);
 
-    // Nothing is left to be delivered.
-    let queue = Queue::new();
-    let handle = job.on_done_in(&queue, |(), _| unreachable!("the outcome was taken"));
+    // Whoever comes later is told that it was taken.
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (tells, also) = (told.clone(), told.clone());
+    job.on_done(move |outcome| tells.lock().unwrap().push(outcome.clone()));
+    job.on_progress(move |progress| {
+        also.lock()
+            .unwrap()
+            .push(Ok(progress.done.try_into().unwrap()))
+    });
+    assert_eq!(*told.lock().unwrap(), [Err(JobError::Taken), Ok(1)]);
+    let queue = Queue::<Vec<u64>>::with_context();
+    job.on_progress_in(&queue, |seen, progress| seen.push(progress.done));
+    let handle = job.on_done_in(&queue, |seen, outcome| {
+        assert_eq!(outcome, Err(JobError::Taken));
+        seen.push(2);
+    });
     assert!(handle.is_done());
-    assert_eq!(queue.drain().delivered(), 0);
+    let mut seen = Vec::new();
+    assert_eq!(queue.drain_with(&mut seen).delivered(), 2);
+    assert_eq!(seen, [1, 2]);
+}
+
+#[test]
+fn a_wait_for_an_outcome_that_was_taken_ends_at_once() {
+    let (promise, mut job) = promise::<u32>();
+    promise.complete(9);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut job).poll(&mut context).is_ready());
+    let outcome = job.wait_timeout(Duration::ZERO).unwrap();
+    assert_eq!(outcome, Err(JobError::Taken));
+    let jobs = Jobs::new(1);
+    let mut job = jobs.submit(|_| 1);
+    until(|| job.is_done());
+    assert!(Pin::new(&mut job).poll(&mut context).is_ready());
+    assert_eq!(job.wait(), Err(JobError::Taken));
 }

@@ -146,7 +146,7 @@ fn callbacks_and_drops_may_use_the_pool() {
     let job = jobs.submit(move |_| drop(captured));
     let pool = jobs.clone();
     job.on_done(move |_| {
-        pool.submit(move |_| told.send(100).unwrap());
+        drop(pool.submit(move |_| told.send(100).unwrap()));
     });
     assert!(job.cancel());
     assert_eq!(tells.recv(), Ok(0));

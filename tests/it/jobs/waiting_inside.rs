@@ -34,7 +34,7 @@ fn a_job_that_waits_for_a_promise_does_not_stop_a_pool_of_one() {
             false => promised.wait(),
             true => promised.wait_timeout(LONG).unwrap(),
         });
-        jobs.submit(move |_| promise.complete(3));
+        drop(jobs.submit(move |_| promise.complete(3)));
         assert_eq!(waits.wait(), Ok(Ok(3)));
         assert_eq!(jobs.shutdown(), 0);
     }
@@ -142,4 +142,28 @@ fn a_job_in_a_job_of_another_pool_does_not_wait_for_room_that_it_has_to_make() {
             .wait()
     });
     assert_eq!(soon(first), Ok(Ok(())));
+}
+
+#[test]
+fn a_job_that_waits_for_itself_is_refused_before_a_thread_stands_in() {
+    for _ in 0..if cfg!(miri) { 1 } else { 50 } {
+        let jobs = Jobs::new(1);
+        let (give, gets) = mpsc::channel::<Job<JobError>>();
+        let (told, tells) = mpsc::channel();
+        let pool = jobs.clone();
+        let own = jobs.submit(move |_| {
+            let own = gets.recv().unwrap();
+            let behind = pool.submit(|_| ());
+            let own = own.wait_timeout(LONG).unwrap_err();
+            let refused = own.wait().unwrap_err();
+            // A thread that stands in would have begun it, sooner or later.
+            for _ in 0..100 {
+                thread::yield_now();
+            }
+            told.send((pool.waiting(), behind.is_done())).unwrap();
+            refused
+        });
+        give.send(own).unwrap();
+        assert_eq!(tells.recv(), Ok((1, false)));
+    }
 }

@@ -33,7 +33,7 @@ fn many_jobs_through_a_short_backlog_keep_memory_flat() {
 fn cancelled_jobs_do_not_stay_on_the_list() {
     let jobs = Jobs::new(1);
     let (open, gate) = std::sync::mpsc::channel::<()>();
-    jobs.submit(move |_| gate.recv());
+    drop(jobs.submit(move |_| gate.recv()));
     let _first = jobs.submit(|_| ());
     let cancel = |count: usize| {
         for n in 0..count {
