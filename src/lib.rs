@@ -74,6 +74,7 @@
 //! | [`Emission`] | one delivery of one event to the handlers of a signal, and its result |
 //! | [`Queue`] | events that wait until the queue is drained |
 //! | [`Job<T>`](Job) | background work that completes once; [`Jobs`] runs it |
+//! | [`Question<Q, R>`](Question) | an event that is answered: [`ask`](flavour::Bus::ask) returns a job |
 //! | [`Next`], [`EventStream`] | a future of the next event, and a stream of the events that follow |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
 //!
@@ -310,7 +311,7 @@ pub use crate::error::{
 pub use crate::executor::Executor;
 pub use crate::failure::{FailureKind, HandlerError, HandlerErrors};
 #[cfg(feature = "jobs")]
-pub use crate::jobs::{Job, JobError, Jobs, Promise, promise};
+pub use crate::jobs::{Job, JobError, Jobs, Promise, Question, promise};
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::policy::{Overflow, Panics};
 pub use crate::queue::PostError;

@@ -31,18 +31,21 @@
 //! ```
 
 // Owns: jobs, their callbacks and outcomes (`core`, `task`, `promise`); the pool with its backlog and
-// threads (`pool`, `backlog`); progress and cancellation (`context`); delivery into queues
-// (`deliver`). `job`, `submit` and `error` are the public types.
+// threads (`pool`, `backlog`); progress and requests to stop (`context`); callbacks as subscriptions
+// (`subscribe`) and their delivery into queues (`deliver`); chains of callbacks (`chain`); questions
+// (`ask`). `job`, `submit` and `error` are the public types.
 //
 // Guarantees: promise 22. A job completes exactly once; its callbacks run once each, in order; user
-// code runs, and is dropped, outside of locks, and its panics end here.
+// code runs, and is dropped, outside of locks, and its panics end here, where they are reported.
 //
-// Does not know: signals, handlers and buses. `host` alone imports from `crate::core`, apart from its
-// primitives, for queues and for reporting failures.
+// Does not know: signals, handlers and buses, except `ask`, which emits. `host` alone imports from
+// `crate::core`, apart from its primitives, for subscriptions, for queues and for reporting failures.
 //
-// Decisions: in the headers of `core` (where the outcome stays), `pool` (why there is one, waiting
-// inside, going beyond the bound, costs) and `task` (what a cancelled job returns).
+// Decisions: in the headers of `core` (where the outcome stays, who comes too late), `chain` (nesting
+// and its limits), `pool` (why there is one, waiting inside, going beyond the bound, costs), `task`
+// (what a cancelled job returns) and `deliver` (what the bound of a queue does not count).
 
+mod ask;
 mod backlog;
 mod chain;
 mod context;
@@ -57,6 +60,7 @@ mod submit;
 mod subscribe;
 mod task;
 
+pub use ask::Question;
 pub use context::{JobContext, Progress};
 pub use error::{Cancelled, JobError, Outcome, SubmitError, SubmitErrorKind};
 pub use job::{Job, JobHandle};

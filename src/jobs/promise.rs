@@ -142,6 +142,11 @@ impl<T: Send + 'static> Promise<T> {
         self.core.context.on_cancel(f);
     }
 
+    /// Whether completing the job would count.
+    pub(super) fn is_open(&self) -> bool {
+        !self.core.context.is_completed()
+    }
+
     /// Reports progress, as [`JobContext::progress`] does.
     pub fn progress(&self, done: u64, total: u64) {
         self.core.context.progress(done, total);

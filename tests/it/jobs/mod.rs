@@ -8,6 +8,7 @@ use slotcast::{Job, Jobs};
 
 use crate::log::Log;
 
+mod asking;
 mod backlog;
 mod cancelling;
 mod chains;
