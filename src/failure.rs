@@ -5,7 +5,6 @@ use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 
-#[cfg(feature = "jobs")]
 use crate::error::DeferErrorKind;
 use crate::outcome::BoxError;
 

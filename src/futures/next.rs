@@ -255,7 +255,8 @@ impl<M: Mode, E: 'static> Unpin for Next<M, E> {}
 impl<E: 'static> Next<Shared, E> {
     /// Parks the thread until there is an event. For threads without an executor.
     ///
-    /// Inside of a handler it blocks the emission, and waits forever if no other thread emits.
+    /// Inside of a handler it blocks the emission, and waits forever if no other thread emits. Inside of a
+    /// job it takes a worker away for as long; no other thread stands in.
     ///
     /// # Errors
     ///

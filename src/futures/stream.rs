@@ -363,7 +363,8 @@ impl<E: 'static> EventStream<Shared, E> {
     /// Parks the thread until there is an item; `None` when the stream has ended. For threads
     /// without an executor.
     ///
-    /// Inside of a handler it blocks the emission, and waits forever if no other thread emits.
+    /// Inside of a handler it blocks the emission, and waits forever if no other thread emits. Inside of a
+    /// job it takes a worker away for as long; no other thread stands in.
     ///
     /// # Examples
     ///
