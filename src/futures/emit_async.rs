@@ -271,7 +271,7 @@ impl<M: Mode, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
         loop {
             let span_guard = this.span.enter();
             let summary = poll_all(&mut this.futures, config, cx);
-            drop(span_guard);
+            span_guard.leave();
             this.summary.add(summary);
             if !this.futures.is_empty() {
                 return Poll::Pending;

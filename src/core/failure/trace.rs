@@ -200,6 +200,10 @@ mod on {
     /// Leaves a span when dropped.
     pub(crate) struct KeptGuard<'k>(Option<&'k Span>);
 
+    impl KeptGuard<'_> {
+        pub(crate) fn leave(self) {}
+    }
+
     impl Drop for KeptGuard<'_> {
         fn drop(&mut self) {
             if let Some(span) = self.0 {
@@ -394,6 +398,10 @@ mod off {
     }
 
     pub(crate) struct KeptGuard;
+
+    impl KeptGuard {
+        pub(crate) fn leave(self) {}
+    }
 
     pub(crate) struct TracedSpan;
 

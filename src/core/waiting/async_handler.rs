@@ -164,7 +164,8 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
                 CallResult::Failed
             }
         };
-        drop((span_guard, scope_guard));
+        span_guard.leave();
+        drop(scope_guard);
         self.end();
         Poll::Ready(code)
     }
