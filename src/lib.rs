@@ -213,8 +213,9 @@
 //!     to be drained; `run` then returns, and does not wait for events that are not due.
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The queued call
 //!     belongs to its subscription: given up before delivery (by a cancel in whatever way, a `clear` of the
-//!     signal, or the end of its owner), it is dropped and [counted](Drained::given_up); paused at
-//!     either end, it is skipped; its `Stop` ends nothing; its failure is in the [`Drained`]. A signal or bus that is closed or gone
+//!     signal, or the end of its owner), its event is dropped with the cancel, and
+//!     [counted](Drained::given_up); paused at either end, it is skipped; its `Stop` ends nothing; its
+//!     failure is in the [`Drained`]. A signal or bus that is closed or gone
 //!     leaves it to be made. A queue that is full, closed or gone is a failure of the handler in the
 //!     emission, of the kind [`Undelivered`](FailureKind::Undelivered). Whoever waits for room in a queue
 //!     is let go by whatever makes the wait pointless: a cancel of the handler, `clear`, `close` of the

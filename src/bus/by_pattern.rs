@@ -68,9 +68,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
 
     /// Begins to subscribe a handler to a pattern with a priority, a label, a limit or a filter.
     ///
-    /// The limit and the pauses are the subscription's, over all topics together. There is no
-    /// `on_queue`: a queued event has to be cloned, and the type of these is not known. A handler can
-    /// take the payload out and defer it itself.
+    /// The limit and the pauses are the subscription's, over all topics together. An event that is to wait in
+    /// a queue needs a type: [`on_queue_map`](Subscribe::on_queue_map) takes the payload out.
     ///
     /// # Panics
     ///

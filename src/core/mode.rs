@@ -31,7 +31,7 @@ use crate::core::registry::registry::RegistryFlavour;
 use crate::core::waiting::async_handler::{AsyncFlavour, FutureFor};
 
 /// The private half of [`Flavour`](crate::flavour::Flavour).
-pub trait Mode: RegistryFlavour + QueueFlavour + AsyncFlavour {}
+pub trait Mode: RegistryFlavour + QueueFlavour + LaneFor<()> + AsyncFlavour {}
 impl Mode for Shared {}
 impl Mode for Local {}
 

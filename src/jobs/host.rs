@@ -19,6 +19,7 @@ use crate::core::primitives::thread::{ActiveScope, enter_scope};
 use crate::core::queue::claim::Claim;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::settings::bus::BusConfig;
+use crate::core::settings::failure_source::guarded;
 use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::signal::next_sequence;
@@ -130,6 +131,8 @@ pub(super) struct CallbackLink<C: 'static> {
     holders: AtomicUsize,
     /// Not 0: an outcome has been put into the queue.
     posted: AtomicUsize,
+    /// That of the call that waits in the queue.
+    turn: Mutex<Option<Turn>>,
 }
 
 type CallbackEntry<K, C> = Entry<Shared, CallbackLink<C>, K>;
@@ -145,6 +148,10 @@ impl<K: 'static, C: 'static> Connection<Shared> for CallbackEntry<K, C> {
             entry.weak_ref().release();
         }
         CallResult::Ran
+    }
+    fn give_up(&self) {}
+    fn dropped(&self) -> usize {
+        0
     }
     fn is_run_by(&self, _: usize) -> bool {
         false
@@ -212,6 +219,7 @@ impl<K: Send + 'static, C: 'static> Callback<K, C> {
             calls,
             holders: AtomicUsize::new(1),
             posted: AtomicUsize::new(0),
+            turn: Mutex::new(None),
         };
         let entry = WeakRef::<Shared, CallbackEntry<K, C>>::new(header, link, captures);
         Callback { entry }
@@ -272,9 +280,11 @@ impl<C: 'static, K: Queued<C>> Callback<K, C> {
             return Err(DeferErrorKind::Closed);
         };
         link.holders.add(1);
+        let before = lock(&link.turn).replace(turn);
+        drop(before);
         let entry = self.entry.clone();
-        let claim = Claim(entry.erase(|entry| entry as &dyn QueuedHandler<Shared, Turn, C>));
-        let put = queue.call_uncounted(claim, turn);
+        let claim = Claim(entry.erase(|entry| entry as &dyn QueuedHandler<Shared, C>));
+        let put = queue.call_uncounted(claim, ());
         if put.is_ok() && link.calls == Calls::One {
             link.posted.set(1);
         }
@@ -303,7 +313,7 @@ pub(super) trait Queued<C>: Send + 'static {
     fn deliver(&self, context: &mut C, returned: impl FnMut(Result<Flow, BoxError>));
 }
 
-/// The event of a call in the queue: the right to be the only one that waits there, if it is one of
+/// What a call in the queue has: the right to be the only one that waits there, if it is one of
 /// many. Given up when the call begins, or is dropped.
 pub(super) struct Turn(Mutex<Option<Arc<AtomicUsize>>>);
 
@@ -335,20 +345,37 @@ impl Drop for Turn {
     }
 }
 
-impl<C: 'static, K: Queued<C>> QueuedHandler<Shared, Turn, C> for CallbackEntry<K, C> {
-    fn deliver(&self, alive: Alive<'_>, turn: &Turn, context: &mut C) -> CallResult {
-        turn.give_up();
+impl<C: 'static, K: Queued<C>> QueuedHandler<Shared, C> for CallbackEntry<K, C> {
+    fn deliver(&self, alive: Alive<'_>, number: u64, context: &mut C) -> Option<CallResult> {
+        self.discard(number);
         let head = self.head();
         let entry = self.live(alive).filter(|_| claims(head, self.link().calls));
         let mut result = CallResult::Skipped;
         if let Some(entry) = entry {
-            let flow = |returned: Result<Flow, BoxError>| result = code(head, None, returned);
-            entry.captures().deliver(context, flow);
+            result = CallResult::Failed;
+            guarded(head.info.as_deref(), head.label(), head.location, || {
+                let flow = |returned: Result<Flow, BoxError>| result = code(head, None, returned);
+                entry.captures().deliver(context, flow);
+            });
         }
-        match result {
+        Some(match result {
             CallResult::Cancelled => self.cancel_itself(alive),
             result => result,
-        }
+        })
+    }
+
+    fn discard(&self, _: u64) -> bool {
+        let turn = lock(&self.link().turn).take();
+        drop(turn);
+        true
+    }
+
+    fn is_waiting(&self, _: u64) -> bool {
+        true
+    }
+
+    fn is_posted(&self) -> bool {
+        false
     }
 
     fn settle(&self) -> bool {

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::core::handler::handler_fn::Filter;
+use crate::core::handler::plain::{Once, Plain};
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
-use crate::core::queue::queued::QueueHandler;
+use crate::core::queue::queued::{Changing, QueueFn, QueueHandler};
 use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::queue::Queue;
@@ -129,7 +130,138 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         R: Outcome,
         M: SendBound<E> + SyncBound<F>,
     {
-        let queue = M::downgrade(&queue.core);
-        self.finish(QueueHandler { f: handler, queue })
+        let map = |event: &E| Some(event.clone());
+        let handler = self.queue_handler(queue, map, Plain(handler));
+        self.finish(handler)
+    }
+
+    /// Like [`on_queue`](Self::on_queue), for a handler that changes its captures: an `FnMut`, which need not
+    /// be `Sync`, because a queue has one drain at a time.
+    ///
+    /// A handler that drains its own queue, however indirectly, is not entered again: that is a failure of the
+    /// handler, of the kind [`Reentered`](crate::FailureKind::Reentered).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Signal};
+    ///
+    /// let (key, ui) = (Signal::<char>::new(), Queue::<String>::with_context());
+    /// let mut count = 0;
+    /// let _sub = key.subscribe().on_queue_mut(&ui, move |title, key| {
+    ///     count += 1;
+    ///     *title = format!("{key}, {count} keys");
+    /// });
+    /// key.emit(&'a');
+    /// key.emit(&'b');
+    /// let mut title = String::new();
+    /// ui.drain_with(&mut title);
+    /// assert_eq!(title, "b, 2 keys");
+    /// ```
+    pub fn on_queue_mut<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
+    where
+        D: 'static,
+        E: Clone,
+        F: FnMut(&mut D, &E) -> R + 'static,
+        R: Outcome,
+        M: SendBound<E> + SendBound<F>,
+    {
+        let map = |event: &E| Some(event.clone());
+        let handler = self.queue_handler(queue, map, Changing::new(handler));
+        self.finish(handler)
+    }
+
+    /// Like [`on_queue`](Self::on_queue), for a handler that is called at most once: a limit of one, and a
+    /// closure that may move its captures out. The call is claimed at the emission: a second event is not
+    /// taken even if the first one still waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Signal};
+    ///
+    /// let (loaded, ui) = (Signal::<u32>::new(), Queue::<Vec<String>>::with_context());
+    /// let name = "level".to_owned();
+    /// let _sub = loaded.subscribe().once_queue(&ui, move |log: &mut Vec<String>, _| log.push(name));
+    /// loaded.emit(&1);
+    /// loaded.emit(&2);
+    /// let mut log = Vec::new();
+    /// assert_eq!(ui.drain_with(&mut log).delivered(), 1);
+    /// assert_eq!(log, ["level"]);
+    /// ```
+    pub fn once_queue<D, F, R>(self, queue: &Queue<M, D>, handler: F) -> Subscription<M>
+    where
+        D: 'static,
+        E: Clone,
+        F: FnOnce(&mut D, &E) -> R + 'static,
+        R: Outcome,
+        M: SendBound<E> + SendBound<F>,
+    {
+        let map = |event: &E| Some(event.clone());
+        let handler = self.queue_handler(queue, map, Once::new(handler));
+        self.finish_once(handler)
+    }
+
+    /// Like [`on_queue`](Self::on_queue), with what `map` makes of an event in its place; an event of which it
+    /// makes nothing is skipped. For events that cannot be cloned, or of which the handler needs a part, and
+    /// for patterns, whose events are of any type.
+    ///
+    /// `map` runs on the emitting thread, after the filter and the claim: an event that it skips spends a call
+    /// of the [limit](Self::limit). A panic in it is a failure of the handler.
+    ///
+    /// # Examples
+    ///
+    /// All lines of all processes, to the thread of the screen:
+    ///
+    /// ```
+    /// use slotcast::{AnyEvent, Bus, Queue, Topic};
+    ///
+    /// let (bus, screen) = (Bus::new(), Queue::<Vec<String>>::with_context());
+    /// let _sub = bus.subscribe_pattern("proc.*.line").on_queue_map(
+    ///     &screen,
+    ///     |any: &AnyEvent| any.payload::<String>().map(|line| format!("{}: {line}", any.topic())),
+    ///     |shown: &mut Vec<String>, line| shown.push(line.clone()),
+    /// );
+    /// bus.emit(&Topic::new("proc.7.line"), &"ready".to_owned());
+    /// bus.emit(&Topic::new("proc.7.line_count"), &1);
+    /// let mut shown = Vec::new();
+    /// screen.drain_with(&mut shown);
+    /// assert_eq!(shown, ["proc.7.line: ready"]);
+    /// ```
+    pub fn on_queue_map<D, T, G, F, R>(
+        self,
+        queue: &Queue<M, D>,
+        map: G,
+        handler: F,
+    ) -> Subscription<M>
+    where
+        D: 'static,
+        T: 'static,
+        G: Fn(&E) -> Option<T> + 'static,
+        F: Fn(&mut D, &T) -> R + 'static,
+        R: Outcome,
+        M: SendBound<T> + SyncBound<G> + SyncBound<F>,
+    {
+        let handler = self.queue_handler(queue, map, Plain(handler));
+        self.finish(handler)
+    }
+
+    fn queue_handler<D, T, G, F>(
+        &self,
+        queue: &Queue<M, D>,
+        map: G,
+        f: F,
+    ) -> QueueHandler<M, D, G, F>
+    where
+        D: 'static,
+        G: Fn(&E) -> Option<T> + 'static,
+        F: QueueFn<M, D, T>,
+    {
+        QueueHandler {
+            map,
+            f,
+            queue: M::downgrade(&queue.core),
+            room: self.options.room,
+        }
     }
 }

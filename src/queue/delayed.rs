@@ -87,6 +87,7 @@ impl<M: Mode> Queue<M> {
     /// use std::time::{Duration, Instant};
     ///
     /// let respawn = Signal::<u32>::new();
+    /// let _sub = respawn.on(|_| ());
     /// let queue = Queue::new();
     /// let mut clock = Instant::now();
     /// queue.defer_at(clock + Duration::from_secs(3), &respawn, 7)?;
@@ -129,6 +130,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// use std::time::{Duration, Instant};
     ///
     /// let blink = Signal::<bool>::new();
+    /// let _sub = blink.on(|_| ());
     /// let queue = Queue::new();
     /// queue.defer_after(Duration::from_millis(500), &blink, true)?;
     /// queue.defer_after(Duration::from_millis(250), &blink, false)?;

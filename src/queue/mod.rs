@@ -456,8 +456,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             .on_ready(observer(move |(): &()| wake(), Location::caller()));
     }
 
-    /// The number of events that wait for a drain that begins now, cancelled calls included.
-    /// Delayed events are not, until a drain has begun after their deadline. A snapshot.
+    /// The number of events that wait for a drain that begins now, without calls that were cancelled.
+    /// Delayed events are not counted until a drain has begun after their deadline. A snapshot.
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()

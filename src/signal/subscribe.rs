@@ -16,6 +16,7 @@ use crate::core::signal::signal::Signal;
 use crate::core::signal::subscribe::SubscribeOptions;
 use crate::core::waiting::async_handler::{AsyncHandler, AwaitedHandler};
 use crate::outcome::Outcome;
+use crate::policy::Overflow;
 use crate::signal::subscription::Subscription;
 
 /// Subscribes a handler with a priority, a label, a limit, an owner or a filter.
@@ -94,6 +95,63 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     pub fn limit(mut self, calls: usize) -> Self {
         self.options.limit = Some(calls);
         self
+    }
+
+    /// Bounds how many calls of a queued handler may wait, and says what happens to one more. Only for
+    /// handlers of [`on_queue`](Self::on_queue) and its kin; others have no calls that wait.
+    ///
+    /// The bound is this subscription's own, beside that of the queue, so that one handler may lose events
+    /// and another of the same queue never does, in one order:
+    ///
+    /// - [`Overflow::DropOldest`]: the oldest call that waits is taken back, the new one joins the end.
+    /// - [`Overflow::DropNewest`]: the new event is dropped.
+    /// - [`Overflow::Reject`]: the emission has a failure of this handler, of the kind
+    ///   [`Undelivered`](crate::FailureKind::Undelivered).
+    ///
+    /// [`Subscription::dropped`](crate::flavour::Subscription::dropped) counts what was dropped. What is taken
+    /// back is dropped at once, on the emitting thread and outside of locks.
+    ///
+    /// # Panics
+    ///
+    /// If `calls` is zero, or with [`Overflow::Block`]: a [bounded](crate::flavour::Queue::bounded) queue can
+    /// wait for room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Overflow, Queue, Signal};
+    ///
+    /// let (line, exit) = (Signal::<u32>::new(), Signal::<u32>::new());
+    /// let screen = Queue::<Vec<String>>::with_context();
+    /// let lines = line.subscribe().room(2, Overflow::DropOldest)
+    ///     .on_queue(&screen, |seen: &mut Vec<String>, n| seen.push(format!("line {n}")));
+    /// let _exits = exit.subscribe()
+    ///     .on_queue(&screen, |seen: &mut Vec<String>, n| seen.push(format!("exit {n}")));
+    /// for n in 1..=4 {
+    ///     line.emit(&n);
+    /// }
+    /// exit.emit(&0);
+    /// let mut seen = Vec::new();
+    /// screen.drain_with(&mut seen);
+    /// assert_eq!(seen, ["line 3", "line 4", "exit 0"]);
+    /// assert_eq!(lines.dropped(), 2);
+    /// ```
+    #[track_caller]
+    pub fn room(mut self, calls: usize, overflow: Overflow) -> Self {
+        assert!(calls > 0, "a handler needs room for at least one call");
+        assert!(
+            overflow != Overflow::Block,
+            "the room of a handler does not block: bound its queue by `Queue::bounded`"
+        );
+        self.options.room = Some((calls, overflow));
+        self
+    }
+
+    /// Lets at most one call of a queued handler wait, that of the newest event: the short form of
+    /// [`room(1, Overflow::DropOldest)`](Self::room). For a handler that shows a state, and need not see each
+    /// step of it.
+    pub fn latest(self) -> Self {
+        self.room(1, Overflow::DropOldest)
     }
 
     /// Calls the handler only for events that pass. Several filters are asked in the order they
@@ -178,7 +236,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         Signal::subscribe(&self.signal, self.options, self.filter.share::<M>(), callee)
     }
 
-    fn finish_once(mut self, callee: impl HandlerFn<M, E, C>) -> Subscription<M> {
+    pub(crate) fn finish_once(mut self, callee: impl HandlerFn<M, E, C>) -> Subscription<M> {
         self.options.limit = Some(self.options.limit.map_or(1, |limit| limit.min(1)));
         self.finish(callee)
     }

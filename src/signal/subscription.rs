@@ -93,7 +93,8 @@ impl<M: Mode> Subscription<M> {
 
     /// Cancels the handler, and returns whether it was still connected. Calling it again is harmless.
     ///
-    /// A call that waits in a queue is dropped when a drain reaches it.
+    /// Calls of it that wait in a queue are given up: their events are dropped in this call, the next drain
+    /// [counts](crate::Drained::given_up) them, and the queue has room for others.
     ///
     /// # Examples
     ///
@@ -274,6 +275,13 @@ impl<M: Mode> Subscription<M> {
         self.entry.cancel_if_dead();
     }
 
+    /// The number of events that the [`room`](crate::flavour::Subscribe::room) of a queued handler has
+    /// dropped; 0 for other handlers. A snapshot.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.entry.dropped()
+    }
+
     /// The id of this subscription, unique in the process.
     #[must_use]
     pub fn id(&self) -> SubscriptionId {
@@ -285,6 +293,7 @@ fn cancel<M: Mode>(entry: &WeakRef<M, dyn Connection<M>>) -> bool {
     let was_connected = entry.cancel();
     if !was_connected {
         entry.cancel_removed();
+        entry.give_up();
     }
     // Without an effect if its signal has done that.
     entry.release();

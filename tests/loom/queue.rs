@@ -98,7 +98,7 @@ fn a_drain_makes_room_for_those_who_wait() {
             let (queue, signal) = (queue.clone(), signal.clone());
             move || queue.defer(&signal, 2).unwrap()
         });
-        assert!(queue.drain().delivered() >= 1);
+        assert!(queue.drain().unhandled() >= 1);
         waiting.join().unwrap();
         queue.clear();
     });
@@ -288,5 +288,45 @@ fn what_is_claimed_beside_a_close_is_called() {
         let claimed = emitting.join().unwrap();
         let drained = queue.drain();
         assert_eq!((drained.delivered(), drained.given_up()), (claimed, 0));
+    });
+}
+
+/// A call that an emission has claimed while its handler is cancelled is made, or given up with its event.
+/// Planted: `Untaken`.
+#[test]
+fn what_is_claimed_beside_a_cancel_does_not_stay() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::<usize>::new());
+        let sub = signal.subscribe().on_queue(&queue, |(), _| ());
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        sub.cancel();
+        let claimed = emitting.join().unwrap();
+        assert_eq!(queue.len(), 0);
+        let drained = queue.drain();
+        assert_eq!((drained.delivered(), drained.given_up()), (0, claimed));
+    });
+}
+
+/// A call that is taken back beside the drain that delivers it is made or given up, once.
+#[test]
+fn what_is_cancelled_beside_a_drain_is_counted_once() {
+    model(|| {
+        let (queue, signal) = (Queue::new(), Signal::<usize>::new());
+        let sub = signal.subscribe().on_queue(&queue, |(), _| ());
+        signal.emit(&1);
+        let draining = thread::spawn({
+            let queue = queue.clone();
+            move || {
+                let drained = queue.drain();
+                drained.delivered() + drained.given_up()
+            }
+        });
+        sub.cancel();
+        let first = draining.join().unwrap();
+        assert_eq!(queue.len(), 0);
+        assert_eq!(first + queue.drain().given_up(), 1);
     });
 }

@@ -73,7 +73,7 @@ pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
 }
 
 /// Consecutive emissions of one signal on one thread, with one read guard for all of them. Whether its
-/// snapshot is still published is checked before and after each emission.
+/// snapshot is still published is checked after each emission.
 pub(crate) struct Runner<'s, M: SignalFlavour, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
     guard: Option<SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>>,
@@ -94,15 +94,10 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
     #[track_caller]
     pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> EmissionSummary {
         let signal = self.signal;
-        let current = self
-            .guard
-            .as_ref()
-            .is_some_and(|guard| signal.publishes(guard));
-        if !current {
-            self.guard = None;
-            if signal.is_silent() {
-                return EmissionSummary::NOTHING;
-            }
+        // It was published when the emission before this one ended, and no user code has run since.
+        let current = self.guard.is_some();
+        if !current && signal.is_silent() {
+            return EmissionSummary::NOTHING;
         }
         let Some(depth_guard) = thread::enter_emission(signal.max_depth) else {
             // Runs a hook, which may need the slot.

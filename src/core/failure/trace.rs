@@ -78,6 +78,8 @@ mod on {
     pub(crate) struct SpanLink(Option<Arc<Span>>);
 
     impl SpanLink {
+        pub(crate) const NONE: SpanLink = SpanLink(None);
+
         /// The current span, if one is wanted.
         #[inline]
         pub(crate) fn here() -> Self {
@@ -358,6 +360,7 @@ mod off {
     pub(crate) struct SpanLink;
 
     impl SpanLink {
+        pub(crate) const NONE: SpanLink = SpanLink;
         pub(crate) fn here() -> Self {
             SpanLink
         }

@@ -216,13 +216,18 @@ impl<M: Primitives> Drop for Keeper<M> {
 pub(crate) type Entry<M, L, K> = Counted<M, Header<M>, L, K>;
 
 /// A handler, as a queue sees it.
-pub(crate) trait QueuedHandler<M: Primitives, E, C>:
-    WeakView<M, Header = Header<M>>
-{
-    /// Calls the handler for an event that was claimed earlier, unless it is cancelled or paused.
-    fn deliver(&self, alive: Alive<'_>, event: &E, context: &mut C) -> CallResult;
+pub(crate) trait QueuedHandler<M: Primitives, C>: WeakView<M, Header = Header<M>> {
+    /// Makes the call with this number, unless the handler is cancelled or paused, and drops its event.
+    /// `None` if that was taken already.
+    fn deliver(&self, alive: Alive<'_>, number: u64, context: &mut C) -> Option<CallResult>;
+    /// Drops the event of a call. Returns whether it was there.
+    fn discard(&self, number: u64) -> bool;
+    /// Returns whether the event of a call is there.
+    fn is_waiting(&self, number: u64) -> bool;
     /// Records that a claimed call was made or dropped. Returns whether the captures were kept only for it.
     fn settle(&self) -> bool;
+    /// Returns whether this is a closure that was posted, and not a subscribed handler.
+    fn is_posted(&self) -> bool;
 }
 
 /// A handler, as its subscription sees it.
@@ -232,6 +237,10 @@ pub trait Connection<M: Primitives>: WeakView<M, Header = Header<M>> {
     /// Cancels the handler after a call that has asked for it, but not one that has replaced it. Returns the
     /// result of that call.
     fn cancel_itself(&self, alive: Alive<'_>) -> CallResult;
+    /// Drops the claimed calls that wait, of a handler that was cancelled. The caller has no lock.
+    fn give_up(&self);
+    /// The number of events that the bound of the handler has dropped.
+    fn dropped(&self) -> usize;
     /// Returns whether emissions of the signal at this address call it.
     fn is_run_by(&self, signal: usize) -> bool;
     /// Like [`DynHandler::is_alive`](crate::core::handler::erased::DynHandler::is_alive). Without captures of

@@ -133,6 +133,10 @@ type EntryState<M, S, K> =
 pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'static {
     /// Data that outlives the captures.
     type EntryState: Default + 'static;
+    /// The data of a new handler.
+    fn new_state(&self) -> Self::EntryState {
+        Self::EntryState::default()
+    }
     /// Whether its calls wait in a queue. If so, it cannot be replaced.
     const QUEUED: bool = false;
     /// Whether it has a weak target: see [`is_alive`](Self::is_alive).
@@ -171,6 +175,12 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     /// its captures are not needed any more, because no claimed call is yet to be made.
     fn retire(_: &Self::EntryState) -> bool {
         true
+    }
+    /// Drops the claimed calls that wait. Runs outside of locks.
+    fn give_up(_: &Self::EntryState, _: &Header<M>) {}
+    /// The number of events that its bound has dropped.
+    fn dropped(_: &Self::EntryState) -> usize {
+        0
     }
     /// Called when it was cancelled, cleared or closed; an emission may still be inside of it. Runs outside
     /// of locks.
@@ -509,6 +519,12 @@ where
             Some(signal) => replace::replace(&signal, request),
             None => Err(ReplaceErrorKind::Inactive),
         }
+    }
+    fn give_up(&self) {
+        K::give_up(&self.link().state, self.head());
+    }
+    fn dropped(&self) -> usize {
+        K::dropped(&self.link().state)
     }
     fn is_run_by(&self, signal: usize) -> bool {
         let own = &self.link().signal;

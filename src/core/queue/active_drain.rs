@@ -97,6 +97,8 @@ pub struct ActiveDrain<'d, M: Primitives, C> {
     pub(super) location: CallSite,
     /// The queue's counter of events that are left to deliver.
     pub(super) left: &'d M::Word,
+    /// The queue's counter of calls in it that were taken back.
+    pub(super) holes: &'d M::Word,
 }
 
 impl<M: Primitives, C> ActiveDrain<'_, M, C> {
@@ -112,6 +114,12 @@ impl<M: Primitives, C> ActiveDrain<'_, M, C> {
             self.left.set(left - 1);
         }
         left > 0
+    }
+
+    /// Accounts for calls that were taken back: they do not count as events.
+    pub(super) fn pass_holes(&mut self, count: usize) {
+        self.holes.sub(count);
+        self.options.most = self.options.most.saturating_add(count);
     }
 
     /// Adds the failures of one delivery. Its panic is dropped if panics are to be contained.

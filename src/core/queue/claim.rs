@@ -4,41 +4,89 @@ use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandle
 use crate::core::handler::erased::code;
 use crate::core::handler::plain::Once;
 use crate::core::primitives::flavour::Primitives;
+use crate::core::settings::failure_source::guarded;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::CallSite;
 use crate::outcome::Outcome;
 
-/// A call that was claimed and waits in a queue. Settled when it is dropped, whether it was made or
-/// not.
-pub(crate) struct Claim<M: Primitives, E: 'static, C: 'static>(
-    pub(crate) WeakRef<M, dyn QueuedHandler<M, E, C>>,
-);
+/// The handler of claimed calls. Those of a handler have numbers, and their events wait with the handler.
+pub(crate) struct Claim<M: Primitives, C: 'static>(pub(crate) WeakRef<M, dyn QueuedHandler<M, C>>);
 
-impl<M: Primitives, E, C> Claim<M, E, C> {
-    pub(super) fn entry(&self) -> &WeakRef<M, dyn QueuedHandler<M, E, C>> {
+impl<M: Primitives, C> Claim<M, C> {
+    pub(super) fn entry(&self) -> &WeakRef<M, dyn QueuedHandler<M, C>> {
         &self.0
     }
-}
 
-impl<M: Primitives, E, C> Drop for Claim<M, E, C> {
-    fn drop(&mut self) {
+    /// Makes a call. `None` if its event was taken already, or is dropped because the handler was given up.
+    pub(super) fn deliver(&self, number: u64, context: &mut C) -> Option<CallResult> {
+        let Some(strong) = self.0.upgrade() else {
+            return self.discard(number).then_some(CallResult::Skipped);
+        };
+        let result = strong.deliver(strong.alive(), number, context)?;
+        self.settle();
+        Some(result)
+    }
+
+    /// Drops the event of a call. Returns whether it was there.
+    pub(super) fn discard(&self, number: u64) -> bool {
+        let was_there = self.0.discard(number);
+        if was_there {
+            self.settle();
+        }
+        was_there
+    }
+
+    pub(super) fn is_waiting(&self, number: u64) -> bool {
+        self.0.is_waiting(number)
+    }
+
+    fn settle(&self) {
         if self.0.settle() {
             self.0.release();
         }
     }
 }
 
+impl<M: Primitives, C> Clone for Claim<M, C> {
+    fn clone(&self) -> Self {
+        Claim(self.0.clone())
+    }
+}
+
+impl<M: Primitives, C> Drop for Claim<M, C> {
+    fn drop(&mut self) {
+        if self.0.is_posted() {
+            self.0.release();
+        }
+    }
+}
+
 /// A posted closure.
-impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, (), C> for Entry<M, (), Once<M, F>>
+pub(crate) struct Posted<M: Primitives, F>(Once<M, F>);
+
+impl<M: Primitives, C: 'static, F, R> QueuedHandler<M, C> for Entry<M, (), Posted<M, F>>
 where
     F: FnOnce(&mut C) -> R + 'static,
     R: Outcome,
 {
-    fn deliver(&self, alive: Alive<'_>, (): &(), context: &mut C) -> CallResult {
-        let f = self.live(alive).and_then(|it| it.captures().take());
-        f.map_or(CallResult::Skipped, |f| code(self.head(), None, f(context)))
+    fn deliver(&self, alive: Alive<'_>, _: u64, context: &mut C) -> Option<CallResult> {
+        let f = self.live(alive)?.captures().0.take()?;
+        let (head, mut result) = (self.head(), CallResult::Failed);
+        guarded(head.info.as_deref(), None, head.location, || {
+            result = code(head, None, f(context));
+        });
+        Some(result)
+    }
+    fn discard(&self, _: u64) -> bool {
+        true
+    }
+    fn is_waiting(&self, _: u64) -> bool {
+        true
     }
     fn settle(&self) -> bool {
+        false
+    }
+    fn is_posted(&self) -> bool {
         true
     }
 }
@@ -48,8 +96,8 @@ pub(crate) fn posted<M: Primitives, C: 'static, R: Outcome>(
     f: impl FnOnce(&mut C) -> R + 'static,
     info: M::Ptr<SignalInfo<M>>,
     location: CallSite,
-) -> Claim<M, (), C> {
+) -> Claim<M, C> {
     let header = Header::alone(location, Some(info));
-    let entry = WeakRef::<M, Entry<M, (), Once<M, _>>>::new(header, (), Once::new(f));
-    Claim(entry.erase(|entry| entry as &dyn QueuedHandler<M, (), C>))
+    let entry = WeakRef::<M, Entry<M, (), Posted<M, _>>>::new(header, (), Posted(Once::new(f)));
+    Claim(entry.erase(|entry| entry as &dyn QueuedHandler<M, C>))
 }

@@ -54,6 +54,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             info: &self.info,
             location: self.location,
             left: &self.left,
+            holes: &self.holes,
         };
         let deliver = |outbox: &mut Box<Batch<M, C>>| self.deliver(outbox, &mut drain);
         let notify = if options.waits {
@@ -163,7 +164,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Drops the rest of the outbox if a handler has cleared the queue.
     fn discard_cleared(&self, outbox: &mut Batch<M, C>) {
         if self.left.get() == 0 && outbox.len() > 0 {
-            outbox.discard(&self.info, self.location);
+            let holes = outbox.discard(&self.info, self.location);
+            let cleared = self
+                .inbox
+                .with(|inbox| std::mem::take(&mut inbox.cleared_holes));
+            self.holes.sub(holes - cleared);
         }
     }
 
@@ -252,6 +257,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 self.take_back(inbox, outbox);
             }
             let replaced = inbox.take_replaced();
+            summary.given_up += std::mem::take(&mut inbox.given_up);
             summary.remaining = self.pending(inbox);
             let notify = summary.remaining > 0 && inbox.has_waiters();
             (notify, inbox.blocked, replaced)

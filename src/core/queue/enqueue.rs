@@ -13,10 +13,12 @@
 use std::time::Instant;
 
 use crate::core::failure::trace::SpanLink;
+use crate::core::handler::entry::Header;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::claim::Claim;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
+use crate::core::queue::mailbox::{Joined, Mailbox, discard};
 use crate::core::queue::overflow::{Attempt, wait_for_room};
 use crate::core::queue::queue::Queue;
 use crate::core::queue::target::Target;
@@ -26,6 +28,15 @@ use crate::core::settings::signal_info::TopicId;
 use crate::core::signal::signal::{Accepted, Signal};
 use crate::error::{DeferError, DeferErrorKind};
 use crate::topic::name::Name;
+
+/// What became of the call of a queued handler.
+pub(crate) enum Queued {
+    Waiting,
+    /// Its bound, or that of the queue, has dropped it, and counted that.
+    Dropped,
+    /// There was no event, or the handler has been given up.
+    Nothing,
+}
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Adds an event for the handlers that are subscribed to `signal` when it is delivered. `until`
@@ -43,7 +54,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        let joins = |last: &Signal<M, E, C>, _| last.address() == signal.address();
+        let joins = |last: &Target<M, E, C>, _| last.is_signal(signal.address());
         match self.put(event, joins, || Accepted::new(signal).map(Target::Signal)) {
             Ok(()) => Ok(()),
             Err(event) => self.defer_where_full(signal, event, until),
@@ -70,7 +81,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
         let is_closed = || signal.is_closed();
         self.admit(event, until, is_closed, |inbox, event| {
-            let joins = |last: &Signal<M, E, C>, _| last.address() == signal.address();
+            let joins = |last: &Target<M, E, C>, _| last.is_signal(signal.address());
             inbox.push(event, &mut link, joins, || {
                 accepted.take().map(Target::Signal)
             });
@@ -92,47 +103,40 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     {
         // If the topic is closed, the caller finds that out when it looks the topic up.
         let wanted = TopicId::new::<M>(config, name);
-        let joins = |last: &Signal<M, E, C>, topic_id| {
-            (topic_id == Some(wanted) || last.info.is(config, name)) && !last.is_closed()
+        let joins = |last: &Target<M, E, C>, topic_id| {
+            last.signal().is_some_and(|last| {
+                (topic_id == Some(wanted) || last.info.is(config, name)) && !last.is_closed()
+            })
         };
         self.put(event, joins, || None)
     }
 
-    /// Adds a claimed call.
-    pub(crate) fn call<E: 'static>(
-        &self,
-        claim: Claim<M, E, C>,
-        event: E,
-    ) -> Result<(), DeferError<E>>
+    /// Adds the call of a posted closure.
+    pub(crate) fn call(&self, claim: Claim<M, C>, event: ()) -> Result<(), DeferError<()>>
     where
-        M: LaneFor<E>,
+        M: LaneFor<()>,
     {
         // Out here, so that it is dropped after the lock if the queue refuses it: that may drop
         // captures.
         let mut claim = Some(claim);
-        self.put_call(&mut claim, event).or_else(|event| {
-            let (mut link, mut target) = (SpanLink::here(), || claim.take().map(Target::Call));
+        let mut target = || claim.take().map(|claim| Target::Call(claim, 0));
+        self.put(event, |_, _| false, &mut target).or_else(|event| {
+            let mut link = SpanLink::here();
             self.admit(
                 event,
                 None,
                 || false,
-                |inbox, event| {
-                    inbox.push(event, &mut link, |_, _| false, &mut target);
-                },
+                |inbox, event| inbox.push(event, &mut link, |_, _| false, &mut target),
             )
         })
     }
 
-    /// Adds a claimed call whatever the capacity, which does not count it. Never waits; refused only
-    /// by a closed queue.
+    /// Adds the call of a posted closure whatever the capacity, which does not count it. Never waits;
+    /// refused only by a closed queue.
     #[cfg(feature = "jobs")]
-    pub(crate) fn call_uncounted<E: 'static>(
-        &self,
-        claim: Claim<M, E, C>,
-        event: E,
-    ) -> Result<(), DeferError<E>>
+    pub(crate) fn call_uncounted(&self, claim: Claim<M, C>, event: ()) -> Result<(), DeferError<()>>
     where
-        M: LaneFor<E>,
+        M: LaneFor<()>,
     {
         let mut link = SpanLink::here();
         // Dropped after the lock if the queue refuses it.
@@ -142,60 +146,111 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 return Err(DeferError::Closed(event));
             };
             let notify = self.pending(inbox) == 0 && inbox.has_waiters();
-            let envelope = inbox.envelope(Target::Call(claim), &mut link, event);
+            let envelope = inbox.envelope(Target::Call(claim, 0), &mut link, event);
             let now = inbox.now();
             let latest = inbox.latest.get_or_insert_default();
             latest.push_uncounted(envelope, now);
             Ok(notify)
-        })?;
-        if notify {
+        });
+        if let Some(claim) = claim {
+            claim.discard(0);
+        }
+        if notify? {
             self.notify_ready();
         }
         Ok(())
     }
 
-    /// Adds a claimed call to a queue that may go while this thread waits for room: then the call is
-    /// refused, as it is when `is_pointless` returns `true`. `event` makes the event, if there is a
-    /// queue.
-    pub(crate) fn call_if_exists<E: 'static>(
-        queue: &M::Weak<Self>,
-        claim: Claim<M, E, C>,
-        event: impl FnOnce() -> E,
+    /// Adds a claimed call to the queue of a mailbox, which may go while this thread waits for room: then
+    /// the call is refused, as it is when `is_pointless` returns `true`. `event` makes the event, if there
+    /// is a queue.
+    pub(crate) fn call_if_exists<T>(
+        mailbox: &Mailbox<M, C, T>,
+        head: &Header<M>,
+        claim: impl Fn() -> Claim<M, C>,
+        event: impl FnOnce() -> Option<T>,
         is_pointless: impl Fn() -> bool,
-    ) -> Result<(), DeferErrorKind>
+    ) -> Result<Queued, DeferErrorKind>
     where
-        M: LaneFor<E>,
+        M: LaneFor<()>,
     {
-        let mut claim = Some(claim);
-        let Some(strong) = M::upgrade(queue) else {
+        let Some(queue) = mailbox.queue() else {
             return Err(DeferErrorKind::Closed);
         };
-        let Err(event) = strong.put_call(&mut claim, event()) else {
-            return Ok(());
+        let Some(event) = event() else {
+            return Ok(Queued::Nothing);
         };
-        let room = strong.room.clone();
-        // May be the last reference.
-        drop(strong);
-        let (mut link, mut target) = (SpanLink::here(), || claim.take().map(Target::Call));
-        let mut push = |inbox: &mut Inbox<M, C>, event| {
-            inbox.push(event, &mut link, |_, _| false, &mut target);
-        };
-        let result = wait_for_room(&room, event, None, |event, blocked| {
-            match M::upgrade(queue) {
-                Some(queue) => queue.try_admit(event, None, blocked, &is_pointless, &mut push),
-                None => Attempt::Done(Err(DeferError::Closed(event))),
+        let mut link = SpanLink::here();
+        // Handled after the lock: what is in them is dropped there.
+        let (mut joined, mut emptied) = (None, Vec::new());
+        let mut push = |queue: &Self, inbox: &mut Inbox<M, C>, event| {
+            let result = mailbox.join(event);
+            if let Joined::Number(number, displaced) = &result {
+                let is_same = |last: &Target<M, (), C>, _| last.is_of(head);
+                inbox.push((), &mut link, is_same, || {
+                    Some(Target::Call(claim(), *number))
+                });
+                if displaced.is_some() {
+                    emptied = queue.leave_holes(inbox, 1);
+                }
             }
+            joined = Some(result);
+        };
+        let put = queue.inbox.with(|inbox| {
+            let is_full = inbox.batch.len() + queue.left.get() >= inbox.limit;
+            if is_full && (inbox.closed || !mailbox.is_full()) {
+                return Err(event);
+            }
+            let notify = queue.pending(inbox) == 0 && inbox.has_waiters();
+            push(&queue, inbox, event);
+            Ok(notify)
         });
-        result.map_err(|refused| refused.kind())
-    }
-
-    /// Adds a claimed call if neither the capacity nor a close forbids it. Otherwise returns the event.
-    #[inline]
-    fn put_call<E: 'static>(&self, claim: &mut Option<Claim<M, E, C>>, event: E) -> Result<(), E>
-    where
-        M: LaneFor<E>,
-    {
-        self.put(event, |_, _| false, || claim.take().map(Target::Call))
+        let waited = match put {
+            Ok(notify) => {
+                if notify {
+                    queue.notify_ready();
+                }
+                Ok(())
+            }
+            Err(event) => {
+                let room = queue.room.clone();
+                // May be the last reference.
+                drop(queue);
+                wait_for_room(&room, event, None, |event, blocked| match mailbox.queue() {
+                    Some(queue) => {
+                        let mut push = |inbox: &mut Inbox<M, C>, event| push(&queue, inbox, event);
+                        queue.try_admit(event, None, blocked, &is_pointless, &mut push)
+                    }
+                    None => Attempt::Done(Err(DeferError::Closed(event))),
+                })
+            }
+        };
+        drop(emptied);
+        if let Err(refused) = waited {
+            let kind = refused.kind();
+            discard(refused.into_event(), head);
+            return Err(kind);
+        }
+        match joined {
+            Some(Joined::Number(_, displaced)) => {
+                displaced.into_iter().for_each(|event| discard(event, head));
+                Ok(Queued::Waiting)
+            }
+            Some(Joined::Full(event)) => {
+                discard(event, head);
+                Err(DeferErrorKind::Full)
+            }
+            Some(Joined::GivenUp(event)) => {
+                discard(event, head);
+                Ok(Queued::Nothing)
+            }
+            Some(Joined::Dropped(event)) => {
+                discard(event, head);
+                Ok(Queued::Dropped)
+            }
+            // The queue has dropped it, as its overflow says.
+            None => Ok(Queued::Dropped),
+        }
     }
 
     /// Adds an event if neither the capacity nor a close forbids it; see
@@ -205,7 +260,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     fn put<E: 'static>(
         &self,
         event: E,
-        joins: impl FnOnce(&Signal<M, E, C>, Option<TopicId>) -> bool,
+        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
@@ -221,7 +276,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             inbox
                 .batch
                 .push(&mut inbox.index, event, &mut link, joins, target)?;
-            Ok(len == 0 && inbox.latest_len() == 0 && inbox.has_waiters())
+            // The first test is mostly enough.
+            let was_empty = len <= self.holes.get() && self.pending(inbox) == 1;
+            Ok(was_empty && inbox.has_waiters())
         })?;
         if notify {
             self.notify_ready();

@@ -21,8 +21,11 @@ use crate::failure::CallSite;
 pub trait Envelope<M: EnvelopeFlavour, C: 'static> {
     /// Delivers the event and drops it.
     fn deliver(&mut self, drain: &mut ActiveDrain<'_, M, C>);
-    /// Drops the event. `info` and `location` are those of the queue.
-    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite);
+    /// Drops the event. Returns whether it was a call that was taken back. `info` and `location` are those of
+    /// the queue.
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> bool;
+    /// Returns whether it has a call that was taken back.
+    fn is_hole(&self) -> bool;
     /// The number of its payload type.
     fn number(&self) -> usize;
     fn as_any(&mut self) -> &mut dyn Any;
@@ -43,10 +46,17 @@ impl<M: EnvelopeFlavour, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelop
         }
     }
 
-    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) {
-        if let Some((target, _link, event)) = self.content.take() {
-            drop_event(event, target.info().unwrap_or(info), location);
-        }
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> bool {
+        let Some((target, _link, event)) = self.content.take() else {
+            return false;
+        };
+        drop_event(event, target.info().unwrap_or(info), location);
+        target.discard()
+    }
+
+    fn is_hole(&self) -> bool {
+        let content = self.content.as_ref();
+        content.is_some_and(|(target, _, _)| target.is_hole())
     }
 
     fn number(&self) -> usize {

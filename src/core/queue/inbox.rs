@@ -13,8 +13,10 @@ use crate::core::queue::target::Target;
 use crate::core::queue::wakers::Wakers;
 use crate::core::settings::observer::ObserverRef;
 use crate::core::settings::signal_info::TopicId;
-use crate::core::signal::signal::Signal;
 use crate::policy::Overflow;
+
+/// As many calls have to be taken back before their places are joined.
+pub(super) const MANY_HOLES: usize = 64;
 
 /// What the lock of a queue guards. Nothing in it is dropped under that lock, because drops are
 /// user code.
@@ -49,6 +51,15 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     /// The number of those that had the earliest deadline when they were added.
     pub(super) firsts: u64,
     pub(super) free_list: FreeList<M, C>,
+    /// The number of calls that were given up since the last drain.
+    pub(super) given_up: usize,
+    /// The number of calls that were taken back since their places were joined last.
+    pub(super) new_holes: usize,
+    /// With as many of those they are joined again.
+    pub(super) many_holes: usize,
+    /// The number of calls that were taken back and that `clear` has accounted for, but which the running
+    /// drain is to drop.
+    pub(super) cleared_holes: usize,
 }
 
 impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
@@ -72,6 +83,10 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
             sequence: 0,
             firsts: 0,
             free_list: FreeList::default(),
+            given_up: 0,
+            new_holes: 0,
+            cleared_holes: 0,
+            many_holes: MANY_HOLES,
         }
     }
 }
@@ -124,7 +139,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         &mut self,
         event: E,
         link: &mut SpanLink,
-        joins: impl FnOnce(&Signal<M, E, C>, Option<TopicId>) -> bool,
+        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) where
         M: LaneFor<E>,

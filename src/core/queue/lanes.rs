@@ -6,10 +6,10 @@
 //!
 //! # Decisions
 //!
-//! **A drain keeps one read guard for a run of events of one signal**, and checks before and after
-//! each event whether the guarded snapshot is still the published one. For payloads with a `Drop`
-//! it takes a guard for each event, because no guard may be held while user code runs between
-//! emissions.
+//! **A drain keeps one read guard for a run of events of one signal**, and checks after each event
+//! whether the guarded snapshot is still the published one: no user code runs between two events.
+//! For payloads with a `Drop` it takes a guard for each event, because no guard may be held while
+//! user code runs between emissions.
 //!
 //! **The payload type stands beside the lane.** To ask `Any` through the vtable of a trait object
 //! cost 4 of 20 ns for each deferred event: the two words of the `TypeId` are returned in memory
@@ -37,12 +37,12 @@ use crate::core::emission::run::Runner;
 use crate::core::failure::trace::SpanLink;
 use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::queue::active_drain::ActiveDrain;
+use crate::core::queue::claim::Claim;
 use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
-use crate::core::queue::target::{Target, unreached};
+use crate::core::queue::target::{Target, call, unreached};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::{SignalInfo, TopicId};
-use crate::core::signal::signal::Signal;
 use crate::failure::CallSite;
 
 /// Events of one type, first in, first out.
@@ -53,7 +53,7 @@ pub(crate) struct TypedLane<M: QueueFlavour, E: 'static, C: 'static> {
     /// The last run, which the next event may join. Stored inline, as its topic is: to follow the
     /// pointers to them, under the queue's lock, cost as much as the rest of deferring.
     open: Option<Run<M, E, C>>,
-    /// The topic of the open run. `None` for a claimed call.
+    /// The topic of the open run. `None` for claimed calls.
     topic_id: Option<TopicId>,
 }
 
@@ -79,13 +79,21 @@ impl<M: QueueFlavour, E, C> TypedLane<M, E, C> {
     }
 }
 
+/// A claim of which no call waits any more, and the span of its last one. To be dropped outside of locks.
+pub struct Emptied<M: QueueFlavour, C: 'static>(#[expect(dead_code)] (Claim<M, C>, SpanLink));
+
 /// A lane of any payload type.
 pub trait Lane<M: QueueFlavour, C: 'static> {
     /// Delivers the first events: `most` at most, and as many as [`ActiveDrain::take_one`] allows.
     /// Returns how many.
     fn deliver(&mut self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize;
-    /// Drops all events, one by one. `info` and `location` are those of the queue.
-    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite);
+    /// Drops all events, one by one. Returns how many of them were calls that were taken back. `info` and
+    /// `location` are those of the queue.
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize;
+    /// The number of calls that were taken back. O(n).
+    fn holes(&self) -> usize;
+    /// Joins the places of calls that were taken back. Returns what is to be dropped, and the number of runs.
+    fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize);
     /// Removes the first event. `number` is that of the lane.
     fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>>;
 }
@@ -128,15 +136,24 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                     *count -= taken - before;
                     drain.summary.delivered += taken - before - missed;
                 }
-                Target::Call(_) => {
-                    if *count > 0 && taken < most && drain.take_one() {
-                        let Some(event) = self.events.pop_front() else {
-                            break;
-                        };
+                Target::Call(claim, number) => {
+                    while *count > 0 && taken < most && drain.take_one() {
+                        self.events.pop_front();
                         *count -= 1;
                         taken += 1;
-                        target.deliver(event, link.follows(), drain);
+                        let this = *number;
+                        *number += 1;
+                        call(claim, this, link.follows(), drain);
                     }
+                }
+                Target::Hole => {
+                    let before = taken;
+                    while *count > 0 && taken < most && drain.take_one() {
+                        self.events.pop_front();
+                        *count -= 1;
+                        taken += 1;
+                    }
+                    drain.pass_holes(taken - before);
                 }
             }
             if *count > 0 {
@@ -148,23 +165,72 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
         taken
     }
 
-    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) {
-        while let Some(run) = self.pop_run() {
-            let info = run.target.info().unwrap_or(info);
-            for event in self.events.drain(..run.count.min(self.events.len())) {
-                drop_event(event, info, location);
+    fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize {
+        let mut holes = 0;
+        while let Some(mut run) = self.pop_run() {
+            for _ in 0..run.count.min(self.events.len()) {
+                let event = self.events.pop_front();
+                drop_event(event, run.target.info().unwrap_or(info), location);
+                holes += usize::from(run.target.discard());
+                run.target.advance();
             }
         }
+        holes
+    }
+
+    fn holes(&self) -> usize {
+        let runs = self.runs.iter().chain(&self.open);
+        runs.map(|run| run.target.holes(run.count)).sum()
+    }
+
+    fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize) {
+        let mut emptied = Vec::new();
+        let mut runs = VecDeque::<Run<M, E, C>>::with_capacity(self.runs.capacity());
+        for mut run in self.runs.drain(..) {
+            let mut holes = 0;
+            while run.count > 0 && run.target.is_hole() {
+                run.target.advance();
+                run.count -= 1;
+                holes += 1;
+            }
+            if holes > 0 {
+                match runs.back_mut() {
+                    Some(Run {
+                        target: Target::Hole,
+                        count,
+                        ..
+                    }) => *count += holes,
+                    _ => runs.push_back(Run {
+                        target: Target::Hole,
+                        link: SpanLink::NONE,
+                        count: holes,
+                    }),
+                }
+            }
+            match run.target {
+                _ if run.count > 0 => runs.push_back(run),
+                Target::Call(claim, _) => emptied.push(Emptied((claim, run.link))),
+                Target::Signal(_) | Target::Hole => {}
+            }
+        }
+        self.runs = runs;
+        (emptied, self.runs.len())
     }
 
     fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
         let event = self.events.pop_front()?;
         let first = self.runs.front_mut().or(self.open.as_mut())?;
         first.count -= 1;
-        let (target, link) = match &first.target {
+        let (target, link) = match &mut first.target {
             Target::Signal(signal) if first.count > 0 => {
                 (Target::Signal(signal.clone()), first.link.clone())
             }
+            Target::Call(claim, number) if first.count > 0 => {
+                let this = *number;
+                *number += 1;
+                (Target::Call(claim.clone(), this), first.link.clone())
+            }
+            Target::Hole if first.count > 0 => (Target::Hole, first.link.clone()),
             _ => {
                 let Run { target, link, .. } = self.pop_run()?;
                 (target, link)
@@ -226,7 +292,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         self.first + self.len as u64
     }
 
-    /// Adds an event at the end. `joins` says whether the signal of the last one of its type is its
+    /// Adds an event at the end. `joins` says whether the target of the last one of its type is its
     /// target, too. If not, `target` creates the target and `link` is taken; without a target the event is
     /// returned. Runs under the queue's lock, and calls no user code.
     #[inline]
@@ -235,7 +301,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         index: &mut Index,
         event: E,
         link: &mut SpanLink,
-        joins: impl FnOnce(&Signal<M, E, C>, Option<TopicId>) -> bool,
+        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>
     where
@@ -250,12 +316,8 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
             unreachable!("the index gives each type a lane of its own")
         };
         let topic_id = lane.topic_id;
-        let is_for_same = |open: &Run<M, E, C>| {
-            let signal = open.target.signal();
-            signal.is_some_and(|signal| joins(signal, topic_id))
-        };
         match &mut lane.open {
-            Some(open) if open.link.is(link) && is_for_same(open) => open.count += 1,
+            Some(open) if open.link.is(link) && joins(&open.target, topic_id) => open.count += 1,
             _ => {
                 let Some(target) = target() else {
                     return Err(event);
@@ -331,14 +393,28 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         }
     }
 
-    /// Drops all events, one by one. The lanes keep their capacity.
-    pub(crate) fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) {
+    /// The number of calls that were taken back. O(n).
+    pub(super) fn holes(&self) -> usize {
+        let lanes = self.lanes.iter().flatten();
+        lanes.map(|lane| lane.lane.holes()).sum()
+    }
+
+    /// Joins the places of calls that were taken back, in the lane with this number.
+    pub(super) fn join_holes(&mut self, number: usize) -> (Vec<Emptied<M, C>>, usize) {
+        match self.lanes.get_mut(number) {
+            Some(Some(lane)) => lane.lane.join_holes(),
+            _ => (Vec::new(), 0),
+        }
+    }
+
+    /// Drops all events, one by one. The lanes keep their capacity. Returns how many of the events were calls
+    /// that were taken back.
+    pub(crate) fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize {
         self.order.clear();
         self.first = self.end();
         self.len = 0;
-        for lane in self.lanes.iter_mut().flatten() {
-            lane.lane.discard(info, location);
-        }
+        let lanes = self.lanes.iter_mut().flatten();
+        lanes.map(|lane| lane.lane.discard(info, location)).sum()
     }
 }
 

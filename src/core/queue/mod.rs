@@ -3,10 +3,11 @@
 //! # What it owns
 //!
 //! The events of a queue from the moment they are deferred until they are delivered or dropped.
-//! They stand in one of three containers: a lane for each payload type ([`lanes`]); a list of
+//! They stand in one of four containers: a lane for each payload type ([`lanes`]); a list of
 //! single events, for those that a newer one may replace and for delayed ones that have become due
 //! ([`latest`]); a heap of those that are not yet due ([`delayed`]). Single events are stored in
-//! [`envelope`]s.
+//! [`envelope`]s. The events of calls wait with their handler, in its [`mailbox`], and the queue has only
+//! their numbers.
 //!
 //! A [`queue`] has an *inbox*, under a short lock, where events are added ([`inbox`], [`enqueue`],
 //! [`timers`]), and an *outbox*, from which a [`drain`] delivers. The lock of the outbox is the
@@ -27,7 +28,7 @@
 //!   under the lock of the inbox.
 //! - Adding an event to a queue that has been as full before allocates nothing, except for a posted
 //!   closure.
-//! - Locks: the outbox before the inbox, and nothing is locked under the inbox.
+//! - Locks: the outbox before the inbox, and the inbox before a mailbox, under which nothing is locked.
 //!
 //! # What it does not know
 //!
@@ -49,6 +50,14 @@
 //! that a signal has kept: those are as many as the signal keeps, and the thread that subscribes is
 //! often the one that drains.
 //!
+//! **The event of a call waits with its handler**, in a mailbox beside its captures, and what is in the lanes
+//! is a number, of the payload `()`. So a cancel has all events of a handler at hand, and drops them at once,
+//! without looking through the queue; a bound of one handler is a bound of its mailbox; and a run of calls of
+//! one handler needs one claim. It saves 7 % of the cost of a call, where 64 in a row are of one handler.
+//! What a cancel leaves behind in the lanes is a *hole*, which nobody counts and a drain passes. Holes in a
+//! row are joined once there are as many as there were runs at the last time, and 64 at least: that is O(1)
+//! for each call, and leaves no more places than calls that wait, twice.
+//!
 //! **Handlers of `on_queue` cannot be replaced.** Calls of such a handler may wait in the queue,
 //! and belong to the closure that claimed them. Cancelling and subscribing again has the same
 //! effect, and makes clear what happens to those calls.
@@ -63,6 +72,7 @@ pub(crate) mod inbox;
 pub(crate) mod index;
 pub(crate) mod lanes;
 pub(crate) mod latest;
+pub(crate) mod mailbox;
 pub(crate) mod overflow;
 pub(crate) mod queue;
 pub(crate) mod queued;

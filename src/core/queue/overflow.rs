@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread;
+use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::Queue;
@@ -195,7 +196,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 Admission::Dropped
             }
             Overflow::DropOldest => {
-                while self.counted(inbox) >= inbox.capacity {
+                // They make no capacity, and are accounted for when they are dropped.
+                let mut holes = 0;
+                while self.counted(inbox) + holes >= inbox.capacity {
                     // Those that a drain had taken before the queue was bounded, and is delivering,
                     // are out of reach.
                     let is_oldest =
@@ -211,7 +214,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     let Some(envelope) = envelope else {
                         break;
                     };
-                    inbox.dropped += 1;
+                    if envelope.is_hole() {
+                        holes += 1;
+                    } else {
+                        inbox.dropped += 1;
+                    }
                     oldest.push(envelope);
                 }
                 Admission::Admitted

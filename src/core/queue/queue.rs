@@ -11,13 +11,15 @@
 
 use std::sync::Arc;
 
+use std::any::TypeId;
+
 use crate::core::failure::log::log;
 use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
-use crate::core::queue::inbox::Inbox;
-use crate::core::queue::lanes::{Batch, QueueFlavour};
+use crate::core::queue::inbox::{Inbox, MANY_HOLES};
+use crate::core::queue::lanes::{Batch, Emptied, QueueFlavour};
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::{CallSite, Cause, HandlerError};
@@ -36,6 +38,9 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     /// of the drain, under the lock of the inbox, does the notification that this thread has left
     /// out.
     pub(super) left: M::Word,
+    /// The number of calls in inbox and outbox that were taken back: their places are there, and are not
+    /// events.
+    pub(super) holes: M::Word,
     /// Notified when there is something to drain.
     pub(super) not_empty: M::Condvar,
     /// Where threads wait for capacity for another event. Not a part of the queue, because they wait
@@ -51,6 +56,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             inbox: M::Lock::new(Inbox::default()),
             outbox: M::Lock::new(Box::default()),
             left: M::Word::new(0),
+            holes: M::Word::new(0),
             not_empty: M::condvar(),
             room: Room::new(),
             info: M::ptr(SignalInfo {
@@ -79,19 +85,47 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Drops the contents of the envelopes, and returns the envelopes to the free list.
     pub(super) fn discard(&self, envelopes: impl IntoIterator<Item = M::Envelope<C>>) {
         for mut envelope in envelopes {
-            envelope.discard(&self.info, self.location);
+            if envelope.discard(&self.info, self.location) {
+                self.holes.sub(1);
+            }
             self.inbox.with(|inbox| inbox.free_list.recycle(envelope));
         }
     }
 
     /// The number of events that wait for a drain that begins now.
     pub(super) fn pending(&self, inbox: &Inbox<M, C>) -> usize {
-        inbox.batch.len() + self.left.get() + inbox.latest_len()
+        let all = inbox.batch.len() + self.left.get() + inbox.latest_len();
+        all.saturating_sub(self.holes.get())
     }
 
     /// The number of those that the capacity counts.
     pub(super) fn counted(&self, inbox: &Inbox<M, C>) -> usize {
-        inbox.batch.len() + self.left.get() + inbox.counted_latest_len()
+        let all = inbox.batch.len() + self.left.get() + inbox.counted_latest_len();
+        all.saturating_sub(self.holes.get())
+    }
+
+    /// Accounts for calls that are taken back while they wait. What is returned is to be dropped after the
+    /// lock.
+    pub(super) fn leave_holes(&self, inbox: &mut Inbox<M, C>, count: usize) -> Vec<Emptied<M, C>> {
+        self.holes.add(count);
+        inbox.new_holes += count;
+        if inbox.new_holes < inbox.many_holes {
+            return Vec::new();
+        }
+        let number = inbox.index.number(TypeId::of::<()>());
+        let (emptied, runs) = inbox.batch.join_holes(number);
+        (inbox.new_holes, inbox.many_holes) = (0, runs.max(MANY_HOLES));
+        emptied
+    }
+
+    /// Accounts for the calls of a handler that was given up: the next drain counts them.
+    pub(super) fn give_up(&self, count: usize) {
+        let (emptied, blocked) = self.inbox.with(|inbox| {
+            inbox.given_up += count;
+            (self.leave_holes(inbox, count), inbox.blocked)
+        });
+        drop(emptied);
+        self.notify_not_full(blocked);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -119,7 +153,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn clear(&self) -> usize {
         // All of it under one lock, or a wake-up could be lost: an event that is added in between
         // would not be the first, because of events that are about to be removed.
-        let take = |with_left: bool| {
+        let take = |with_left: bool, of_drain: bool| {
             self.inbox.with(|inbox| {
                 let left = if with_left { self.left.swap(0) } else { 0 };
                 let end = inbox.batch.end();
@@ -128,30 +162,43 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 let (latest, delayed) = (inbox.latest.take(), inbox.delayed.take());
                 inbox.set_limit();
                 let free_list = std::mem::take(&mut inbox.free_list);
-                (batch, left, latest, delayed, free_list)
+                if !of_drain || self.holes.get() == 0 {
+                    return (batch, left, latest, delayed, free_list);
+                }
+                // The others are in what the drain has taken, which drops them later.
+                let of_inbox = batch.holes() + latest.as_ref().map_or(0, |latest| latest.holes());
+                let of_left = self.holes.get() - of_inbox;
+                self.holes.sub(of_left);
+                inbox.cleared_holes += of_left;
+                (batch, left - of_left, latest, delayed, free_list)
             })
         };
         let taken = self.outbox.try_with(|outbox| {
             let rest = std::mem::take(outbox);
-            (take(true), Some(rest))
+            (take(true, false), Some(rest))
         });
         // The drain lock is taken. If by a drain further up this thread's stack, that one drops the
         // rest of the outbox when it finds `left` at zero; a drain on another thread keeps what it
         // has taken.
-        let ((mut batch, left, latest, delayed, free_list), rest) =
-            taken.unwrap_or_else(|| (take(thread::is_draining_queue(self.address())), None));
+        let ((mut batch, left, latest, delayed, free_list), rest) = taken.unwrap_or_else(|| {
+            let of_drain = thread::is_draining_queue(self.address());
+            (take(of_drain, of_drain), None)
+        });
         self.room.notify();
         let mut count = batch.len() + left;
+        let mut holes = 0;
         if let Some(mut rest) = rest {
-            rest.discard(&self.info, self.location);
+            holes += rest.discard(&self.info, self.location);
         }
-        batch.discard(&self.info, self.location);
+        holes += batch.discard(&self.info, self.location);
         let latest = latest.into_iter().flat_map(|it| it.into_envelopes());
         let delayed = delayed.into_iter().flat_map(|it| it.into_envelopes());
         for mut envelope in latest.chain(delayed) {
-            envelope.discard(&self.info, self.location);
+            holes += usize::from(envelope.discard(&self.info, self.location));
             count += 1;
         }
+        self.holes.sub(holes);
+        count -= holes;
         drop(free_list);
         count
     }

@@ -1,56 +1,103 @@
 //! Handlers that a queue calls.
 
 use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, state};
-use crate::core::handler::erased::EmitContext;
-use crate::core::handler::erased::code;
-use crate::core::handler::failures::unqueued;
+use crate::core::handler::erased::{EmitContext, code};
+use crate::core::handler::failures::{reentered, unqueued};
 use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
+use crate::core::handler::plain::{Once, Plain};
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::room;
-use crate::core::primitives::sync::Word;
+use crate::core::primitives::sync::Lock;
 use crate::core::queue::claim::Claim;
+use crate::core::queue::enqueue::Queued;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
+use crate::core::queue::mailbox::{Mailbox, discard};
 use crate::core::queue::queue::Queue;
 use crate::core::reclaim::counted::Live;
+use crate::core::settings::failure_source::guarded;
 use crate::outcome::Outcome;
+use crate::policy::Overflow;
 
-/// A closure that a queue calls: an emission clones the event into the queue, whose context is `D`.
-pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, F> {
+/// A closure that a queue calls, with the context `D` of the drain: an emission puts what `map` makes of the
+/// event into the queue.
+pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, G, F> {
+    pub(crate) map: G,
     pub(crate) f: F,
     pub(crate) queue: M::Weak<Queue<M, D>>,
+    pub(crate) room: Option<(usize, Overflow)>,
 }
 
-/// The number of claimed calls that wait in the queue, and one more until the limit or a close has removed
-/// the handler. The thread that reduces it to zero releases the captures; no call is claimed after that.
-pub(crate) struct PendingCalls<M: QueueFlavour>(M::Word);
-
-impl<M: QueueFlavour> PendingCalls<M> {
-    fn settle(&self) -> bool {
-        self.0.sub(1) == 1
-    }
+/// How a closure is called by a queue.
+pub(crate) trait QueueFn<M: Primitives, D, T>: 'static {
+    fn call(&self, head: &Header<M>, event: &T, context: &mut D) -> CallResult;
 }
 
-impl<M: QueueFlavour> Default for PendingCalls<M> {
-    fn default() -> Self {
-        PendingCalls(M::Word::new(1))
-    }
-}
-
-impl<M, E, C, D, F, R> HandlerFn<M, E, C> for QueueHandler<M, D, F>
+impl<M: Primitives, D, T, F, R> QueueFn<M, D, T> for Plain<F>
 where
-    M: LaneFor<E>,
-    E: Clone + 'static,
-    C: 'static,
-    D: 'static,
-    F: Fn(&mut D, &E) -> R + 'static,
+    F: Fn(&mut D, &T) -> R + 'static,
     R: Outcome,
 {
-    const QUEUED: bool = true;
-    type EntryState = PendingCalls<M>;
+    fn call(&self, head: &Header<M>, event: &T, context: &mut D) -> CallResult {
+        code(head, None, (self.0)(context, event))
+    }
+}
 
-    fn reserve_call(state: &PendingCalls<M>) -> bool {
-        let more = |calls: usize| if calls == 0 { None } else { Some(calls + 1) };
-        state.0.update(more).is_some()
+/// A closure that changes its captures. A queue has one drain at a time, so its lock is free unless the call
+/// drains the queue itself.
+pub(crate) struct Changing<M: Primitives, F>(M::Lock<F>);
+
+impl<M: Primitives, F> Changing<M, F> {
+    pub(crate) fn new(f: F) -> Self {
+        Changing(M::Lock::new(f))
+    }
+}
+
+impl<M: Primitives, D, T, F, R> QueueFn<M, D, T> for Changing<M, F>
+where
+    F: FnMut(&mut D, &T) -> R + 'static,
+    R: Outcome,
+{
+    fn call(&self, head: &Header<M>, event: &T, context: &mut D) -> CallResult {
+        match (self.0.try_with(|f| f(context, event)), &head.info) {
+            // After the lock: the conversion of an error is user code, too.
+            (Some(outcome), _) => code(head, None, outcome),
+            (None, Some(info)) => reentered(head, &info.topic_info),
+            (None, None) => CallResult::Skipped,
+        }
+    }
+}
+
+impl<M: Primitives, D, T, F, R> QueueFn<M, D, T> for Once<M, F>
+where
+    F: FnOnce(&mut D, &T) -> R + 'static,
+    R: Outcome,
+{
+    fn call(&self, head: &Header<M>, event: &T, context: &mut D) -> CallResult {
+        let f = self.take();
+        f.map_or(CallResult::Skipped, |f| code(head, None, f(context, event)))
+    }
+}
+
+impl<M, E, C, D, T, G, F> HandlerFn<M, E, C> for QueueHandler<M, D, G, F>
+where
+    M: QueueFlavour + LaneFor<()>,
+    E: 'static,
+    C: 'static,
+    D: 'static,
+    T: 'static,
+    G: Fn(&E) -> Option<T> + 'static,
+    F: QueueFn<M, D, T>,
+{
+    const QUEUED: bool = true;
+    type EntryState = Mailbox<M, D, T>;
+
+    fn new_state(&self) -> Mailbox<M, D, T> {
+        Mailbox::new(self.queue.clone(), self.room)
+    }
+
+    fn reserve_call(mailbox: &Mailbox<M, D, T>) -> bool {
+        mailbox.reserve()
     }
 
     fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
@@ -61,8 +108,16 @@ where
         }
     }
 
-    fn retire(state: &PendingCalls<M>) -> bool {
-        state.settle()
+    fn retire(mailbox: &Mailbox<M, D, T>) -> bool {
+        mailbox.settle()
+    }
+
+    fn give_up(mailbox: &Mailbox<M, D, T>, head: &Header<M>) {
+        mailbox.give_up(head);
+    }
+
+    fn dropped(mailbox: &Mailbox<M, D, T>) -> usize {
+        mailbox.dropped()
     }
 
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
@@ -70,16 +125,24 @@ where
         event: &E,
         cx: &mut EmitContext<'_, C>,
     ) -> CallResult {
-        let weak = entry.weak_ref();
-        // Made before the clone, which may panic.
-        let claim = Claim(weak.erase(|entry| entry as &dyn QueuedHandler<M, E, D>));
+        // Made before the event, whose clone may panic.
+        let reservation = Reservation(|| Self::release_reservation::<S, P>(entry));
+        let claim = || {
+            let weak = entry.weak_ref();
+            Claim(weak.erase(|entry| entry as &dyn QueuedHandler<M, D>))
+        };
         let (head, topic_info) = (entry.head(), cx.topic_info());
         let is_closed = || head.has(state::CLOSED) || topic_info.is_closed();
         // An event that was accepted before the close is delivered all the same.
         let is_over = || head.has(state::CANCELLED) || (!topic_info.is_late() && is_closed());
-        let queue = &entry.captures().callee.queue;
-        match Queue::call_if_exists(queue, claim, || event.clone(), is_over) {
-            Ok(()) => CallResult::Ran,
+        let make = || (entry.captures().callee.map)(event);
+        match Queue::call_if_exists(&entry.link().state, head, claim, make, is_over) {
+            Ok(Queued::Waiting) => {
+                std::mem::forget(reservation);
+                CallResult::Ran
+            }
+            Ok(Queued::Dropped) => CallResult::Ran,
+            Ok(Queued::Nothing) => CallResult::Skipped,
             // While it waited for room: as if it had been cancelled before it was called.
             Err(_) if topic_info.is_closed() => CallResult::Closed,
             Err(_) if is_over() => CallResult::Skipped,
@@ -87,44 +150,78 @@ where
         }
     }
 
-    fn on_removed(&self, _: &PendingCalls<M>, _: &Header<M>) {
+    fn on_removed(&self, mailbox: &Mailbox<M, D, T>, head: &Header<M>) {
         if M::WAITS {
             room::let_go();
+        }
+        if head.has(state::CANCELLED) {
+            mailbox.give_up(head);
         }
     }
 }
 
-impl<M, S, D, P, F, R> QueuedHandler<M, S::Event, D>
-    for Entry<M, BackRef<M, S, PendingCalls<M>>, Captures<P, QueueHandler<M, D, F>>>
+/// Gives a reserved call back when it is dropped.
+struct Reservation<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Reservation<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+impl<M, S, D, T, P, G, F> QueuedHandler<M, D>
+    for Entry<M, BackRef<M, S, Mailbox<M, D, T>>, Captures<P, QueueHandler<M, D, G, F>>>
 where
     M: QueueFlavour,
     S: Owner<M>,
     D: 'static,
     P: Filter<S::Event>,
-    M: LaneFor<S::Event>,
-    S::Event: Clone,
-    F: Fn(&mut D, &S::Event) -> R + 'static,
-    R: Outcome,
+    M: LaneFor<()>,
+    T: 'static,
+    G: Fn(&S::Event) -> Option<T> + 'static,
+    F: QueueFn<M, D, T>,
 {
-    fn deliver(&self, alive: Alive<'_>, event: &S::Event, context: &mut D) -> CallResult {
-        let head = self.head();
-        if head.has(state::CANCELLED) || head.is_paused() {
-            return CallResult::Skipped;
+    fn deliver(&self, alive: Alive<'_>, number: u64, context: &mut D) -> Option<CallResult> {
+        let event = self.link().state.take(number)?;
+        let (head, mut result) = (self.head(), CallResult::Skipped);
+        if !head.has(state::CANCELLED) && !head.is_paused() {
+            result = CallResult::Failed;
+            guarded(head.info.as_deref(), head.label(), head.location, || {
+                let Some(entry) = self.live(alive) else {
+                    return;
+                };
+                if entry.is_orphaned() {
+                    entry.cancel_itself();
+                    result = CallResult::Skipped;
+                } else {
+                    result = entry.captures().callee.f.call(head, &event, context);
+                }
+                if result == CallResult::Cancelled {
+                    result = entry.cancel_itself();
+                }
+            });
+            if head.has(state::CANCELLED) {
+                self.link().state.give_up(head);
+            }
         }
-        self.live(alive).map_or(CallResult::Skipped, |entry| {
-            if entry.is_orphaned() {
-                entry.cancel_itself();
-                return CallResult::Skipped;
-            }
-            let f = &entry.captures().callee.f;
-            match code(head, None, f(context, event)) {
-                CallResult::Cancelled => entry.cancel_itself(),
-                result => result,
-            }
-        })
+        discard(event, head);
+        Some(result)
+    }
+
+    fn discard(&self, number: u64) -> bool {
+        let event = self.link().state.take(number);
+        event.map(|event| discard(event, self.head())).is_some()
+    }
+
+    fn is_waiting(&self, number: u64) -> bool {
+        self.link().state.is_waiting(number)
     }
 
     fn settle(&self) -> bool {
         self.link().state.settle()
+    }
+
+    fn is_posted(&self) -> bool {
+        false
     }
 }

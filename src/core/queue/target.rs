@@ -4,11 +4,11 @@ use crate::core::emission::gathered::run_late;
 use crate::core::emission::run::Runner;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::{self, FollowsFrom};
-use crate::core::handler::entry::{CallResult, state};
+use crate::core::handler::entry::{CallResult, Header, state};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::claim::Claim;
-use crate::core::settings::failure_source::{collect, drop_event, guarded};
+use crate::core::settings::failure_source::{collect, drop_event};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{Accepted, Signal};
@@ -17,8 +17,10 @@ use crate::core::signal::signal::{Accepted, Signal};
 pub(crate) enum Target<M: SignalFlavour, E: 'static, C: 'static> {
     /// The handlers that are subscribed when the event is delivered.
     Signal(Accepted<M, E, C>),
-    /// One handler.
-    Call(Claim<M, E, C>),
+    /// One handler, which knows the event by this number. Its event in the queue is `()`.
+    Call(Claim<M, C>, u64),
+    /// Nobody: calls that were taken back.
+    Hole,
 }
 
 impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
@@ -26,7 +28,8 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
     pub(crate) fn info(&self) -> Option<&SignalInfo<M>> {
         match self {
             Target::Signal(signal) => Some(&signal.info),
-            Target::Call(claim) => claim.entry().head().info.as_deref(),
+            Target::Call(claim, _) => claim.entry().head().info.as_deref(),
+            Target::Hole => None,
         }
     }
 
@@ -49,9 +52,58 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
                     drain.report(report, signal.info.config.panics());
                 }
             }
-            Target::Call(claim) => call(claim, &event, follows, drain),
+            Target::Call(claim, number) => call(claim, *number, follows, drain),
+            Target::Hole => drain.pass_holes(1),
         }
         drop_event(event, self.info().unwrap_or(drain.info), drain.location);
+    }
+
+    /// Drops what waits elsewhere of an event that is dropped. Returns whether it was taken back before.
+    pub(super) fn discard(&self) -> bool {
+        match self {
+            Target::Signal(_) => false,
+            Target::Call(claim, number) => !claim.discard(*number),
+            Target::Hole => true,
+        }
+    }
+
+    /// Goes on to the next event of a run.
+    pub(super) fn advance(&mut self) {
+        if let Target::Call(_, number) = self {
+            *number += 1;
+        }
+    }
+
+    /// How many of the next so many events were taken back.
+    pub(super) fn holes(&self, count: usize) -> usize {
+        match self {
+            Target::Signal(_) => 0,
+            Target::Call(claim, first) => {
+                let numbers = *first..*first + count as u64;
+                numbers.filter(|number| !claim.is_waiting(*number)).count()
+            }
+            Target::Hole => count,
+        }
+    }
+
+    /// Returns whether the event was taken back.
+    pub(super) fn is_hole(&self) -> bool {
+        match self {
+            Target::Signal(_) => false,
+            Target::Call(claim, number) => !claim.is_waiting(*number),
+            Target::Hole => true,
+        }
+    }
+
+    /// Returns whether it is the signal at this address.
+    #[inline]
+    pub(super) fn is_signal(&self, address: usize) -> bool {
+        self.signal().is_some_and(|it| it.address() == address)
+    }
+
+    /// Returns whether it is the handler with this header.
+    pub(super) fn is_of(&self, head: &Header<M>) -> bool {
+        matches!(self, Target::Call(claim, _) if std::ptr::eq(claim.entry().head(), head))
     }
 
     /// The signal, unless the event belongs to one handler.
@@ -59,38 +111,30 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
     pub(super) fn signal(&self) -> Option<&Signal<M, E, C>> {
         match self {
             Target::Signal(signal) => Some(signal),
-            Target::Call(_) => None,
+            Target::Call(..) | Target::Hole => None,
         }
     }
 }
 
 /// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
-fn call<M: SignalFlavour, E, C>(
-    claim: &Claim<M, E, C>,
-    event: &E,
+pub(super) fn call<M: SignalFlavour, C>(
+    claim: &Claim<M, C>,
+    number: u64,
     follows: FollowsFrom<'_>,
     drain: &mut ActiveDrain<'_, M, C>,
 ) {
-    let Some(strong) = claim.entry().upgrade() else {
-        drain.summary.given_up += 1;
-        return;
-    };
     let scope_guard = thread::enter_scope(ActiveScope {
-        inside: strong.address(),
+        inside: claim.entry().address(),
         sequence_limit: 0,
     });
     let mark = thread::failures();
-    let mut code = CallResult::Failed;
     let head = claim.entry().head();
     let (info, label) = (head.info.as_deref(), head.label());
     let span = trace::call(
         || (info.map(SignalInfo::name), label, head.location),
         follows,
     );
-    guarded(info, label, head.location, || {
-        code = strong.deliver(strong.alive(), event, drain.context);
-    });
-    drop(strong);
+    let result = claim.deliver(number, drain.context);
     drop(scope_guard);
     if thread::failures() > mark {
         let config = &info.unwrap_or(drain.info).config;
@@ -99,12 +143,12 @@ fn call<M: SignalFlavour, E, C>(
         }
     }
     span.leave();
-    let count = match code {
-        CallResult::Skipped if head.has(state::CANCELLED) => &mut drain.summary.given_up,
-        CallResult::Skipped => &mut drain.summary.skipped,
-        _ => &mut drain.summary.delivered,
-    };
-    *count += 1;
+    match result {
+        None => drain.pass_holes(1),
+        Some(CallResult::Skipped) if head.has(state::CANCELLED) => drain.summary.given_up += 1,
+        Some(CallResult::Skipped) => drain.summary.skipped += 1,
+        Some(_) => drain.summary.delivered += 1,
+    }
 }
 
 /// Continues the delivery of an event for which no handler was called: if its signal was closed since it

@@ -11,6 +11,7 @@ use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{SEQUENCE, Signal};
 use crate::failure::CallSite;
+use crate::policy::Overflow;
 
 /// The options of a subscription, without the closures.
 pub(crate) struct SubscribeOptions {
@@ -18,6 +19,8 @@ pub(crate) struct SubscribeOptions {
     pub(crate) priority: i32,
     pub(crate) label: Option<Box<str>>,
     pub(crate) limit: Option<usize>,
+    /// Of a queued handler: how many of its calls may wait, and what happens to one more.
+    pub(crate) room: Option<(usize, Overflow)>,
 }
 
 impl SubscribeOptions {
@@ -28,6 +31,7 @@ impl SubscribeOptions {
             priority: 0,
             label: None,
             limit: None,
+            room: None,
         }
     }
 }
@@ -70,7 +74,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             };
             let link = BackRef {
                 signal: M::downgrade(this),
-                state: K::EntryState::default(),
+                state: callee.new_state(),
             };
             WeakRef::<M, Subscribed<M, Self, P, K>>::new_viewed(
                 header,

@@ -22,6 +22,8 @@ on_both! {
     a_cleared_queue_is_as_small_as_a_new_one;
     a_million_futures_leave_nothing;
     a_burst_of_events_does_not_add_up;
+    dialogs_that_come_and_go_before_a_loop_that_stands_still_leave_nothing;
+    the_newest_events_of_two_handlers_take_the_memory_of_two;
 }
 
 fn deferring_and_draining_allocates_nothing_once_warm<M: Either>() {
@@ -235,4 +237,38 @@ fn a_burst_of_events_does_not_add_up<M: Either>() {
     burst();
     burst();
     assert_eq!(bytes_of(|| (0..3).for_each(|_| burst())).0, 0);
+}
+
+fn dialogs_that_come_and_go_before_a_loop_that_stands_still_leave_nothing<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let (other, handler): (_, Later) = (Signal::<M, u32>::new(), |(), _| ());
+    let _stays = other.subscribe().on_queue(&queue, handler);
+    let dialog = |_: usize| {
+        let _sub = signal.subscribe().on_queue(&queue, handler);
+        assert_eq!(signal.emit(&1).ran(), 1);
+    };
+    other.emit(&1);
+    (0..1_000).for_each(dialog);
+    other.emit(&1);
+    let bytes = bytes_of(|| (0..times(20_000)).for_each(dialog)).0;
+    assert!(bytes < 40_000, "{bytes} bytes");
+    assert_eq!(queue.len(), 2);
+    let drained = queue.drain();
+    assert_eq!(
+        (drained.delivered(), drained.given_up()),
+        (2, 1_000 + times(20_000))
+    );
+}
+
+fn the_newest_events_of_two_handlers_take_the_memory_of_two<M: Either>() {
+    let (queue, signal) = (Queue::<M>::new(), Signal::<M, u32>::new());
+    let handler: Later = |(), _| ();
+    let subs = [(); 2].map(|()| signal.subscribe().latest().on_queue(&queue, handler));
+    let emit = |_: usize| assert_eq!(signal.emit(&1).ran(), 2);
+    (0..1_000).for_each(emit);
+    let bytes = bytes_of(|| (0..times(100_000)).for_each(emit)).0;
+    assert!(bytes < 40_000, "{bytes} bytes");
+    assert_eq!((queue.len(), queue.drain().delivered()), (2, 2));
+    let dropped = 1_000 + times(100_000) - 1;
+    assert!(subs.iter().all(|sub| sub.dropped() == dropped));
 }

@@ -96,10 +96,30 @@ impl Reference {
     }
 
     fn remove(&self, handler: usize) -> bool {
+        self.take_back_calls(handler);
         self.with(handler, |it| {
             (it.cancelled, it.kept) = (true, false);
             std::mem::replace(&mut it.live, false)
         })
+    }
+
+    /// The calls of a handler that is given up wait no more.
+    fn take_back_calls(&self, handler: usize) {
+        let (mut index, mut of_drain, mut count) = (0, 0, 0);
+        let left = self.draining.get().unwrap_or_default();
+        self.queue.borrow_mut().retain(|item| {
+            let gone = matches!(item, Item::Call(of, _) if *of == handler);
+            count += usize::from(gone);
+            of_drain += usize::from(gone && index < left);
+            index += 1;
+            !gone
+        });
+        if count > 0 {
+            self.book.saw("call cancelled in the queue");
+            self.with(handler, |it| it.pending -= count);
+            self.draining
+                .set(self.draining.get().map(|left| left - of_drain));
+        }
     }
 
     /// Whether events that its signal had accepted before it was closed still keep the handler.
@@ -225,12 +245,9 @@ impl Reference {
     fn call_queued(&self, handler: usize, event: u32) -> Option<Tally> {
         let (cancelled, paused, live) =
             self.with(handler, |it| (it.cancelled, it.pauses > 0, it.live));
-        if cancelled || paused {
-            self.book.saw(if cancelled {
-                "call cancelled in the queue"
-            } else {
-                "call paused in the queue"
-            });
+        assert!(!cancelled, "its calls do not wait any more");
+        if paused {
+            self.book.saw("call paused in the queue");
             return None;
         }
         if !live {

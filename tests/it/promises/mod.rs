@@ -5,12 +5,14 @@ use super::{Bus, EventStream, Next, Ptr, Queue, Scope, Signal, Subscription, Wea
 mod accepted;
 mod attacks;
 mod awaited;
+mod calls;
 mod changes;
 mod drops;
 mod failure;
 mod hooks;
 mod lifetimes;
 mod misuse;
+mod nothing_lost;
 mod order;
 mod patterns;
 mod queue;

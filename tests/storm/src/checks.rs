@@ -31,27 +31,21 @@ pub enum Known {
     PointlessWait,
     /// A drain that drops what a newer `defer_latest` has replaced makes room, and tells nobody.
     RoomUntold,
-    /// Calls that wait in a queue vanish when their signal is closed: not delivered, not counted.
-    Vanished,
-    /// What is deferred to a signal that is closed by then counts as delivered, though no handler ran.
-    NotDelivered,
     /// What a drain left before `DropOldest` was set is not counted by the bound.
     BeyondBound,
 }
 
-pub const ALL_KNOWN: [Known; 8] = [
+pub const ALL_KNOWN: [Known; 6] = [
     Known::ToldAmiss,
     Known::HookReplaced,
     Known::TwoDrops,
     Known::PointlessWait,
     Known::RoomUntold,
-    Known::Vanished,
-    Known::NotDelivered,
     Known::BeyondBound,
 ];
 
 static ALLOWED: AtomicBool = AtomicBool::new(false);
-static TOLERATED: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+static TOLERATED: [AtomicU64; 6] = [const { AtomicU64::new(0) }; 8];
 /// The resident set may grow by so many bytes after the warm-up.
 pub const MAY_GROW: u64 = 16 << 20;
 
