@@ -39,10 +39,20 @@ impl Progress {
     }
 }
 
+/// Progress, with its number among the reports of the job.
+#[derive(Clone, Copy)]
+pub(super) struct Report {
+    pub(super) number: usize,
+    pub(super) progress: Progress,
+}
+
 /// A callback for progress.
 pub(super) trait DynListener: Send + Sync {
     /// Calls it, unless it was taken back.
-    fn call(&self, progress: Progress, reports: &Reports);
+    fn call(&self, report: Report, reports: &Reports);
+    /// The job ends before another thread has come to call it with its last report: for those that need
+    /// not be called by one thread at a time.
+    fn finish(&self, _: Report) {}
     fn is_live(&self) -> bool;
 }
 
@@ -57,9 +67,21 @@ struct Listening {
 }
 
 impl Listening {
-    fn call(&self, progress: Progress) {
+    /// Whether it was called neither with this report nor with a newer one.
+    fn begins(&self, report: Report) -> bool {
+        // AcqRel: the thread that ends the job may come in between.
+        self.told.fetch_max(report.number, Ordering::AcqRel) < report.number
+    }
+
+    fn call(&self, report: Report) {
         if let Some(listener) = &self.listener {
-            listener.call(progress, &self.reports);
+            listener.call(report, &self.reports);
+        }
+    }
+
+    fn finish(&self, report: Report) {
+        if let Some(listener) = &self.listener {
+            listener.finish(report);
         }
     }
 
@@ -85,9 +107,7 @@ struct Telling {
 
 #[derive(Default)]
 struct TellingState {
-    latest: Option<Progress>,
-    /// The number of reports.
-    count: usize,
+    latest: Option<Report>,
     /// A thread calls the listeners.
     telling: bool,
     /// There is something that it has not told yet.
@@ -119,21 +139,20 @@ impl Telling {
 
     fn tell_all(&self) {
         loop {
-            let (latest, count, listeners) = {
+            let (latest, listeners) = {
                 let mut state = lock(&self.state);
                 if !std::mem::take(&mut state.more) {
                     state.telling = false;
                     return;
                 }
-                (state.latest, state.count, state.listeners.clone())
+                (state.latest, state.listeners.clone())
             };
-            let Some(progress) = latest else { continue };
+            let Some(report) = latest else { continue };
             for listening in listeners.iter().flat_map(|all| all.iter()) {
-                // Acquire; pairs with the Release in `remove_listeners`. Relaxed: this thread has the
-                // turn, which a lock hands on.
+                // Acquire; pairs with the Release in `remove_listeners`.
                 let ended = self.ended.load(Ordering::Acquire) != 0;
-                if !ended && listening.told.swap(count, Ordering::Relaxed) != count {
-                    listening.call(progress);
+                if !ended && listening.begins(report) {
+                    listening.call(report);
                 }
             }
         }
@@ -216,8 +235,10 @@ impl JobContext {
         let telling = self.telling();
         let has_listeners = {
             let mut state = lock(&telling.state);
-            state.latest = Some(Progress { done, total });
-            state.count += 1;
+            state.latest = Some(Report {
+                number: state.latest.map_or(1, |report| report.number + 1),
+                progress: Progress { done, total },
+            });
             state.listeners.is_some()
         };
         if has_listeners {
@@ -385,7 +406,7 @@ impl JobContext {
     pub(super) fn latest(&self) -> Option<Progress> {
         let telling = lock(&self.telling).clone()?;
         let state = lock(&telling.state);
-        state.latest
+        state.latest.map(|report| report.progress)
     }
 
     /// Adds a listener until the job ends, and calls it with the latest progress, if there is any.
@@ -419,7 +440,7 @@ impl JobContext {
         };
         match latest {
             Some(_) if added => telling.clone().tell(),
-            Some(progress) => listening.call(progress),
+            Some(report) => listening.call(report),
             None => {}
         }
     }
@@ -433,10 +454,16 @@ impl JobContext {
         let telling = self.telling();
         // Release; pairs with the Acquire in `tell_all`.
         telling.ended.store(1, Ordering::Release);
-        let (_listeners, on_cancel) = {
+        let (listeners, latest, on_cancel) = {
             let mut state = lock(&telling.state);
-            (state.listeners.take(), std::mem::take(&mut state.on_cancel))
+            let on_cancel = std::mem::take(&mut state.on_cancel);
+            (state.listeners.take(), state.latest, on_cancel)
         };
+        for listening in listeners.iter().flat_map(|all| all.iter()) {
+            if let Some(report) = latest.filter(|report| listening.begins(*report)) {
+                listening.finish(report);
+            }
+        }
         for (location, f) in on_cancel {
             telling.reports.guard(location, || drop(f));
         }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::context::{DynListener, Progress};
+use super::context::{DynListener, Progress, Report};
 use super::core::DynConsumer;
 use super::error::Outcome;
 use super::host::{Callback, Calls, Place, QueueSender, Queued, Reports, Turn};
@@ -68,7 +68,7 @@ where
 
 /// The newest progress and the closure that gets it.
 pub(super) struct Relay<F> {
-    newest: Mutex<Option<Progress>>,
+    newest: Mutex<Option<Report>>,
     /// `None` while it is called.
     f: Mutex<Option<F>>,
     /// Not 0: a call came while another one was made, by a drain inside of it.
@@ -86,9 +86,9 @@ where
         };
         let mut guard = PutBack(&self.f, Some(f));
         loop {
-            let progress = *lock(&self.newest);
-            if let (Some(progress), Some(f)) = (progress, &mut guard.1) {
-                returned(f(context, progress).settle());
+            let newest = *lock(&self.newest);
+            if let (Some(report), Some(f)) = (newest, &mut guard.1) {
+                returned(f(context, report.progress).settle());
             }
             // Relaxed: set by this thread.
             if self.again.swap(0, Ordering::Relaxed) == 0 {
@@ -138,9 +138,17 @@ where
     F: FnMut(&mut C, Progress) -> R + Send + 'static,
     R: Returned,
 {
-    fn call(&self, progress: Progress, _: &Reports) {
-        self.callback
-            .prepare(|relay| *lock(&relay.newest) = Some(progress));
+    fn call(&self, report: Report, _: &Reports) {
+        self.finish(report);
+    }
+
+    fn finish(&self, report: Report) {
+        self.callback.prepare(|relay| {
+            let mut newest = lock(&relay.newest);
+            if newest.is_none_or(|newest| newest.number < report.number) {
+                *newest = Some(report);
+            }
+        });
         if let Some(turn) = Turn::take(&self.waits) {
             // A queue that is closed refuses it. The call is dropped, which gives up its turn.
             let _ = self.callback.post(turn);

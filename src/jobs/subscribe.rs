@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::context::{DynListener, Progress};
+use super::context::{DynListener, Progress, Report};
 use super::core::{Core, DynCallback};
 use super::deliver::{QueuedListener, outcome_callback};
 use super::error::Outcome;
@@ -74,8 +74,8 @@ where
     F: Fn(Progress) -> R + Send + Sync + 'static,
     R: Returned,
 {
-    fn call(&self, progress: Progress, reports: &Reports) {
-        let call = |f: &F| reports.call(&self.place, || f(progress));
+    fn call(&self, report: Report, reports: &Reports) {
+        let call = |f: &F| reports.call(&self.place, || f(report.progress));
         self.callback.call(call);
     }
 

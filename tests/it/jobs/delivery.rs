@@ -1,7 +1,7 @@
 //! Outcomes and progress on their way into a queue: delivered where it is drained, and never lost in
 //! silence.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use slotcast::jobs::Outcome;
@@ -250,4 +250,33 @@ fn progress_is_told_where_it_is_made_and_survives_a_panic() {
     callback(&log, &job, "done");
     promise.complete(());
     assert_eq!(log.take(), ["drop listener", "done Ok(())"]);
+}
+
+#[test]
+fn the_last_progress_before_an_outcome_arrives_although_another_thread_tells_of_an_older_one() {
+    let ui = Queue::<Vec<u64>>::with_context();
+    let (promise, job) = promise::<()>();
+    let (began, begins) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    job.on_progress(move |_| {
+        began.send(()).unwrap();
+        let _ = gate.lock().unwrap().recv();
+    });
+    job.on_progress_in(&ui, |seen: &mut Vec<u64>, progress| {
+        seen.push(progress.done)
+    });
+    let promise = Arc::new(promise);
+    let tells = promise.clone();
+    let thread = thread::spawn(move || tells.progress(1, 2));
+    begins.recv().unwrap();
+    promise.progress(2, 2);
+    job.on_done_in(&ui, |seen, _| seen.push(100));
+    promise.try_complete(()).unwrap();
+    let mut seen = Vec::new();
+    ui.drain_with(&mut seen);
+    assert_eq!(seen, [2, 100]);
+    drop(open);
+    thread.join().unwrap();
+    assert_eq!(ui.drain_with(&mut seen).delivered(), 0);
 }
