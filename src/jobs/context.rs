@@ -197,6 +197,8 @@ pub struct JobContext {
     pub(super) pool: Option<Arc<Pool>>,
     /// The line that made the job.
     pub(super) location: CallSite,
+    /// Where failures of its callbacks are reported.
+    pub(super) reports: Reports,
 }
 
 /// The job is asked to stop.
@@ -212,11 +214,13 @@ const REFUSED: usize = 16;
 
 impl JobContext {
     pub(super) fn new(pool: Option<Arc<Pool>>, location: CallSite) -> Self {
+        let reports = pool.as_ref().map(|pool| pool.reports.clone());
         JobContext {
             flags: AtomicUsize::new(0),
             telling: Mutex::new(None),
             pool,
             location,
+            reports: reports.unwrap_or_else(Reports::to_log),
         }
     }
 
@@ -383,21 +387,13 @@ impl JobContext {
         self.flags.load(Ordering::Acquire) / REFUSED
     }
 
-    /// Where failures of its callbacks are reported.
-    pub(super) fn reports(&self) -> Reports {
-        match &self.pool {
-            Some(pool) => pool.reports.clone(),
-            None => Reports::to_log(),
-        }
-    }
-
     fn telling(&self) -> Arc<Telling> {
         let mut slot = lock(&self.telling);
         let telling = slot.get_or_insert_with(|| {
             Arc::new(Telling {
                 state: Mutex::new(TellingState::default()),
                 ended: AtomicUsize::new(0),
-                reports: self.reports(),
+                reports: self.reports.clone(),
             })
         });
         telling.clone()

@@ -152,7 +152,7 @@ impl<T> Core<T> {
     }
 
     fn guard(&self, f: impl FnOnce()) {
-        self.context.reports().guard(self.context.location, f);
+        self.context.reports.guard(self.context.location, f);
     }
 
     /// Drops an outcome. A panic that nobody has seen is reported.
@@ -161,7 +161,7 @@ impl<T> Core<T> {
             let place = Place::new(self.context.location);
             let text = text.clone();
             self.context
-                .reports()
+                .reports
                 .report(&place, Cause::JobPanicked(text));
         }
         self.guard(|| drop(outcome));
@@ -205,7 +205,7 @@ impl<T> Core<T> {
         self.begin();
         self.context.remove_listeners();
         let refused = self.context.refused();
-        let _refused = chain::set_refused(refused);
+        let _refused = (refused > 0).then(|| chain::set_refused(refused));
         let mut seen = false;
         loop {
             let mut state = lock(&self.state);
@@ -215,23 +215,24 @@ impl<T> Core<T> {
             }
             let callbacks = std::mem::take(&mut state.callbacks);
             drop(state);
-            let reports = self.context.reports();
+            let reports = &self.context.reports;
             if refused > chain::MAX_REFUSED {
-                self.end_chain(callbacks, &reports);
+                self.end_chain(callbacks);
                 continue;
             }
             for callback in callbacks {
-                seen |= callback.call(&outcome, &reports);
+                seen |= callback.call(&outcome, reports);
             }
         }
     }
 
     /// Drops the callbacks of a job that was refused as those that led to it were.
     #[cold]
-    fn end_chain(&self, callbacks: Callbacks<T>, reports: &Reports) {
+    fn end_chain(&self, callbacks: Callbacks<T>) {
         for callback in callbacks {
             let place = Place::new(callback.location());
-            reports.report(&place, Cause::RefusedAgain(self.context.refused()));
+            let cause = Cause::RefusedAgain(self.context.refused());
+            self.context.reports.report(&place, cause);
             self.guard(|| drop(callback));
         }
     }
@@ -437,7 +438,7 @@ impl<T: 'static> Core<T> {
             core.guard(|| drop(callback));
         }
         if let Some(callback) = callback {
-            callback.call(&Err(JobError::Taken), &core.context.reports());
+            callback.call(&Err(JobError::Taken), &core.context.reports);
         }
         if let Some(outcome) = outcome {
             Self::finish(job, outcome);
