@@ -87,26 +87,31 @@ fn a_callback_that_is_taken_back_is_not_called_and_its_captures_are_dropped_at_o
 fn an_outcome_that_waits_in_the_queue_can_be_taken_back_with_its_value() {
     let log = Log::default();
     let queue = Queue::new();
-    let (kept, job) = promise();
-    let captured = Dropped(log.clone(), "captures");
-    let mut dialog = Scope::new();
-    dialog.add(
-        job.subscribe()
-            .on_done_in(&queue, move |(), _| drop(captured)),
-    );
-    dialog.add(
-        job.subscribe()
-            .on_progress_in(&queue, |(), _| unreachable!("taken back")),
-    );
-    kept.progress(1, 2);
-    kept.complete(Dropped(log.clone(), "value"));
-    assert_eq!((queue.len(), dialog.len()), (2, 2));
+    let waits = || {
+        let (kept, job) = promise();
+        let captured = Dropped(log.clone(), "captures");
+        let done = job.subscribe();
+        let done = done.on_done_in(&queue, move |(), _| drop(captured));
+        let told = job.subscribe();
+        let told = told.on_progress_in(&queue, |(), _| unreachable!("taken back"));
+        kept.progress(1, 2);
+        kept.complete(Dropped(log.clone(), "value"));
+        [done, told]
+    };
+    let dropped = || {
+        let mut dropped = log.take();
+        dropped.sort();
+        dropped
+    };
+    let subs = waits();
+    assert_eq!(queue.len(), 2);
+    assert!(subs.iter().all(Subscription::cancel));
+    assert_eq!(dropped(), ["drop captures", "drop value"]);
+    let dialog: Scope = waits().into_iter().collect();
+    assert_eq!(dialog.len(), 2);
     drop(dialog);
-    let mut dropped = log.take();
-    dropped.sort();
-    assert_eq!(dropped, ["drop captures", "drop value"]);
+    assert_eq!(dropped(), ["drop captures", "drop value"]);
     assert_eq!(queue.drain().delivered(), 0);
-    drop(job);
 }
 
 #[test]
@@ -300,4 +305,31 @@ fn the_newest_of_many_reports_of_several_threads_is_told_last() {
         });
         assert_eq!(*last.lock().unwrap(), job.progress().unwrap().done);
     }
+}
+
+#[test]
+fn a_report_that_comes_while_another_is_told_is_told_afterwards_by_the_same_thread() {
+    let log = Log::default();
+    let (promise, job) = promise::<()>();
+    let (began, begins) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let (tells, gate) = (log.clone(), Mutex::new(gate));
+    job.on_progress(move |progress| {
+        tells.add(format!("begins {}", progress.done));
+        if progress.done == 1 {
+            began.send(()).unwrap();
+            let _ = gate.lock().unwrap().recv();
+        }
+        tells.add(format!("ends {}", progress.done));
+    });
+    thread::scope(|scope| {
+        let promise = &promise;
+        scope.spawn(move || promise.progress(1, 3));
+        begins.recv().unwrap();
+        promise.progress(2, 3);
+        promise.progress(3, 3);
+        assert_eq!(log.take(), ["begins 1"]);
+        drop(open);
+    });
+    assert_eq!(log.take(), ["ends 1", "begins 3", "ends 3"]);
 }
