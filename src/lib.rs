@@ -86,7 +86,8 @@
 //! - Work for another thread that *takes* each item: a channel. A channel has one receiver for
 //!   each item; a topic has any number of handlers, or none.
 //! - One question with one answer, from work in the background: a [`Job`]. See
-//!   [`callbacks`](cookbook::callbacks).
+//!   [`callbacks`](cookbook::callbacks). From whoever knows it: [`ask`](flavour::Bus::ask). See
+//!   [`asking`](cookbook::asking).
 //! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
 //!   emission costs a little less.
 //! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
