@@ -197,13 +197,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             joined = Some(result);
         };
         let put = queue.inbox.with(|inbox| {
-            let is_full = inbox.batch.len() + queue.left.get() >= inbox.limit;
-            if is_full && (inbox.closed || !mailbox.is_full()) {
+            let len = inbox.batch.len() + queue.left.get();
+            if len >= inbox.limit && (inbox.closed || !mailbox.is_full()) {
                 return Err(event);
             }
-            let notify = queue.pending(inbox) == 0 && inbox.has_waiters();
+            // The first test is mostly enough.
+            let was_empty = len <= queue.holes.get() && queue.pending(inbox) == 0;
             push(&queue, inbox, event);
-            Ok(notify)
+            Ok(was_empty && inbox.has_waiters())
         });
         let waited = match put {
             Ok(notify) => {

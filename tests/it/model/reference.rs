@@ -345,9 +345,9 @@ impl Reference {
                 .write(Line::Told((FailureKind::NestedDrain, None)));
             return Ok((0, 0));
         }
-        self.draining.set(Some(self.queue.borrow().len().min(most)));
+        self.draining.set(Some(self.queue.borrow().len()));
         let (mut delivered, mut taken, mut untold, mut panic) = (0, 0, 0, None);
-        while let Some(left @ 1..) = self.draining.get() {
+        while let Some(left @ 1..) = self.draining.get().filter(|_| taken < most) {
             self.draining.set(Some(left - 1));
             let Some(item) = self.queue.borrow_mut().pop_front() else {
                 break;
