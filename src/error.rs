@@ -296,12 +296,12 @@ impl<F> ReplaceError<F> {
 ///
 /// ```
 /// let next = slotcast::Signal::<u32>::new().next();
-/// let closed = next.wait().unwrap_err(); // that was the last handle
-/// assert_eq!(closed.to_string(), "signal was closed or cleared, or its last handle has gone");
+/// let event = next.wait(); // that was the last handle
+/// assert_eq!(event, Err(slotcast::Closed));
+/// assert_eq!(slotcast::Closed.to_string(), "signal was closed or cleared, or its last handle has gone");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("signal was closed or cleared, or its last handle has gone")]
-#[non_exhaustive]
 pub struct Closed;
 
 /// Events were lost before the next one that a stream yields: they were dropped by overflow, or could not
@@ -348,5 +348,4 @@ impl StreamFull {
 /// No event came before the timeout elapsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("nothing came until the time was up")]
-#[non_exhaustive]
 pub struct TimedOut;

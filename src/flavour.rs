@@ -31,9 +31,10 @@ pub use crate::queue::Queue;
 pub use crate::queue::delayed::Delayed;
 pub use crate::queue::ready::Ready;
 pub use crate::signal::demand::Demand;
+pub use crate::signal::pause::Pause;
 pub use crate::signal::scope::Scope;
 pub use crate::signal::subscribe::Subscribe;
-pub use crate::signal::subscription::{Pause, Subscription};
+pub use crate::signal::subscription::Subscription;
 pub use crate::signal::{Signal, WeakSignal};
 
 /// [`Shared`] or [`Local`]. Sealed.

@@ -120,7 +120,8 @@
 //! 2. Priority orders the handlers of one emission, and has no meaning across events. [`Flow::Stop`]
 //!    ends its emission and no other, whether a handler of the topic or of a pattern returned it. For
 //!    each handler the checks are, in this order: live, not paused, filter, still live, claim; then it
-//!    is called.
+//!    is called. It is paused by itself, or with its [scope](flavour::Scope::pause), its
+//!    [signal](flavour::Signal::pause) or its [bus](flavour::Bus::pause).
 //!
 //! *Changes during an emission*
 //!
@@ -139,7 +140,7 @@
 //!    not wait, and returns an error; its timeout form bounds any other circle.
 //! 6. `once` and `limit` claim before they call: there are never more calls, under nesting, threads
 //!    and panics. A pause, and a filter that returns `false` or panics, spends no claim; a call that
-//!    fails does. The handler can subscribe itself anew from inside. With `on_queue` the claim is made
+//!    fails does, and so does a call that was claimed and that a later pause or cancel skips. The handler can subscribe itself anew from inside. With `on_queue` the claim is made
 //!    at the emission, and the call is made even if the limit has removed the handler by then, unless
 //!    it is cancelled.
 //! 7. When the last handle of a signal or a bus is dropped, running emissions finish; then
@@ -215,8 +216,8 @@
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The queued call
 //!     belongs to its subscription: given up before delivery (by a cancel in whatever way, a `clear` of the
 //!     signal, or the end of its owner), its event is dropped with the cancel, and
-//!     [counted](Drained::given_up); paused at either end, it is skipped; its `Stop` ends nothing; its
-//!     failure is in the [`Drained`]. A signal or bus that is closed or gone
+//!     [counted](Drained::given_up); paused at either end, it is skipped, at the second one with its claim
+//!     spent; its `Stop` ends nothing; its failure is in the [`Drained`]. A signal or bus that is closed or gone
 //!     leaves it to be made. A queue that is full, closed or gone is a failure of the handler in the
 //!     emission, of the kind [`Undelivered`](FailureKind::Undelivered). Whoever waits for room in a queue
 //!     is let go by whatever makes the wait pointless: a cancel of the handler, `clear`, `close` of the

@@ -55,5 +55,5 @@ pub type EmitAsync<E> = flavour::EmitAsync<'static, Local, E>;
 pub type EmitAsyncWith<'c, E, C> = flavour::EmitAsync<'c, Local, E, C>;
 /// Collects subscriptions and drops them together: see [`flavour::Scope`].
 pub type Scope = flavour::Scope<Local>;
-/// A pause of one handler: see [`flavour::Pause`].
+/// A pause of one or many handlers: see [`flavour::Pause`].
 pub type Pause = flavour::Pause<Local>;

@@ -64,7 +64,7 @@ pub enum Flow {
     /// time, this call is the last. A handler that was [replaced](crate::flavour::Subscription::replace)
     /// during the call has ended already, and the one in its place stays. An async handler is
     /// cancelled when its future has completed. Where there is no subscription, as for a posted
-    /// closure or the callback of a job, it means the same as `Continue`.
+    /// closure, it means the same as `Continue`.
     Cancel,
 }
 

@@ -36,5 +36,5 @@ pub type EmitAsync<E> = flavour::EmitAsync<'static, Shared, E>;
 pub type EmitAsyncWith<'c, E, C> = flavour::EmitAsync<'c, Shared, E, C>;
 /// Collects subscriptions and drops them together: see [`flavour::Scope`].
 pub type Scope = flavour::Scope<Shared>;
-/// A pause of one handler: see [`flavour::Pause`].
+/// A pause of one or many handlers: see [`flavour::Pause`].
 pub type Pause = flavour::Pause<Shared>;

@@ -80,7 +80,8 @@ impl<M: Mode, C: 'static> BusBuilder<M, C> {
 impl<C: 'static> BusBuilder<Shared, C> {
     /// Sets the executor for the futures of [async handlers](crate::flavour::Subscribe::on_async) where
     /// the emission is not awaited: a pool, a runtime, or a closure that takes a
-    /// `Box<dyn FnOnce() + Send>`.
+    /// `Box<dyn FnOnce() + Send>`. The closure has to name the type of that argument, as here: the
+    /// compiler does not infer it.
     ///
     /// Each task polls one future once, and so is as short as that poll; there is one for each time that
     /// the future is woken. [`Executor`] says what must not happen inside of it. A task that the executor

@@ -44,7 +44,23 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         M: SyncBound<F>,
     {
         let observer = observer(hook, Location::caller());
-        self.core.registry.config.set_hook(observer);
+        self.core.registry.config.set_hook(Some(observer));
+    }
+
+    /// Takes the hook that observes failures out again, and returns whether there was one: failures that
+    /// nobody reads are logged from now on. Its captures are dropped in this call, outside of locks, or
+    /// with the call of it that is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let bus = slotcast::Bus::new();
+    /// bus.set_error_hook(|error| eprintln!("{error}"));
+    /// assert!(bus.clear_error_hook());
+    /// assert!(!bus.clear_error_hook());
+    /// ```
+    pub fn clear_error_hook(&self) -> bool {
+        self.core.registry.config.set_hook(None)
     }
 
     /// Sets the hook that observes unhandled events, in place of the previous one.
@@ -79,17 +95,33 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         F: Fn(&AnyEvent) + 'static,
         M: SyncBound<F>,
     {
-        let info = SignalInfo {
-            topic_info: TopicInfo::new::<AnyEvent>(Kind::Topic, Name::Fixed("(unhandled)")),
-            key: 0,
-            config: self.core.registry.config.clone(),
-        };
+        let topic_info = TopicInfo::new::<AnyEvent>(Kind::Topic, Name::Fixed("(unhandled)"));
+        let info = SignalInfo::new(topic_info, 0, self.core.registry.config.clone());
         let pattern = M::ptr(PatternSignal::<M, C>::new(info, None, Vec::new()));
         let options = SubscribeOptions::new(Location::caller());
         let hook = Unhandled(hook);
         drop(PatternSignal::<M, C>::subscribe(
             &pattern, options, Always, hook,
         ));
-        self.core.registry.set_unhandled(pattern);
+        self.core.registry.set_unhandled(Some(pattern));
+    }
+
+    /// Takes the hook that observes unhandled events out again, and returns whether there was one. Its
+    /// captures are dropped in this call, outside of locks, or with the emission that is inside.
+    ///
+    /// Costs O(topics).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// bus.set_unhandled_hook(|event| unreachable!("{} was unhandled", event.topic()));
+    /// assert!(bus.clear_unhandled_hook());
+    /// assert_eq!(bus.emit(&Topic::new("nobody"), &1).ran(), 0);
+    /// ```
+    pub fn clear_unhandled_hook(&self) -> bool {
+        self.core.registry.set_unhandled(None)
     }
 }

@@ -29,6 +29,7 @@ use crate::error::WrongType;
 use crate::queue::Queue;
 use crate::queue::drained::Drained;
 use crate::signal::Signal;
+use crate::signal::pause::Pause;
 use crate::signal::subscription::SubscriptionId;
 use crate::topic::Topic;
 use crate::topic::any_event::Kind;
@@ -217,6 +218,40 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     /// ```
     pub fn cancel(&self, id: SubscriptionId) -> bool {
         self.core.registry.cancel(id.topic, id.key, id.sequence)
+    }
+
+    /// Pauses all handlers of all topics and patterns until the guard is dropped, those that are subscribed
+    /// meanwhile too, and those of topics that do not exist yet; see [`Signal::pause`] for what it means,
+    /// and adds to.
+    ///
+    /// Posted closures and the hooks are not handlers, and go on: a deferred event that is drained
+    /// meanwhile is delivered to nobody, and an event without any handler is unhandled.
+    ///
+    /// O(handlers + topics), when it begins. The guard does not keep the bus alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const LOADED: Topic<u64> = Topic::new("map.loaded");
+    /// let bus = Bus::new();
+    /// let _log = bus.on_pattern("map.*", |_| ());
+    /// let loading = bus.pause();
+    /// let _sub = bus.on(&LOADED, |_| ());
+    /// assert_eq!(bus.emit(&LOADED, &1).ran(), 0);
+    /// drop(loading);
+    /// assert_eq!(bus.emit(&LOADED, &2).ran(), 2);
+    /// ```
+    pub fn pause(&self) -> Pause<M> {
+        self.core.registry.pause();
+        Pause::of_bus(self.core.registry.config.clone())
+    }
+
+    /// Whether the whole bus is paused. A snapshot.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.core.registry.config.is_paused()
     }
 
     /// The names of the topics that exist, in alphabetical order. A snapshot; O(n log n).

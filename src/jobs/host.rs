@@ -79,7 +79,12 @@ impl Reports {
         hook: impl Fn(&HandlerError) + Send + Sync + 'static,
         location: CallSite,
     ) {
-        self.0.set_hook(observer::<Shared, _, _>(hook, location));
+        let observer = observer::<Shared, _, _>(hook, location);
+        self.0.set_hook(Some(observer));
+    }
+
+    pub(super) fn clear_hook(&self) -> bool {
+        self.0.set_hook(None)
     }
 
     pub(super) fn report(&self, place: &Place, cause: Cause) {

@@ -370,6 +370,20 @@ impl Jobs {
     pub fn set_error_hook(&self, hook: impl Fn(&HandlerError) + Send + Sync + 'static) {
         self.inner.pool.reports.set_hook(hook, Location::caller());
     }
+
+    /// Takes the error hook out again, and returns whether there was one: failures go to the log from now
+    /// on. Its captures are dropped in this call, or with the call of it that is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let jobs = slotcast::Jobs::new(1);
+    /// jobs.set_error_hook(|error| eprintln!("{error}"));
+    /// assert!(jobs.clear_error_hook() && !jobs.clear_error_hook());
+    /// ```
+    pub fn clear_error_hook(&self) -> bool {
+        self.inner.pool.reports.clear_hook()
+    }
 }
 
 /// `None`: a deadline beyond the clock's range.

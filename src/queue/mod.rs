@@ -456,6 +456,23 @@ impl<M: Mode, C: 'static> Queue<M, C> {
             .on_ready(observer(move |(): &()| wake(), Location::caller()));
     }
 
+    /// Takes the callback of [`on_ready`](Self::on_ready) out again, and returns whether there was one: for
+    /// a loop that ends before its queue does. Its captures are dropped in this call, outside of locks, or
+    /// with the call of it that is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = slotcast::Queue::new();
+    /// queue.on_ready(|| unreachable!("the loop has ended"));
+    /// assert!(queue.clear_on_ready());
+    /// queue.post(|| ())?;
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    pub fn clear_on_ready(&self) -> bool {
+        self.core.clear_on_ready()
+    }
+
     /// The number of events that wait for a drain that begins now, without calls that were cancelled.
     /// Delayed events are not counted until a drain has begun after their deadline. A snapshot.
     #[must_use]

@@ -18,6 +18,7 @@
 pub(crate) mod demand;
 pub(crate) mod emission;
 pub(crate) mod forward;
+pub(crate) mod pause;
 pub(crate) mod retain;
 pub(crate) mod scope;
 pub(crate) mod subscribe;
@@ -38,6 +39,7 @@ use crate::core::signal::signal::Signal as Core;
 use crate::core::signal::subscribe::SubscribeOptions;
 use crate::outcome::Outcome;
 use crate::signal::emission::Emission;
+use crate::signal::pause::Pause;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
 use crate::topic::any_event::{Kind, TopicInfo};
@@ -173,11 +175,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     #[must_use]
     pub fn with_context() -> Self {
         let name = Name::Fixed(std::any::type_name::<E>());
-        let info = SignalInfo {
-            topic_info: TopicInfo::new::<E>(Kind::Topic, name),
-            key: 0,
-            config: BusConfig::<M>::without_bus(),
-        };
+        let topic_info = TopicInfo::new::<E>(Kind::Topic, name);
+        let info = SignalInfo::new(topic_info, 0, BusConfig::<M>::without_bus());
         Signal {
             core: M::ptr(Core::new(info, None, Vec::new())),
             queue: None,
@@ -416,6 +415,42 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Pauses all handlers of this signal until the guard is dropped, those that are subscribed meanwhile
+    /// too. Pauses are counted, and add to those of the [bus](crate::flavour::Bus::pause) and of single
+    /// [subscriptions](Subscription::pause), which this means the same as: paused handlers are skipped at
+    /// once, also by an emission that runs, without spending a limit; calls of them that wait in a queue
+    /// are skipped if they are drained meanwhile; what they miss is not kept for them, and a kept event is
+    /// not handed to them. Futures and streams are handlers, too.
+    ///
+    /// Handlers of patterns are not the signal's, and go on: [`clear`](Self::clear) and
+    /// [`len`](Self::len) leave them out as well. An event that finds only paused handlers is not
+    /// unhandled.
+    ///
+    /// O(n) in the number of handlers, when it begins and once after it has ended; emissions pay nothing
+    /// for it. The guard keeps nothing alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let moved = slotcast::Signal::<(i32, i32)>::new();
+    /// let _sub = moved.on(|_| ());
+    /// let quiet = moved.pause();
+    /// let _late = moved.on(|_| ());
+    /// assert_eq!(moved.emit(&(1, 1)).ran(), 0);
+    /// drop(quiet);
+    /// assert_eq!(moved.emit(&(2, 2)).ran(), 2);
+    /// ```
+    pub fn pause(&self) -> Pause<M> {
+        self.core.pause();
+        Pause::of_signal(self.core.info.clone())
+    }
+
+    /// Whether all handlers are paused, by a pause of this signal or of its bus. A snapshot.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.core.info.is_paused()
     }
 
     /// Cancels all handlers, and returns their number. As with each cancel, captures are dropped in

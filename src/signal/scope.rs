@@ -6,10 +6,13 @@
 //! that are still in use.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::core::mode::{Mode, Shared};
+use crate::core::primitives::unwind::unwind_safe;
 use crate::error::WaitError;
+use crate::signal::pause::{Pause, ScopePauses};
 use crate::signal::subscription::Subscription;
 
 /// Collects subscriptions, of any events and signals, and cancels them together: when it is
@@ -43,6 +46,8 @@ use crate::signal::subscription::Subscription;
 pub struct Scope<M: Mode> {
     /// In the order they were added.
     subscriptions: Vec<Subscription<M>>,
+    /// Once it was paused.
+    pauses: OnceLock<M::Ptr<ScopePauses<M>>>,
 }
 
 impl<M: Mode> Scope<M> {
@@ -50,6 +55,7 @@ impl<M: Mode> Scope<M> {
     pub const fn new() -> Self {
         Scope {
             subscriptions: Vec::new(),
+            pauses: OnceLock::new(),
         }
     }
 
@@ -67,7 +73,37 @@ impl<M: Mode> Scope<M> {
                 subscriptions.shrink_to(2 * subscriptions.len());
             }
         }
+        if let Some(pauses) = self.pauses.get() {
+            pauses.add(&subscription.entry);
+        }
         subscriptions.push(subscription);
+    }
+
+    /// Pauses all its handlers until the guard is dropped, those that are added meanwhile too; as
+    /// [`Subscription::pause`] does, with which it adds up. O(n).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Scope, Signal};
+    /// let tick = Signal::<u32>::new();
+    /// let mut dialog: Scope = [tick.on(|_| ()), tick.on(|_| ())].into_iter().collect();
+    /// let hidden = dialog.pause();
+    /// dialog.add(tick.on(|_| ()));
+    /// assert_eq!(tick.emit(&1).ran(), 0);
+    /// drop(hidden);
+    /// assert_eq!(tick.emit(&2).ran(), 3);
+    /// ```
+    pub fn pause(&self) -> Pause<M> {
+        let pauses = self.pauses.get_or_init(|| M::ptr(ScopePauses::new()));
+        pauses.begin(self.subscriptions.iter().map(|it| &it.entry));
+        Pause::of_scope(pauses.clone())
+    }
+
+    /// Whether all its handlers are paused by [`pause`](Self::pause). A snapshot.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.pauses.get().is_some_and(|pauses| pauses.is_paused())
     }
 
     /// The number of its handlers that are connected. A snapshot; O(n).
@@ -198,4 +234,8 @@ impl<M: Mode> fmt::Debug for Scope<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("len", &self.len()).finish()
     }
+}
+
+unwind_safe! {
+    [M: Mode] Scope<M>;
 }

@@ -14,6 +14,7 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::reclaim::hazard::is_inside;
 use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
 use crate::outcome::Outcome;
+use crate::signal::pause::Pause;
 
 /// The id of one subscription, unique in the process: [`Bus::cancel`](crate::Bus) takes it.
 ///
@@ -76,9 +77,10 @@ impl fmt::Debug for SubscriptionId {
 /// } // cancelled here
 /// assert_eq!(bus.emit(&PLACED, &2).ran(), 0);
 /// ```
-#[must_use = "dropping the subscription cancels it at once; keep it, or call `detach`"]
+#[must_use = "dropping the subscription cancels it at once, and `let _ = ..` drops it: keep it in a variable \
+              such as `_sub` or in a `Scope`, or call `detach`"]
 pub struct Subscription<M: Mode> {
-    entry: WeakRef<M, dyn Connection<M>>,
+    pub(super) entry: WeakRef<M, dyn Connection<M>>,
     /// Dropping the subscription does not cancel.
     detached: bool,
 }
@@ -237,7 +239,10 @@ impl<M: Mode> Subscription<M> {
     /// Pauses the handler until the guard is dropped. Pauses are counted.
     ///
     /// A paused handler is skipped, without spending its limit, and keeps its position. Events that are
-    /// emitted meanwhile are not kept for it.
+    /// emitted meanwhile are not kept for it, and a call that was claimed before, and waits in a queue, is
+    /// skipped if it is drained meanwhile: that claim is spent. All handlers of a
+    /// [scope](crate::flavour::Scope::pause), a [signal](crate::flavour::Signal::pause) or a
+    /// [bus](crate::flavour::Bus::pause) can be paused at once.
     ///
     /// # Examples
     ///
@@ -251,13 +256,10 @@ impl<M: Mode> Subscription<M> {
     /// assert_eq!(tick.emit(&1).ran(), 1);
     /// ```
     pub fn pause(&self) -> Pause<M> {
-        self.entry.head().state.add(state::PAUSE);
-        Pause {
-            entry: self.entry.clone(),
-        }
+        Pause::of_handler(&self.entry)
     }
 
-    /// Whether the handler is paused.
+    /// Whether the handler is paused, by itself or with its scope, its signal or its bus.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.entry.head().is_paused()
@@ -386,35 +388,18 @@ impl<M: Mode> Drop for Subscription<M> {
 
 impl<M: Mode> fmt::Debug for Subscription<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = self.entry.head();
         f.debug_struct("Subscription")
             .field("id", &self.id())
+            .field("topic", &head.info.as_ref().map(|it| it.name().as_str()))
+            .field("label", &head.label())
+            .field("place", &format_args!("{}", head.location))
             .field("is_active", &self.is_active())
             .field("is_paused", &self.is_paused())
             .finish()
     }
 }
 
-/// A pause of one handler, made by [`Subscription::pause`]; dropping it ends the pause.
-///
-/// It may outlive the subscription, and then does nothing.
-#[must_use = "dropping the guard ends the pause at once"]
-pub struct Pause<M: Mode> {
-    entry: WeakRef<M, dyn Connection<M>>,
-}
-
-impl<M: Mode> Drop for Pause<M> {
-    fn drop(&mut self) {
-        self.entry.head().state.sub(state::PAUSE);
-    }
-}
-
-impl<M: Mode> fmt::Debug for Pause<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pause").finish_non_exhaustive()
-    }
-}
-
 unwind_safe! {
     [M: Mode] Subscription<M>;
-    [M: Mode] Pause<M>;
 }

@@ -26,7 +26,9 @@ pub(crate) mod name;
 pub(crate) mod pattern;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use crate::error::TopicError;
 use crate::topic::name::{Name, checked, find_problem};
@@ -36,6 +38,19 @@ use crate::topic::name::{Name, checked, find_problem};
 /// A name consists of tokens separated by dots, as the subjects of NATS do: at most 1 KiB and 64 tokens,
 /// none of them empty, without white space, control characters, `*` and `>`. Two topics with the same name
 /// are the same topic. Make them `const`: an invalid name does not compile.
+///
+/// A `const` is made anew where it is used, so a reference to one lives no longer than its statement. What
+/// keeps a `&'static Topic` takes that of a `static`:
+///
+/// ```
+/// use slotcast::Topic;
+///
+/// static SAVED: Topic<u64> = Topic::new("file.saved");
+/// struct Watch { topic: &'static Topic<u64> }
+/// assert_eq!(Watch { topic: &SAVED }.topic.name(), "file.saved");
+/// ```
+///
+/// Topics are compared and hashed by their names, and parsed as [`named`](Self::named) makes them.
 ///
 /// A topic by itself reserves nothing. It exists on a [`Bus`](crate::Bus) as long as it has a handle, a
 /// handler or a deferred event there. For the same time its name is bound to its type.
@@ -174,3 +189,16 @@ impl<E> PartialEq for Topic<E> {
 }
 
 impl<E> Eq for Topic<E> {}
+
+impl<E> Hash for Topic<E> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl<E> FromStr for Topic<E> {
+    type Err = TopicError;
+    fn from_str(name: &str) -> Result<Self, TopicError> {
+        Self::named(name)
+    }
+}

@@ -1,6 +1,8 @@
 //! Patterns over the names of topics.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
 
 use crate::error::PatternError;
 use crate::topic::name::{Name, checked, find_problem};
@@ -8,7 +10,8 @@ use crate::topic::name::{Name, checked, find_problem};
 /// A set of topic names: `order.*`, `order.>`, `*.failed`.
 ///
 /// Tokens separated by dots, as in a name, with the wildcards of NATS: `*` matches any one token; `>`, as
-/// the last token, matches one or more. Without wildcards a pattern matches one name.
+/// the last token, matches one or more. Without wildcards a pattern matches one name. Patterns are compared
+/// and hashed by their text.
 ///
 /// # Examples
 ///
@@ -104,6 +107,19 @@ impl PartialEq for Pattern {
 }
 
 impl Eq for Pattern {}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        Self::parse(text)
+    }
+}
 
 /// What a bus accepts as a pattern: a [`Pattern`], a reference to one, or a `&'static str`. Sealed.
 #[diagnostic::on_unimplemented(

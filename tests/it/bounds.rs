@@ -306,7 +306,8 @@ fn kinds_are_compared_and_copied() {
     assert_none_lacks(
         &lacks![FailureKind, DeferErrorKind, ReplaceErrorKind, WaitError, PostError, Flow, Overflow, Panics, Closed, Lagged, StreamFull, TimedOut; [Copy Eq Debug]],
     );
-    assert_none_lacks(&lacks![Topic<Bare>; [Eq]]);
+    assert_none_lacks(&lacks![Topic<Bare>; [Eq Hash]]);
+    assert_none_lacks(&lacks![slotcast::Pattern; [Eq Hash]]);
 }
 
 #[test]

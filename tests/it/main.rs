@@ -29,7 +29,7 @@ mod wakes;
 #[path = "."]
 mod shared {
     pub(crate) use slotcast::{
-        Bus, EventStream, Next, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
+        Bus, EventStream, Next, Pause, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
     };
     /// What weak targets are kept by.
     pub(crate) use std::sync::Arc as Ptr;
@@ -42,7 +42,7 @@ mod shared {
 #[path = "."]
 mod local {
     pub(crate) use slotcast::local::{
-        Bus, EventStream, Next, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
+        Bus, EventStream, Next, Pause, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
     };
     /// What weak targets are kept by.
     pub(crate) use std::rc::Rc as Ptr;

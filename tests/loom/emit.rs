@@ -165,6 +165,45 @@ fn threads_take_turns_and_reentry_is_refused() {
     });
 }
 
+/// Whatever is subscribed meanwhile is paused, and called again after the pause. Planted: `Unheld`.
+#[test]
+fn pause_against_subscribe() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let _first = signal.on(|_| ());
+        let subscribing = thread::spawn({
+            let signal = signal.clone();
+            move || signal.on(|_| ())
+        });
+        let pause = signal.pause();
+        let _second = subscribing.join().unwrap();
+        assert_eq!(signal.emit(&1).ran(), 0);
+        drop(pause);
+        assert_eq!((signal.emit(&2).ran(), signal.emit(&3).ran()), (2, 2));
+    });
+}
+
+/// A pause that ends while another begins: the handlers are told to look as long as there is one.
+#[test]
+fn pause_against_the_end_of_another() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let _sub = signal.on(|_| ());
+        drop(signal.pause());
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            // The first call after a pause, which takes the flags away.
+            move || signal.emit(&1).ran()
+        });
+        let pause = signal.pause();
+        assert_eq!(signal.emit(&2).ran(), 0);
+        emitting.join().unwrap();
+        assert_eq!(signal.emit(&3).ran(), 0);
+        drop(pause);
+        assert_eq!(signal.emit(&4).ran(), 1);
+    });
+}
+
 /// One thread may wait for the turn of the other, whose call is the last. Planted: `Unfinished`.
 #[test]
 fn a_turn_that_cancels_is_the_last() {

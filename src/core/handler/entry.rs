@@ -76,8 +76,10 @@ pub(crate) mod state {
     pub(crate) const SUCCEEDED: usize = 2048;
     /// A call that only one thread at a time can make has asked for its handler to be cancelled.
     pub(crate) const FINISHED: usize = 4096;
+    /// Its signal or its bus is paused, or was: it is to look there.
+    pub(crate) const HELD: usize = 8192;
     /// One pause. All higher bits count pauses.
-    pub(crate) const PAUSE: usize = 8192;
+    pub(crate) const PAUSE: usize = 16384;
 }
 
 /// Fields that few handlers need, kept out of the header.
@@ -129,8 +131,10 @@ impl<M: Primitives> Header<M> {
         }
     }
 
+    /// Returns whether it is paused, or its signal or its bus is.
     pub(crate) fn is_paused(&self) -> bool {
-        self.state.get() >= state::PAUSE
+        let info = self.info.as_ref();
+        self.state.get() >= state::PAUSE || info.is_some_and(|info| info.is_paused())
     }
 
     pub(crate) fn label(&self) -> Option<&str> {

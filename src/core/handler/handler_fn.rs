@@ -413,15 +413,22 @@ where
     /// to be made. `late`: the event was accepted before a close, which therefore does not count.
     #[cold]
     fn refuse(&self, late: bool) -> Option<CallResult> {
-        match self.head().original().state.get() {
+        let original = self.head().original();
+        match original.state.get() {
             state if state & state::CLOSED != 0 && !late => Some(CallResult::Closed),
             state if state & ended(late) != 0 => Some(CallResult::Skipped),
             _ if self.is_orphaned() => {
                 self.remove_itself(state::CANCELLED);
                 Some(CallResult::Skipped)
             }
-            state if state >= state::PAUSE => Some(CallResult::Skipped),
-            _ => None,
+            _ if original.is_paused() => Some(CallResult::Skipped),
+            _ => {
+                if self.head().has(state::HELD) {
+                    // For all handlers of the signal: the first that is called after the pause.
+                    _ = M::upgrade(&self.link().signal).map(|signal| signal.unhold());
+                }
+                None
+            }
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) trait Owner<M: Primitives>: Sized + 'static {
             &HandlerRef<M, Self::Context>,
         ) -> Option<WeakRef<M, dyn DynHandler<M, Self::Context>>>,
     ) -> bool;
+    /// Records that handlers need not look for pauses of the signal or the bus any more, unless there is one.
+    fn unhold(&self);
     /// Returns whether the topic at this address has the handlers of this pattern.
     fn is_part_of(&self, signal: usize) -> bool;
 }

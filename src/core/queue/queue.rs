@@ -59,11 +59,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             holes: M::Word::new(0),
             not_empty: M::condvar(),
             room: Room::new(),
-            info: M::ptr(SignalInfo {
-                topic_info: TopicInfo::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
-                key: 0,
+            info: M::ptr(SignalInfo::new(
+                TopicInfo::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
+                0,
                 config,
-            }),
+            )),
             location,
         }
     }

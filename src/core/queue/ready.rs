@@ -68,6 +68,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
     }
 
+    /// Takes the callback out, and returns whether there was one.
+    pub(crate) fn clear_on_ready(&self) -> bool {
+        let old = self.inbox.with(|inbox| inbox.on_ready.take());
+        // Outside of the lock: dropping it runs user code.
+        old.inspect(ObserverRef::<M, _>::release).is_some()
+    }
+
     /// Sets the callback, and calls it if there are events to drain already.
     pub(crate) fn on_ready(&self, on_ready: ObserverRef<M, ()>) {
         let (old, is_ready) = self.inbox.with(|inbox| {

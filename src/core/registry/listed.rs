@@ -27,6 +27,8 @@ pub trait AnySignal {
     fn invalidate(&self);
     /// Removes the handlers whose target has been dropped.
     fn prune(&self);
+    /// Tells all handlers that the bus is paused.
+    fn hold(&self);
 }
 
 /// A weak reference to a signal.
@@ -72,5 +74,8 @@ impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal for WeakSignal<M, E, C>
     }
     fn prune(&self) {
         self.if_exists(Signal::prune);
+    }
+    fn hold(&self) {
+        self.if_exists(Signal::hold);
     }
 }

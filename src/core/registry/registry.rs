@@ -19,7 +19,7 @@ use crate::core::registry::trie::Trie;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::{Directory, SignalFlavour};
-use crate::core::signal::signal::{PatternSignal, PatternSignals, Signal, StrongPatternSignal};
+use crate::core::signal::signal::{PatternSignals, Signal, StrongPatternSignal};
 use crate::error::WrongType;
 use crate::failure::CallSite;
 use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
@@ -186,11 +186,9 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             }
             let mut created = None;
             let key = all.topics.insert_with_key(|key| {
-                let info = SignalInfo {
-                    topic_info: TopicInfo::new::<E>(kind, name.clone()),
-                    key: key.data().as_ffi(),
-                    config: this.config.clone(),
-                };
+                let topic_info = TopicInfo::new::<E>(kind, name.clone());
+                let key = key.data().as_ffi();
+                let info = SignalInfo::new(topic_info, key, this.config.clone());
                 let registry = M::directory(this);
                 let signal = M::ptr(Signal::new(info, Some(registry), patterns));
                 let listed = M::list(WeakSignal(M::downgrade(&signal)));
@@ -218,13 +216,23 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         Ok(signal)
     }
 
-    /// Sets the hook for unhandled events, and drops the previous one. Costs O(topics).
-    pub(crate) fn set_unhandled(&self, hook: M::Ptr<PatternSignal<M, C>>) {
-        let old = self.unhandled.with(|pattern| pattern.replace(hook));
-        self.config.set_has_unhandled_hook();
+    /// Sets the hook for unhandled events, or none, and drops the previous one. Returns whether there was
+    /// one. Costs O(topics).
+    pub(crate) fn set_unhandled(&self, hook: Option<StrongPatternSignal<M, C>>) -> bool {
+        let old = self.unhandled.with(|pattern| {
+            self.config.set_has_unhandled_hook(hook.is_some());
+            std::mem::replace(pattern, hook)
+        });
         self.all().iter().for_each(|it| it.invalidate());
-        // Last, when no snapshot that an emission may still load has the old hook.
-        drop(old);
+        // `old` is dropped last, when no snapshot that an emission may still load has that hook.
+        old.is_some()
+    }
+
+    /// Pauses all signals, and those that are created later. O(handlers).
+    pub(crate) fn pause(&self) {
+        // Before the handlers are held: one that is subscribed meanwhile looks here.
+        self.config.pause();
+        self.all().iter().for_each(|it| it.hold());
     }
 
     /// If the next topic exceeds the capacity, removes handlers whose target has been dropped, and so the

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::core::failure::log::{log, write_log};
 use crate::core::failure::panics::{drop_payload, is_reported, message};
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::sync::Lock;
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread::{self, MAX_DEPTH};
 use crate::core::settings::observer::ObserverRef;
 use crate::executor::Executor;
@@ -20,9 +20,10 @@ pub(crate) struct BusConfig<M: Primitives>(Option<M::Ptr<BusConfigInner<M>>>);
 
 struct BusConfigInner<M: Primitives> {
     error_hook: M::Lock<Option<ObserverRef<M, HandlerError>>>,
-    /// Whether there is, or was, a hook for unhandled events. If so, signals without handlers have to
-    /// look for it.
+    /// Whether there is a hook for unhandled events. If so, signals without handlers have to look for it.
     has_unhandled_hook: AtomicBool,
+    /// The number of pauses of the whole bus.
+    pauses: M::Word,
     panics: Panics,
     max_depth: usize,
     executor: Option<Arc<dyn Executor>>,
@@ -37,6 +38,7 @@ impl<M: Primitives> BusConfig<M> {
         BusConfig(Some(M::ptr(BusConfigInner {
             error_hook: M::Lock::new(None),
             has_unhandled_hook: AtomicBool::new(false),
+            pauses: M::Word::new(0),
             panics,
             max_depth,
             executor,
@@ -69,13 +71,28 @@ impl<M: Primitives> BusConfig<M> {
         inner.is_some_and(|it| it.has_unhandled_hook.load(Relaxed))
     }
 
-    /// Records that there is a hook for unhandled events. To be called before the signals are
+    /// Records whether there is a hook for unhandled events. To be called before the signals are
     /// invalidated, which happens under their locks.
-    pub(crate) fn set_has_unhandled_hook(&self) {
+    pub(crate) fn set_has_unhandled_hook(&self, has_one: bool) {
         if let Some(inner) = &self.0 {
             // Relaxed: a signal that is invalidated after this reads it under the same lock.
-            inner.has_unhandled_hook.store(true, Relaxed);
+            inner.has_unhandled_hook.store(has_one, Relaxed);
         }
+    }
+
+    /// Returns whether the whole bus is paused.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.0.as_ref().is_some_and(|it| it.pauses.get() > 0)
+    }
+
+    /// Begins a pause of the whole bus.
+    pub(crate) fn pause(&self) {
+        _ = self.0.as_ref().map(|it| it.pauses.add(1));
+    }
+
+    /// Ends a pause of the whole bus.
+    pub(crate) fn resume(&self) {
+        _ = self.0.as_ref().map(|it| it.pauses.sub(1));
     }
 
     /// The error hook.
@@ -83,14 +100,12 @@ impl<M: Primitives> BusConfig<M> {
         self.0.as_ref()?.error_hook.with(|hook| hook.clone())
     }
 
-    /// Sets the error hook, and releases the previous one.
-    pub(crate) fn set_hook(&self, hook: ObserverRef<M, HandlerError>) {
-        let Some(inner) = &self.0 else { return };
-        let old = inner.error_hook.with(|slot| slot.replace(hook));
+    /// Sets the error hook, or none, and releases the previous one. Returns whether there was one.
+    pub(crate) fn set_hook(&self, hook: Option<ObserverRef<M, HandlerError>>) -> bool {
+        let inner = self.0.as_ref();
+        let old = inner.and_then(|it| it.error_hook.with(|slot| std::mem::replace(slot, hook)));
         // Outside of the lock: dropping it runs user code.
-        old.as_ref()
-            .into_iter()
-            .for_each(ObserverRef::<M, _>::release);
+        old.inspect(ObserverRef::<M, _>::release).is_some()
     }
 
     /// Passes a failure to the error hook. Inside of a hook, logs it instead. Returns whether there is a

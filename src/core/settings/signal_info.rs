@@ -1,6 +1,7 @@
 //! What the handlers of a signal share, and what may outlive the signal: its name and its configuration.
 
 use crate::core::primitives::flavour::Primitives;
+use crate::core::primitives::sync::Word;
 use crate::core::settings::bus::BusConfig;
 use crate::topic::any_event::TopicInfo;
 use crate::topic::name::Name;
@@ -11,9 +12,26 @@ pub struct SignalInfo<M: Primitives> {
     /// The topic's key in the registry of its bus, 0 without a bus.
     pub(crate) key: u64,
     pub(crate) config: BusConfig<M>,
+    /// The number of pauses of the whole signal.
+    pub(crate) pauses: M::Word,
 }
 
 impl<M: Primitives> SignalInfo<M> {
+    pub(crate) fn new(topic_info: TopicInfo, key: u64, config: BusConfig<M>) -> Self {
+        SignalInfo {
+            topic_info,
+            key,
+            config,
+            pauses: M::Word::new(0),
+        }
+    }
+
+    /// Returns whether the whole signal is paused, or all of its bus. What has no key is in no bus: the
+    /// hook for unhandled events has the configuration of one.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pauses.get() > 0 || (self.key != 0 && self.config.is_paused())
+    }
+
     pub(crate) fn name(&self) -> &Name {
         &self.topic_info.name
     }

@@ -6,6 +6,7 @@
 //! - `accepted`: how many events wait for it in queues. `linger`: what it keeps for them after a close.
 //! - `subscribe`, `remove`: how handlers are added, removed and replaced.
 //! - `patterns`: the handlers of patterns, and the topics that take them in.
+//! - `pauses`: pauses of all handlers.
 //! - `demand`, `watchers`: the observers of whether there are handlers.
 //! - `history`, `retain`: retained events, as a signal sees them.
 //! - `directory`: the registry, as a signal sees it.
@@ -42,6 +43,13 @@
 //! list of handlers that is made at the close would have to be found by a cancel, and a user who keeps a handle
 //! of the closed signal would keep the captures.
 //!
+//! **A pause of a signal or a bus is counted in one place**, the information that its handlers share, and each
+//! handler has a flag that tells it to look there. So plain calls pay nothing, a call that waits in a queue
+//! looks at the same count although its handler may be in no roster any more, and the guard of a pause needs
+//! neither the signal nor its type. The flags are set when a pause begins, and taken away by the first call
+//! after it. The alternative, to count the pause in each handler, misses those that have left the roster, and
+//! needs the signal again at the end.
+//!
 //! **A pattern is a signal.** Subscribing, limits, pauses, closing, ids and the waiting cancel are those of
 //! signals. The only difference is that its handlers are part of the snapshots of other signals.
 
@@ -51,6 +59,7 @@ pub(crate) mod directory;
 pub(crate) mod history;
 pub(crate) mod linger;
 pub(crate) mod patterns;
+pub(crate) mod pauses;
 pub(crate) mod remove;
 pub(crate) mod retain;
 pub(crate) mod roster;

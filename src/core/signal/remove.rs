@@ -253,6 +253,10 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
         })
     }
 
+    fn unhold(&self) {
+        self.unhold();
+    }
+
     fn is_part_of(&self, signal: usize) -> bool {
         self.pattern_registry()
             .is_some_and(|registry| registry.matches(&self.info, signal))

@@ -107,8 +107,13 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                     state.roster.has_weak = true;
                 }
                 let mut entry = None;
+                let held = if this.info.is_paused() {
+                    state::HELD
+                } else {
+                    0
+                };
                 state.roster.insert(|key| {
-                    let (made, handler) = make(key, 0);
+                    let (made, handler) = make(key, held);
                     entry = Some(made);
                     handler
                 });

@@ -174,6 +174,45 @@ fn demand_is_told_at_once_and_by_close() {
 }
 
 #[test]
+fn hooks_can_be_taken_out_again() {
+    let (bus, log) = (Bus::new(), Log::default());
+    assert!(!bus.clear_error_hook() && !bus.clear_unhandled_hook());
+    let captured = ["error", "unhandled", "ready"].map(|name| Dropped(log.clone(), name));
+    let [error, unhandled, ready] = captured;
+    bus.set_error_hook(move |_| error.0.add("failed"));
+    bus.set_unhandled_hook(move |event| unhandled.0.add(event.topic()));
+    bus.queue().on_ready(move || ready.0.add("ready"));
+    let _fails = bus.on(&Topic::<u32>::new("fails"), |_| Err::<(), _>("on purpose"));
+    let provoke = || {
+        assert_eq!(bus.emit(&Topic::new("fails"), &1_u32).errors().len(), 1);
+        bus.emit(&PLACED, &1);
+        bus.queue().post(|| ()).unwrap();
+        bus.drain();
+    };
+    provoke();
+    assert_eq!(log.take(), ["failed", "order.placed", "ready"]);
+    assert!(bus.clear_error_hook());
+    assert_eq!(log.take(), ["drop error"]);
+    assert!(bus.clear_unhandled_hook());
+    assert_eq!(log.take(), ["drop unhandled"]);
+    assert!(bus.queue().clear_on_ready() && !bus.queue().clear_on_ready());
+    assert_eq!(log.take(), ["drop ready"]);
+    provoke();
+    assert_eq!(log.take(), [""; 0]);
+    assert!(!bus.clear_error_hook() && !bus.clear_unhandled_hook());
+    // They may be set again, and take themselves out.
+    let own = bus.downgrade();
+    let captured = Dropped(log.clone(), "again");
+    bus.set_unhandled_hook(move |_| {
+        captured.0.add("once");
+        assert!(own.upgrade().unwrap().clear_unhandled_hook());
+    });
+    provoke();
+    provoke();
+    assert_eq!(log.take(), ["once", "drop again"]);
+}
+
+#[test]
 fn patterns_are_demand() {
     let (bus, log) = (Bus::new(), Log::default());
     let before = bus.on_pattern("order.*", |_| ());

@@ -1,6 +1,8 @@
 //! Scenarios that do not know their flavour.
 
-use super::{Bus, EventStream, Next, Ptr, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal};
+use super::{
+    Bus, EventStream, Next, Pause, Ptr, Queue, Scope, Signal, Subscription, WeakBus, WeakSignal,
+};
 
 mod accepted;
 mod attacks;
@@ -15,6 +17,7 @@ mod misuse;
 mod nothing_lost;
 mod order;
 mod patterns;
+mod pauses;
 mod queue;
 mod queue_model;
 mod queue_room;
