@@ -150,7 +150,8 @@
 //!    subscribed at the close and are not cancelled since; their captures stay until the last of these is
 //!    delivered or dropped, and no longer, whoever keeps a handle.
 //! 8. Nested emissions run depth first, at once. Beyond 128 levels on a thread, or the limit set by
-//!    [`max_depth`](flavour::BusBuilder::max_depth), an emission is refused with an error.
+//!    [`max_depth`](flavour::BusBuilder::max_depth), an emission is refused with an error. Making the
+//!    event of [`emit_lazy`](flavour::Signal::emit_lazy) is on the level of its emission.
 //!
 //! *Failure*
 //!
@@ -166,7 +167,8 @@
 //!     text (`panic_any`) are recognised as long as they were not caught.
 //! 11. While a hook runs on a thread, failures and unhandled events raised there go to the log. An
 //!     event is unhandled when it has no live handler, of its topic or of a pattern; handlers that
-//!     are paused, filter, queue or wait count. For a deferred event this is decided at delivery.
+//!     are paused, filter, queue or wait count; those whose target was dropped, or which forward to a
+//!     signal that was dropped or closed, do not. For a deferred event this is decided at delivery.
 //!
 //! *Memory and locks*
 //!

@@ -67,7 +67,8 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     ///
     /// An event is unhandled when it has no live handler, of its topic or of a pattern, however it is
     /// emitted; for a deferred event that is decided at delivery. Handlers that are paused, that
-    /// filter, or that queue count as handlers. The hook is called on the emitting thread and only
+    /// filter, or that queue count as handlers; those whose target was dropped, and those that forward to
+    /// a signal that was dropped or closed, do not, from the first event on. The hook is called on the emitting thread and only
     /// observes: it does not count in [`Emission`](crate::Emission), and a panic in it is logged. It
     /// may emit, subscribe and set hooks as any other code; unhandled events that are emitted while a
     /// hook runs go to the log.

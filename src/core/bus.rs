@@ -33,7 +33,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
         let queue = M::ptr(Queue::new(config.clone(), location));
         Bus {
-            registry: M::ptr(Registry::new(config)),
+            registry: Registry::new(config, location),
             queue,
         }
     }

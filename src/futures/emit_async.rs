@@ -53,6 +53,8 @@ pub struct EmitAsync<'c, M: Mode, E: 'static, C: 'static = ()> {
     rest: std::vec::IntoIter<HandlerRef<M, C>>,
     /// The sequence number below which handlers may be called.
     sequence_limit: u64,
+    /// How many handlers there are in order, less those whose target turned out to be dead.
+    live: usize,
     summary: EmissionSummary,
     span: KeptSpan,
 }
@@ -133,6 +135,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
             futures: Vec::new(),
             rest: Vec::new().into_iter(),
             sequence_limit: 0,
+            live: 0,
             summary: EmissionSummary::NOTHING,
             span: KeptSpan::default(),
         }
@@ -220,6 +223,7 @@ impl<M: Mode, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
                 Some(sequence_limit) => self.sequence_limit = sequence_limit,
                 None => self.summary = EmissionSummary::CLOSED,
             }
+            self.live = handlers.len();
             self.rest = handlers.into_iter();
         } else {
             let follows = self.span.of_emission();
@@ -246,9 +250,19 @@ impl<M: Mode, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
             let follows = self.span.of_emission();
             gathered::run_one(&handler, event, &self.signal.info, self.context, follows)
         });
+        let orphaned = summary.counts.orphaned();
         self.summary.add(summary);
         self.futures = futures;
         self.summary.add(resume(config, |_| drop(handler)));
+        if orphaned {
+            self.live -= 1;
+            let hook = (self.live == 0).then(|| self.signal.unhandled());
+            if let Some(hook) = hook.flatten() {
+                // Catches its own panics.
+                let (info, follows) = (&self.signal.info, self.span.of_emission());
+                _ = gathered::run_one(&hook, &**event, info, self.context, follows);
+            }
+        }
         true
     }
 }

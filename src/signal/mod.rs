@@ -135,12 +135,16 @@ impl<M: Mode, E: 'static> Signal<M, E> {
 
     /// Like [`emit`](Self::emit), with an event that is created only if there is a receiver: a handler,
     /// paused and filtering ones included, the hook for unhandled events, or the history of
-    /// [`retain_last`](Self::retain_last). A panic in the event's `Drop` is a failure of its own,
-    /// reported to the error hook or logged.
+    /// [`retain_last`](Self::retain_last). A handler whose target was dropped is none. A panic in the
+    /// event's `Drop` is a failure of its own, reported to the error hook or logged.
+    ///
+    /// The event is made on this thread, outside of locks, on the level of this emission: a lazy emission
+    /// inside of `event` is one level deeper. Handlers that `event` subscribes are called. What fails
+    /// in `event`, but its own panic, is in the [`Emission`].
     ///
     /// # Panics
     ///
-    /// As `emit` does, and if `event` does.
+    /// As `emit` does, and if `event` does: then no handler is called.
     ///
     /// # Examples
     ///

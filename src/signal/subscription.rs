@@ -351,7 +351,6 @@ impl Subscription<Shared> {
     /// Cancels. An error if the captures are not dropped yet and this thread must not wait for that.
     pub(crate) fn cancel_to_wait(&self) -> Result<(), WaitError> {
         let (entry, head) = (&self.entry, self.entry.head());
-        // Before the cancel: a pattern is dropped with its last handler, and could not be asked then.
         let is_run_by = |signal| entry.is_run_by(signal);
         let inside = is_inside(is_run_by, entry.address(), head.sequence);
         cancel(entry);

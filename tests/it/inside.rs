@@ -74,6 +74,25 @@ fn where_an_emission_by_a_name_that_nobody_holds_is_refused() {
     assert!(waited.is_inside());
 }
 
+#[test]
+fn where_the_bus_has_gone_and_a_builder_keeps_the_pattern() {
+    let (bus, waited) = (Bus::new(), Waited::default());
+    let builder = bus.subscribe_pattern("a.*");
+    waited.set(bus.on_pattern("a.*", |_| ()));
+    let signal = bus.signal(&NUMBER);
+    let bus = Mutex::new(Some(bus));
+    let _first = signal.subscribe().priority(1).on({
+        let waited = waited.clone();
+        move |_| {
+            drop(bus.lock().unwrap().take());
+            waited.wait();
+        }
+    });
+    signal.emit(&1);
+    assert!(waited.is_inside());
+    drop(builder);
+}
+
 /// Waits when it is dropped, if it is armed.
 #[derive(Clone, Default)]
 struct Event(Waited, Arc<AtomicBool>);

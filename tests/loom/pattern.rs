@@ -1,9 +1,11 @@
 //! Patterns against the topics that they match.
 
-use loom::sync::Arc;
+use std::time::Duration;
+
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use loom::sync::{Arc, Mutex};
 use loom::thread;
-use slotcast::{Bus, Topic};
+use slotcast::{Bus, Subscription, Topic, WaitError};
 
 use super::{Captures, model};
 
@@ -46,5 +48,33 @@ fn a_pattern_and_a_topic_that_meet_find_each_other() {
         assert_eq!(signal.emit(&1).ran(), 1);
         drop(sub);
         assert_eq!(signal.emit(&2).ran(), 0);
+    });
+}
+
+/// Planted: `Unlimited`.
+#[test]
+fn a_pattern_that_comes_while_a_list_is_gathered_knows_that_it_is_inside() {
+    model(|| {
+        let bus = Bus::new();
+        let signal = bus.signal(&TOPIC);
+        let _known = bus.on_pattern("room.*", |_| ());
+        let place = Arc::new(Mutex::new(None::<Subscription>));
+        let subscribing = thread::spawn({
+            let (bus, place) = (bus.clone(), place.clone());
+            move || {
+                let own = place.clone();
+                let sub = bus.on_pattern("room.*", move |_| {
+                    let sub = own.lock().unwrap().take();
+                    if let Some(sub) = sub {
+                        let answer = sub.cancel_and_wait_timeout(Duration::ZERO);
+                        assert_eq!(answer, Err(WaitError::Inside));
+                    }
+                });
+                *place.lock().unwrap() = Some(sub);
+            }
+        });
+        signal.emit(&0);
+        subscribing.join().unwrap();
+        drop(place.lock().unwrap().take());
     });
 }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::emission::summary::{EmissionSummary, PackedCounts};
 use crate::core::failure::panics::Payload;
+use crate::core::failure::pending::note_orphan;
 use crate::core::failure::report::Report;
 use crate::core::handler::entry::CallResult;
 use crate::core::handler::erased::{EmitContext, ErasedEvent, HandlerRef};
@@ -22,7 +23,8 @@ use crate::failure::{CallSite, Cause, HandlerError};
 use crate::topic::any_event::TopicInfo;
 use crate::topic::name::Name;
 
-/// Calls handlers, and reports their failures.
+/// Calls handlers, and reports their failures. If none of them is live, the event is unhandled: see
+/// [`tell_unhandled`].
 #[inline(always)]
 pub(crate) fn call_and_collect<M: Primitives, E: 'static, C: 'static>(
     handlers: impl Borrow<[HandlerRef<M, C>]>,
@@ -30,12 +32,35 @@ pub(crate) fn call_and_collect<M: Primitives, E: 'static, C: 'static>(
     topic_info: &TopicInfo,
     config: &BusConfig<M>,
     context: &mut C,
+    unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
 ) -> EmissionSummary {
     let mut summary = call_all(handlers.borrow(), event, topic_info, context);
     // Before the failures are collected: the drop of captures may panic.
     drop(handlers);
-    collect(config, &mut summary);
+    // A handler with a dead target counts as one.
+    if thread::failures() != 0 {
+        collect(config, &mut summary);
+        if summary.counts.orphaned() {
+            tell_unhandled(event, topic_info, context, unhandled);
+        }
+    }
     summary
+}
+
+/// Passes an event to the hook for unhandled events, because each of its handlers turned out to have a dead
+/// target.
+#[cold]
+#[inline(never)]
+pub(crate) fn tell_unhandled<M: Primitives, E: 'static, C: 'static>(
+    event: &E,
+    topic_info: &TopicInfo,
+    context: &mut C,
+    unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
+) {
+    if let Some(hook) = unhandled() {
+        // Catches its own panics.
+        call_all(std::slice::from_ref(&hook), event, topic_info, context);
+    }
 }
 
 /// Adds the failures of the current depth to a summary, if there are any.
@@ -134,6 +159,12 @@ fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
                 match call_plain::<M, C, AT_ONCE>(&mut position.rest, event, cx) {
                     // The compiler keeps this out of the inner loop.
                     CallResult::Skipped => skipped += 1,
+                    CallResult::Orphaned => {
+                        skipped += 1;
+                        if note_orphan() == handlers.len() {
+                            break CallResult::Orphaned;
+                        }
+                    }
                     last => break last,
                 }
             };
@@ -163,6 +194,7 @@ fn call_each<'r, M: Primitives, C: 'static, const AT_ONCE: usize>(
         let flags = match last {
             CallResult::Stopped => PackedCounts::STOPPED,
             CallResult::Closed => PackedCounts::CLOSED,
+            CallResult::Orphaned => PackedCounts::ORPHANED,
             _ => 0,
         };
         // Four billion handlers do not fit into memory.

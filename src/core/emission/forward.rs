@@ -29,10 +29,14 @@ impl<M: SignalFlavour, E: 'static, C: 'static> HandlerFn<M, E, C> for Forward<M,
     type EntryState = ();
     fn call(&self, _: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
-            return CallResult::Skipped;
+            return CallResult::Orphaned;
         };
         // An emission of its own: it reports its failures itself, and a stop ends only this one.
         let summary = emission::run(&target, event, cx.context);
+        if summary.counts.closed() && summary.counts.ran() == 0 {
+            // It was closed after the check.
+            return CallResult::Orphaned;
+        }
         if let Some(report) = summary.report {
             drop(report.resume(self.info.config.panics()));
         }

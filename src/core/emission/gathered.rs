@@ -44,7 +44,10 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     let SignalInfo {
         topic_info, config, ..
     } = &*signal.info;
-    let summary = call_traced(handlers, event, topic_info, config, context, follows);
+    let unhandled = || signal.unhandled();
+    let summary = call_traced(
+        handlers, event, topic_info, config, context, follows, unhandled,
+    );
     drop(depth_guard);
     Ok(summary)
 }
@@ -79,7 +82,9 @@ pub(crate) fn run_late<M: SignalFlavour, E: 'static, C: 'static>(
     drop(patterns);
     handlers.sort_unstable_by_key(rank);
     let late = topic_info.late();
-    let summary = call_traced(handlers, event, &late, config, context, follows);
+    let summary = call_traced(handlers, event, &late, config, context, follows, || {
+        unhandled
+    });
     drop(depth_guard);
     summary
 }
@@ -104,7 +109,7 @@ pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
     Some(sequence_limit)
 }
 
-/// Calls one handler with one event.
+/// Calls one handler with one event, which may have others.
 pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
     handler: &HandlerRef<M, C>,
     event: &E,
@@ -119,7 +124,15 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
         return refused(info.name(), config, handler.head().location);
     };
     let handlers = std::slice::from_ref(handler);
-    let summary = call_traced(handlers, event, topic_info, config, context, follows);
+    let summary = call_traced(
+        handlers,
+        event,
+        topic_info,
+        config,
+        context,
+        follows,
+        || None,
+    );
     drop(depth_guard);
     summary
 }
@@ -132,13 +145,14 @@ pub(crate) fn call_traced<M: SignalFlavour, E: 'static, C: 'static>(
     config: &BusConfig<M>,
     context: &mut C,
     follows: FollowsFrom<'_>,
+    unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
 ) -> EmissionSummary {
     if handlers.borrow().is_empty() {
         // No span. Retaining the event may have failed.
-        return call_and_collect(handlers, event, topic_info, config, context);
+        return call_and_collect(handlers, event, topic_info, config, context, unhandled);
     }
     let span = trace::emission(&topic_info.name, follows);
-    let summary = call_and_collect(handlers, event, topic_info, config, context);
+    let summary = call_and_collect(handlers, event, topic_info, config, context, unhandled);
     span.end(summary.counts.ran(), summary.counts.stopped());
     summary
 }

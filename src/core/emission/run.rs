@@ -1,14 +1,17 @@
 //! Emissions that read the published snapshot of a signal.
 
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
-use crate::core::emission::call::{call_all, call_and_collect, collect, refused};
+use crate::core::emission::call::{call_all, call_and_collect, collect, refused, tell_unhandled};
 use crate::core::emission::gathered::{self, call_traced};
 use crate::core::emission::summary::EmissionSummary;
+use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, FollowsFrom};
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread::{self, DepthGuard};
 use crate::core::reclaim::hazard::ReadGuard;
 use crate::core::reclaim::publication::{Loaded, SnapshotGuard};
+use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
@@ -48,8 +51,8 @@ pub(crate) fn run_followed<M: SignalFlavour, E: 'static, C: 'static>(
     }
 }
 
-/// Like [`run`], with an event that is created only if there are handlers. A panic while it is created
-/// unwinds to the caller; a panic while it is dropped is a failure of the topic.
+/// Like [`run`], with an event that is created only if there are handlers, on the level of the emission. A panic
+/// while it is created unwinds to the caller; a panic while it is dropped is a failure of the topic.
 #[inline]
 #[track_caller]
 pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
@@ -63,12 +66,49 @@ pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
     if signal.is_closed() {
         return EmissionSummary::CLOSED;
     }
-    if thread::depth() >= signal.max_depth {
+    let Some(depth_guard) = thread::enter_emission(signal.max_depth) else {
         return too_deep(signal, Location::caller());
+    };
+    if !signal.has_receiver(depth_guard.above()) {
+        return EmissionSummary::NOTHING;
     }
-    let event = event();
-    let summary = run(signal, &event, context);
+    let (event, made) = make(event, &signal.info.config);
+    let follows = FollowsFrom::NONE;
+    let summary = match signal.try_load(depth_guard.above()) {
+        Some(guard) => read(signal, guard, depth_guard, &event, context, follows),
+        None => load_slow(signal, depth_guard, &event, context, follows),
+    };
+    let summary = after(made, summary);
     drop_event(event, &signal.info, Location::caller());
+    summary
+}
+
+/// Creates the event of an emission whose level is open. What fails meanwhile is in the report; a panic of
+/// `event` itself unwinds.
+pub(crate) fn make<M: Primitives, B>(
+    event: impl FnOnce() -> B,
+    config: &BusConfig<M>,
+) -> (B, Option<Box<Report>>) {
+    let event = catch_unwind(AssertUnwindSafe(event));
+    let mut summary = EmissionSummary::NOTHING;
+    collect(config, &mut summary);
+    match event {
+        Ok(event) => (event, summary.report),
+        Err(payload) => {
+            drop(summary);
+            resume_unwind(payload)
+        }
+    }
+}
+
+/// The summary of an emission, with what failed while its event was made.
+pub(crate) fn after(made: Option<Box<Report>>, mut summary: EmissionSummary) -> EmissionSummary {
+    if let Some(mut made) = made {
+        if let Some(mut later) = summary.report {
+            made.append(&mut later);
+        }
+        summary.report = Some(made);
+    }
     summary
 }
 
@@ -116,7 +156,15 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
             // The handlers have changed: this may drop captures, which may panic.
             self.guard = None;
         }
-        collect(&signal.info.config, &mut summary);
+        if thread::failures() != 0 {
+            collect(&signal.info.config, &mut summary);
+            if summary.counts.orphaned() {
+                // The hook may need the slot.
+                self.guard = None;
+                let info = &signal.info.topic_info;
+                tell_unhandled(event, info, context, || signal.unhandled());
+            }
+        }
         span.end(summary.counts.ran(), summary.counts.stopped());
         drop(depth_guard);
         if summary.report.is_some() {
@@ -163,11 +211,14 @@ fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     let SignalInfo {
         topic_info, config, ..
     } = &*signal.info;
+    let unhandled = || signal.unhandled();
     // Two functions, so that the usual one does not pay for a span.
     let summary = if trace::is_enabled() {
-        call_traced(guard, event, topic_info, config, context, follows)
+        call_traced(
+            guard, event, topic_info, config, context, follows, unhandled,
+        )
     } else {
-        call_and_collect(guard, event, topic_info, config, context)
+        call_and_collect(guard, event, topic_info, config, context, unhandled)
     };
     drop(depth_guard);
     summary

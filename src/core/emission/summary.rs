@@ -11,6 +11,8 @@ pub(crate) struct PackedCounts(pub(super) u64);
 impl PackedCounts {
     pub(super) const STOPPED: u64 = 1 << 32;
     pub(super) const CLOSED: u64 = 1 << 33;
+    /// Each of the handlers had a dead target.
+    pub(super) const ORPHANED: u64 = 1 << 34;
 
     pub(crate) fn ran(self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
@@ -24,6 +26,10 @@ impl PackedCounts {
 
     pub(crate) fn closed(self) -> bool {
         self.0 & Self::CLOSED != 0
+    }
+
+    pub(crate) fn orphaned(self) -> bool {
+        self.0 & Self::ORPHANED != 0
     }
 
     /// Adds the result of a call that was counted when it began.

@@ -14,7 +14,8 @@ use crate::failure::{Cause, HandlerError};
 pub(super) struct PendingFailure {
     /// The depth of the thread when it was raised.
     depth: usize,
-    /// `None` if an inner emission has reported this panic already and only the payload is passed on.
+    /// `None` if an inner emission has reported this panic already and only the payload is passed on. `None`
+    /// of both is a note of [`note_orphan`].
     pub(super) error: Option<HandlerError>,
     pub(super) payload: Option<Payload>,
 }
@@ -95,6 +96,27 @@ pub(crate) fn report(error: &HandlerError, call_hook: impl FnOnce(&HandlerError)
     if !call_hook(error) {
         log(error);
     }
+}
+
+/// Notes that an emission has come to a handler with a dead target, so that its end is not taken for a plain one.
+/// Returns how many of them there were at this depth.
+#[cold]
+#[inline(never)]
+pub(crate) fn note_orphan() -> usize {
+    let depth = thread::depth();
+    push(PendingFailure {
+        depth,
+        error: None,
+        payload: None,
+    });
+    let is_note = |it: &&PendingFailure| it.error.is_none() && it.payload.is_none();
+    let count = |all: &Vec<PendingFailure>| {
+        let here = all.iter().rev().take_while(|it| it.depth >= depth);
+        here.filter(is_note).count()
+    };
+    PENDING
+        .try_with(|pending| count(&pending.borrow()))
+        .unwrap_or(0)
 }
 
 fn push(failure: PendingFailure) {

@@ -42,6 +42,8 @@ pub enum CallResult {
     /// Called; continue, and cancel the handler. Whoever calls a handler's closure does that, so that no
     /// emission sees it.
     Cancelled,
+    /// Not called: its target is dead.
+    Orphaned,
     /// Called; end the emission.
     Stopped,
     /// Not called; end the emission: the signal was closed.

@@ -123,6 +123,13 @@ pub(crate) fn rank<M: Primitives, C>(handler: &HandlerRef<M, C>) -> Rank {
     handler.head().rank()
 }
 
+impl<M: Primitives, C: 'static> HandlerRef<M, C> {
+    /// Returns whether its target is dead. May be called under locks.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.head().has(state::WEAK) && !self.is_alive()
+    }
+}
+
 impl<M: Primitives, C: 'static> WeakRef<M, dyn DynHandler<M, C>> {
     /// Notifies the handler that it was removed, unless its captures are dropped already: its subscription
     /// may have been dropped since it was removed from the roster. The caller has no lock.
@@ -143,7 +150,7 @@ impl<M: Primitives, C: 'static> WeakRef<M, dyn DynHandler<M, C>> {
     /// Returns whether its target is dead. Only for handlers in the roster of a signal that is not being
     /// dropped, under its lock: the roster has a strong reference, so the one taken here is not the last.
     pub(crate) fn is_dead(&self) -> bool {
-        self.head().has(state::WEAK) && !self.upgrade().is_some_and(|handler| handler.is_alive())
+        self.head().has(state::WEAK) && self.upgrade().is_none_or(|handler| handler.is_orphaned())
     }
 }
 

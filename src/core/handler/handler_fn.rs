@@ -12,7 +12,9 @@ use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
 use crate::core::reclaim::counted::{Counted, Live, Part};
+use crate::core::settings::signal_info::SignalInfo;
 use crate::error::ReplaceErrorKind;
+use crate::topic::any_event::Kind;
 
 /// Decides for each event whether a handler is called.
 pub trait Filter<E>: 'static {
@@ -419,7 +421,7 @@ where
             state if state & ended(late) != 0 => Some(CallResult::Skipped),
             _ if self.is_orphaned() => {
                 self.remove_itself(state::CANCELLED);
-                Some(CallResult::Skipped)
+                Some(CallResult::Orphaned)
             }
             _ if original.is_paused() => Some(CallResult::Skipped),
             _ => {
@@ -534,8 +536,11 @@ where
         K::dropped(&self.link().state)
     }
     fn is_run_by(&self, signal: usize) -> bool {
-        let own = &self.link().signal;
-        M::address(own).addr() == signal
-            || (is_any::<S::Event>() && M::upgrade(own).is_none_or(|own| own.is_part_of(signal)))
+        // The signal may have gone, with its last handler or with its bus.
+        let pattern = |info: &SignalInfo<M>| {
+            info.topic_info.kind == Kind::Pattern && info.config.matches(info.name(), signal)
+        };
+        M::address(&self.link().signal).addr() == signal
+            || (is_any::<S::Event>() && self.head().info.as_deref().is_some_and(pattern))
     }
 }

@@ -78,6 +78,11 @@
 //! although its handler still exists. That is removed by the emission that finds it, by the next weak
 //! subscription that exceeds the capacity of the roster, and by the next topic that exceeds that of the
 //! registry: the number of handlers checked is then at most the number added since the last time.
+//!
+//! **An event whose handlers all turn out to have a dead target is unhandled.** Each of them returns that it is
+//! orphaned, and leaves a note among the pending failures. The loop compares their number with that of the
+//! handlers there, behind a branch that only such handlers take, and the emission, which looks for failures
+//! anyway, passes the event to the hook. So emissions pay nothing for it.
 
 pub(crate) mod entry;
 pub(crate) mod erased;

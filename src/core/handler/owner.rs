@@ -25,6 +25,4 @@ pub(crate) trait Owner<M: Primitives>: Sized + 'static {
     ) -> bool;
     /// Records that handlers need not look for pauses of the signal or the bus any more, unless there is one.
     fn unhold(&self);
-    /// Returns whether the topic at this address has the handlers of this pattern.
-    fn is_part_of(&self, signal: usize) -> bool;
 }

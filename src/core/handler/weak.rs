@@ -51,7 +51,7 @@ where
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
             // It died after the check; the next emission removes the handler.
-            return CallResult::Skipped;
+            return CallResult::Orphaned;
         };
         let topic_info = cx.topic_info();
         let kept = TargetGuard::<M, T> {

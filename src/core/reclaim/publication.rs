@@ -100,18 +100,18 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         self.published.is(SnapshotState::Empty)
     }
 
-    /// What is published; if that is stale, publishes what `make` returns. Called under the lock.
+    /// What is published; if that is stale, publishes what `make` returns, with the scope of the emissions that
+    /// read it. Called under the lock.
     pub(crate) fn read_or_publish(
         &self,
-        scope: ActiveScope,
-        make: impl FnOnce() -> Option<T>,
+        make: impl FnOnce() -> Option<(ActiveScope, T)>,
     ) -> Loaded<SnapshotGuard<M, T, CountGuard<M>>> {
         let header = match self.published.current() {
             Ok(header) => header,
             Err(SnapshotState::Empty) => return Loaded::Empty,
             Err(SnapshotState::Closed) => return Loaded::Closed,
             Err(SnapshotState::Stale) => {
-                let Some(value) = make() else {
+                let Some((scope, value)) = make() else {
                     // Returns `None`: no snapshot was published.
                     _ = self.published.take(SnapshotState::Empty);
                     return Loaded::Empty;

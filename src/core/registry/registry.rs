@@ -16,7 +16,8 @@ use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::registry::listed::{AnySignal, WeakSignal};
 use crate::core::registry::trie::Trie;
-use crate::core::settings::bus::BusConfig;
+use crate::core::settings::bus::{BusConfig, PatternQuery};
+use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{PatternSignals, Signal, StrongPatternSignal};
@@ -132,19 +133,32 @@ pub struct Registry<M: RegistryFlavour, C: 'static> {
 }
 
 impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
-    pub(crate) fn new(config: BusConfig<M>) -> Self {
+    pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> M::Ptr<Self> {
         let topics = Topics {
             topics: SlotMap::with_key(),
             names: HashMap::new(),
             trie: Trie::new(),
             closed: false,
         };
-        Registry {
+        let this = M::ptr(Registry {
             topics: M::Lock::new(topics),
             unhandled: M::Lock::new(None),
             has_weak: M::Word::new(0),
             config,
-        }
+        });
+        let own = M::downgrade(&this);
+        let answer = move |query: &PatternQuery| {
+            if let Some(own) = M::upgrade(&own) {
+                query.answer.set(own.matches(query));
+            }
+        };
+        this.config.set_registry(observer(answer, location));
+        this
+    }
+
+    fn matches(&self, query: &PatternQuery) -> bool {
+        let topics = self.topics_of(&query.pattern);
+        topics.iter().any(|it| it.address() == query.topic)
     }
 
     /// The signal of a topic if the topic exists, otherwise the patterns that match the name.
@@ -253,10 +267,10 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     }
 
     /// The topics that match a pattern.
-    fn topics_of(&self, pattern: &SignalInfo<M>) -> Vec<M::AnySignal> {
+    fn topics_of(&self, pattern: &Name) -> Vec<M::AnySignal> {
         self.topics.with(|all| {
             let mut found = Vec::new();
-            all.trie.topics_of(pattern.name().as_str(), &mut |key| {
+            all.trie.topics_of(pattern.as_str(), &mut |key| {
                 found.extend(all.topics.get(key).map(|topic| topic.signal.clone()));
             });
             found
@@ -379,19 +393,14 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
         let Some(own) = self.get(pattern.key) else {
             return;
         };
-        for topic in self.topics_of(pattern) {
+        for topic in self.topics_of(pattern.name()) {
             topic.attach(own.as_any());
         }
     }
 
     fn invalidate(&self, pattern: &SignalInfo<M>) {
-        let topics = self.topics_of(pattern);
+        let topics = self.topics_of(pattern.name());
         topics.iter().for_each(|it| it.invalidate());
-    }
-
-    fn matches(&self, pattern: &SignalInfo<M>, topic: usize) -> bool {
-        let topics = self.topics_of(pattern);
-        topics.iter().any(|it| it.address() == topic)
     }
 
     fn unregister(&self, info: &SignalInfo<M>, address: usize) {
@@ -404,7 +413,7 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
         });
         drop(removed);
         if info.topic_info.kind == Kind::Pattern {
-            for topic in self.topics_of(info) {
+            for topic in self.topics_of(info.name()) {
                 topic.detach(address);
             }
         }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::core::emission::call::refused;
 use crate::core::emission::gathered::call_traced;
+use crate::core::emission::run::{after, make};
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::FollowsFrom;
 use crate::core::handler::erased::{HandlerRef, rank};
@@ -31,12 +32,16 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
     event: impl FnOnce() -> B,
     context: &mut C,
 ) -> EmissionSummary {
-    let (sequence_limit, config) = (sequence_limit(), &registry.config);
+    let config = &registry.config;
     let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();
     let mut push = |handler| handlers.push(handler);
     patterns
         .iter()
         .for_each(|pattern| pattern.upgrade_all(&mut push));
+    if handlers.iter().any(HandlerRef::<M, C>::is_orphaned) {
+        handlers.retain(|it| !it.is_orphaned());
+        patterns.iter().for_each(|pattern| pattern.prune());
+    }
     if handlers.is_empty() {
         if registry.is_closed() {
             return EmissionSummary::CLOSED;
@@ -46,6 +51,7 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
         };
         handlers.push(unhandled);
     }
+    let sequence_limit = sequence_limit();
     // Before any user code: from here on there are strong references to the handlers.
     let enter = |pattern: &M::Ptr<PatternSignal<M, C>>| {
         let inside = pattern.address();
@@ -56,19 +62,23 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
     };
     let scope_guards: SmallVec<[_; 4]> = patterns.iter().map(enter).collect();
     let location = Location::caller();
-    if thread::depth() >= config.max_depth() {
-        return refused(name, config, location);
-    }
-    let event = event();
     let Some(depth_guard) = thread::enter_emission(config.max_depth()) else {
         return refused(name, config, location);
     };
+    let (event, made) = make(event, config);
     handlers.sort_unstable_by_key(rank);
     let info = TopicInfo::new::<E>(Kind::Topic, name.clone());
-    let follows = FollowsFrom::NONE;
-    let summary = call_traced(handlers, event.borrow(), &info, config, context, follows);
+    let summary = call_traced(
+        handlers,
+        event.borrow(),
+        &info,
+        config,
+        context,
+        FollowsFrom::NONE,
+        || registry.unhandled(),
+    );
     drop(scope_guards);
     drop(depth_guard);
     drop_event_about(event, &info, config, location);
-    summary
+    after(made, summary)
 }

@@ -1,5 +1,7 @@
-//! The configuration that the signals and the queue of one bus share: panics, depth, executor, hooks.
+//! The configuration that the signals and the queue of one bus share: panics, depth, executor, hooks, and how
+//! its registry is asked.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,12 +15,22 @@ use crate::core::settings::observer::ObserverRef;
 use crate::executor::Executor;
 use crate::failure::HandlerError;
 use crate::policy::Panics;
+use crate::topic::name::Name;
 
 /// The configuration of a bus, for all its signals and its queue. A signal or a queue without a bus has
 /// the defaults, and no hook.
 pub(crate) struct BusConfig<M: Primitives>(Option<M::Ptr<BusConfigInner<M>>>);
 
+/// The question whether the topic at an address has the handlers of a pattern.
+pub(crate) struct PatternQuery {
+    pub(crate) pattern: Name,
+    pub(crate) topic: usize,
+    pub(crate) answer: Cell<bool>,
+}
+
 struct BusConfigInner<M: Primitives> {
+    /// Answers for the registry of the bus.
+    registry: M::Lock<Option<ObserverRef<M, PatternQuery>>>,
     error_hook: M::Lock<Option<ObserverRef<M, HandlerError>>>,
     /// Whether there is a hook for unhandled events. If so, signals without handlers have to look for it.
     has_unhandled_hook: AtomicBool,
@@ -36,6 +48,7 @@ impl<M: Primitives> BusConfig<M> {
         executor: Option<Arc<dyn Executor>>,
     ) -> Self {
         BusConfig(Some(M::ptr(BusConfigInner {
+            registry: M::Lock::new(None),
             error_hook: M::Lock::new(None),
             has_unhandled_hook: AtomicBool::new(false),
             pauses: M::Word::new(0),
@@ -95,6 +108,33 @@ impl<M: Primitives> BusConfig<M> {
         _ = self.0.as_ref().map(|it| it.pauses.sub(1));
     }
 
+    /// Sets what answers for the registry of the bus.
+    pub(crate) fn set_registry(&self, registry: ObserverRef<M, PatternQuery>) {
+        if let Some(inner) = &self.0 {
+            inner.registry.with(|slot| *slot = Some(registry));
+        }
+    }
+
+    /// Returns whether the topic at this address has the handlers of a pattern of this bus. `true` if the
+    /// bus has gone: its patterns cannot be looked up any more.
+    pub(crate) fn matches(&self, pattern: &Name, topic: usize) -> bool {
+        let registry = |inner: &M::Ptr<BusConfigInner<M>>| inner.registry.with(|it| it.clone());
+        let query = PatternQuery {
+            pattern: pattern.clone(),
+            topic,
+            answer: Cell::new(true),
+        };
+        if let Some(registry) = self
+            .0
+            .as_ref()
+            .and_then(registry)
+            .and_then(|it| it.upgrade())
+        {
+            registry.observe(&query);
+        }
+        query.answer.get()
+    }
+
     /// The error hook.
     pub(crate) fn hook(&self) -> Option<ObserverRef<M, HandlerError>> {
         self.0.as_ref()?.error_hook.with(|hook| hook.clone())
@@ -144,6 +184,9 @@ impl<M: Primitives> Clone for BusConfig<M> {
 
 impl<M: Primitives> Drop for BusConfigInner<M> {
     fn drop(&mut self) {
+        if let Some(registry) = self.registry.with(Option::take) {
+            registry.release();
+        }
         if let Some(hook) = self.error_hook.with(Option::take) {
             hook.release();
         }

@@ -2,7 +2,8 @@
 //!
 //! # What it owns
 //!
-//! - `bus`: the configuration that the signals and the queue of one bus share, with the error hook.
+//! - `bus`: the configuration that the signals and the queue of one bus share, with the error hook, and how its
+//!   registry is asked.
 //! - `signal_info`: the name of a signal and its configuration, which its handlers share.
 //! - `observer`: closures that only observe: hooks and wakes.
 //! - `failure_source`: what a failure is blamed on, and which hook receives it.
@@ -23,6 +24,10 @@
 //!
 //! A signal or a queue without a bus has no configuration of its own to allocate: `None` stands for the
 //! defaults and for the absence of a hook.
+//!
+//! **Handlers ask the registry through the configuration** whether a topic has the handlers of their pattern: the
+//! signal of the pattern may have gone by then, with its last handler or with a builder. A registry that has gone
+//! too is taken to say yes, so that a waiting cancel refuses to wait rather than wait for itself.
 
 pub(crate) mod bus;
 pub(crate) mod failure_source;

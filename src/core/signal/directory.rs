@@ -20,8 +20,6 @@ pub trait Directory<M: Primitives, C: 'static> {
     fn attach(&self, pattern: &SignalInfo<M>);
     /// Invalidates the topics that a pattern matches, because its handlers have changed.
     fn invalidate(&self, pattern: &SignalInfo<M>);
-    /// Returns whether a pattern matches the topic at this address.
-    fn matches(&self, pattern: &SignalInfo<M>, topic: usize) -> bool;
     /// Removes a signal, unless another one has its name by now.
     fn unregister(&self, info: &SignalInfo<M>, address: usize);
 }

@@ -6,7 +6,7 @@ use crate::core::handler::owner::Owner;
 use crate::core::primitives::room;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::SnapshotState;
-use crate::core::signal::directory::{Directory, SignalFlavour};
+use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{HandlerRoster, Signal};
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
@@ -255,10 +255,5 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
 
     fn unhold(&self) {
         self.unhold();
-    }
-
-    fn is_part_of(&self, signal: usize) -> bool {
-        self.pattern_registry()
-            .is_some_and(|registry| registry.matches(&self.info, signal))
     }
 }

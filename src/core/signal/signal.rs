@@ -23,9 +23,10 @@ use crate::topic::any_event::AnyEvent;
 /// The next sequence number of the process. `Relaxed`: it publishes no other data.
 pub(super) static SEQUENCE: AtomicU64 = AtomicU64::new(1);
 
-/// The lowest sequence number that a handler subscribed from now on can have.
+/// The lowest sequence number that a handler subscribed from now on can have. To be read after the handlers of
+/// an emission were collected: those of patterns are added under the lock of the pattern, which was taken for it.
 pub(crate) fn sequence_limit() -> u64 {
-    // Relaxed: read under the signal's lock, as is the increment for its handlers.
+    // Relaxed: a handler that was collected under a lock has got its number under the same lock.
     SEQUENCE.load(Ordering::Relaxed)
 }
 
@@ -173,6 +174,31 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.is_empty()
     }
 
+    /// Returns whether an event would reach anybody: a handler whose target is not dead, the hook for unhandled
+    /// events, or what retains events. If not, removes the handlers whose targets are dead.
+    pub(crate) fn has_receiver(&self, level: usize) -> bool {
+        if self.info.topic_info.retains() || self.info.config.has_unhandled_hook() {
+            return true;
+        }
+        let is_live = |it: &HandlerRef<M, C>| !it.is_orphaned();
+        if self
+            .try_load(level)
+            .is_some_and(|all| all.iter().any(is_live))
+        {
+            return true;
+        }
+        let (own, patterns) = self.state.with(|state| {
+            let patterns: PatternSignals<M, C> = state.patterns().filter_map(M::upgrade).collect();
+            (state.live_count(), patterns)
+        });
+        if own > 0 || patterns.iter().any(|pattern| pattern.len() > 0) {
+            return true;
+        }
+        self.prune();
+        patterns.iter().for_each(|pattern| pattern.prune());
+        false
+    }
+
     /// Collects the handlers of an emission that begins now, and returns its sequence limit; `None` if the
     /// signal is closed. The returned patterns are to be dropped outside of any lock.
     pub(crate) fn collect_handlers(
@@ -181,9 +207,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         give: &mut impl FnMut(HandlerRef<M, C>),
     ) -> Option<(u64, PatternSignals<M, C>)> {
         self.state.with(|state| {
-            let sequence_limit = sequence_limit();
             let open = !state.roster.is_closed();
-            open.then(|| (sequence_limit, state.collect_handlers(unhandled, give)))
+            let patterns = open.then(|| state.collect_handlers(unhandled, give))?;
+            Some((sequence_limit(), patterns))
         })
     }
 
@@ -192,17 +218,17 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         M::Published::prepare();
         let unhandled = self.unhandled();
         let (loaded, _patterns) = self.state.with(|state| {
-            let scope = ActiveScope {
-                inside: self.address(),
-                sequence_limit: sequence_limit(),
-            };
             let mut patterns = PatternSignals::<M, C>::new();
-            let loaded = self.published.read_or_publish(scope, || {
+            let loaded = self.published.read_or_publish(|| {
                 let mut handlers = Handlers::<M, C>::new();
                 patterns = state.collect_handlers(unhandled.as_ref(), &mut |it| handlers.push(it));
                 // O(n log n), or O(n) if they are in order already.
                 handlers.sort_unstable_by_key(rank);
-                (!handlers.is_empty()).then_some(handlers)
+                let scope = ActiveScope {
+                    inside: self.address(),
+                    sequence_limit: sequence_limit(),
+                };
+                (!handlers.is_empty()).then_some((scope, handlers))
             });
             // A pattern may have lost its last handle meanwhile, and must not be dropped under the lock.
             (loaded, patterns)

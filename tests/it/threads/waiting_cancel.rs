@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use slotcast::{Bus, Queue, Scope, Signal, Subscription, Topic, WaitError};
+use slotcast::{AnyEvent, Bus, Queue, Scope, Signal, Subscription, Topic, WaitError};
 
 use crate::log::{Log, OnDrop};
 
@@ -93,6 +93,50 @@ fn cancel_and_wait_knows_where_handlers_of_patterns_run() {
         assert_eq!(bus.emit(&other, &1).ran(), 1);
         assert_eq!(bus.emit(&inner, &1).ran(), 1);
         assert_eq!(waited(&subs), None);
+    }
+}
+
+#[test]
+fn cancel_and_wait_waits_for_a_pattern_that_has_gone_from_inside_an_unrelated_emission() {
+    for by_limit in [true, false] {
+        let (bus, other) = (Bus::new(), Signal::<u32>::new());
+        let held = bus.signal(&Topic::<u32>::new("other.topic"));
+        let (inside, entered) = mpsc::channel();
+        let (leave, may_leave) = mpsc::channel::<()>();
+        let may_leave = Mutex::new(may_leave);
+        let handler = move |_: &AnyEvent| {
+            inside.send(()).unwrap();
+            may_leave.lock().unwrap().recv().unwrap();
+        };
+        let builder = bus.subscribe_pattern("room.*");
+        // It goes with its only handler: before the call, or when that is cancelled.
+        let sub = if by_limit {
+            builder.once(handler)
+        } else {
+            builder.on(handler)
+        };
+        let answers = move |sub: &Subscription| {
+            if !by_limit {
+                sub.cancel();
+            }
+            let answer = sub.cancel_and_wait_timeout(Duration::ZERO);
+            assert_eq!(answer, Err(WaitError::TimedOut), "cannot run here");
+        };
+        let asks = Arc::new(Mutex::new(Some(sub)));
+        let ask = {
+            let asks = asks.clone();
+            move |_: &u32| answers(asks.lock().unwrap().as_ref().unwrap())
+        };
+        let _one = held.on(ask.clone());
+        let _two = other.on(ask);
+        thread::scope(|scope| {
+            scope.spawn(|| bus.emit(&Topic::new("room.7"), &1));
+            entered.recv().unwrap();
+            assert_eq!(held.emit(&1).ran() + other.emit(&1).ran(), 2);
+            leave.send(()).unwrap();
+        });
+        let sub = asks.lock().unwrap().take().unwrap();
+        assert_eq!(sub.cancel_and_wait(), Ok(()));
     }
 }
 
