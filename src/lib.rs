@@ -192,6 +192,11 @@
 //! 15. Emitting allocates nothing after a thread's first emission, while the handlers stay the same
 //!     and none fails. Deferring allocates nothing once the queue is warm.
 //!
+//! *Kept events*
+//!
+//! Each subscriber of a signal that [keeps events](flavour::Signal::retain) sees each kept or emitted event
+//! once, in the order in which they were kept, whichever thread emits, inside its own hand-over too.
+//!
 //! *Queue*
 //!
 //! 16. First in, first out, over all topics of a queue, each event to the handlers that are subscribed

@@ -46,6 +46,22 @@ impl<M: Mode> Bus<M> {
         self.emit_lazy_with(&mut (), topic, event)
     }
 
+    /// A clone of the event of a topic that was kept last; see
+    /// [`Signal::last`](crate::flavour::Signal::last). Does not create the topic.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[must_use]
+    #[track_caller]
+    pub fn last<E: Clone + 'static>(&self, topic: &Topic<E>) -> Option<E> {
+        let Found::Topic(core) = self.find(topic) else {
+            return None;
+        };
+        let kept = core.retained()?.last()?;
+        Some(E::clone(&kept.event))
+    }
+
     /// Keeps the last event of a topic for later subscribers; see
     /// [`Signal::retain_last`](crate::flavour::Signal::retain_last).
     ///

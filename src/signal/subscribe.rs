@@ -219,6 +219,30 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         }
     }
 
+    /// Leaves out the events that the signal keeps (see [`retain`](crate::flavour::Signal::retain)): the handler
+    /// gets what is emitted from now on. So `signal.subscribe().skip_kept().next()` is a future of the next
+    /// change.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    /// # use std::sync::Arc;
+    /// let level = slotcast::Signal::<u32>::new();
+    /// level.retain_last();
+    /// level.emit(&42);
+    /// let seen = Arc::new(AtomicU32::new(0));
+    /// let own = seen.clone();
+    /// let _sub = level.subscribe().skip_kept().on(move |n| own.store(*n, Relaxed));
+    /// assert_eq!(seen.load(Relaxed), 0);
+    /// level.emit(&43);
+    /// assert_eq!(seen.load(Relaxed), 43);
+    /// ```
+    pub fn skip_kept(mut self) -> Self {
+        self.options.skips_kept = true;
+        self
+    }
+
     /// The name of the topic, or the pattern; for a signal without a bus, its payload type.
     #[must_use]
     pub fn topic(&self) -> &str {

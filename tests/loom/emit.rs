@@ -1,8 +1,8 @@
 //! One signal: emissions against whatever changes its handlers.
 
 use loom::cell::UnsafeCell;
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use loom::sync::{Arc, Mutex};
 use loom::thread;
 use slotcast::{FailureKind, Flow, Signal};
 
@@ -303,5 +303,48 @@ fn clear_against_a_kept_event() {
         let sub = signal.on(move |_| _ = &captured);
         clearing.join().unwrap();
         drop(sub);
+    });
+}
+
+/// Planted: `Unordered`.
+#[test]
+fn a_handler_sees_kept_events_in_order() {
+    model(|| {
+        let signal = Signal::<usize>::new();
+        signal.retain_last();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let _sub = signal.on({
+            let seen = seen.clone();
+            move |n| seen.lock().unwrap().push(*n)
+        });
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        signal.emit(&2);
+        emitting.join().unwrap();
+        let seen = seen.lock().unwrap().clone();
+        assert_eq!((seen.len(), seen.last().copied()), (2, signal.last()));
+    });
+}
+
+/// Planted: `Unordered`.
+#[test]
+fn a_late_comer_ends_with_the_last_kept_event() {
+    model(|| {
+        let signal = Signal::<usize>::new();
+        signal.retain_last();
+        signal.emit(&1);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&2)
+        });
+        let seen = Arc::new(AtomicUsize::new(0));
+        let _late = signal.on({
+            let seen = seen.clone();
+            move |n| seen.store(*n, SeqCst)
+        });
+        emitting.join().unwrap();
+        assert_eq!(seen.load(SeqCst), 2);
     });
 }

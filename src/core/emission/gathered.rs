@@ -5,14 +5,17 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::core::emission::call::{call_and_collect, refused};
-use crate::core::emission::summary::EmissionSummary;
+use crate::core::emission::call::{call_and_collect, collect, refused, tell_unhandled};
+use crate::core::emission::summary::{EmissionSummary, PackedCounts};
 use crate::core::failure::trace::{self, FollowsFrom};
 use crate::core::handler::erased::{HandlerRef, rank};
+use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread::{self, ActiveScope, DepthGuard};
 use crate::core::settings::bus::BusConfig;
+use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
+use crate::core::signal::retain::{Kept, Retain};
 use crate::core::signal::signal::Signal;
 use crate::topic::any_event::TopicInfo;
 
@@ -29,10 +32,11 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
         return Err(depth_guard);
     }
     let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();
-    let Some(kept) = signal.keep(event, &mut |it| handlers.push(it)) else {
+    let Some(retained) = signal.retained() else {
         return Err(depth_guard);
     };
-    let Ok(sequence_limit) = kept else {
+    let kept = signal.keep(&retained, event, true, &mut |it| handlers.push(it));
+    let Ok((sequence_limit, kept)) = kept else {
         return Ok(EmissionSummary::CLOSED);
     };
     let inside = signal.address();
@@ -45,11 +49,72 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
         topic_info, config, ..
     } = &*signal.info;
     let unhandled = || signal.unhandled();
-    let summary = call_traced(
-        handlers, event, topic_info, config, context, follows, unhandled,
-    );
+    let mut summary = match &kept {
+        Some(kept) if !handlers.is_empty() => {
+            let span = trace::emission(&topic_info.name, follows);
+            let summary = call_in_turn(signal, &*retained, handlers, kept, event, context);
+            span.end(summary.counts.ran(), summary.counts.stopped());
+            summary
+        }
+        // Nobody is there, or the event could not be cloned.
+        _ => call_traced(
+            handlers, event, topic_info, config, context, follows, unhandled,
+        ),
+    };
+    // It may be the last reference by now, and the drop may fail.
+    drop_event(kept, &signal.info, retained.head().location);
+    let mut dropped = EmissionSummary::NOTHING;
+    collect(config, &mut dropped);
+    summary.add(dropped);
     drop(depth_guard);
     Ok(summary)
+}
+
+/// Calls handlers with a retained event, each after what it has not been given yet.
+fn call_in_turn<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    retained: &dyn Retain<M, E, C>,
+    handlers: SmallVec<[HandlerRef<M, C>; 8]>,
+    kept: &Kept<M, E>,
+    event: &E,
+    context: &mut C,
+) -> EmissionSummary {
+    let SignalInfo {
+        topic_info, config, ..
+    } = &*signal.info;
+    let (mut summary, mut orphaned, mut closed) = (EmissionSummary::NOTHING, 0, false);
+    let count = handlers.len();
+    for handler in handlers {
+        retained.deliver(&handler, kept.number, &signal.info, &mut |older| {
+            let one = std::slice::from_ref(&handler);
+            let done = match older {
+                None => {
+                    let done = call_and_collect(one, event, topic_info, config, context, || None);
+                    kept.note(done.counts.ran(), done.counts.stopped());
+                    orphaned += usize::from(done.counts.orphaned());
+                    closed |= done.counts.closed();
+                    done
+                }
+                // On a level of its own: it is not the event of an awaited emission.
+                Some(older) => {
+                    let level = thread::enter_emission(usize::MAX);
+                    let event = &*older.event;
+                    let done = call_and_collect(one, event, topic_info, config, context, || None);
+                    drop(level);
+                    older.note(done.counts.ran(), done.counts.stopped());
+                    done
+                }
+            };
+            summary.add(done);
+        });
+        drop(handler);
+    }
+    collect(config, &mut summary);
+    summary.counts = PackedCounts::of(kept.ran.get(), kept.stopped.get() != 0, closed);
+    if count > 0 && orphaned == count {
+        tell_unhandled(event, topic_info, context, || signal.unhandled());
+    }
+    summary
 }
 
 /// Calls the handlers that a closed signal keeps for the events that it has accepted.
@@ -97,8 +162,8 @@ pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
     handlers: &mut Vec<HandlerRef<M, C>>,
 ) -> Option<u64> {
     let mut give = |it| handlers.push(it);
-    let sequence_limit = match signal.keep(event, &mut give) {
-        Some(kept) => kept.ok()?,
+    let sequence_limit = match signal.retained() {
+        Some(retained) => signal.keep(&retained, event, false, &mut give).ok()?.0,
         None => {
             signal
                 .collect_handlers(signal.unhandled().as_ref(), &mut give)?

@@ -3,30 +3,136 @@
 //! Under one lock, an emission retains its event and collects its handlers, and a subscription inserts its
 //! handler and reads the retained events. So each event reaches each handler exactly once: from the
 //! emission if the handler was subscribed by then, otherwise from here.
+//!
+//! # Decisions
+//!
+//! **Each handler has a backlog while it is behind.** The step that retains an event appends it to the backlogs of
+//! all its handlers, and a subscription starts its handler's with what is retained. Whoever comes to a handler
+//! calls it with all that is in its backlog, the oldest first; one call at a time does that, so that a handler
+//! sees the events in the order in which they were retained, whichever thread emits. Where the handler is being
+//! called already, on another thread or further out on this one, its events are left to that call. So nobody
+//! waits for another thread, and no lock is held while a handler runs. What it costs: an emission may return before
+//! a handler that is busy on another thread has been called. A backlog ends when it is empty: between emissions
+//! there is none.
+//!
+//! **A handler that emits while it is called** is called at once, inside of its own call, as for any signal, unless
+//! older events wait for it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::emission::gathered;
 use crate::core::failure::trace::FollowsFrom;
-use crate::core::handler::entry::{Entry, Header, WeakRef};
+use crate::core::handler::entry::{Entry, Header, WeakRef, state};
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::sync::Lock;
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::counted::Live;
 use crate::core::settings::failure_source::{drop_event, guarded};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::retain::Retain;
+use crate::core::signal::retain::{Deliver, Kept, Retain};
 use crate::failure::CallSite;
 
 /// The captures of what retains events.
 type Retained<M, E> = <M as Primitives>::Lock<History<M, E>>;
 
+type KeptRef<M, E> = <M as Primitives>::Ptr<Kept<M, E>>;
+
 /// The last events.
 pub(crate) struct History<M: SignalFlavour, E: 'static> {
-    events: VecDeque<M::Ptr<E>>,
+    events: VecDeque<KeptRef<M, E>>,
     most: usize,
+    /// The number of the next event.
+    next: u64,
+    /// What handlers have not been given yet, by their sequence numbers.
+    behind: BTreeMap<u64, Backlog<M, E>>,
+}
+
+/// The events that a handler has not been given yet.
+struct Backlog<M: SignalFlavour, E: 'static> {
+    handler: HandlerRef<M, ()>,
+    events: VecDeque<KeptRef<M, E>>,
+    /// The token of the thread that calls the handler, or 0.
+    caller: usize,
+    /// The number of the event that it is called with.
+    current: u64,
+    /// The number of the last event that it is handed over. Those have been emitted, and cannot be stopped.
+    handed: u64,
+}
+
+/// What to do next for a handler.
+enum Step<M: SignalFlavour, E: 'static> {
+    Call(KeptRef<M, E>),
+    /// Nothing: a handler that came earlier has stopped this event.
+    Skip(KeptRef<M, E>),
+    /// Nothing is left. The backlog is to be dropped outside of the lock.
+    End(Option<Backlog<M, E>>),
+}
+
+impl<M: SignalFlavour, E> History<M, E> {
+    fn backlog(&mut self, handler: &HandlerRef<M, ()>) -> &mut Backlog<M, E> {
+        let new = || Backlog {
+            handler: handler.clone(),
+            events: VecDeque::new(),
+            caller: 0,
+            current: 0,
+            handed: 0,
+        };
+        self.behind
+            .entry(handler.head().sequence)
+            .or_insert_with(new)
+    }
+
+    /// Begins the hand-over to a handler that is inserted in the same moment. Returns it, and the number of the
+    /// last event that it is handed.
+    fn begin(&mut self, handler: Option<HandlerRef<M, ()>>) -> Option<(HandlerRef<M, ()>, u64)> {
+        let handler = handler?;
+        let after = self.ended_at().unwrap_or(0);
+        let events = self.events.iter().filter(|it| it.number > after);
+        let (events, handed) = (events.cloned().collect(), self.next - 1);
+        let backlog = self.backlog(&handler);
+        (backlog.events, backlog.handed) = (events, handed);
+        Some((handler, handed))
+    }
+
+    /// The next step of a call of `deliver`; `leads` is whether it is the one that calls the handler.
+    fn step(&mut self, sequence: u64, leads: &mut bool) -> Step<M, E> {
+        let Some(backlog) = self.behind.get_mut(&sequence) else {
+            return Step::End(None);
+        };
+        let token = thread::token();
+        if !*leads {
+            match backlog.caller {
+                0 => (backlog.caller, *leads) = (token, true),
+                // Inside of its own call, with nothing older before it.
+                caller if caller == token && backlog.events.len() == 1 => {}
+                _ => return Step::End(None),
+            }
+        }
+        match backlog.events.pop_front() {
+            Some(event) if event.number > backlog.handed && event.stopped.get() != 0 => {
+                Step::Skip(event)
+            }
+            Some(event) => {
+                backlog.current = event.number;
+                Step::Call(event)
+            }
+            None if *leads => Step::End(self.behind.remove(&sequence)),
+            None => Step::End(None),
+        }
+    }
+
+    /// The number of the last event that a handler has been given that has ended and is being called on this
+    /// thread. What it subscribes takes its place, and begins after that event.
+    fn ended_at(&self) -> Option<u64> {
+        let token = thread::token();
+        let has_ended = |it: &&Backlog<M, E>| {
+            it.caller == token && it.handler.head().original().has(state::REMOVED)
+        };
+        let ended = self.behind.values().filter(has_ended);
+        ended.map(|it| it.current).max()
+    }
 }
 
 /// Creates an empty history. The caller has to release it.
@@ -34,34 +140,76 @@ pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
     most: usize,
     location: CallSite,
 ) -> WeakRef<M, dyn Retain<M, E, ()>> {
-    let events = VecDeque::new();
+    let history = History {
+        events: VecDeque::new(),
+        most,
+        next: 1,
+        behind: BTreeMap::new(),
+    };
     WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_viewed(
         Header::alone(location, None),
         (),
-        M::Lock::new(History { events, most }),
+        M::Lock::new(history),
         |live| live as &dyn Retain<M, E, ()>,
     )
     .1
 }
 
 impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, (), Retained<M, E>>> {
-    fn keep(&self, event: &E, info: &SignalInfo<M>, collect_handlers: &mut dyn FnMut() -> bool) {
+    fn keep(
+        &self,
+        event: &E,
+        info: &SignalInfo<M>,
+        collect_handlers: &mut dyn FnMut(&mut dyn FnMut(&HandlerRef<M, ()>)) -> bool,
+    ) -> Option<KeptRef<M, E>> {
         let location = self.head().location;
         let mut clone = None;
         // A panic is a failure of the topic. The handlers are called nevertheless.
-        guarded(Some(info), None, location, || {
-            clone = Some(M::ptr(event.clone()))
-        });
-        let removed = self.captures().with(|kept| {
-            if collect_handlers() {
-                kept.events.extend(clone.take());
+        guarded(Some(info), None, location, || clone = Some(event.clone()));
+        let (kept, dropped) = self.captures().with(|history| {
+            let kept = clone.take().map(|event| {
+                let number = history.next;
+                history.next += 1;
+                M::ptr(Kept::new(number, event))
+            });
+            let is_open = collect_handlers(&mut |handler| {
+                if let Some(kept) = &kept {
+                    history.backlog(handler).events.push_back(kept.clone());
+                }
+            });
+            if !is_open {
+                return (None, kept);
             }
-            match kept.events.len() > kept.most {
-                true => kept.events.pop_front(),
-                false => None,
+            history.events.extend(kept.clone());
+            match history.events.len() > history.most {
+                true => (kept, history.events.pop_front()),
+                false => (kept, None),
             }
         });
-        drop_event((removed, clone), info, location);
+        drop_event(dropped, info, location);
+        kept
+    }
+
+    fn deliver(
+        &self,
+        handler: &HandlerRef<M, ()>,
+        number: u64,
+        info: &SignalInfo<M>,
+        deliver: &mut Deliver<'_, M, E>,
+    ) {
+        let (sequence, mut leads) = (handler.head().sequence, false);
+        loop {
+            let step = |history: &mut History<M, E>| history.step(sequence, &mut leads);
+            let event = match self.captures().with(step) {
+                Step::End(_backlog) => return,
+                Step::Skip(event) => event,
+                Step::Call(event) => {
+                    deliver((event.number != number).then_some(&*event));
+                    event
+                }
+            };
+            drop_event(event, info, self.head().location);
+        }
     }
 
     fn hand_over(
@@ -69,38 +217,42 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         info: &SignalInfo<M>,
         insert: &mut dyn FnMut() -> Option<HandlerRef<M, ()>>,
     ) {
-        let (handler, events) = self.captures().with(|kept| (insert(), kept.events.clone()));
-        let inside = handler.as_ref().map_or(0, |it| it.address());
+        let inserted = self.captures().with(|history| history.begin(insert()));
+        let Some((handler, handed)) = inserted else {
+            return;
+        };
         let scope_guard = thread::enter_scope(ActiveScope {
-            inside,
+            inside: handler.address(),
             sequence_limit: 0,
         });
-        for event in events {
-            if let Some(handler) = &handler {
+        self.deliver(&handler, 0, info, &mut |event| {
+            if let Some(event) = event {
                 let _hand_over = thread::begin_hand_over();
                 // There is no emission to return failures. Those without a hook are logged here.
-                drop(gathered::run_one(
-                    handler,
-                    &*event,
-                    info,
-                    &mut (),
-                    FollowsFrom::NONE,
-                ));
+                let summary =
+                    gathered::run_one(&handler, &*event.event, info, &mut (), FollowsFrom::NONE);
+                if event.number > handed {
+                    event.note(summary.counts.ran(), summary.counts.stopped());
+                }
             }
-            drop_event(event, info, self.head().location);
-        }
+        });
         drop(handler);
         drop(scope_guard);
     }
 
     fn resize(&self, most: usize, info: &SignalInfo<M>) {
-        let removed: Vec<_> = self.captures().with(|kept| {
-            kept.most = most;
-            let too_many = kept.events.len().saturating_sub(most);
-            kept.events.drain(..too_many).collect()
+        let removed: Vec<_> = self.captures().with(|history| {
+            history.most = most;
+            let too_many = history.events.len().saturating_sub(most);
+            history.events.drain(..too_many).collect()
         });
         for event in removed {
             drop_event(event, info, self.head().location);
         }
+    }
+
+    fn last(&self) -> Option<KeptRef<M, E>> {
+        self.captures()
+            .with(|history| history.events.back().cloned())
     }
 }

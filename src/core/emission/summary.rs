@@ -14,6 +14,13 @@ impl PackedCounts {
     /// Each of the handlers had a dead target.
     pub(super) const ORPHANED: u64 = 1 << 34;
 
+    /// The counts of an emission that was made in parts.
+    pub(super) fn of(ran: usize, stopped: bool, closed: bool) -> Self {
+        let stopped = if stopped { Self::STOPPED } else { 0 };
+        let closed = if closed { Self::CLOSED } else { 0 };
+        PackedCounts(ran as u64 | stopped | closed)
+    }
+
     pub(crate) fn ran(self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
         let ran = self.0 as u32;

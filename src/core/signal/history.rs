@@ -5,7 +5,7 @@ use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::retain::Retain;
+use crate::core::signal::retain::{Kept, Retain};
 use crate::core::signal::signal::Signal;
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
@@ -18,17 +18,24 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             .with(|state| state.ext.as_ref()?.retained.as_ref()?.upgrade())
     }
 
-    /// Retains an event, and collects its handlers in the same step. `None`: the signal does not retain
-    /// events any more. An error: the signal is closed.
+    /// Retains an event with `retained`, and collects its handlers in the same step: its sequence limit, and the
+    /// retained event. `in_turn`: the handlers get it by [`Retain::deliver`]. An error: the signal is closed.
     pub(crate) fn keep(
         &self,
+        retained: &StrongRef<M, dyn Retain<M, E, C>>,
         event: &E,
+        in_turn: bool,
         give: &mut impl FnMut(HandlerRef<M, C>),
-    ) -> Option<Result<u64, ()>> {
-        let (retained, unhandled) = (self.retained()?, self.unhandled());
+    ) -> Result<(u64, Option<M::Ptr<Kept<M, E>>>), ()> {
+        let unhandled = self.unhandled();
         let (mut collected, mut scope_guard) = (None, None);
-        let collect_handlers = &mut || {
-            collected = self.collect_handlers(unhandled.as_ref(), give);
+        let collect_handlers = &mut |note: &mut dyn FnMut(&HandlerRef<M, C>)| {
+            collected = self.collect_handlers(unhandled.as_ref(), &mut |handler| {
+                if in_turn {
+                    note(&handler);
+                }
+                give(handler);
+            });
             // From here on there are strong references to handlers, and events that will be dropped.
             scope_guard = collected.as_ref().map(|&(sequence_limit, _)| {
                 thread::enter_scope(ActiveScope {
@@ -38,11 +45,11 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             });
             collected.is_some()
         };
-        retained.keep(event, &self.info, collect_handlers);
+        let kept = retained.keep(event, &self.info, collect_handlers);
         drop(scope_guard);
         // The patterns are dropped outside of both locks.
-        let sequence_limit = collected.map(|(sequence_limit, _patterns)| sequence_limit);
-        Some(sequence_limit.ok_or(()))
+        let (sequence_limit, _patterns) = collected.ok_or(())?;
+        Ok((sequence_limit, kept))
     }
 
     /// Sets the number of events to retain. `make` creates what retains them, if there is nothing yet.

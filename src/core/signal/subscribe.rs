@@ -21,6 +21,8 @@ pub(crate) struct SubscribeOptions {
     pub(crate) limit: Option<usize>,
     /// Of a queued handler: how many of its calls may wait, and what happens to one more.
     pub(crate) room: Option<(usize, Overflow)>,
+    /// The handler is not given what is retained.
+    pub(crate) skips_kept: bool,
 }
 
 impl SubscribeOptions {
@@ -32,6 +34,7 @@ impl SubscribeOptions {
             label: None,
             limit: None,
             room: None,
+            skips_kept: false,
         }
     }
 }
@@ -126,7 +129,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 Some((entry, this.published.take(SnapshotState::Stale)))
             })
         };
-        let mut inserted = insert(false);
+        let mut inserted = insert(options.skips_kept);
         if let (None, Some(retained)) = (&inserted, this.retained()) {
             retained.hand_over(&this.info, &mut || {
                 inserted = insert(true);

@@ -13,6 +13,7 @@ mod dead_targets;
 mod drops;
 mod failure;
 mod hooks;
+mod kept;
 mod lazy;
 mod lifetimes;
 mod misuse;
