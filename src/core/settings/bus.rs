@@ -151,8 +151,14 @@ impl<M: Primitives> BusConfig<M> {
     /// Passes a failure to the error hook. Inside of a hook, logs it instead. Returns whether there is a
     /// hook.
     pub(crate) fn call_hook(&self, error: &HandlerError) -> bool {
-        let Some(hook) = self.hook().and_then(|hook| hook.upgrade()) else {
-            return false;
+        let hook = loop {
+            let Some(hook) = self.hook() else {
+                return false;
+            };
+            // It may have been replaced since it was looked up: the next one is there by then.
+            if let Some(hook) = hook.upgrade() {
+                break hook;
+            }
         };
         let Some(in_hook) = thread::begin_hook() else {
             log(error);

@@ -6,6 +6,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod hooks;
 mod kept;
 mod let_go;
 mod queue;
