@@ -19,14 +19,9 @@ use crate::watchdog;
 /// What is tolerated by `--allow-known`, and by nothing else. Whoever mends one takes it off this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// A panic is recognised by its looks, so one is not told to the hook, or told twice, if it looks like the
-    /// one before or was caught and resumed.
+    /// A panic whose payload is no text is recognised by its looks, so one is not told to the hook, or told
+    /// twice, if it looks like the one before or was caught and resumed.
     ToldAmiss,
-    /// A hook that is replaced is let go between the moment that a failure looks it up and the moment that it
-    /// is called, so that neither the old one nor the new one is told.
-    HookReplaced,
-    /// Captures of a filter and of its handler are dropped as one, so that two panics end the process.
-    TwoDrops,
     /// Whoever waits for room is not woken by a cancel, a `clear` or a `close` that makes the wait pointless.
     PointlessWait,
     /// A drain that drops what a newer `defer_latest` has replaced makes room, and tells nobody.
@@ -35,17 +30,15 @@ pub enum Known {
     BeyondBound,
 }
 
-pub const ALL_KNOWN: [Known; 6] = [
+pub const ALL_KNOWN: [Known; 4] = [
     Known::ToldAmiss,
-    Known::HookReplaced,
-    Known::TwoDrops,
     Known::PointlessWait,
     Known::RoomUntold,
     Known::BeyondBound,
 ];
 
 static ALLOWED: AtomicBool = AtomicBool::new(false);
-static TOLERATED: [AtomicU64; 6] = [const { AtomicU64::new(0) }; 8];
+static TOLERATED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 /// The resident set may grow by so many bytes after the warm-up.
 pub const MAY_GROW: u64 = 16 << 20;
 

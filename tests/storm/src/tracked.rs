@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ord
 
 use slotcast::{SubscriptionId, WeakBus};
 
-use crate::checks::{Known, known, violation};
+use crate::checks::violation;
 use crate::ledger;
 
 /// The kinds of tokens.
@@ -277,11 +277,6 @@ impl Seat {
     }
 }
 
-thread_local! {
-    /// The seat whose capture has panicked last in its drop on this thread.
-    static PANICKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
 /// What a closure captures. Its drop may panic.
 pub struct Capture {
     pub seat: Arc<Seat>,
@@ -311,14 +306,8 @@ impl Drop for Capture {
         if !self.fails {
             return;
         }
-        let label = self.seat.label;
-        if std::thread::panicking() && PANICKED.get() == label {
-            let text =
-                "two captures of a handler were dropped as one: the second had no chance to panic";
-            known(Known::TwoDrops, text.to_owned());
-        } else if ledger::may_fail() {
-            PANICKED.set(label);
-            ledger::fail_of(label, "the drop of captures");
+        if ledger::may_fail() {
+            ledger::fail_of(self.seat.label, "the drop of captures");
         }
     }
 }
