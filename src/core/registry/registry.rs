@@ -6,8 +6,8 @@
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::rc::{self, Rc};
-use std::sync::{self, Arc};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 
@@ -326,8 +326,10 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             .with(|all| [of(all, Kind::Topic), of(all, Kind::Pattern)].concat())
     }
 
-    /// Detaches the signals from the bus: from now on their handlers do not keep them.
+    /// Detaches the signals from the bus: from now on their handlers do not keep them. The hook for unhandled
+    /// events goes.
     pub(crate) fn detach_from_bus(&self) {
+        self.set_unhandled(None);
         self.topics_first()
             .iter()
             .for_each(|it| it.detach_from_bus());
@@ -342,7 +344,7 @@ pub trait RegistryFlavour: SignalFlavour {
     fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal;
     fn directory<C: 'static>(
         registry: &Self::Ptr<Registry<Self, C>>,
-    ) -> Self::Weak<Self::Directory<C>>;
+    ) -> Self::Ptr<Self::Directory<C>>;
 }
 
 impl SignalFlavour for Shared {
@@ -358,10 +360,8 @@ impl RegistryFlavour for Shared {
     fn list<E: 'static, C: 'static>(signal: WeakSignal<Shared, E, C>) -> Self::AnySignal {
         Arc::new(signal)
     }
-    fn directory<C: 'static>(
-        registry: &Arc<Registry<Shared, C>>,
-    ) -> sync::Weak<Registry<Shared, C>> {
-        Arc::downgrade(registry)
+    fn directory<C: 'static>(registry: &Arc<Registry<Shared, C>>) -> Arc<Registry<Shared, C>> {
+        registry.clone()
     }
 }
 
@@ -370,8 +370,8 @@ impl RegistryFlavour for Local {
     fn list<E: 'static, C: 'static>(signal: WeakSignal<Local, E, C>) -> Self::AnySignal {
         Rc::new(signal)
     }
-    fn directory<C: 'static>(registry: &Rc<Registry<Local, C>>) -> rc::Weak<Registry<Local, C>> {
-        Rc::downgrade(registry)
+    fn directory<C: 'static>(registry: &Rc<Registry<Local, C>>) -> Rc<Registry<Local, C>> {
+        registry.clone()
     }
 }
 

@@ -58,9 +58,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     }
 
     /// The registry, if this is a pattern.
-    pub(super) fn pattern_registry(&self) -> Option<M::Ptr<M::Directory<C>>> {
+    pub(super) fn pattern_registry(&self) -> Option<&M::Ptr<M::Directory<C>>> {
         match self.info.topic_info.kind {
-            Kind::Pattern => M::upgrade(self.registry.as_ref()?),
+            Kind::Pattern => self.registry.as_ref(),
             Kind::Topic => None,
         }
     }

@@ -94,15 +94,16 @@ pub(crate) struct Signal<M: SignalFlavour, E, C: 'static> {
     pub(crate) info: M::Ptr<SignalInfo<M>>,
     pub(super) state: M::Lock<SignalState<M, E, C>>,
     pub(super) accepted: AcceptedCount<M>,
-    /// The registry of its bus.
-    pub(super) registry: Option<M::Weak<M::Directory<C>>>,
+    /// The registry of its bus. It stays as long as its signals, because only through it does a pattern reach
+    /// the topics that have published its handlers. It has weak references to signals.
+    pub(super) registry: Option<M::Ptr<M::Directory<C>>>,
 }
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// A signal without handlers.
     pub(crate) fn new(
         info: SignalInfo<M>,
-        registry: Option<M::Weak<M::Directory<C>>>,
+        registry: Option<M::Ptr<M::Directory<C>>>,
         patterns: WeakPatternSignals<M, C>,
     ) -> Self {
         let mut state = SignalState {
@@ -238,8 +239,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 
     /// The hook for unhandled events of its bus.
     pub(crate) fn unhandled(&self) -> Option<HandlerRef<M, C>> {
-        let registry = self.registry.as_ref().and_then(M::upgrade)?;
-        registry.unhandled()
+        self.registry.as_ref()?.unhandled()
     }
 }
 
@@ -385,7 +385,7 @@ impl<M: SignalFlavour, E, C> Drop for Signal<M, E, C> {
         });
         self.vanish();
         retained.as_ref().into_iter().for_each(WeakRef::release);
-        if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
+        if let Some(registry) = &self.registry {
             registry.unregister(&self.info, self.address());
         }
     }

@@ -160,7 +160,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// they pay for it.
     fn expect_weak(&self) {
         self.remove_where(|roster| roster.make_room(WeakRef::is_dead));
-        if let Some(registry) = self.registry.as_ref().and_then(M::upgrade) {
+        if let Some(registry) = &self.registry {
             registry.expect_weak();
         }
     }

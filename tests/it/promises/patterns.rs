@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use slotcast::{AnyEvent, Flow, Pattern, Topic};
 
-use super::{Bus, Signal, Subscription};
+use super::{Bus, Ptr, Signal, Subscription};
 use crate::log::{Dropped, Log, boom, panic_of};
 
 const PLACED: Topic<u32> = Topic::new("order.placed");
@@ -448,4 +448,32 @@ fn patterns_of_every_wrong_shape_are_refused_with_the_place() {
     let said = panic_of(|| Bus::new().on_pattern("a.>.b", |_| ()));
     let expected = "pattern \"a.>.b\" has a `>` that is not the whole last token at byte 2";
     assert_eq!(said, expected);
+}
+
+#[test]
+fn a_cancelled_patterns_captures_go_at_once_though_its_bus_has_gone() {
+    let (bus, captured) = (Bus::new(), Ptr::new(()));
+    let (builder, signal) = (bus.subscribe_pattern("order.*"), bus.signal(&PLACED));
+    let captures = captured.clone();
+    let by_pattern = bus.on_pattern("order.*", move |_| _ = &captures);
+    drop(bus);
+    assert_eq!(signal.emit(&1).ran(), 1);
+    by_pattern.cancel();
+    assert_eq!(Ptr::strong_count(&captured), 1);
+    drop(builder);
+}
+
+#[test]
+fn a_cancelled_patterns_captures_go_at_once_though_events_wait_for_its_bus() {
+    let (bus, captured) = (Bus::new(), Ptr::new(()));
+    let (queue, captures) = (bus.queue(), captured.clone());
+    let by_pattern = bus.on_pattern("order.*", move |_| _ = &captures);
+    for n in 0..2 {
+        bus.defer(&PLACED, n).unwrap();
+    }
+    drop(bus);
+    assert_eq!(queue.drain_one().delivered(), 1);
+    by_pattern.cancel();
+    assert_eq!(Ptr::strong_count(&captured), 1);
+    assert_eq!(queue.drain().delivered(), 0);
 }
