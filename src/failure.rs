@@ -19,11 +19,9 @@ pub enum FailureKind {
     Failed,
     /// It panicked, or its filter did, or the `Drop` of its captures.
     Panicked,
-    /// The emission was refused: too many are nested on this thread. Or a callback of a job was not
+    /// The emission or the drain was refused: too many are nested on this thread. Or a callback of a job was not
     /// called: its pool has ended, and the callbacks before it have submitted jobs again and again.
     TooDeep,
-    /// The drain was refused: this thread is inside another one.
-    NestedDrain,
     /// Something did not arrive: a queue was dropped with events inside, or did not accept the call of an
     /// `on_queue` handler, because it was full, closed or dropped; it was closed or cleared before it
     /// delivered the outcome of a job; or a drain had events of closed signals that no handler was left
@@ -71,7 +69,8 @@ pub(crate) enum Cause {
     Panicked(String),
     /// With the limit.
     TooDeep(usize),
-    NestedDrain,
+    /// Of a drain, with the limit.
+    DrainTooDeep(usize),
     /// With the number of events.
     Undelivered(usize),
     /// With the number of events.
@@ -122,8 +121,7 @@ impl HandlerError {
         match self.cause {
             Cause::Failed(_) => FailureKind::Failed,
             Cause::Panicked(_) => FailureKind::Panicked,
-            Cause::TooDeep(_) => FailureKind::TooDeep,
-            Cause::NestedDrain => FailureKind::NestedDrain,
+            Cause::TooDeep(_) | Cause::DrainTooDeep(_) => FailureKind::TooDeep,
             Cause::Undelivered(_) | Cause::Unreached(_) | Cause::Uncalled(_) => {
                 FailureKind::Undelivered
             }
@@ -169,9 +167,9 @@ impl fmt::Display for HandlerError {
                 f,
                 "emission of {topic:?} was refused: {limit} are nested in each other already"
             ),
-            Cause::NestedDrain => write!(
+            Cause::DrainTooDeep(limit) => write!(
                 f,
-                "drain at {location} was refused: this thread is inside a drain already"
+                "drain at {location} was refused: {limit} levels are nested in each other already"
             ),
             Cause::Reentered => handler(format_args!(
                 " was not called: it was entered again from its own call, which an `on_mut` \

@@ -151,7 +151,9 @@
 //!    delivered or dropped, and no longer, whoever keeps a handle.
 //! 8. Nested emissions run depth first, at once. Beyond 128 levels on a thread, or the limit set by
 //!    [`max_depth`](flavour::BusBuilder::max_depth), an emission is refused with an error. Making the
-//!    event of [`emit_lazy`](flavour::Signal::emit_lazy) is on the level of its emission.
+//!    event of [`emit_lazy`](flavour::Signal::emit_lazy) is on the level of its emission. A drain inside of
+//!    a drain or an emission is a level, too. A wake that drains needs no level: what it makes ready itself
+//!    is notified when it has returned.
 //!
 //! *Failure*
 //!
@@ -202,7 +204,9 @@
 //! 16. First in, first out, over all topics of a queue, each event to the handlers that are subscribed
 //!     when it is delivered. A drain takes what is in the queue when it begins. One drain at a time:
 //!     other threads wait for it to end, except in [`try_drain`](flavour::Queue::try_drain). A drain
-//!     inside of any drain on the same thread delivers nothing, and reports that.
+//!     inside of a drain on the same thread delivers what waits, of the same queue the rest of the outer
+//!     batch first; it never waits for its turn: if another thread drains that queue, it is
+//!     [busy](Drained::is_busy).
 //!     [`defer_latest`](flavour::Queue::defer_latest) removes the waiting event of its topic that
 //!     was deferred by it, and puts the new one at the end; an event that a running drain has taken
 //!     does not wait any more. Delayed events join the end when a drain starts after they are due, by
@@ -210,7 +214,8 @@
 //! 17. [`on_ready`](flavour::Queue::on_ready) and [`ready`](flavour::Queue::ready) fire when the queue
 //!     changes from empty to not empty, at registration if something waits, after a drain that leaves
 //!     something behind, and when an event is delayed with an earlier deadline than all before;
-//!     outside of locks, never lost, at times spuriously. They do not fire when time passes:
+//!     outside of locks, never lost, at times spuriously. What a drain of another thread has taken is
+//!     not ready. They do not fire when time passes:
 //!     [`next_deadline`](flavour::Queue::next_deadline) is for that.
 //! 18. Nothing is lost silently. A full or closed queue hands the event back; a drain that is cut
 //!     short leaves the rest in front, in order; events dropped on overflow are counted; `clear`

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::core::queue::active_drain::DrainSummary;
-use crate::failure::{FailureKind, HandlerError, HandlerErrors};
+use crate::failure::{HandlerError, HandlerErrors};
 use crate::signal::emission::{errors, into_result};
 
 /// The result of a drain: what became of the events that it took, how many remain, and the failures.
@@ -17,14 +17,15 @@ impl Drained {
     pub(crate) fn append(&mut self, later: Drained) {
         self.0.count(&later.0);
         self.0.remaining = later.0.remaining;
+        self.0.refused |= later.0.refused;
+        self.0.busy |= later.0.busy;
         self.0.report(later.0.report);
     }
 
-    /// Returns whether it was refused as a drain inside a drain.
-    pub(crate) fn refused(&self) -> bool {
-        let is_refusal = |error: &HandlerError| error.kind() == FailureKind::NestedDrain;
-        let report = self.0.report.as_ref();
-        report.is_some_and(|report| report.errors.iter().any(is_refusal))
+    /// Returns whether another one would deliver no more: it was nested too deep, or another thread
+    /// was draining.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.0.refused || self.0.busy
     }
 
     /// The number of events that were delivered: for which a handler was called, also one that failed.
@@ -105,7 +106,8 @@ impl Drained {
     }
 
     /// Returns whether another thread was draining, so that
-    /// [`try_drain`](crate::flavour::Queue::try_drain) delivered nothing. That is no failure.
+    /// [`try_drain`](crate::flavour::Queue::try_drain), or any drain inside of a drain, delivered
+    /// nothing. That is no failure.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.0.busy

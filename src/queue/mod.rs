@@ -10,7 +10,7 @@
 //! # What it guarantees
 //!
 //! What the documentation of the public methods says, on both flavours. A method that drains has
-//! the caller's line (`#[track_caller]`), for the failure of a drain inside of a drain.
+//! the caller's line (`#[track_caller]`), for the failure of a drain that is nested too deep.
 //!
 //! # What it does not know
 //!
@@ -32,7 +32,6 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
-use crate::core::primitives::thread;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::active_drain::{DrainOptions, DrainSummary};
 use crate::core::queue::claim::posted;
@@ -68,8 +67,20 @@ use crate::signal::Signal;
 ///
 /// One drain runs at a time: another thread that drains waits until it has ended. **A drain
 /// excludes others while its handlers run**, so handlers should not wait for another thread that
-/// drains. A drain inside a drain, of whichever queue, is refused, because two threads that did so
-/// could deadlock; [`Drained::errors`] says so.
+/// drains.
+///
+/// # Drains inside of drains
+///
+/// A handler that a drain calls may drain, for example in the loop of a modal dialog. A drain of the
+/// same queue delivers what the outer one has taken and not yet delivered, in order, then what was
+/// deferred since, all with the context that it is given; the outer one goes on with what is left. A
+/// drain of another queue works as usual, except that it does not wait if another thread is draining
+/// that one, because two threads that did so could wait for each other for ever: it delivers nothing,
+/// and [`Drained::is_busy`] returns `true`.
+///
+/// Such a drain, and one inside of an emission, is a level of nesting as an emission is. One that leaves
+/// no level for the handlers it would call is refused, with a failure in [`Drained::errors`]; the
+/// events stay.
 ///
 /// # Failure
 ///
@@ -110,7 +121,9 @@ impl<M: Mode> Queue<M> {
 
     /// Delivers the events that are in the queue now.
     ///
-    /// Waits if another thread drains. Allocates nothing once the queue has been as full before.
+    /// Waits if another thread drains; not inside of a drain, where it says so instead: see
+    /// [drains inside of drains](Queue#drains-inside-of-drains). Allocates nothing once the queue has
+    /// been as full before.
     ///
     /// # Panics
     ///
@@ -408,7 +421,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     #[track_caller]
     pub fn drain_until_idle_with(&self, context: &mut C, limit: usize) -> Drained {
         let mut all = self.drain_by(context, DrainOptions::at_most(limit));
-        while all.remaining() > 0 && all.taken() < limit && !all.refused() {
+        while all.remaining() > 0 && all.taken() < limit && !all.is_stuck() {
             let options = DrainOptions::at_most(limit - all.taken());
             all.append(self.drain_by(context, options));
         }
@@ -425,7 +438,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     ///
     /// It is called when the queue becomes non-empty, at once if events are waiting already, and
     /// after a drain that leaves events behind. No such moment is missed, but a call may be
-    /// spurious. It runs on the thread that defers, outside of all locks, and should only wake the
+    /// spurious. If it drains, and handlers defer again, it is called again when it has returned, and
+    /// not inside of itself. It runs on the thread that defers, outside of all locks, and should only wake the
     /// loop that drains: post to the window system's event loop, unpark a thread, or, as here, send
     /// on a channel with a capacity of one. A panic in it is reported as a failure of the queue.
     ///
@@ -526,8 +540,9 @@ impl Queue<Shared> {
     /// Drains until the queue is closed and empty; parks while there are no events, until the next
     /// delayed one is due.
     ///
-    /// Once the queue is closed it does not wait for delayed events: those that are not due stay in
-    /// it. The return value has the number of events delivered. Failures are reported to the hook,
+    /// Inside of a drain it does not wait for another thread that drains: it returns, and
+    /// [`Drained::is_busy`] returns `true`. Once the queue is closed it does not wait for delayed
+    /// events: those that are not due stay in it. The return value has the number of events delivered. Failures are reported to the hook,
     /// or logged, after each batch, and are not in the return value.
     ///
     /// # Panics
@@ -559,17 +574,14 @@ impl<C: 'static> Queue<Shared, C> {
     #[track_caller]
     pub fn run_with(&self, context: &mut C) -> Drained {
         let mut all = DrainSummary::default();
-        if thread::is_draining() {
-            // Waiting inside of a drain would never end; the drain reports that.
-            return self.drain_with(context);
-        }
         while self.core.wait(None) {
             let batch = self.drain_with(context);
-            if batch.refused() {
-                return batch;
-            }
             // The failures are logged here, if there is no hook.
             all.count(&batch.0);
+            if batch.is_stuck() {
+                (all.busy, all.remaining) = (batch.is_busy(), batch.remaining());
+                break;
+            }
         }
         Drained(all)
     }

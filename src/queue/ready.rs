@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use futures_core::FusedFuture;
 
 use crate::core::mode::{Mode, Shared};
-use crate::core::primitives::thread;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::ready::ReadyKey;
@@ -28,7 +27,8 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     /// Returns a future that completes when the queue has events: with `true`, or with `false` once
     /// the queue is closed and has none. Works with every executor.
     ///
-    /// It completes at once if events are waiting, and is woken when the queue becomes non-empty
+    /// It completes at once if events are waiting that a drain on another thread has not taken
+    /// already, and is woken when the queue becomes non-empty
     /// and when it is closed. There may be several at a time, and all are woken. The wakers are
     /// called by the thread that defers, outside of all locks; a panic in one is reported as a
     /// failure of the queue. No such moment is missed, but a wake-up may be spurious: by the time
@@ -71,8 +71,10 @@ impl<C: 'static> Queue<Shared, C> {
     /// Parks until there are events to drain, delayed ones that are due included, but no longer
     /// than `timeout`; returns whether there are. A timeout of zero does not wait.
     ///
-    /// Returns `false` at once if the queue is closed and has no events, and inside of a drain on
-    /// this thread, where nothing could be drained.
+    /// Events that a drain on another thread has taken are not waited for: they are ready when it
+    /// leaves them behind. Inside of a drain on this thread those are ready that it has not delivered
+    /// yet, so that a handler can wait and drain in a loop. Returns `false` at once if the queue is
+    /// closed and has no events.
     ///
     /// # Examples
     ///
@@ -87,9 +89,6 @@ impl<C: 'static> Queue<Shared, C> {
     /// ```
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        if thread::is_draining() {
-            return false;
-        }
         // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
         self.core.wait(until)

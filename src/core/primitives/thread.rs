@@ -63,7 +63,7 @@ pub(crate) struct State {
     in_hook: Cell<Option<(usize, usize)>>,
     /// Whether the current panic started before its handler was entered.
     unentered: Cell<bool>,
-    /// The address of the queue being drained, or 0.
+    /// The address of the queue being drained, the innermost one, or 0.
     draining: Cell<usize>,
     /// The depth at which a handler is called for the events that its signal has kept for it, or 0.
     hand_over: Cell<usize>,
@@ -217,29 +217,23 @@ pub(crate) fn is_draining() -> bool {
     STATE.with(|state| state.draining.get() != 0)
 }
 
-/// Returns whether this thread drains the queue at this address.
-pub(crate) fn is_draining_queue(queue: usize) -> bool {
-    STATE.with(|state| state.draining.get() == queue)
-}
-
-/// Undoes the mark of [`begin_drain`] or [`begin_hook`] when dropped.
-pub(crate) struct MarkGuard(fn(&State));
-
-impl Drop for MarkGuard {
-    fn drop(&mut self) {
-        STATE.with(self.0);
-    }
-}
-
-/// Marks this thread as draining a queue, until the guard is dropped. `None` inside of a drain.
-pub(crate) fn begin_drain(queue: usize) -> Option<MarkGuard> {
-    STATE.with(|state| {
-        if state.draining.get() != 0 {
-            return None;
-        }
-        state.draining.set(queue);
-        Some(MarkGuard(|state| state.draining.set(0)))
+/// Marks this thread as draining a queue, until the guard is dropped.
+pub(crate) fn begin_drain(queue: usize) -> DrainGuard {
+    STATE.with(|state| DrainGuard {
+        outer: state.draining.replace(queue),
     })
+}
+
+/// Undoes the mark of [`begin_drain`] when dropped.
+pub(crate) struct DrainGuard {
+    /// The address of the queue that was being drained before.
+    outer: usize,
+}
+
+impl Drop for DrainGuard {
+    fn drop(&mut self) {
+        STATE.with(|state| state.draining.set(self.outer));
+    }
 }
 
 /// Marks this thread as handing kept events over to a handler, until the guard is dropped. The handler is
@@ -268,7 +262,7 @@ pub(crate) fn is_handing_over() -> bool {
 }
 
 /// Marks this thread as running a hook, until the guard is dropped. `None` inside of a hook.
-pub(crate) fn begin_hook() -> Option<MarkGuard> {
+pub(crate) fn begin_hook() -> Option<HookGuard> {
     STATE.with(|state| {
         if state.in_hook.get().is_some() {
             return None;
@@ -276,6 +270,15 @@ pub(crate) fn begin_hook() -> Option<MarkGuard> {
         state
             .in_hook
             .set(Some((state.depth.get(), state.draining.get())));
-        Some(MarkGuard(|state| state.in_hook.set(None)))
+        Some(HookGuard(()))
     })
+}
+
+/// Undoes the mark of [`begin_hook`] when dropped.
+pub(crate) struct HookGuard(());
+
+impl Drop for HookGuard {
+    fn drop(&mut self) {
+        STATE.with(|state| state.in_hook.set(None));
+    }
 }

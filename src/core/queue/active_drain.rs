@@ -67,6 +67,8 @@ pub(crate) struct DrainSummary {
     pub(crate) remaining: usize,
     /// Another thread had the drain lock.
     pub(crate) busy: bool,
+    /// It was nested too deep.
+    pub(crate) refused: bool,
     pub(crate) report: Option<Box<Report>>,
 }
 
@@ -102,18 +104,20 @@ pub struct ActiveDrain<'d, M: Primitives, C> {
 }
 
 impl<M: Primitives, C> ActiveDrain<'_, M, C> {
-    /// Takes one event off the number that is left; returns whether there was one. `clear` inside
-    /// of a handler sets that number to zero, and so ends the drain.
+    /// Takes one event off the number that is left, if that is as `expected`, which is not zero; returns
+    /// whether it did. `clear` inside of a handler sets that number to zero, and a drain inside of one
+    /// takes its own events off it.
     #[inline]
-    pub(super) fn take_one(&self) -> bool {
+    pub(super) fn take_one(&self, expected: usize) -> bool {
         // The only writers are this thread's drain and what it calls, so a load and a store will
         // do. Acquire and Release: they pair with those of other threads that read how many are
         // left.
         let left = self.left.get();
-        if left > 0 {
+        let takes = left == expected;
+        if takes {
             self.left.set(left - 1);
         }
-        left > 0
+        takes
     }
 
     /// Accounts for calls that were taken back: they do not count as events.

@@ -4,7 +4,14 @@
 //! events are taken under that lock one by one. There are two kinds of them: those in the list that
 //! a newer one may replace, and all events of a bounded queue that blocks or drops the oldest.
 //!
-//! # Decision
+//! # Decisions
+//!
+//! **A drain inside of a drain takes single events.** Of the same queue it takes those that the outer one
+//! has in the outbox, one by one, then those in the inbox. The outer one finds by the number of events that
+//! are left that it was overtaken, and looks anew for what comes next. So it holds no reference into the
+//! outbox while user code runs, but for the `RefCell`s of a lane, and clones the target of each run of
+//! events. That cost 0.5 % more instructions (64 events of one signal), 3 % in the local flavour, and 3 %
+//! for calls. It never waits for its turn, because the thread that has it may wait for this one.
 //!
 //! **A queue with a bound that others wait for or drop from is drained by single events**, each
 //! taken under the lock, where any other queue swaps its lanes out. Only so is there capacity as
@@ -14,6 +21,7 @@
 //! back to the front of the inbox; what a drain is delivering from the outbox meanwhile stays out of
 //! reach until its run of events ends.
 
+use std::cell::RefCell;
 use std::panic::Location;
 use std::time::Instant;
 
@@ -29,6 +37,9 @@ use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::collect;
 use crate::failure::{CallSite, Cause};
 
+/// The outbox, for the thread that has the turn.
+type Shelf<M, C> = RefCell<Box<Batch<M, C>>>;
+
 /// What a drain does next.
 enum Next<P> {
     /// Deliver this event. The number of threads that wait for the capacity it frees.
@@ -43,9 +54,20 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     #[track_caller]
     pub(crate) fn drain(&self, context: &mut C, options: DrainOptions) -> DrainSummary {
         let config = &self.info.config;
-        let Some(draining) = thread::begin_drain(self.address()) else {
-            return self.refuse(Location::caller());
+        // The first drain of a thread takes no level: its handlers have as many as without it.
+        let is_nested = thread::is_draining();
+        let level = if is_nested || thread::depth() > 0 {
+            // One more for the emissions of what it delivers.
+            let most_levels = config.max_depth().saturating_sub(1);
+            let Some(level) = thread::enter_emission(most_levels) else {
+                return self.refuse(Location::caller());
+            };
+            Some(level)
+        } else {
+            None
         };
+        let depth = thread::depth();
+        let draining = thread::begin_drain(self.address());
         let mark = thread::failures();
         let mut drain = ActiveDrain {
             context,
@@ -56,14 +78,19 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             left: &self.left,
             holes: &self.holes,
         };
-        let deliver = |outbox: &mut Box<Batch<M, C>>| self.deliver(outbox, &mut drain);
-        let notify = if options.waits {
+        let deliver = |outbox: &Shelf<M, C>| self.deliver(outbox, &mut drain);
+        // Inside of a drain it does not wait: the thread that has the turn may wait for this one.
+        let notify = if self.outbox.is_mine() {
+            self.outbox
+                .try_with(|outbox| self.deliver_inside(outbox, &mut drain))
+        } else if options.waits && !is_nested {
             Some(self.outbox.with(deliver))
         } else {
             self.outbox.try_with(deliver)
         };
         // Before any hook runs, and after the drain lock is released.
         drop(draining);
+        drop(level);
         let mut summary = drain.summary;
         summary.taken = options.most - drain.options.most;
         let Some(notify) = notify else {
@@ -72,7 +99,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         };
         // Raised between emissions: by the drop of an event or of a signal.
         if thread::failures() > mark {
-            summary.report(collect(0, mark, config));
+            summary.report(collect(depth, mark, config));
         }
         if summary.untold > 0 {
             let error = self.error(self.location, Cause::Unreached(summary.untold));
@@ -88,13 +115,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         summary
     }
 
-    /// The result of a drain inside of a drain.
+    /// The result of a drain that is nested too deep.
     #[cold]
     fn refuse(&self, location: CallSite) -> DrainSummary {
-        let mut report = Report::new(vec![self.error(location, Cause::NestedDrain)]);
+        let limit = self.info.config.max_depth();
+        let mut report = Report::new(vec![self.error(location, Cause::DrainTooDeep(limit))]);
         report.report_to_hook(&|error| self.info.config.call_hook(error));
         DrainSummary {
             remaining: self.len(),
+            refused: true,
             report: Some(report),
             ..DrainSummary::default()
         }
@@ -102,57 +131,87 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Delivers, with the drain lock held. Returns whether those that wait for events have to be
     /// notified of the remaining ones.
-    fn deliver(&self, outbox: &mut Box<Batch<M, C>>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
+    fn deliver(&self, outbox: &Shelf<M, C>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
         if drain.options.most == 0 {
             return self.finish(outbox, &mut drain.summary);
         }
         let (cutoff, mut next) = self.inbox.with(|inbox| {
             let cutoff = inbox.begin(drain.options.now);
-            (cutoff, self.next(inbox, outbox, cutoff))
+            (cutoff, self.next(inbox, &mut outbox.borrow_mut(), cutoff))
         });
         loop {
             match next {
                 Next::Done => break,
                 Next::Single(envelope, blocked) => {
-                    next = self.singles(envelope, blocked, cutoff, outbox, drain);
+                    next = self.singles(
+                        envelope,
+                        blocked,
+                        drain,
+                        |inbox| self.next(inbox, &mut outbox.borrow_mut(), cutoff),
+                        || self.discard_cleared(outbox),
+                    );
                 }
                 Next::Run(count, is_all) => {
-                    self.run(outbox, count, drain);
+                    self.run(&outbox.borrow(), count, drain);
                     self.discard_cleared(outbox);
-                    if is_all || drain.options.is_over() {
+                    // A drain inside of a handler may have taken a part of the run.
+                    if (is_all && self.left.get() == 0) || drain.options.is_over() {
                         break;
                     }
-                    next = self.inbox.with(|inbox| self.next(inbox, outbox, cutoff));
+                    let next_of = |inbox: &mut Inbox<M, C>| {
+                        self.next(inbox, &mut outbox.borrow_mut(), cutoff)
+                    };
+                    next = self.inbox.with(next_of);
                 }
             }
         }
         self.finish(outbox, &mut drain.summary)
     }
 
-    /// Delivers single events as long as the next one is single; returns what comes after them.
+    /// Delivers inside of another drain of this queue on this thread: first what that one has taken and
+    /// not delivered, all as single events. Returns what [`deliver`](Self::deliver) does.
+    fn deliver_inside(&self, outbox: &Shelf<M, C>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
+        if drain.options.most == 0 {
+            return self.finish_inside(&mut drain.summary);
+        }
+        let (cutoff, mut next) = self.inbox.with(|inbox| {
+            let cutoff = inbox.begin(drain.options.now);
+            (cutoff, self.next_inside(inbox, &outbox.borrow(), cutoff))
+        });
+        while let Next::Single(envelope, blocked) = next {
+            next = self.singles(
+                envelope,
+                blocked,
+                drain,
+                |inbox| self.next_inside(inbox, &outbox.borrow(), cutoff),
+                || (),
+            );
+        }
+        self.inbox.with(|inbox| inbox.draining -= 1);
+        self.finish_inside(&mut drain.summary)
+    }
+
+    /// Delivers single events as long as the `next` one is single; returns what comes after them. Calls
+    /// `discard_cleared` after each.
     #[inline(never)]
     fn singles(
         &self,
         mut envelope: M::Envelope<C>,
         mut blocked: usize,
-        cutoff: Now,
-        outbox: &mut Box<Batch<M, C>>,
         drain: &mut ActiveDrain<'_, M, C>,
+        next: impl Fn(&mut Inbox<M, C>) -> Next<M::Envelope<C>>,
+        discard_cleared: impl Fn(),
     ) -> Next<M::Envelope<C>> {
         loop {
             // There is capacity as soon as the delivery begins.
             self.notify_not_full(blocked);
             envelope.deliver(drain);
             drain.options.most -= 1;
-            self.discard_cleared(outbox);
+            discard_cleared();
             let is_over = drain.options.is_over();
             let next = self.inbox.with(|inbox| {
                 inbox.free_list.recycle(envelope);
-                if is_over {
-                    Next::Done
-                } else {
-                    self.next(inbox, outbox, cutoff)
-                }
+                if is_over { Next::Done } else { next(inbox) }
             });
             match next {
                 Next::Single(another, more) => (envelope, blocked) = (another, more),
@@ -162,9 +221,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     /// Drops the rest of the outbox if a handler has cleared the queue.
-    fn discard_cleared(&self, outbox: &mut Batch<M, C>) {
-        if self.left.get() == 0 && outbox.len() > 0 {
-            let holes = outbox.discard(&self.info, self.location);
+    fn discard_cleared(&self, outbox: &Shelf<M, C>) {
+        if self.left.get() == 0 && outbox.borrow().len() > 0 {
+            let mut rest = outbox.take();
+            let holes = rest.discard(&self.info, self.location);
+            // Its capacity is kept.
+            outbox.replace(rest);
             let cleared = self
                 .inbox
                 .with(|inbox| std::mem::take(&mut inbox.cleared_holes));
@@ -174,8 +236,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Delivers `count` events from the outbox, or fewer if a limit of the drain is reached; at
     /// least one.
-    fn run(&self, outbox: &mut Batch<M, C>, mut count: usize, drain: &mut ActiveDrain<'_, M, C>) {
-        while count > 0 && self.left.get() > 0 {
+    fn run(&self, outbox: &Batch<M, C>, mut count: usize, drain: &mut ActiveDrain<'_, M, C>) {
+        let mut left = self.left.get();
+        while count > 0 && left > 0 {
             let most = match drain.options.until {
                 None => count.min(drain.options.most),
                 // The clock is checked after each event.
@@ -184,7 +247,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             let taken = outbox.deliver(most, drain);
             count -= taken;
             drain.options.most -= taken;
-            if drain.options.is_over() {
+            left -= taken;
+            // Fewer are left if a handler has cleared the queue, or drained it.
+            if drain.options.is_over() || self.left.get() != left {
                 break;
             }
         }
@@ -204,16 +269,16 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             self.take_back(inbox, outbox);
             left = 0;
         }
-        if left == 0 && !inbox.is_stepped() && inbox.batch.first < cutoff.position {
+        if left == 0 && !inbox.is_stepped() && inbox.batch.first() < cutoff.position {
             let end = inbox.batch.end();
             std::mem::swap(&mut inbox.batch, outbox);
-            inbox.batch.first = end;
+            inbox.batch.begin_at(end);
             left = outbox.len();
             self.left.set(left);
         }
         let first = match left {
-            0 => inbox.batch.first,
-            _ => outbox.first,
+            0 => inbox.batch.first(),
+            _ => outbox.first(),
         };
         // The number of the lane event before which the next event of the list is to be delivered.
         let single = inbox.latest_position(cutoff.drains).unwrap_or(u64::MAX);
@@ -230,13 +295,39 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         Next::Run(count, is_all)
     }
 
+    /// Like [`next`](Self::next), for a drain inside of another one: takes all events one by one, those in
+    /// the outbox before the one that the outer drain would take next.
+    fn next_inside(
+        &self,
+        inbox: &mut Inbox<M, C>,
+        outbox: &Batch<M, C>,
+        cutoff: Now,
+    ) -> Next<M::Envelope<C>> {
+        let left = self.left.get();
+        let first = match left {
+            0 => inbox.batch.first(),
+            // Some may be taken that are not accounted for.
+            _ => outbox.end() - left as u64,
+        };
+        let single = inbox.latest_position(cutoff.drains).unwrap_or(u64::MAX);
+        let envelope = if single > first && left > 0 {
+            self.left.set(left - 1);
+            outbox.pop(left, &mut inbox.free_list)
+        } else if single <= first || first < cutoff.position {
+            inbox.pop(single <= first)
+        } else {
+            None
+        };
+        envelope.map_or(Next::Done, |envelope| Next::Single(envelope, inbox.blocked))
+    }
+
     /// Takes events out of the outbox, which a drain has left there, and puts them in front of the
     /// inbox as single events. For a queue whose events are taken one by one from now on.
     #[cold]
-    pub(super) fn take_back(&self, inbox: &mut Inbox<M, C>, outbox: &mut Batch<M, C>) {
+    pub(super) fn take_back(&self, inbox: &mut Inbox<M, C>, outbox: &Batch<M, C>) {
         for _ in 0..self.left.swap(0) {
-            let position = outbox.first;
-            let Some(envelope) = outbox.pop(&mut inbox.free_list) else {
+            let position = outbox.first();
+            let Some(envelope) = outbox.pop(outbox.len(), &mut inbox.free_list) else {
                 break;
             };
             inbox
@@ -250,16 +341,17 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Ends a drain, before the drain lock is released: drops the events that it had taken but did
     /// not deliver, and for which a newer one was added. Returns whether those that wait for events
     /// have to be notified of the remaining ones.
-    fn finish(&self, outbox: &mut Batch<M, C>, summary: &mut DrainSummary) -> bool {
+    fn finish(&self, outbox: &Shelf<M, C>, summary: &mut DrainSummary) -> bool {
         let (notify, blocked, replaced) = self.inbox.with(|inbox| {
-            inbox.draining = false;
+            inbox.draining = 0;
             if self.left.get() > 0 && inbox.is_stepped() {
-                self.take_back(inbox, outbox);
+                self.take_back(inbox, &outbox.borrow());
             }
             let replaced = inbox.take_replaced();
             summary.given_up += std::mem::take(&mut inbox.given_up);
             summary.remaining = self.pending(inbox);
-            let notify = summary.remaining > 0 && inbox.has_waiters();
+            // Those that wait for the end of a closed queue did not know whether this is it.
+            let notify = (summary.remaining > 0 || inbox.closed) && inbox.has_waiters();
             (notify, inbox.blocked, replaced)
         });
         self.notify_not_full(blocked);
@@ -267,6 +359,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             self.discard(replaced);
         }
         notify
+    }
+
+    /// Ends a drain inside of another one, which goes on with what is left. So nobody has to be
+    /// notified of that.
+    fn finish_inside(&self, summary: &mut DrainSummary) -> bool {
+        summary.remaining = self.len();
+        false
     }
 }
 
@@ -278,7 +377,8 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
             self.join_due(now);
         }
         self.drains += 1;
-        self.draining = true;
+        self.draining += 1;
+        self.untaken = self.batch.end();
         self.now()
     }
 

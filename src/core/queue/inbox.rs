@@ -3,6 +3,8 @@
 use std::any::TypeId;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use crate::core::failure::trace::SpanLink;
 use crate::core::queue::delayed::DelayQueue;
 use crate::core::queue::envelope::{FreeList, exchange};
@@ -10,7 +12,7 @@ use crate::core::queue::index::Index;
 use crate::core::queue::lanes::{Batch, LaneFor, QueueFlavour};
 use crate::core::queue::latest::{Latest, Now};
 use crate::core::queue::target::Target;
-use crate::core::queue::wakers::Wakers;
+use crate::core::queue::wakers::{Notifying, Wakers};
 use crate::core::settings::observer::ObserverRef;
 use crate::core::settings::signal_info::TopicId;
 use crate::policy::Overflow;
@@ -30,6 +32,8 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) limit: usize,
     /// The callback set by `on_ready`.
     pub(super) on_ready: Option<ObserverRef<M, ()>>,
+    /// The threads that call the callback or wakers.
+    pub(super) notifying: SmallVec<[Notifying; 1]>,
     /// The number of threads parked on `not_empty`.
     pub(super) waiting: usize,
     pub(super) wakers: Wakers,
@@ -42,8 +46,10 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) blocked: usize,
     /// The number of drains that have begun.
     pub(super) drains: u64,
-    /// Whether the last of them is still running.
-    pub(super) draining: bool,
+    /// The number of them that are running, all on one thread.
+    pub(super) draining: usize,
+    /// The number of the first lane event that no drain has taken, while one is running.
+    pub(super) untaken: u64,
     pub(super) latest: Option<Box<Latest<M, C>>>,
     pub(super) delayed: Option<Box<DelayQueue<M, C>>>,
     /// The number of events that have been delayed.
@@ -69,6 +75,7 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
             index: Index::default(),
             limit: usize::MAX,
             on_ready: None,
+            notifying: SmallVec::new(),
             waiting: 0,
             wakers: Wakers::default(),
             closed: false,
@@ -77,7 +84,8 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
             dropped: 0,
             blocked: 0,
             drains: 0,
-            draining: false,
+            draining: 0,
+            untaken: 0,
             latest: None,
             delayed: None,
             sequence: 0,
@@ -124,7 +132,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         Now {
             position: self.batch.end(),
             drains: self.drains,
-            draining: self.draining,
+            draining: self.draining > 0,
         }
     }
 
@@ -154,7 +162,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         let envelope = if of_latest {
             self.latest.as_mut().and_then(|latest| latest.pop())
         } else {
-            self.batch.pop(&mut self.free_list)
+            self.batch.pop(self.batch.len(), &mut self.free_list)
         };
         self.set_limit();
         envelope

@@ -14,7 +14,11 @@
 //! **The payload type stands beside the lane.** To ask `Any` through the vtable of a trait object
 //! cost 4 of 20 ns for each deferred event: the two words of the `TypeId` are returned in memory
 //! and compared at once. So the lane's `TypeId` is compared where it is stored, and the cast is
-//! done by hand, with the one `unsafe` of this file.
+//! done by hand.
+//!
+//! **The outbox is a lock that its thread can enter again.** A mutex for each event would have cost two
+//! atomic instructions; so the turn is a mutex, held for the whole drain, and the batch beside it is
+//! reached by the thread whose token stands there. In the batch all that a drain changes is in cells.
 //!
 //! **A deferred event keeps the span, not its number.** Subscribers forget a span when it is
 //! closed, and a number alone would mostly lead to nothing by the time of the drain. The span is
@@ -25,10 +29,12 @@
 
 #![allow(
     unsafe_code,
-    reason = "one cast of a lane to its type: what `Any` does made a third of the cost of deferring"
+    reason = "one cast of a lane to its type: what `Any` does made a third of the cost of deferring; and a \
+              batch that only the thread uses that has the turn"
 )]
 
 use std::any::TypeId;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::mem::needs_drop;
 use std::ops::DerefMut;
@@ -36,25 +42,37 @@ use std::ops::DerefMut;
 use crate::core::emission::run::Runner;
 use crate::core::failure::trace::SpanLink;
 use crate::core::primitives::flavour::{Local, Shared};
+use crate::core::primitives::sync::{Lock, Word};
+use crate::core::primitives::thread;
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
-use crate::core::queue::target::{Target, call, unreached};
+use crate::core::queue::target::{Target, unreached};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::{SignalInfo, TopicId};
+use crate::core::signal::signal::Signal;
 use crate::failure::CallSite;
 
 /// Events of one type, first in, first out.
 pub(crate) struct TypedLane<M: QueueFlavour, E: 'static, C: 'static> {
+    /// Not borrowed while user code runs, which may be a drain that takes from this lane.
+    content: RefCell<Content<M, E, C>>,
+    /// How many of the events that the current delivery has taken are taken off their runs.
+    taken_off: Cell<usize>,
+    /// The topic of the open run. `None` for claimed calls.
+    topic_id: Option<TopicId>,
+}
+
+/// The events of a lane, and their targets.
+struct Content<M: QueueFlavour, E: 'static, C: 'static> {
     events: VecDeque<E>,
-    /// Invariant: the counts of these and of the open one add up to the number of events.
+    /// Invariant: the counts of these and of the open one add up to the number of events, and of
+    /// those that were taken and not yet taken off their run.
     runs: VecDeque<Run<M, E, C>>,
     /// The last run, which the next event may join. Stored inline, as its topic is: to follow the
     /// pointers to them, under the queue's lock, cost as much as the rest of deferring.
     open: Option<Run<M, E, C>>,
-    /// The topic of the open run. `None` for claimed calls.
-    topic_id: Option<TopicId>,
 }
 
 /// `count` events in a row with one target and one span.
@@ -64,18 +82,60 @@ struct Run<M: QueueFlavour, E: 'static, C: 'static> {
     count: usize,
 }
 
-impl<M: QueueFlavour, E, C> TypedLane<M, E, C> {
-    pub(crate) fn new() -> Self {
-        TypedLane {
-            events: VecDeque::new(),
-            runs: VecDeque::new(),
-            open: None,
-            topic_id: None,
-        }
+impl<M: QueueFlavour, E, C> Content<M, E, C> {
+    fn first_run(&mut self) -> Option<&mut Run<M, E, C>> {
+        self.runs.front_mut().or(self.open.as_mut())
     }
 
     fn pop_run(&mut self) -> Option<Run<M, E, C>> {
         self.runs.pop_front().or_else(|| self.open.take())
+    }
+
+    /// Removes the first event, with its target.
+    fn take_first(&mut self) -> Option<(Target<M, E, C>, SpanLink, E)> {
+        let event = self.events.pop_front()?;
+        let first = self.first_run()?;
+        first.count -= 1;
+        let (target, link) = match &mut first.target {
+            Target::Signal(signal) if first.count > 0 => {
+                (Target::Signal(signal.clone()), first.link.clone())
+            }
+            Target::Call(claim, number) if first.count > 0 => {
+                let this = *number;
+                *number += 1;
+                (Target::Call(claim.clone(), this), first.link.clone())
+            }
+            Target::Hole if first.count > 0 => (Target::Hole, first.link.clone()),
+            _ => {
+                let Run { target, link, .. } = self.pop_run()?;
+                (target, link)
+            }
+        };
+        Some((target, link, event))
+    }
+
+    /// Takes events off the first run, and returns the run if those were its last.
+    fn take_off(&mut self, count: usize) -> Option<Run<M, E, C>> {
+        let first = self.first_run()?;
+        first.count -= count;
+        if first.count > 0 {
+            return None;
+        }
+        self.pop_run()
+    }
+}
+
+impl<M: QueueFlavour, E, C> TypedLane<M, E, C> {
+    pub(crate) fn new() -> Self {
+        TypedLane {
+            content: RefCell::new(Content {
+                events: VecDeque::new(),
+                runs: VecDeque::new(),
+                open: None,
+            }),
+            taken_off: Cell::new(0),
+            topic_id: None,
+        }
     }
 }
 
@@ -84,9 +144,11 @@ pub struct Emptied<M: QueueFlavour, C: 'static>(#[expect(dead_code)] (Claim<M, C
 
 /// A lane of any payload type.
 pub trait Lane<M: QueueFlavour, C: 'static> {
-    /// Delivers the first events: `most` at most, and as many as [`ActiveDrain::take_one`] allows.
-    /// Returns how many.
-    fn deliver(&mut self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize;
+    /// Delivers the first events: `most` at most, and as many as [`ActiveDrain::take_one`] allows,
+    /// where `left` are left. Returns how many.
+    fn deliver(&self, most: usize, left: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize;
+    /// Takes those off their run that the current delivery has taken, `taken` in all.
+    fn settle(&self, taken: usize);
     /// Drops all events, one by one. Returns how many of them were calls that were taken back. `info` and
     /// `location` are those of the queue.
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize;
@@ -95,81 +157,64 @@ pub trait Lane<M: QueueFlavour, C: 'static> {
     /// Joins the places of calls that were taken back. Returns what is to be dropped, and the number of runs.
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize);
     /// Removes the first event. `number` is that of the lane.
-    fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>>;
+    fn pop(&self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>>;
 }
 
 impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
-    fn deliver(&mut self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize {
+    fn deliver(&self, most: usize, left: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize {
         let mut taken = 0;
-        while let Some(first) = self.runs.front_mut().or(self.open.as_mut()) {
-            let Run {
-                target,
-                link,
-                count,
-            } = first;
-            match target {
-                Target::Signal(signal) => {
-                    let end = taken + (*count).min(most - taken);
-                    let (before, mut missed) = (taken, 0);
-                    let mut run = Runner::new(signal, link.follows());
-                    while taken < end && drain.take_one() {
-                        let Some(event) = self.events.pop_front() else {
-                            break;
-                        };
-                        taken += 1;
-                        let mut summary = run.emit(&event, drain.context);
-                        if summary.counts.ran() == 0 {
-                            // It may look for other handlers: no read guard may be held meanwhile.
-                            run = Runner::new(signal, link.follows());
-                            summary = unreached(signal, &event, summary, link.follows(), drain);
-                            missed += usize::from(summary.counts.ran() == 0);
-                        }
-                        if let Some(report) = summary.report {
-                            drain.report(report, signal.info.config.panics());
-                        }
-                        if needs_drop::<E>() {
-                            // User code: no read guard may be held meanwhile.
-                            run = Runner::new(signal, link.follows());
-                            drop_event(event, &signal.info, drain.location);
-                        }
-                    }
-                    *count -= taken - before;
-                    drain.summary.delivered += taken - before - missed;
-                }
-                Target::Call(claim, number) => {
-                    while *count > 0 && taken < most && drain.take_one() {
-                        self.events.pop_front();
-                        *count -= 1;
-                        taken += 1;
-                        let this = *number;
-                        *number += 1;
-                        call(claim, this, link.follows(), drain);
-                    }
-                }
-                Target::Hole => {
+        self.taken_off.set(0);
+        while taken < most {
+            let mut content = self.content.borrow_mut();
+            match content.first_run() {
+                Some(Run {
+                    target: Target::Signal(signal),
+                    link,
+                    count,
+                }) if *count > 1 => {
+                    // Clones, because a drain inside of a handler may take the rest of the run.
+                    let (signal, link) = (signal.clone(), link.clone());
+                    let most = most.min(taken + *count);
+                    drop(content);
                     let before = taken;
-                    while *count > 0 && taken < most && drain.take_one() {
-                        self.events.pop_front();
-                        *count -= 1;
-                        taken += 1;
+                    let missed = self.deliver_run(&signal, &link, &mut taken, most, left, drain);
+                    drain.summary.delivered += taken - before - missed;
+                    if taken < most || drain.left.get() != left - taken {
+                        break;
                     }
-                    drain.pass_holes(taken - before);
+                    self.settle(taken);
                 }
+                Some(_) if drain.take_one(left - taken) => {
+                    let next = content.take_first();
+                    drop(content);
+                    taken += 1;
+                    self.taken_off.set(taken);
+                    if let Some((target, link, event)) = next {
+                        target.deliver(event, link.follows(), drain);
+                        // May drop the last handle of the signal, or captures.
+                    }
+                    if drain.left.get() != left - taken {
+                        break;
+                    }
+                }
+                _ => break,
             }
-            if *count > 0 {
-                break;
-            }
-            // May drop the last handle of the signal, or captures.
-            drop(self.pop_run());
         }
         taken
     }
 
+    fn settle(&self, taken: usize) {
+        let count = taken - self.taken_off.replace(taken);
+        // The delivery has a clone of the target.
+        drop(self.content.borrow_mut().take_off(count));
+    }
+
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize {
         let mut holes = 0;
-        while let Some(mut run) = self.pop_run() {
-            for _ in 0..run.count.min(self.events.len()) {
-                let event = self.events.pop_front();
+        let content = self.content.get_mut();
+        while let Some(mut run) = content.pop_run() {
+            for _ in 0..run.count.min(content.events.len()) {
+                let event = content.events.pop_front();
                 drop_event(event, run.target.info().unwrap_or(info), location);
                 holes += usize::from(run.target.discard());
                 run.target.advance();
@@ -179,14 +224,16 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     }
 
     fn holes(&self) -> usize {
-        let runs = self.runs.iter().chain(&self.open);
+        let content = self.content.borrow();
+        let runs = content.runs.iter().chain(&content.open);
         runs.map(|run| run.target.holes(run.count)).sum()
     }
 
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize) {
         let mut emptied = Vec::new();
-        let mut runs = VecDeque::<Run<M, E, C>>::with_capacity(self.runs.capacity());
-        for mut run in self.runs.drain(..) {
+        let content = self.content.get_mut();
+        let mut runs = VecDeque::<Run<M, E, C>>::with_capacity(content.runs.capacity());
+        for mut run in content.runs.drain(..) {
             let mut holes = 0;
             while run.count > 0 && run.target.is_hole() {
                 run.target.advance();
@@ -213,30 +260,53 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                 Target::Signal(_) | Target::Hole => {}
             }
         }
-        self.runs = runs;
-        (emptied, self.runs.len())
+        content.runs = runs;
+        (emptied, content.runs.len())
     }
 
-    fn pop(&mut self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
-        let event = self.events.pop_front()?;
-        let first = self.runs.front_mut().or(self.open.as_mut())?;
-        first.count -= 1;
-        let (target, link) = match &mut first.target {
-            Target::Signal(signal) if first.count > 0 => {
-                (Target::Signal(signal.clone()), first.link.clone())
+    fn pop(&self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
+        let content = self.content.borrow_mut().take_first()?;
+        Some(free_list.allocate(number, content, M::envelope))
+    }
+}
+
+impl<M: LaneFor<E>, E: 'static, C: 'static> TypedLane<M, E, C> {
+    /// Delivers the events of one run, until `most` are taken in all; fewer if a handler has cleared the
+    /// queue, or drained it. Returns how many of them had no handler.
+    #[inline]
+    fn deliver_run(
+        &self,
+        signal: &Signal<M, E, C>,
+        link: &SpanLink,
+        taken: &mut usize,
+        most: usize,
+        left: usize,
+        drain: &mut ActiveDrain<'_, M, C>,
+    ) -> usize {
+        let mut missed = 0;
+        let mut run = Runner::new(signal, link.follows());
+        while *taken < most && drain.take_one(left - *taken) {
+            let Some(event) = self.content.borrow_mut().events.pop_front() else {
+                break;
+            };
+            *taken += 1;
+            let mut summary = run.emit(&event, drain.context);
+            if summary.counts.ran() == 0 {
+                // It may look for other handlers: no read guard may be held meanwhile.
+                run = Runner::new(signal, link.follows());
+                summary = unreached(signal, &event, summary, link.follows(), drain);
+                missed += usize::from(summary.counts.ran() == 0);
             }
-            Target::Call(claim, number) if first.count > 0 => {
-                let this = *number;
-                *number += 1;
-                (Target::Call(claim.clone(), this), first.link.clone())
+            if let Some(report) = summary.report {
+                drain.report(report, signal.info.config.panics());
             }
-            Target::Hole if first.count > 0 => (Target::Hole, first.link.clone()),
-            _ => {
-                let Run { target, link, .. } = self.pop_run()?;
-                (target, link)
+            if needs_drop::<E>() {
+                // User code: no read guard may be held meanwhile.
+                run = Runner::new(signal, link.follows());
+                drop_event(event, &signal.info, drain.location);
             }
-        };
-        Some(free_list.allocate(number, (target, link, event), M::envelope))
+        }
+        missed
     }
 }
 
@@ -261,35 +331,66 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
     }
 }
 
+/// How far a batch is delivered.
+#[derive(Default)]
+pub(crate) struct Position {
+    /// Numbers of lanes, each with how many events in a row are from that lane.
+    order: RefCell<VecDeque<(usize, usize)>>,
+    len: Cell<usize>,
+    /// The number of the first event of this batch, counted over the life of the queue.
+    first: Cell<u64>,
+}
+
+impl Position {
+    /// Accounts for events that were removed from the front.
+    fn advance(&self, taken: usize) {
+        self.len.set(self.len.get() - taken);
+        self.first.set(self.first.get() + taken as u64);
+        let mut order = self.order.borrow_mut();
+        match order.front_mut() {
+            Some((_, count)) if *count > taken => *count -= taken,
+            _ => drop(order.pop_front()),
+        }
+    }
+}
+
 /// Lanes, and the order of the events in them.
 pub(crate) struct Batch<M: QueueFlavour, C: 'static> {
     lanes: Vec<Option<Erased<M, C>>>,
-    /// Numbers of lanes, each with how many events in a row are from that lane.
-    order: VecDeque<(usize, usize)>,
-    len: usize,
-    /// The number of the first event of this batch, counted over the life of the queue.
-    pub(super) first: u64,
+    position: Position,
 }
 
 impl<M: QueueFlavour, C: 'static> Default for Batch<M, C> {
     fn default() -> Self {
         Batch {
             lanes: Vec::new(),
-            order: VecDeque::new(),
-            len: 0,
-            first: 0,
+            position: Position::default(),
         }
     }
 }
 
 impl<M: QueueFlavour, C: 'static> Batch<M, C> {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.position.len.get()
+    }
+
+    /// The number of the first event, counted over the life of the queue.
+    #[inline]
+    pub(crate) fn first(&self) -> u64 {
+        self.position.first.get()
+    }
+
+    /// Sets the number of the first event, of an empty batch.
+    #[inline]
+    pub(crate) fn begin_at(&self, first: u64) {
+        self.position.first.set(first);
     }
 
     /// The number of the next event that is added.
+    #[inline]
     pub(crate) fn end(&self) -> u64 {
-        self.first + self.len as u64
+        self.first() + self.len() as u64
     }
 
     /// Adds an event at the end. `joins` says whether the target of the last one of its type is its
@@ -316,7 +417,8 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
             unreachable!("the index gives each type a lane of its own")
         };
         let topic_id = lane.topic_id;
-        match &mut lane.open {
+        let content = lane.content.get_mut();
+        match &mut content.open {
             Some(open) if open.link.is(link) && joins(&open.target, topic_id) => open.count += 1,
             _ => {
                 let Some(target) = target() else {
@@ -325,22 +427,23 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
                 let info = target.signal().map(|signal| &signal.info);
                 lane.topic_id = info.map(|info| TopicId::new(&info.config, info.name()));
                 let link = link.take();
-                let open = lane.open.replace(Run {
+                let open = content.open.replace(Run {
                     target,
                     link,
                     count: 1,
                 });
                 if let Some(full) = open {
-                    lane.runs.push_back(full);
+                    content.runs.push_back(full);
                 }
             }
         }
-        lane.events.push_back(event);
-        match self.order.back_mut() {
+        content.events.push_back(event);
+        let Position { order, len, .. } = &mut self.position;
+        match order.get_mut().back_mut() {
             Some((last, count)) if *last == number => *count += 1,
-            _ => self.order.push_back((number, 1)),
+            _ => order.get_mut().push_back((number, 1)),
         }
-        self.len += 1;
+        *len.get_mut() += 1;
         Ok(())
     }
 
@@ -359,38 +462,47 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     }
 
     /// The lane with the first event, its number, and how many events in a row are from it.
-    fn first_lane(&mut self) -> Option<(&mut M::Lane<C>, usize, usize)> {
-        let &(number, count) = self.order.front()?;
-        let lane = self.lanes.get_mut(number)?.as_mut()?;
-        Some((&mut lane.lane, number, count))
+    fn first_lane(&self) -> Option<(&M::Lane<C>, usize, usize)> {
+        let &(number, count) = self.position.order.borrow().front()?;
+        let lane = self.lanes.get(number)?.as_ref()?;
+        Some((&lane.lane, number, count))
     }
 
     /// Delivers from the lane with the first event, `most` events at most; returns how many.
-    pub(crate) fn deliver(&mut self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize {
+    pub(crate) fn deliver(&self, most: usize, drain: &mut ActiveDrain<'_, M, C>) -> usize {
         let Some((lane, _, count)) = self.first_lane() else {
             return 0;
         };
-        let taken = lane.deliver(most.min(count), drain);
-        self.advance(taken);
+        let len = self.len();
+        let taken = lane.deliver(most.min(count), len, drain);
+        // Otherwise a drain inside of a handler has accounted for them before it took its own.
+        if self.len() == len {
+            self.account_for(lane, taken);
+        }
         taken
     }
 
-    /// Removes the first event. Runs under the queue's lock, and calls no user code.
-    pub(crate) fn pop(&mut self, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
-        let (lane, number, _) = self.first_lane()?;
-        let envelope = lane.pop(number, free_list)?;
-        self.advance(1);
-        Some(envelope)
+    /// Accounts for the events that a delivery from the first lane has taken.
+    fn account_for(&self, lane: &M::Lane<C>, taken: usize) {
+        lane.settle(taken);
+        self.position.advance(taken);
     }
 
-    /// Accounts for events that were removed from the front.
-    fn advance(&mut self, taken: usize) {
-        self.len -= taken;
-        self.first += taken as u64;
-        match self.order.front_mut() {
-            Some((_, count)) if *count > taken => *count -= taken,
-            _ => drop(self.order.pop_front()),
+    /// Removes the first event, of `left` that are left: if there are more in here, a delivery further
+    /// up this thread's stack has taken those without accounting for them. Calls no user code.
+    pub(crate) fn pop(
+        &self,
+        left: usize,
+        free_list: &mut FreeList<M, C>,
+    ) -> Option<M::Envelope<C>> {
+        let taken = self.len() - left;
+        if taken > 0 {
+            self.account_for(self.first_lane()?.0, taken);
         }
+        let (lane, number, _) = self.first_lane()?;
+        let envelope = lane.pop(number, free_list)?;
+        self.position.advance(1);
+        Some(envelope)
     }
 
     /// The number of calls that were taken back. O(n).
@@ -410,11 +522,76 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     /// Drops all events, one by one. The lanes keep their capacity. Returns how many of the events were calls
     /// that were taken back.
     pub(crate) fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize {
-        self.order.clear();
-        self.first = self.end();
-        self.len = 0;
+        let end = self.end();
+        self.position.order.get_mut().clear();
+        self.position.len.set(0);
+        self.position.first.set(end);
         let lanes = self.lanes.iter_mut().flatten();
         lanes.map(|lane| lane.lane.discard(info, location)).sum()
+    }
+}
+
+/// The batch that the drains of a queue deliver from, one thread at a time.
+pub(crate) struct Outbox<M: QueueFlavour, C: 'static> {
+    turn: M::Lock<()>,
+    /// The token of the thread that has the turn, or 0.
+    owner: M::Word,
+    /// Used by the owner only. Not borrowed mutably while user code runs, which may be another drain.
+    batch: RefCell<Box<Batch<M, C>>>,
+}
+
+// SAFETY: `batch` is private, and only `with` and `try_with` lead to it, on the thread that has the turn:
+// either it holds the lock, or it finds its own token, which only a thread that holds the lock writes, and
+// erases before it releases the lock. The batch itself is `Send`.
+unsafe impl<C: 'static> Sync for Outbox<Shared, C> {}
+
+impl<M: QueueFlavour, C: 'static> Default for Outbox<M, C> {
+    fn default() -> Self {
+        Outbox {
+            turn: M::Lock::new(()),
+            owner: M::Word::new(0),
+            batch: RefCell::default(),
+        }
+    }
+}
+
+/// Gives the turn back when it is dropped, before the lock is released.
+struct TurnGuard<'o, M: QueueFlavour>(&'o M::Word);
+
+impl<M: QueueFlavour> Drop for TurnGuard<'_, M> {
+    fn drop(&mut self) {
+        self.0.set(0);
+    }
+}
+
+impl<M: QueueFlavour, C: 'static> Outbox<M, C> {
+    /// Whether this thread has the turn.
+    pub(super) fn is_mine(&self) -> bool {
+        self.owner.get() == thread::token()
+    }
+
+    /// Calls `f` with the batch when it is this thread's turn; at once if it is already.
+    pub(super) fn with<R>(&self, f: impl FnOnce(&RefCell<Box<Batch<M, C>>>) -> R) -> R {
+        if self.is_mine() {
+            return f(&self.batch);
+        }
+        self.turn.with(|()| self.enter(f))
+    }
+
+    /// Like `with`, but returns `None` if another thread has the turn.
+    pub(super) fn try_with<R>(&self, f: impl FnOnce(&RefCell<Box<Batch<M, C>>>) -> R) -> Option<R> {
+        if self.is_mine() {
+            return Some(f(&self.batch));
+        }
+        self.turn.try_with(|()| self.enter(f))
+    }
+
+    fn enter<R>(&self, f: impl FnOnce(&RefCell<Box<Batch<M, C>>>) -> R) -> R {
+        self.owner.set(thread::token());
+        let turn = TurnGuard::<M>(&self.owner);
+        let result = f(&self.batch);
+        drop(turn);
+        result
     }
 }
 

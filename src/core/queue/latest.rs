@@ -196,6 +196,13 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         Some(key)
     }
 
+    /// Whether an event was added after this many drains had begun.
+    pub(crate) fn has_since(&self, drains: u64) -> bool {
+        self.nodes
+            .get(self.last)
+            .is_some_and(|last| last.drains >= drains)
+    }
+
     /// Removes the first event.
     pub(crate) fn pop(&mut self) -> Option<M::Envelope<C>> {
         self.remove(self.first)

@@ -11,7 +11,8 @@
 //!
 //! A [`queue`] has an *inbox*, under a short lock, where events are added ([`inbox`], [`enqueue`],
 //! [`timers`]), and an *outbox*, from which a [`drain`] delivers. The lock of the outbox is the
-//! drain lock: it is held while handlers run, so that one drain runs at a time. Apart from it, user
+//! drain lock: it is held while handlers run, so that one drain runs at a time. The drains inside of
+//! its handlers find it held by their own thread, and take from the outbox, too. Apart from it, user
 //! code is only ever called under the lock of an `on_mut` handler. [`overflow`] decides what
 //! happens when the capacity is reached, [`ready`] notifies those that wait for events, [`queued`]
 //! has the handlers that a queue calls.

@@ -86,13 +86,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             inbox.set_limit();
         });
         // What a drain has left. If one runs, it does this itself.
-        self.outbox.try_with(|outbox| {
-            self.inbox.with(|inbox| {
-                if inbox.is_stepped() {
-                    self.take_back(inbox, outbox);
-                }
+        if !self.outbox.is_mine() {
+            self.outbox.try_with(|outbox| {
+                self.inbox.with(|inbox| {
+                    if inbox.is_stepped() {
+                        self.take_back(inbox, &outbox.borrow());
+                    }
+                });
             });
-        });
+        }
         self.room.notify();
     }
 
@@ -202,13 +204,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     // Those that a drain had taken before the queue was bounded, and is delivering,
                     // are out of reach.
                     let is_oldest =
-                        |position| position <= inbox.batch.first || inbox.batch.len() == 0;
+                        |position| position <= inbox.batch.first() || inbox.batch.len() == 0;
                     let latest = inbox.latest.as_mut();
                     let of_latest =
                         latest.filter(|it| it.counted_position().is_some_and(is_oldest));
                     let envelope = match of_latest {
                         Some(latest) => latest.pop_counted(),
-                        None => inbox.batch.pop(&mut inbox.free_list),
+                        None => inbox.batch.pop(inbox.batch.len(), &mut inbox.free_list),
                     };
                     inbox.set_limit();
                     let Some(envelope) = envelope else {
@@ -225,9 +227,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             }
             // Kept events are bounded already, and the thread that subscribes may be the one that drains.
             Overflow::Block if thread::is_handing_over() => Admission::Admitted,
-            Overflow::Block if !M::WAITS || thread::is_draining_queue(self.address()) => {
-                Admission::Inside
-            }
+            Overflow::Block if !M::WAITS || self.outbox.is_mine() => Admission::Inside,
             Overflow::Block if until.is_some_and(|until| Instant::now() >= until) => {
                 Admission::TimedOut
             }

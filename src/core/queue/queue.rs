@@ -16,10 +16,9 @@ use std::any::TypeId;
 use crate::core::failure::log::log;
 use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::{Lock, Word};
-use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::{Inbox, MANY_HOLES};
-use crate::core::queue::lanes::{Batch, Emptied, QueueFlavour};
+use crate::core::queue::lanes::{Emptied, Outbox, QueueFlavour};
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::{CallSite, Cause, HandlerError};
@@ -28,9 +27,9 @@ use crate::topic::name::Name;
 
 pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     pub(super) inbox: M::Lock<Inbox<M, C>>,
-    /// What is left of the batch that a drain has taken. The drain lock: held while a drain calls
-    /// handlers, and never acquired by a thread that is inside a drain already.
-    pub(super) outbox: M::Lock<Box<Batch<M, C>>>,
+    /// What is left of the batch that a drain has taken. Has the drain lock: held while a drain calls
+    /// handlers, and never waited for by a thread that is inside a drain already.
+    pub(super) outbox: Outbox<M, C>,
     /// The number of events left to deliver in the outbox. Written only with the drain lock held:
     /// raised under the lock of the inbox, lowered by the drain for each event that it delivers,
     /// and set to zero by `clear`, also in a handler that the drain calls. The loads (Acquire) pair
@@ -54,7 +53,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
         Queue {
             inbox: M::Lock::new(Inbox::default()),
-            outbox: M::Lock::new(Box::default()),
+            outbox: Outbox::default(),
             left: M::Word::new(0),
             holes: M::Word::new(0),
             not_empty: M::condvar(),
@@ -128,6 +127,17 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         self.notify_not_full(blocked);
     }
 
+    /// Whether events wait that a drain on this thread would deliver: none does that is in the batch of
+    /// a drain on another one.
+    pub(super) fn has_ready(&self, inbox: &Inbox<M, C>) -> bool {
+        if inbox.draining == 0 || self.outbox.is_mine() {
+            return self.pending(inbox) > 0;
+        }
+        let latest = inbox.latest.as_ref();
+        inbox.batch.len() > 0 && inbox.batch.end() > inbox.untaken
+            || latest.is_some_and(|latest| latest.has_since(inbox.drains))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.inbox.with(|inbox| self.pending(inbox))
     }
@@ -158,7 +168,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 let left = if with_left { self.left.swap(0) } else { 0 };
                 let end = inbox.batch.end();
                 let batch = std::mem::take(&mut inbox.batch);
-                inbox.batch.first = end;
+                inbox.batch.begin_at(end);
                 let (latest, delayed) = (inbox.latest.take(), inbox.delayed.take());
                 inbox.set_limit();
                 let free_list = std::mem::take(&mut inbox.free_list);
@@ -173,17 +183,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 (batch, left - of_left, latest, delayed, free_list)
             })
         };
+        // A drain further up this thread's stack drops the rest of the outbox when it finds `left` at
+        // zero; a drain on another thread keeps what it has taken.
+        let is_mine = self.outbox.is_mine();
         let taken = self.outbox.try_with(|outbox| {
-            let rest = std::mem::take(outbox);
-            (take(true, false), Some(rest))
+            let rest = (!is_mine).then(|| outbox.take());
+            (take(true, is_mine), rest)
         });
-        // The drain lock is taken. If by a drain further up this thread's stack, that one drops the
-        // rest of the outbox when it finds `left` at zero; a drain on another thread keeps what it
-        // has taken.
-        let ((mut batch, left, latest, delayed, free_list), rest) = taken.unwrap_or_else(|| {
-            let of_drain = thread::is_draining_queue(self.address());
-            (take(of_drain, of_drain), None)
-        });
+        let ((mut batch, left, latest, delayed, free_list), rest) =
+            taken.unwrap_or_else(|| (take(false, false), None));
         self.room.notify();
         let mut count = batch.len() + left;
         let mut holes = 0;

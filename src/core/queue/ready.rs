@@ -2,7 +2,11 @@
 //!
 //! All are notified outside of the lock: callbacks and wakers are user code.
 //!
-//! # Decision
+//! # Decisions
+//!
+//! **A thread calls the callback of a queue once at a time.** What a callback makes ready itself, by a
+//! drain whose handlers defer, is notified when it has returned. So a callback that drains needs constant
+//! stack.
 //!
 //! **A waker is called for a first event and for an earlier deadline, never because time has
 //! passed.** The crate has no thread that could do so.
@@ -13,10 +17,11 @@ use std::time::Instant;
 
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
+use crate::core::primitives::thread;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::Queue;
-use crate::core::queue::wakers::{WakerKey, Woken};
+use crate::core::queue::wakers::{Notifying, WakerKey, Woken};
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::observer::ObserverRef;
 
@@ -35,20 +40,54 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     }
 }
 
+impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
+    /// What a thread is to call. `None` if there is nothing, or if it is calling already: then it does so
+    /// once more afterwards.
+    fn begin_notifying(&mut self, own: usize) -> Option<(Option<ObserverRef<M, ()>>, Woken)> {
+        if let Some(outer) = self.notifying.iter_mut().find(|it| it.thread == own) {
+            outer.again = true;
+            return None;
+        }
+        if self.on_ready.is_none() && self.wakers.is_empty() {
+            return None;
+        }
+        self.notifying.push(Notifying {
+            thread: own,
+            again: false,
+        });
+        Some((self.on_ready.clone(), self.wakers.take()))
+    }
+
+    /// Returns whether there is more to notify of.
+    fn end_notifying(&mut self, own: usize) -> bool {
+        let at = self.notifying.iter().position(|it| it.thread == own);
+        at.is_some_and(|at| self.notifying.swap_remove(at).again)
+    }
+}
+
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Notifies all that wait for events to drain.
     #[cold]
     pub(super) fn notify_ready(&self) {
-        let (on_ready, wakers, waiting) = self.inbox.with(|inbox| {
-            let wakers = inbox.wakers.take();
-            (inbox.on_ready.clone(), wakers, inbox.waiting > 0)
-        });
-        if waiting {
-            M::notify_all(&self.not_empty);
-        }
-        self.wake_all(wakers);
-        if let Some(on_ready) = on_ready {
-            self.call_on_ready(&on_ready);
+        let own = thread::token();
+        loop {
+            let (called, waiting) = self.inbox.with(|inbox| {
+                let called = inbox.begin_notifying(own);
+                (called, inbox.waiting > 0)
+            });
+            if waiting {
+                M::notify_all(&self.not_empty);
+            }
+            let Some((on_ready, wakers)) = called else {
+                return;
+            };
+            self.wake_all(wakers);
+            if let Some(on_ready) = on_ready {
+                self.call_on_ready(&on_ready);
+            }
+            if !self.inbox.with(|inbox| inbox.end_notifying(own)) {
+                return;
+            }
         }
     }
 
@@ -78,7 +117,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Sets the callback, and calls it if there are events to drain already.
     pub(crate) fn on_ready(&self, on_ready: ObserverRef<M, ()>) {
         let (old, is_ready) = self.inbox.with(|inbox| {
-            let is_ready = self.pending(inbox) > 0;
+            let is_ready = self.has_ready(inbox);
             (inbox.on_ready.replace(on_ready.clone()), is_ready)
         });
         if let Some(old) = old {
@@ -104,10 +143,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let (poll, unused) = self.inbox.with(|inbox| {
             // A task that sleeps until the next deadline has to look at it again.
             let seen = std::mem::replace(&mut ready_key.firsts, inbox.firsts);
-            if self.pending(inbox) > 0 || seen < inbox.firsts {
+            if self.has_ready(inbox) || seen < inbox.firsts {
                 return (Poll::Ready(true), Some(new));
             }
-            if inbox.closed {
+            if inbox.closed && self.pending(inbox) == 0 {
                 return (Poll::Ready(false), Some(new));
             }
             let wakers = inbox.wakers.0.get_or_insert_default();
@@ -140,9 +179,12 @@ impl<C: 'static> Queue<Shared, C> {
     /// is closed, or until `until`; returns whether there are.
     pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let mut waiting = false;
+        let (is_inside, is_mine) = (thread::is_draining(), self.outbox.is_mine());
         Shared::wait(&self.inbox, &self.not_empty, |inbox| {
             inbox.waiting -= usize::from(std::mem::take(&mut waiting));
-            if self.pending(inbox) > 0 {
+            // Inside of a drain it waits for no turn: the drain that follows says that it is busy.
+            let is_busy = inbox.draining > 0 && until.is_none() && is_inside && !is_mine;
+            if self.has_ready(inbox) || is_busy {
                 return ControlFlow::Break(true);
             }
             let due = inbox.next_deadline();
@@ -151,7 +193,8 @@ impl<C: 'static> Queue<Shared, C> {
             if due.is_some() && due <= now {
                 return ControlFlow::Break(true);
             }
-            if inbox.closed || (until.is_some() && until <= now) {
+            let is_over = inbox.closed && self.pending(inbox) == 0;
+            if is_over || (until.is_some() && until <= now) {
                 return ControlFlow::Break(false);
             }
             inbox.waiting += 1;

@@ -13,6 +13,14 @@ pub(super) struct Wakers(pub(super) Option<SlotMap<WakerKey, Waker>>);
 
 pub(super) type Woken = SmallVec<[Waker; 2]>;
 
+/// A thread that calls the callback or wakers of a queue.
+#[derive(Debug)]
+pub(super) struct Notifying {
+    pub(super) thread: usize,
+    /// There was something to notify them of meanwhile, on the same thread.
+    pub(super) again: bool,
+}
+
 impl Wakers {
     pub(super) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(SlotMap::is_empty)

@@ -72,8 +72,8 @@ pub(crate) struct Reference {
     accepted: [Cell<usize>; TOPICS.len()],
     queue: RefCell<VecDeque<Item>>,
     queue_closed: Cell<bool>,
-    /// How many of the waiting events the running drain is still to deliver.
-    draining: Cell<Option<usize>>,
+    /// How many of the waiting items each running drain is still to deliver.
+    draining: RefCell<Vec<usize>>,
     depth: Cell<usize>,
 }
 
@@ -86,7 +86,7 @@ impl Reference {
             accepted: Default::default(),
             queue: RefCell::default(),
             queue_closed: Cell::new(false),
-            draining: Cell::new(None),
+            draining: RefCell::default(),
             depth: Cell::new(0),
         }
     }
@@ -105,20 +105,22 @@ impl Reference {
 
     /// The calls of a handler that is given up wait no more.
     fn take_back_calls(&self, handler: usize) {
-        let (mut index, mut of_drain, mut count) = (0, 0, 0);
-        let left = self.draining.get().unwrap_or_default();
+        let (mut index, mut count) = (0, 0);
+        let mut draining = self.draining.borrow_mut();
+        let before = draining.clone();
         self.queue.borrow_mut().retain(|item| {
             let gone = matches!(item, Item::Call(of, _) if *of == handler);
             count += usize::from(gone);
-            of_drain += usize::from(gone && index < left);
+            for (left, before) in draining.iter_mut().zip(&before) {
+                *left -= usize::from(gone && index < *before);
+            }
             index += 1;
             !gone
         });
+        drop(draining);
         if count > 0 {
             self.book.saw("call cancelled in the queue");
             self.with(handler, |it| it.pending -= count);
-            self.draining
-                .set(self.draining.get().map(|left| left - of_drain));
         }
     }
 
@@ -336,19 +338,33 @@ impl Reference {
         }
     }
 
-    /// One drain; what it delivered and what it took. An inner one is refused.
-    fn drain_once(&self, most: usize, errors: &mut Vec<Failure>) -> Result<(usize, usize), Panic> {
-        if self.draining.get().is_some() {
+    /// One drain; what it delivered and what it took, unless it was refused. An inner one delivers what
+    /// an outer one has not delivered yet.
+    fn drain_once(
+        &self,
+        most: usize,
+        errors: &mut Vec<Failure>,
+    ) -> Result<Option<(usize, usize)>, Panic> {
+        let depth = self.depth.get();
+        if !self.draining.borrow().is_empty() {
             self.book.saw("drain inside a drain");
-            errors.push((FailureKind::NestedDrain, None));
-            self.book
-                .write(Line::Told((FailureKind::NestedDrain, None)));
-            return Ok((0, 0));
         }
-        self.draining.set(Some(self.queue.borrow().len()));
-        let (mut delivered, mut taken, mut untold, mut panic) = (0, 0, 0, None);
-        while let Some(left @ 1..) = self.draining.get().filter(|_| taken < most) {
-            self.draining.set(Some(left - 1));
+        if !self.draining.borrow().is_empty() || depth > 0 {
+            if depth + 1 >= self.book.program.max_depth {
+                errors.push((FailureKind::TooDeep, None));
+                self.book.write(Line::Told((FailureKind::TooDeep, None)));
+                return Ok(None);
+            }
+            self.depth.set(depth + 1);
+        }
+        let waiting = self.queue.borrow().len();
+        self.draining.borrow_mut().push(waiting);
+        let mut taken = 0;
+        let (mut delivered, mut untold, mut panic) = (0, 0, None);
+        while taken < most && self.draining.borrow().last() != Some(&0) {
+            for left in self.draining.borrow_mut().iter_mut() {
+                *left = left.saturating_sub(1);
+            }
             let Some(item) = self.queue.borrow_mut().pop_front() else {
                 break;
             };
@@ -373,14 +389,15 @@ impl Reference {
             errors.extend(tally.errors);
             panic = panic.or(tally.panic);
         }
-        self.draining.set(None);
+        self.draining.borrow_mut().pop();
+        self.depth.set(depth);
         if untold > 0 {
             self.book.saw("accepted, and nobody left");
             errors.push((FailureKind::Undelivered, None));
             self.book
                 .write(Line::Told((FailureKind::Undelivered, None)));
         }
-        self.resume(panic).map(|()| (delivered, taken))
+        self.resume(panic).map(|()| Some((delivered, taken)))
     }
 }
 
@@ -526,16 +543,21 @@ impl Face for Reference {
     fn drain(&self, how: How) -> Result<(), Panic> {
         let mut errors = Vec::new();
         let delivered = match how {
-            How::All => self.drain_once(usize::MAX, &mut errors)?.0,
-            How::One => self.drain_once(1, &mut errors)?.0,
+            How::All => {
+                self.drain_once(usize::MAX, &mut errors)?
+                    .unwrap_or_default()
+                    .0
+            }
+            How::One => self.drain_once(1, &mut errors)?.unwrap_or_default().0,
             How::UntilIdle(limit) => {
                 let (mut delivered, mut taken) = (0, 0);
                 loop {
-                    let drained = self.drain_once(limit - taken, &mut errors)?;
+                    let Some(drained) = self.drain_once(limit - taken, &mut errors)? else {
+                        break delivered;
+                    };
                     delivered += drained.0;
                     taken += drained.1;
-                    let idle = self.queue.borrow().is_empty();
-                    if idle || taken >= limit || self.draining.get().is_some() {
+                    if self.queue.borrow().is_empty() || taken >= limit {
                         break delivered;
                     }
                 }
@@ -550,9 +572,9 @@ impl Face for Reference {
     }
 
     fn clear_queue(&self) -> usize {
-        if self.draining.get().is_some() {
+        if !self.draining.borrow().is_empty() {
             self.book.saw("cleared during the drain");
-            self.draining.set(Some(0));
+            self.draining.borrow_mut().fill(0);
         }
         let items = self.queue.take();
         for item in &items {

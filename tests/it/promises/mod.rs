@@ -17,6 +17,7 @@ mod kept;
 mod lazy;
 mod lifetimes;
 mod misuse;
+mod nested_drains;
 mod nothing_lost;
 mod order;
 mod patterns;

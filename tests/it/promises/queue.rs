@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use slotcast::{DeferErrorKind, FailureKind, Flow, Topic};
+use slotcast::{DeferErrorKind, Flow, Topic};
 
 use super::{Bus, Queue, Signal};
 use crate::log::{Dropped, Log, OnDrop, boom, panic_of};
@@ -170,27 +170,6 @@ fn a_drain_cut_short_leaves_the_rest_in_front() {
     assert_eq!(bus.drain().delivered(), 4);
     assert_eq!(log.take(), ["1", "t1", "2", "t2", "3", "t3", "9"]);
     assert_eq!(bus.queue().drain_one().delivered(), 0);
-}
-
-#[test]
-fn a_drain_inside_a_drain_is_refused_whichever_queue() {
-    let (one, two) = (Queue::new(), Queue::new());
-    two.post(|| ()).unwrap();
-    let seen = Arc::new(AtomicUsize::new(0));
-    for inner in [one.clone(), two.clone()] {
-        let seen = seen.clone();
-        one.post(move || {
-            let drained = inner.drain();
-            assert_eq!(drained.delivered(), 0);
-            assert_eq!(drained.errors()[0].kind(), FailureKind::NestedDrain);
-            assert!(inner.drain_until_idle(5).errors().len() == 1);
-            seen.fetch_add(1, Relaxed);
-        })
-        .unwrap();
-    }
-    assert_eq!(one.drain().delivered(), 2);
-    assert_eq!(seen.load(Relaxed), 2);
-    assert_eq!(two.drain().delivered(), 1, "and works afterwards");
 }
 
 #[test]

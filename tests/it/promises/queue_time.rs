@@ -289,24 +289,6 @@ fn drains_in_all_forms_lend_the_context() {
     assert_eq!(seen, [1, 2, 3]);
 }
 
-#[test]
-fn a_nested_drain_is_refused_in_all_forms() {
-    let queue = Queue::new();
-    let inner = queue.clone();
-    queue
-        .post(move || {
-            for drained in [
-                inner.try_drain(),
-                inner.drain_for(seconds(1)),
-                inner.drain_at(Instant::now()),
-            ] {
-                assert_eq!((drained.errors().len(), drained.is_busy()), (1, false));
-            }
-        })
-        .unwrap();
-    assert!(queue.try_drain().errors().is_empty());
-}
-
 /// Counts how often it is woken.
 #[derive(Default)]
 struct Count(AtomicUsize);

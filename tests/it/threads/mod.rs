@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 mod hooks;
 mod kept;
 mod let_go;
+mod nested_drains;
 mod queue;
 mod room;
 mod signals;
