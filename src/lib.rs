@@ -210,7 +210,7 @@
 //!     [`defer_latest`](flavour::Queue::defer_latest) removes the waiting event of its topic that
 //!     was deferred by it, and puts the new one at the end; an event that a running drain has taken
 //!     does not wait any more. Delayed events join the end when a drain starts after they are due, by
-//!     deadline.
+//!     deadline; what was delayed can be [taken back](Delayed::cancel) until its delivery begins.
 //! 17. [`on_ready`](flavour::Queue::on_ready) and [`ready`](flavour::Queue::ready) fire when the queue
 //!     changes from empty to not empty, at registration if something waits, after a drain that leaves
 //!     something behind, and when an event is delayed with an earlier deadline than all before;
@@ -219,8 +219,8 @@
 //!     [`next_deadline`](flavour::Queue::next_deadline) is for that.
 //! 18. Nothing is lost silently. A full or closed queue hands the event back; a drain that is cut
 //!     short leaves the rest in front, in order; events dropped on overflow are counted; `clear`
-//!     returns how many it dropped; a queue that is dropped with events inside, delayed ones included,
-//!     reports that; and what a drain takes is [delivered](Drained::delivered), [without a
+//!     returns how many it dropped; a queue that is dropped with events inside, delayed ones included
+//!     unless they [have an owner](Delayed::cancel_on_drop), reports that; and what a drain takes is [delivered](Drained::delivered), [without a
 //!     handler](Drained::unhandled), [given up](Drained::given_up) by its owner,
 //!     [skipped](Drained::skipped) by a pause or a filter, or a failure. An accepted event for whose closed
 //!     signal no handler is left is told to the hooks. `close` refuses new events and leaves those inside

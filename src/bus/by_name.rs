@@ -1,7 +1,7 @@
 //! The methods that take a topic: each looks its name up, and forwards to the signal.
 
 use std::borrow::Borrow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
 use crate::core::emission::run as emission;
@@ -370,6 +370,74 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         M: SendBound<E>,
     {
         self.signal(topic).defer_after(delay, event)
+    }
+
+    /// Like [`defer_after`](Self::defer_after), with a deadline in place of the delay.
+    ///
+    /// # Errors
+    ///
+    /// As `defer_after`.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer_at<E: 'static>(
+        &self,
+        deadline: Instant,
+        topic: &Topic<E>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        self.signal(topic).defer_at(deadline, event)
+    }
+
+    /// Debounces: the event is delivered when `delay` has passed without another one; see
+    /// [`Queue::defer_latest_after`](crate::flavour::Queue::defer_latest_after).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer_after`](Self::defer_after).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer_latest_after<E: 'static>(
+        &self,
+        delay: Duration,
+        topic: &Topic<E>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        self.signal(topic).defer_latest_after(delay, event)
+    }
+
+    /// Throttles: the newest event is delivered `delay` after the first one; see
+    /// [`Queue::defer_latest_within`](crate::flavour::Queue::defer_latest_within).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer_after`](Self::defer_after).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn defer_latest_within<E: 'static>(
+        &self,
+        delay: Duration,
+        topic: &Topic<E>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        self.signal(topic).defer_latest_within(delay, event)
     }
 
     #[track_caller]

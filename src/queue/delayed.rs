@@ -1,23 +1,32 @@
 //! Delayed events, and drains at a time that the caller passes in.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use crate::core::handler::entry::{Alive, CallResult, Connection, Entry, Header, WeakRef, state};
 use crate::core::mode::{Mode, SendBound};
+use crate::core::primitives::sync::Word;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::active_drain::DrainOptions;
+use crate::core::queue::claim::posted;
 use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::queue::Queue as Core;
-use crate::error::DeferError;
-use crate::queue::Queue;
+use crate::core::signal::signal::next_sequence;
+use crate::error::{DeferError, ReplaceErrorKind};
+use crate::outcome::Outcome;
 use crate::queue::drained::Drained;
+use crate::queue::{PostError, Queue};
 use crate::signal::Signal;
+use crate::signal::subscription::Subscription;
 
-/// A handle of one delayed event, for cancelling it. Returned by [`Queue::defer_after`] and
-/// [`Queue::defer_at`].
+/// A handle of one delayed event or closure, for cancelling it. Returned by [`Queue::defer_after`],
+/// [`Queue::post_after`] and their kin.
 ///
-/// Dropping it has no effect: the event is delivered all the same. It does not keep the queue
-/// alive.
+/// Dropping it has no effect: the event is delivered all the same. To cancel it with the handle, or with
+/// a [`Scope`](crate::flavour::Scope), see [`cancel_on_drop`](Self::cancel_on_drop). It does not keep the
+/// queue alive.
 ///
 /// # Examples
 ///
@@ -46,17 +55,80 @@ impl<M: Mode, C: 'static> Delayed<M, C> {
         }
     }
 
-    /// Drops the event, unless it has joined the queue; returns whether it was still delayed. O(log
-    /// n) in the number of delayed events.
+    /// Drops the event, unless its delivery has begun; returns whether it had not. So of two events
+    /// that are due in one drain the first can cancel the second. O(log n) in the number of delayed
+    /// events.
     pub fn cancel(&self) -> bool {
         M::upgrade(&self.queue).is_some_and(|queue| queue.cancel(self.timer))
     }
 
-    /// Returns whether the event is still delayed: not cancelled, not cleared, and taken by no
-    /// drain. A snapshot.
+    /// Returns whether the event is still waiting, for its deadline or for its turn in a drain: not
+    /// cancelled, not cleared, and its delivery has not begun. A snapshot.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        M::upgrade(&self.queue).is_some_and(|queue| queue.is_delayed(self.timer))
+        M::upgrade(&self.queue).is_some_and(|queue| queue.is_waiting(self.timer))
+    }
+
+    /// Turns the handle into a subscription: the event is cancelled when that is dropped or cancelled,
+    /// by itself or with a [`Scope`](crate::flavour::Scope).
+    ///
+    /// The subscription is active as long as the event waits. To pause it has no effect. A queue that is
+    /// dropped before does not report the event: what was to end with its owner is not lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Scope, Signal};
+    /// use std::time::Duration;
+    ///
+    /// let (queue, blink) = (Queue::new(), Signal::<bool>::new());
+    /// let mut dialog = Scope::new();
+    /// let timer = queue.defer_after(Duration::from_millis(500), &blink, true)?;
+    /// dialog.add(timer.cancel_on_drop());
+    /// assert_eq!((dialog.len(), queue.delayed()), (1, 1));
+    /// drop(dialog);
+    /// assert_eq!(queue.delayed(), 0);
+    /// # Ok::<(), slotcast::DeferError<bool>>(())
+    /// ```
+    #[track_caller]
+    pub fn cancel_on_drop(self) -> Subscription<M> {
+        if let Some(queue) = M::upgrade(&self.queue) {
+            queue.set_owned(self.timer);
+        }
+        let header = Header {
+            // Asked before it counts as active, as the target of a weak handler is.
+            state: M::Word::new(state::WEAK),
+            sequence: next_sequence(),
+            ..Header::alone(Location::caller(), None)
+        };
+        let entry = WeakRef::<M, TimerEntry<M, C>>::new(header, self, ());
+        Subscription::new(entry.erase(|entry| entry as &dyn Connection<M>))
+    }
+}
+
+/// The entry of a delayed event that is owned by a subscription.
+type TimerEntry<M, C> = Entry<M, Delayed<M, C>, ()>;
+
+impl<M: Mode, C: 'static> Connection<M> for TimerEntry<M, C> {
+    fn cancel(&self) -> bool {
+        self.head().state.or(state::REMOVED | state::CANCELLED);
+        self.link().cancel()
+    }
+    fn cancel_itself(&self, _: Alive<'_>) -> CallResult {
+        unreachable!("it is never called")
+    }
+    fn give_up(&self) {}
+    fn dropped(&self) -> usize {
+        0
+    }
+    fn is_run_by(&self, _: usize) -> bool {
+        false
+    }
+    fn is_alive(&self, _: Option<Alive<'_>>) -> bool {
+        self.link().is_waiting()
+    }
+    fn replace(&self, _: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
+        Err(ReplaceErrorKind::WrongType)
     }
 }
 
@@ -99,6 +171,41 @@ impl<M: Mode> Queue<M> {
     #[track_caller]
     pub fn drain_at(&self, now: Instant) -> Drained {
         self.drain_at_with(&mut (), now)
+    }
+
+    /// Adds a closure, to be called by the first drain that begins after `delay` has passed; see
+    /// [`post_after_with`](Self::post_after_with).
+    ///
+    /// # Errors
+    ///
+    /// If the queue was closed, or as many events are delayed as it has capacity; the closure is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = slotcast::Queue::new();
+    /// let reminder = queue.post_after(Duration::from_secs(60), || println!("still there?"))?;
+    /// assert!(reminder.cancel());
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn post_after<F, R>(&self, delay: Duration, f: F) -> Result<Delayed<M>, PostError>
+    where
+        F: FnOnce() -> R + 'static,
+        R: Outcome,
+        M: SendBound<F> + SendBound<()>,
+    {
+        let claim = posted(
+            move |_: &mut ()| f(),
+            self.core.info.clone(),
+            Location::caller(),
+        );
+        match self.core.call_at(claim, deadline(delay)) {
+            Ok(timer) => Ok(Delayed::new(&self.core, timer)),
+            Err(refused) => Err(PostError::new(refused.kind())),
+        }
     }
 }
 
@@ -170,6 +277,138 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         Ok(Delayed::new(&self.core, timer))
     }
 
+    /// Debounces: adds an event that is delivered when `delay` has passed without another one. Removes
+    /// the event that this method or [`defer_latest_within`](Self::defer_latest_within) added for the same
+    /// signal before, unless its delivery has begun.
+    ///
+    /// For what should happen when it has become quiet: "save a second after the last change". At most
+    /// one such event of the signal waits; its handle stays the same or is replaced by the new one, so use
+    /// the last. Otherwise as [`defer_after`](Self::defer_after).
+    ///
+    /// # Errors
+    ///
+    /// As `defer_after`; an event that replaces another needs no capacity.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Signal};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (queue, changed) = (Queue::new(), Signal::<&str>::new());
+    /// let _save = changed.on(|text| assert_eq!(*text, "abc"));
+    /// for text in ["a", "ab", "abc"] {
+    ///     queue.defer_latest_after(Duration::from_secs(1), &changed, text)?;
+    /// }
+    /// assert_eq!(queue.delayed(), 1);
+    /// let later = Instant::now() + Duration::from_secs(1);
+    /// assert_eq!(queue.drain_at(later).delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<&str>>(())
+    /// ```
+    pub fn defer_latest_after<E: 'static>(
+        &self,
+        delay: Duration,
+        signal: &Signal<M, E, C>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        self.defer_latest_at(deadline(delay), true, signal, event)
+    }
+
+    /// Throttles: like [`defer_latest_after`](Self::defer_latest_after), but an event that replaces
+    /// another one keeps its deadline. So the newest event is delivered `delay` after the first one, and
+    /// there is at most one for each `delay`, however many come.
+    ///
+    /// # Errors
+    ///
+    /// As `defer_latest_after`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Queue, Signal};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (queue, level) = (Queue::new(), Signal::<u32>::new());
+    /// let _show = level.on(|percent| assert_eq!(*percent, 99));
+    /// let frame = Duration::from_millis(40);
+    /// let first = Instant::now();
+    /// for percent in 0..100 {
+    ///     queue.defer_latest_within(frame, &level, percent)?;
+    /// }
+    /// assert!(queue.next_deadline().is_some_and(|due| due >= first + frame));
+    /// assert_eq!(queue.drain_at(Instant::now() + frame).delivered(), 1);
+    /// # Ok::<(), slotcast::DeferError<u32>>(())
+    /// ```
+    pub fn defer_latest_within<E: 'static>(
+        &self,
+        delay: Duration,
+        signal: &Signal<M, E, C>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        self.defer_latest_at(deadline(delay), false, signal, event)
+    }
+
+    fn defer_latest_at<E: 'static>(
+        &self,
+        deadline: Instant,
+        restarts: bool,
+        signal: &Signal<M, E, C>,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        let core = &self.core;
+        let timer = core.defer_latest_at(&signal.core, deadline, restarts, event)?;
+        Ok(Delayed::new(core, timer))
+    }
+
+    /// Adds a closure with the context of the drain, to be called by the first drain that begins after
+    /// `delay` has passed; see [`defer_after`](Self::defer_after). With a delay of zero it is what
+    /// [`post_with`](Self::post_with) does, at the end of what waits when the drain begins, and can be
+    /// cancelled.
+    ///
+    /// # Errors
+    ///
+    /// If the queue was closed, or as many events are delayed as it has capacity; the closure is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let ui = slotcast::Queue::<Vec<&str>>::with_context();
+    /// let second = Duration::from_secs(1);
+    /// let hint = ui.post_after_with(second, |lines| lines.push("press any key"))?;
+    /// ui.post_after_with(2 * second, move |lines| {
+    ///     assert!(!hint.cancel(), "it was called before");
+    ///     lines.push("goodbye");
+    /// })?;
+    /// let mut lines = Vec::new();
+    /// ui.drain_at_with(&mut lines, Instant::now() + 2 * second);
+    /// assert_eq!(lines, ["press any key", "goodbye"]);
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn post_after_with<F, R>(&self, delay: Duration, f: F) -> Result<Delayed<M, C>, PostError>
+    where
+        F: FnOnce(&mut C) -> R + 'static,
+        R: Outcome,
+        M: SendBound<F> + SendBound<()>,
+    {
+        let claim = posted(f, self.core.info.clone(), Location::caller());
+        match self.core.call_at(claim, deadline(delay)) {
+            Ok(timer) => Ok(Delayed::new(&self.core, timer)),
+            Err(refused) => Err(PostError::new(refused.kind())),
+        }
+    }
+
     /// The deadline of the first delayed event; `None` if no event is delayed. A snapshot.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
@@ -207,10 +446,72 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     where
         M: SendBound<E>,
     {
+        self.defer_at(deadline(delay), event)
+    }
+
+    /// Like [`defer_after`](Self::defer_after), with a deadline in place of the delay.
+    ///
+    /// # Errors
+    ///
+    /// As `defer_after`.
+    pub fn defer_at(&self, deadline: Instant, event: E) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
         let Some(queue) = &self.queue else {
             return Err(DeferError::NoQueue(event));
         };
-        let timer = queue.defer_at(&self.core, deadline(delay), event)?;
+        let timer = queue.defer_at(&self.core, deadline, event)?;
+        Ok(Delayed::new(queue, timer))
+    }
+
+    /// Debounces, in the queue of the bus; see
+    /// [`Queue::defer_latest_after`](crate::flavour::Queue::defer_latest_after).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer_after`](Self::defer_after).
+    pub fn defer_latest_after(
+        &self,
+        delay: Duration,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        self.defer_latest_at(delay, true, event)
+    }
+
+    /// Throttles, in the queue of the bus; see
+    /// [`Queue::defer_latest_within`](crate::flavour::Queue::defer_latest_within).
+    ///
+    /// # Errors
+    ///
+    /// As [`defer_after`](Self::defer_after).
+    pub fn defer_latest_within(
+        &self,
+        delay: Duration,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        self.defer_latest_at(delay, false, event)
+    }
+
+    fn defer_latest_at(
+        &self,
+        delay: Duration,
+        restarts: bool,
+        event: E,
+    ) -> Result<Delayed<M, C>, DeferError<E>>
+    where
+        M: SendBound<E>,
+    {
+        let Some(queue) = &self.queue else {
+            return Err(DeferError::NoQueue(event));
+        };
+        let timer = queue.defer_latest_at(&self.core, deadline(delay), restarts, event)?;
         Ok(Delayed::new(queue, timer))
     }
 }

@@ -361,9 +361,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     {
         let claim = posted(f, self.core.info.clone(), Location::caller());
         let put = self.core.call(claim, ());
-        put.map_err(|refused| PostError {
-            kind: refused.kind(),
-        })
+        put.map_err(|refused| PostError::new(refused.kind()))
     }
 
     /// Like [`drain`](Queue::drain), and lends the context to the handlers.
@@ -624,6 +622,10 @@ pub struct PostError {
 }
 
 impl PostError {
+    pub(crate) fn new(kind: DeferErrorKind) -> Self {
+        PostError { kind }
+    }
+
     /// The reason why it could not be posted.
     #[must_use]
     pub fn kind(&self) -> DeferErrorKind {

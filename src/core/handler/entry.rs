@@ -288,8 +288,11 @@ impl<M: Primitives, T: ?Sized + Connection<M>> WeakRef<M, T> {
     /// Cancels the handler if its target or its owner has been dropped: where nothing else would meet it.
     pub(crate) fn cancel_if_dead(&self) {
         let state = self.head().state.get();
-        if state & (state::REMOVED | state::WEAK) == state::WEAK && !self.is_active() {
-            self.cancel();
+        if state & (state::REMOVED | state::WEAK) == state::WEAK
+            && !self.is_active()
+            && !self.cancel()
+        {
+            self.cancel_removed();
         }
     }
 }

@@ -18,27 +18,41 @@ pub(crate) struct TimerKey {
     key: Key,
 }
 
+impl TimerKey {
+    /// A number that no other timer of the queue has. Odd, so that no address of a signal is equal.
+    pub(crate) fn id(self) -> u64 {
+        self.sequence << 1 | 1
+    }
+}
+
+/// A delayed event.
+struct Timer<E> {
+    sequence: u64,
+    /// Its owner cancels it when it goes: nobody has to be told if the queue goes before.
+    owned: bool,
+    envelope: E,
+}
+
 /// A heap of deadlines, and the events by key.
 pub(crate) struct DelayQueue<M: EnvelopeFlavour, C: 'static> {
     /// Cancelled ones stay in the heap until they are first, or too many. Invariant: the first one
-    /// is in `envelopes`.
+    /// is in `timers`.
     order: BinaryHeap<Reverse<(Instant, TimerKey)>>,
-    /// Each with its sequence number.
-    envelopes: SlotMap<Key, (u64, M::Envelope<C>)>,
+    timers: SlotMap<Key, Timer<M::Envelope<C>>>,
 }
 
 impl<M: EnvelopeFlavour, C: 'static> Default for DelayQueue<M, C> {
     fn default() -> Self {
         DelayQueue {
             order: BinaryHeap::new(),
-            envelopes: SlotMap::with_key(),
+            timers: SlotMap::with_key(),
         }
     }
 }
 
 impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
     pub(crate) fn len(&self) -> usize {
-        self.envelopes.len()
+        self.timers.len()
     }
 
     /// The earliest deadline.
@@ -53,15 +67,19 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         sequence: u64,
         envelope: M::Envelope<C>,
     ) -> TimerKey {
-        let key = self.envelopes.insert((sequence, envelope));
+        let key = self.timers.insert(Timer {
+            sequence,
+            owned: false,
+            envelope,
+        });
         let timer = TimerKey { sequence, key };
         self.order.push(Reverse((deadline, timer)));
         timer
     }
 
     pub(crate) fn contains(&self, timer: TimerKey) -> bool {
-        let found = self.envelopes.get(timer.key);
-        found.is_some_and(|(sequence, _)| *sequence == timer.sequence)
+        let found = self.timers.get(timer.key);
+        found.is_some_and(|found| found.sequence == timer.sequence)
     }
 
     /// Removes an event, if it is still here.
@@ -69,41 +87,60 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         if !self.contains(timer) {
             return None;
         }
-        let (_, envelope) = self.envelopes.remove(timer.key)?;
+        let Timer { envelope, .. } = self.timers.remove(timer.key)?;
         self.prune();
         Some(envelope)
     }
 
+    /// The envelope of a delayed event, if it is still here.
+    pub(crate) fn envelope(&mut self, timer: TimerKey) -> Option<&mut M::Envelope<C>> {
+        let found = self.timers.get_mut(timer.key)?;
+        (found.sequence == timer.sequence).then_some(&mut found.envelope)
+    }
+
+    /// Records that an event has an owner, which cancels it when it goes.
+    pub(crate) fn set_owned(&mut self, timer: TimerKey) {
+        let found = self.timers.get_mut(timer.key);
+        found
+            .filter(|found| found.sequence == timer.sequence)
+            .into_iter()
+            .for_each(|found| found.owned = true);
+    }
+
+    /// The number of events that have an owner.
+    pub(crate) fn owned(&self) -> usize {
+        self.timers.values().filter(|timer| timer.owned).count()
+    }
+
     /// Removes the first event that is due.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<M::Envelope<C>> {
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(TimerKey, M::Envelope<C>)> {
         let Reverse((deadline, timer)) = *self.order.peek()?;
         if deadline > now {
             return None;
         }
         self.order.pop();
-        let (_, envelope) = self.envelopes.remove(timer.key)?;
+        let Timer { envelope, .. } = self.timers.remove(timer.key)?;
         self.prune();
-        Some(envelope)
+        Some((timer, envelope))
     }
 
     /// All events, in no particular order.
     pub(crate) fn into_envelopes(self) -> impl Iterator<Item = M::Envelope<C>> {
-        let all = self.envelopes.into_iter();
-        all.map(|(_, (_, envelope))| envelope)
+        self.timers.into_iter().map(|(_, timer)| timer.envelope)
     }
 
     /// Removes cancelled entries from the heap: those at its top, and all of them once they are in
     /// the majority. So a cancelled event costs O(log n), amortized.
     fn prune(&mut self) {
-        let DelayQueue { order, envelopes } = self;
+        let DelayQueue { order, timers } = self;
         while let Some(Reverse((_, timer))) = order.peek() {
-            if envelopes.contains_key(timer.key) {
+            if timers.contains_key(timer.key) {
                 break;
             }
             order.pop();
         }
-        if order.len() > 2 * envelopes.len() + 32 {
-            order.retain(|Reverse((_, timer))| envelopes.contains_key(timer.key));
+        if order.len() > 2 * timers.len() + 32 {
+            order.retain(|Reverse((_, timer))| timers.contains_key(timer.key));
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::core::queue::active_drain::{ActiveDrain, DrainOptions, DrainSummary};
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::{Batch, QueueFlavour};
-use crate::core::queue::latest::Now;
+use crate::core::queue::latest::{Now, Place};
 use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::collect;
 use crate::failure::{CallSite, Cause};
@@ -325,15 +325,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// inbox as single events. For a queue whose events are taken one by one from now on.
     #[cold]
     pub(super) fn take_back(&self, inbox: &mut Inbox<M, C>, outbox: &Batch<M, C>) {
+        let mut last = Place::default();
         for _ in 0..self.left.swap(0) {
             let position = outbox.first();
             let Some(envelope) = outbox.pop(outbox.len(), &mut inbox.free_list) else {
                 break;
             };
-            inbox
-                .latest
-                .get_or_insert_default()
-                .insert(envelope, position);
+            let latest = inbox.latest.get_or_insert_default();
+            last = latest.insert(envelope, position, last);
         }
         inbox.set_limit();
     }
@@ -390,9 +389,9 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
             return;
         };
         let now = now.unwrap_or_else(Instant::now);
-        while let Some(envelope) = delayed.pop(now) {
+        while let Some((timer, envelope)) = delayed.pop(now) {
             let singles = self.latest.get_or_insert_default();
-            singles.push_single(envelope, position);
+            singles.push_due(timer, envelope, position);
         }
         self.set_limit();
     }

@@ -1,12 +1,13 @@
 //! The inbox of a queue: what its short lock guards.
 
 use std::any::TypeId;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
 use crate::core::failure::trace::SpanLink;
-use crate::core::queue::delayed::DelayQueue;
+use crate::core::queue::delayed::{DelayQueue, TimerKey};
 use crate::core::queue::envelope::{FreeList, exchange};
 use crate::core::queue::index::Index;
 use crate::core::queue::lanes::{Batch, LaneFor, QueueFlavour};
@@ -52,6 +53,9 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) untaken: u64,
     pub(super) latest: Option<Box<Latest<M, C>>>,
     pub(super) delayed: Option<Box<DelayQueue<M, C>>>,
+    /// The delayed events that a newer one replaces, by the address of their signal. Others may stand here
+    /// that are delivered or cancelled: they are not found by their keys.
+    pub(super) replaceable: BTreeMap<usize, TimerKey>,
     /// The number of events that have been delayed.
     pub(super) sequence: u64,
     /// The number of those that had the earliest deadline when they were added.
@@ -88,6 +92,7 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
             untaken: 0,
             latest: None,
             delayed: None,
+            replaceable: BTreeMap::new(),
             sequence: 0,
             firsts: 0,
             free_list: FreeList::default(),
@@ -112,6 +117,11 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
 
     pub(super) fn delayed_len(&self) -> usize {
         self.delayed.as_ref().map_or(0, |delayed| delayed.len())
+    }
+
+    /// The number of delayed events that have an owner.
+    pub(super) fn owned_timers(&self) -> usize {
+        self.delayed.as_ref().map_or(0, |delayed| delayed.owned())
     }
 
     /// The earliest deadline of a delayed event.

@@ -16,17 +16,23 @@ use std::collections::hash_map::Entry;
 
 use slotmap::{Key as _, SlotMap, new_key_type};
 
+use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::envelope::{Envelope, EnvelopeFlavour};
 
 new_key_type! { struct Key; }
+
+/// Where an event was inserted.
+#[derive(Default)]
+pub(crate) struct Place(Key);
 
 struct Node<M: EnvelopeFlavour, C: 'static> {
     /// How many lane events come before it, counted over the life of the queue.
     position: u64,
     /// How many drains had begun when it was added.
     drains: u64,
-    /// The address of its signal, which the envelope keeps alive; 0 if no newer event replaces it.
-    signal: usize,
+    /// What it is found by, or 0: the address of its signal, which the envelope keeps alive, if a newer
+    /// event replaces it; the [id](TimerKey::id) of its timer if it was delayed.
+    id: u64,
     /// Whether the capacity counts it.
     counted: bool,
     envelope: M::Envelope<C>,
@@ -37,8 +43,8 @@ struct Node<M: EnvelopeFlavour, C: 'static> {
 /// A linked list in a slot map, in the order of delivery.
 pub(crate) struct Latest<M: EnvelopeFlavour, C: 'static> {
     nodes: SlotMap<Key, Node<M, C>>,
-    /// The event of each signal that can be replaced. Invariant: keys of `nodes`.
-    by_signal: HashMap<usize, Key>,
+    /// The events that have an id. Invariant: keys of `nodes`.
+    by_id: HashMap<u64, Key>,
     first: Key,
     last: Key,
     /// Events that the running drain has taken and for which a newer one was added: removed if the
@@ -52,7 +58,7 @@ impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
     fn default() -> Self {
         Latest {
             nodes: SlotMap::with_key(),
-            by_signal: HashMap::new(),
+            by_id: HashMap::new(),
             first: Key::null(),
             last: Key::null(),
             replaced: Vec::new(),
@@ -87,8 +93,8 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     pub(crate) fn move_to_end(&mut self, signal: usize, now: Now) -> Option<&mut M::Envelope<C>> {
         let key = match self.nodes.get(self.last) {
             // The same signal as last time: nothing to look up, nothing to move.
-            Some(last) if last.signal == signal => self.last,
-            _ => *self.by_signal.get(&signal)?,
+            Some(last) if last.id == signal as u64 => self.last,
+            _ => *self.by_id.get(&(signal as u64))?,
         };
         let &Node { prev, next, .. } = self.nodes.get(key)?;
         if now.draining && self.nodes.get(key)?.drains < now.drains {
@@ -105,16 +111,34 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
 
     /// Adds an event at the end, of a signal without an event that can be replaced.
     pub(crate) fn push(&mut self, signal: usize, envelope: M::Envelope<C>, now: Now) {
-        let key = self.add(signal, true, envelope, now);
-        if let Some(taken) = self.by_signal.insert(signal, key) {
+        let id = signal as u64;
+        let key = self.add(id, true, envelope, now);
+        if let Some(taken) = self.by_id.insert(id, key) {
             self.replaced.push(taken);
         }
     }
 
-    /// Adds an event at the end that no other replaces.
-    pub(crate) fn push_single(&mut self, envelope: M::Envelope<C>, now: Now) {
-        // No signal has this address.
-        self.add(0, true, envelope, now);
+    /// Adds an event at the end that was delayed until now.
+    pub(crate) fn push_due(&mut self, timer: TimerKey, envelope: M::Envelope<C>, now: Now) {
+        let key = self.add(timer.id(), true, envelope, now);
+        self.by_id.insert(timer.id(), key);
+    }
+
+    /// Whether the event of this timer is here.
+    pub(crate) fn contains(&self, timer: TimerKey) -> bool {
+        self.by_id.contains_key(&timer.id())
+    }
+
+    /// Removes the event of a timer, if it is here.
+    pub(crate) fn cancel(&mut self, timer: TimerKey) -> Option<M::Envelope<C>> {
+        let key = *self.by_id.get(&timer.id())?;
+        self.remove(key)
+    }
+
+    /// The envelope of a timer, if it is here.
+    pub(crate) fn envelope(&mut self, timer: TimerKey) -> Option<&mut M::Envelope<C>> {
+        let key = *self.by_id.get(&timer.id())?;
+        Some(&mut self.nodes.get_mut(key)?.envelope)
     }
 
     /// Adds an event at the end that no other replaces and that the capacity does not count.
@@ -124,21 +148,19 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         self.add(0, false, envelope, now);
     }
 
-    /// Adds an event that no other replaces, and that all drains have begun after: in front of those
-    /// that come after the lane event with this number. Called in the order of the numbers.
-    pub(crate) fn insert(&mut self, envelope: M::Envelope<C>, position: u64) {
-        let mut next = self.first;
+    /// Adds an event that no other replaces, and that all drains have begun after: behind those that come
+    /// before the lane event with this number. Called in the order of the numbers; `last` is what it
+    /// returned before, at first the default.
+    pub(crate) fn insert(&mut self, envelope: M::Envelope<C>, position: u64, last: Place) -> Place {
+        let Place(mut prev) = last;
+        let mut next = self.nodes.get(prev).map_or(self.first, |prev| prev.next);
         while let Some(node) = self.nodes.get(next).filter(|it| it.position <= position) {
-            next = node.next;
+            (prev, next) = (next, node.next);
         }
-        let prev = match self.nodes.get(next) {
-            Some(node) => node.prev,
-            None => self.last,
-        };
         let key = self.nodes.insert(Node {
             position,
             drains: 0,
-            signal: 0,
+            id: 0,
             counted: true,
             envelope,
             prev,
@@ -152,13 +174,14 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
             Some(node) => node.prev = key,
             None => self.last = key,
         }
+        Place(key)
     }
 
-    fn add(&mut self, signal: usize, counted: bool, envelope: M::Envelope<C>, now: Now) -> Key {
+    fn add(&mut self, id: u64, counted: bool, envelope: M::Envelope<C>, now: Now) -> Key {
         let key = self.nodes.insert(Node {
             position: now.position,
             drains: now.drains,
-            signal,
+            id,
             counted,
             envelope,
             prev: Key::null(),
@@ -239,9 +262,9 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         let node = self.nodes.remove(key)?;
         self.unlink(node.prev, node.next);
         self.uncounted -= usize::from(!node.counted);
-        // An address of 0 is in no map, and looking it up as an entry could make room for it.
-        if node.signal != 0 {
-            if let Entry::Occupied(entry) = self.by_signal.entry(node.signal) {
+        // An id of 0 is in no map, and looking it up as an entry could make room for it.
+        if node.id != 0 {
+            if let Entry::Occupied(entry) = self.by_id.entry(node.id) {
                 if *entry.get() == key {
                     entry.remove();
                 }

@@ -214,7 +214,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
 impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
     fn drop(&mut self) {
-        let count = self.clear();
+        let owned = self.inbox.with(|inbox| inbox.owned_timers());
+        let count = self.clear().saturating_sub(owned);
         if count > 0 {
             let error = self.error(self.location, Cause::Undelivered(count));
             if !self.info.config.call_hook(&error) {

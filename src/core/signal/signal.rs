@@ -31,7 +31,6 @@ pub(crate) fn sequence_limit() -> u64 {
 }
 
 /// A sequence number for what is no handler of a signal, and has a subscription.
-#[cfg(feature = "jobs")]
 pub(crate) fn next_sequence() -> u64 {
     // Relaxed: only that it is unique matters.
     SEQUENCE.fetch_add(1, Ordering::Relaxed)

@@ -28,4 +28,5 @@ mod queue_room;
 mod queue_time;
 mod reported;
 mod state;
+mod timers;
 mod waiting;
