@@ -139,14 +139,11 @@ fn run_wakes_for_the_next_deadline() {
         queue
             .defer_after(Duration::from_secs(3600), &signal, 3)
             .unwrap();
-        queue
-            .defer_after(Duration::from_millis(20), &signal, 2)
-            .unwrap();
-        queue
-            .defer_after(Duration::from_millis(1), &signal, 1)
-            .unwrap();
-        rung.recv_timeout(PATIENCE).expect("a deadline was missed");
-        rung.recv_timeout(PATIENCE).expect("a deadline was missed");
+        for n in [1, 2] {
+            let soon = Duration::from_millis(1);
+            queue.defer_after(soon, &signal, n).unwrap();
+            rung.recv_timeout(PATIENCE).expect("a deadline was missed");
+        }
         // What is not due by then is not waited for, and stays inside.
         queue.close();
         assert_eq!(running.join().unwrap(), 2);
@@ -158,7 +155,7 @@ fn run_wakes_for_the_next_deadline() {
 #[test]
 fn wait_timeout_waits_for_events_and_deadlines() {
     let (queue, signal) = (Queue::new(), Signal::<u32>::new());
-    assert!(!queue.wait_timeout(Duration::from_millis(1)));
+    assert!(!queue.wait_timeout(Duration::ZERO));
     queue
         .defer_after(Duration::from_millis(5), &signal, 1)
         .unwrap();
@@ -171,7 +168,7 @@ fn wait_timeout_waits_for_events_and_deadlines() {
     });
     let inner = queue.clone();
     queue
-        .post(move || assert!(!inner.wait_timeout(PATIENCE)))
+        .post(move || assert!(!inner.wait_timeout(Duration::ZERO)))
         .unwrap();
     assert!(queue.drain().errors().is_empty());
     thread::scope(|scope| {
