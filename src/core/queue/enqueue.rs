@@ -10,7 +10,7 @@
 //! no other topic can have its name. It saves looking the topic up, which costs three times as much
 //! as the rest of deferring.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::failure::trace::SpanLink;
 use crate::core::handler::entry::Header;
@@ -162,14 +162,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     /// Adds a claimed call to the queue of a mailbox, which may go while this thread waits for room: then
-    /// the call is refused, as it is when `is_pointless` returns `true`. `event` makes the event, if there
-    /// is a queue.
+    /// the call is refused, as it is when `is_pointless` returns `true`, which is asked in this interval if
+    /// nothing else tells of it. `event` makes the event, if there is a queue.
     pub(crate) fn call_if_exists<T>(
         mailbox: &Mailbox<M, C, T>,
         head: &Header<M>,
         claim: impl Fn() -> Claim<M, C>,
         event: impl FnOnce() -> Option<T>,
         is_pointless: impl Fn() -> bool,
+        interval: Option<Duration>,
     ) -> Result<Queued, DeferErrorKind>
     where
         M: LaneFor<()>,
@@ -217,13 +218,18 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 let room = queue.room.clone();
                 // May be the last reference.
                 drop(queue);
-                wait_for_room(&room, event, None, |event, blocked| match mailbox.queue() {
-                    Some(queue) => {
-                        let mut push = |inbox: &mut Inbox<M, C>, event| push(&queue, inbox, event);
-                        queue.try_admit(event, None, blocked, &is_pointless, &mut push)
-                    }
-                    None => Attempt::Done(Err(DeferError::Closed(event))),
-                })
+                wait_for_room(
+                    (&room, None, interval),
+                    event,
+                    |event, blocked| match mailbox.queue() {
+                        Some(queue) => {
+                            let mut push =
+                                |inbox: &mut Inbox<M, C>, event| push(&queue, inbox, event);
+                            queue.try_admit(event, None, blocked, &is_pointless, &mut push)
+                        }
+                        None => Attempt::Done(Err(DeferError::Closed(event))),
+                    },
+                )
             }
         };
         drop(emptied);

@@ -7,7 +7,7 @@
 //! and not later when the queue is full for the first time.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -48,11 +48,11 @@ pub(super) enum Attempt<E> {
 
 /// Makes attempts to add an event until one needs no room. Waits in between, without a reference to
 /// the queue, if `attempt` holds none: `attempt` is called again after each change of the room, and
-/// whenever something has ended that made the event worth waiting for.
+/// whenever something has ended that made the event worth waiting for. Takes the room, a deadline, and how
+/// often to make an attempt in any case.
 pub(super) fn wait_for_room<E>(
-    room: &Arc<Room>,
+    (room, until, interval): (&Arc<Room>, Option<Instant>, Option<Duration>),
     mut event: E,
-    until: Option<Instant>,
     mut attempt: impl FnMut(E, &mut bool) -> Attempt<E>,
 ) -> Result<(), DeferError<E>> {
     let (mut waiter, mut blocked) = (None, false);
@@ -65,7 +65,10 @@ pub(super) fn wait_for_room<E>(
         match &waiter {
             // One more attempt: what has ended before did not notify this thread.
             None => waiter = Some(room.enter()),
-            Some(waiter) => waiter.wait(seen, until),
+            Some(waiter) => {
+                let next = interval.map(|interval| Instant::now() + interval);
+                waiter.wait(seen, next.into_iter().chain(until).min());
+            }
         }
     }
 }
@@ -119,7 +122,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         is_pointless: impl Fn() -> bool,
         mut push: impl FnMut(&mut Inbox<M, C>, E),
     ) -> Result<(), DeferError<E>> {
-        wait_for_room(&self.room, event, until, |event, blocked| {
+        let room = (&self.room, until, None);
+        wait_for_room(room, event, |event, blocked| {
             self.try_admit(event, until, blocked, &is_pointless, &mut push)
         })
     }

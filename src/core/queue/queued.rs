@@ -1,5 +1,7 @@
 //! Handlers that a queue calls.
 
+use std::time::Duration;
+
 use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, state};
 use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::failures::{reentered, unqueued};
@@ -18,6 +20,9 @@ use crate::core::reclaim::counted::Live;
 use crate::core::settings::failure_source::guarded;
 use crate::outcome::Outcome;
 use crate::policy::Overflow;
+
+/// How often a thread that waits for room looks whether the owner of the handler still exists.
+const OWNERS: Duration = Duration::from_millis(1);
 
 /// A closure that a queue calls, with the context `D` of the drain: an emission puts what `map` makes of the
 /// event into the queue.
@@ -134,9 +139,14 @@ where
         let (head, topic_info) = (entry.head(), cx.topic_info());
         let is_closed = || head.has(state::CLOSED) || topic_info.is_closed();
         // An event that was accepted before the close is delivered all the same.
-        let is_over = || head.has(state::CANCELLED) || (!topic_info.is_late() && is_closed());
+        let is_over = || {
+            let is_cancelled = head.has(state::CANCELLED) || (P::OWNED && entry.is_orphaned());
+            is_cancelled || (!topic_info.is_late() && is_closed())
+        };
+        // Nobody tells of the end of an owner.
+        let interval = P::OWNED.then_some(OWNERS);
         let make = || (entry.captures().callee.map)(event);
-        match Queue::call_if_exists(&entry.link().state, head, claim, make, is_over) {
+        match Queue::call_if_exists(&entry.link().state, head, claim, make, is_over, interval) {
             Ok(Queued::Waiting) => {
                 std::mem::forget(reservation);
                 CallResult::Ran

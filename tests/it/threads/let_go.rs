@@ -126,6 +126,29 @@ fn an_emission_that_waits_for_room_is_let_go_by_the_end_of_its_signal() {
 }
 
 #[test]
+fn an_emission_that_waits_for_room_is_let_go_by_the_end_of_the_owner() {
+    let (signal, ui) = (
+        Signal::<u32>::new(),
+        Queue::new().bounded(1, Overflow::Block),
+    );
+    let owner = std::sync::Arc::new(());
+    let (begun, begins) = mpsc::channel();
+    let first = signal.on(move |_| _ = begun.send(()));
+    let sub = signal.subscribe().owner(&owner).on_queue(&ui, |(), _| ());
+    signal.emit(&1);
+    let waiting = apart(move || {
+        let emission = signal.emit(&2);
+        (emission.ran(), emission.errors().len())
+    });
+    (0..2).for_each(|_| begins.recv_timeout(PATIENCE).expect("it begins"));
+    (0..100).for_each(|_| thread::yield_now());
+    drop(owner);
+    assert_eq!(result(&waiting), (1, 0));
+    assert!(!sub.is_active());
+    first.detach();
+}
+
+#[test]
 fn a_cancel_by_the_thread_that_drains_does_not_wait_for_an_emission_that_waits_for_room() {
     let (signal, ui) = (
         Signal::<u32>::new(),
