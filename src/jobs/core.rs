@@ -146,7 +146,8 @@ impl<T> Core<T> {
         self.runner.store(token(), Ordering::Relaxed);
     }
 
-    /// Whether this thread runs the work or the callbacks.
+    /// Whether this thread runs the work or the callbacks. To be asked before the outcome is looked for:
+    /// the token of a thread that has ended, and so has stored the outcome, may be that of another one.
     pub(super) fn is_inside(&self) -> bool {
         self.runner.load(Ordering::Relaxed) == token()
     }
@@ -341,10 +342,11 @@ impl<T> Core<T> {
         // What this thread has left for later may be what this wait is for.
         while !self.is_done() && chain::run_one() {}
         loop {
+            let inside = self.is_inside();
             if let Some(outcome) = self.try_take() {
                 return Some(outcome);
             }
-            if self.is_inside() {
+            if inside {
                 return None;
             }
             let mut state = lock(&self.state);

@@ -373,10 +373,11 @@ impl<T: Send + 'static> Job<T> {
     pub fn wait(self) -> Outcome<T> {
         let core = self.inner.core();
         // An outcome that is there needs no preparation, and a wait that is refused neither.
+        let inside = core.is_inside();
         if let Some(outcome) = core.try_take() {
             return outcome;
         }
-        if core.is_inside() {
+        if inside {
             return Err(JobError::Inside);
         }
         let _blocking = self.inner.clone().prepare_wait();
@@ -402,11 +403,12 @@ impl<T: Send + 'static> Job<T> {
     /// ```
     pub fn wait_timeout(self, timeout: Duration) -> Result<Outcome<T>, Job<T>> {
         let core = self.inner.core();
+        let inside = core.is_inside();
         if let Some(outcome) = core.try_take() {
             return Ok(outcome);
         }
         // The job is not run by this thread: that could take longer than the timeout.
-        let _blocking = if timeout.is_zero() || core.is_inside() {
+        let _blocking = if timeout.is_zero() || inside {
             Vec::new()
         } else {
             pool::enter_blocking()
