@@ -163,7 +163,7 @@ fn a_spare_thread_takes_the_place_of_one_that_waits() {
     });
 }
 
-/// Planted: `Unheld`.
+/// Planted: `Uncontested`.
 #[test]
 fn a_cancel_of_a_callback_against_completion() {
     model(|| {
@@ -202,7 +202,7 @@ fn a_wait_against_what_another_thread_has_left_for_later() {
     });
 }
 
-/// Planted: `Unordered`.
+/// Planted: `Unsorted`.
 #[test]
 fn two_threads_report_and_the_newest_is_told_last() {
     model(|| {

@@ -109,7 +109,7 @@ fn a_future_that_is_woken_while_it_runs_runs_again() {
     });
 }
 
-/// Whether the task is refused or has been run, and whoever drops the last waker. Planted: `Unreleased`.
+/// Whether the task is refused or has been run, and whoever drops the last waker. Planted: `Unrefused`.
 #[test]
 fn a_wake_against_an_executor_that_ends() {
     model(|| {
