@@ -8,21 +8,14 @@ use slotmap::{SlotMap, new_key_type};
 
 use crate::core::queue::envelope::EnvelopeFlavour;
 
-new_key_type! { struct Key; }
+new_key_type! { pub(super) struct Key; }
 
 /// The key of a delayed event, for cancelling it. Ordered by when the event was deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerKey {
     /// Beside the key, because keys are used again once the queue has been cleared.
-    sequence: u64,
-    key: Key,
-}
-
-impl TimerKey {
-    /// A number that no other timer of the queue has. Odd, so that no address of a signal is equal.
-    pub(crate) fn id(self) -> u64 {
-        self.sequence << 1 | 1
-    }
+    pub(super) sequence: u64,
+    pub(super) key: Key,
 }
 
 /// A delayed event.

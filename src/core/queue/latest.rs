@@ -14,9 +14,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use slotmap::{Key as _, SlotMap, new_key_type};
+use slotmap::{Key as _, SecondaryMap, SlotMap, new_key_type};
 
-use crate::core::queue::delayed::TimerKey;
+use crate::core::queue::delayed::{self, TimerKey};
 use crate::core::queue::envelope::{Envelope, EnvelopeFlavour};
 
 new_key_type! { struct Key; }
@@ -30,9 +30,10 @@ struct Node<M: EnvelopeFlavour, C: 'static> {
     position: u64,
     /// How many drains had begun when it was added.
     drains: u64,
-    /// What it is found by, or 0: the address of its signal, which the envelope keeps alive, if a newer
-    /// event replaces it; the [id](TimerKey::id) of its timer if it was delayed.
-    id: u64,
+    /// The address of its signal, which the envelope keeps alive, if a newer event replaces it; else 0.
+    signal: usize,
+    /// Its timer, if it was delayed.
+    timer: Option<TimerKey>,
     /// Whether the capacity counts it.
     counted: bool,
     envelope: M::Envelope<C>,
@@ -43,8 +44,10 @@ struct Node<M: EnvelopeFlavour, C: 'static> {
 /// A linked list in a slot map, in the order of delivery.
 pub(crate) struct Latest<M: EnvelopeFlavour, C: 'static> {
     nodes: SlotMap<Key, Node<M, C>>,
-    /// The events that have an id. Invariant: keys of `nodes`.
-    by_id: HashMap<u64, Key>,
+    /// The events that a newer one replaces, by signal. Invariant: keys of `nodes`.
+    by_signal: HashMap<usize, Key>,
+    /// The events that were delayed, with the sequence numbers of their timers. A newer timer may have the key.
+    due: SecondaryMap<delayed::Key, (u64, Key)>,
     first: Key,
     last: Key,
     /// Events that the running drain has taken and for which a newer one was added: removed if the
@@ -58,7 +61,8 @@ impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
     fn default() -> Self {
         Latest {
             nodes: SlotMap::with_key(),
-            by_id: HashMap::new(),
+            by_signal: HashMap::new(),
+            due: SecondaryMap::new(),
             first: Key::null(),
             last: Key::null(),
             replaced: Vec::new(),
@@ -93,8 +97,8 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     pub(crate) fn move_to_end(&mut self, signal: usize, now: Now) -> Option<&mut M::Envelope<C>> {
         let key = match self.nodes.get(self.last) {
             // The same signal as last time: nothing to look up, nothing to move.
-            Some(last) if last.id == signal as u64 => self.last,
-            _ => *self.by_id.get(&(signal as u64))?,
+            Some(last) if last.signal == signal => self.last,
+            _ => *self.by_signal.get(&signal)?,
         };
         let &Node { prev, next, .. } = self.nodes.get(key)?;
         if now.draining && self.nodes.get(key)?.drains < now.drains {
@@ -111,33 +115,36 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
 
     /// Adds an event at the end, of a signal without an event that can be replaced.
     pub(crate) fn push(&mut self, signal: usize, envelope: M::Envelope<C>, now: Now) {
-        let id = signal as u64;
-        let key = self.add(id, true, envelope, now);
-        if let Some(taken) = self.by_id.insert(id, key) {
+        let key = self.add(signal, None, true, envelope, now);
+        if let Some(taken) = self.by_signal.insert(signal, key) {
             self.replaced.push(taken);
         }
     }
 
     /// Adds an event at the end that was delayed until now.
     pub(crate) fn push_due(&mut self, timer: TimerKey, envelope: M::Envelope<C>, now: Now) {
-        let key = self.add(timer.id(), true, envelope, now);
-        self.by_id.insert(timer.id(), key);
+        let key = self.add(0, Some(timer), true, envelope, now);
+        self.due.insert(timer.key, (timer.sequence, key));
+    }
+
+    fn due(&self, timer: TimerKey) -> Option<Key> {
+        let (sequence, key) = *self.due.get(timer.key)?;
+        (sequence == timer.sequence).then_some(key)
     }
 
     /// Whether the event of this timer is here.
     pub(crate) fn contains(&self, timer: TimerKey) -> bool {
-        self.by_id.contains_key(&timer.id())
+        self.due(timer).is_some()
     }
 
     /// Removes the event of a timer, if it is here.
     pub(crate) fn cancel(&mut self, timer: TimerKey) -> Option<M::Envelope<C>> {
-        let key = *self.by_id.get(&timer.id())?;
-        self.remove(key)
+        self.remove(self.due(timer)?)
     }
 
     /// The envelope of a timer, if it is here.
     pub(crate) fn envelope(&mut self, timer: TimerKey) -> Option<&mut M::Envelope<C>> {
-        let key = *self.by_id.get(&timer.id())?;
+        let key = self.due(timer)?;
         Some(&mut self.nodes.get_mut(key)?.envelope)
     }
 
@@ -145,7 +152,7 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     #[cfg(feature = "jobs")]
     pub(crate) fn push_uncounted(&mut self, envelope: M::Envelope<C>, now: Now) {
         self.uncounted += 1;
-        self.add(0, false, envelope, now);
+        self.add(0, None, false, envelope, now);
     }
 
     /// Adds an event that no other replaces, and that all drains have begun after: behind those that come
@@ -160,7 +167,8 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         let key = self.nodes.insert(Node {
             position,
             drains: 0,
-            id: 0,
+            signal: 0,
+            timer: None,
             counted: true,
             envelope,
             prev,
@@ -177,11 +185,19 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         Place(key)
     }
 
-    fn add(&mut self, id: u64, counted: bool, envelope: M::Envelope<C>, now: Now) -> Key {
+    fn add(
+        &mut self,
+        signal: usize,
+        timer: Option<TimerKey>,
+        counted: bool,
+        envelope: M::Envelope<C>,
+        now: Now,
+    ) -> Key {
         let key = self.nodes.insert(Node {
             position: now.position,
             drains: now.drains,
-            id,
+            signal,
+            timer,
             counted,
             envelope,
             prev: Key::null(),
@@ -262,9 +278,12 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         let node = self.nodes.remove(key)?;
         self.unlink(node.prev, node.next);
         self.uncounted -= usize::from(!node.counted);
-        // An id of 0 is in no map, and looking it up as an entry could make room for it.
-        if node.id != 0 {
-            if let Entry::Occupied(entry) = self.by_id.entry(node.id) {
+        if let Some(timer) = node.timer.filter(|timer| self.due(*timer).is_some()) {
+            self.due.remove(timer.key);
+        }
+        // An address of 0 is in no map, and looking it up as an entry could make room for it.
+        if node.signal != 0 {
+            if let Entry::Occupied(entry) = self.by_signal.entry(node.signal) {
                 if *entry.get() == key {
                     entry.remove();
                 }
