@@ -137,7 +137,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
             sequence_limit: 0,
             live: 0,
             summary: EmissionSummary::NOTHING,
-            span: KeptSpan::default(),
+            span: Default::default(),
         }
     }
 }
@@ -299,7 +299,7 @@ impl<M: Mode, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
         this.summary.add(dropped);
         let counts = &this.summary.counts;
         this.span.record(counts.ran(), counts.stopped());
-        this.span = KeptSpan::default();
+        this.span = Default::default();
         let summary = std::mem::replace(&mut this.summary, EmissionSummary::NOTHING);
         Poll::Ready(Emission::finish(summary, || config.panics()))
     }

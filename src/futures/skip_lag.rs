@@ -60,7 +60,6 @@ impl<M: Mode, E: 'static> SkipLag<M, E> {
     }
 
     /// The stream below, for its length, its capacity, and whether it is closed.
-    #[must_use]
     pub fn get_ref(&self) -> &EventStream<M, E> {
         &self.stream
     }

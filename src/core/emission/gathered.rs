@@ -36,7 +36,7 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
         return Err(depth_guard);
     };
     let kept = signal.keep(&retained, event, true, &mut |it| handlers.push(it));
-    let Ok((sequence_limit, kept)) = kept else {
+    let Some((sequence_limit, kept)) = kept else {
         return Ok(EmissionSummary::CLOSED);
     };
     let inside = signal.address();
@@ -163,7 +163,7 @@ pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
 ) -> Option<u64> {
     let mut give = |it| handlers.push(it);
     let sequence_limit = match signal.retained() {
-        Some(retained) => signal.keep(&retained, event, false, &mut give).ok()?.0,
+        Some(retained) => signal.keep(&retained, event, false, &mut give)?.0,
         None => {
             signal
                 .collect_handlers(signal.unhandled().as_ref(), &mut give)?

@@ -31,7 +31,7 @@ use crate::core::reclaim::counted::Live;
 use crate::core::settings::failure_source::{drop_event, guarded};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::retain::{Deliver, Kept, Retain};
+use crate::core::signal::retain::{CollectHandlers, Deliver, Kept, Retain};
 use crate::failure::CallSite;
 
 /// The captures of what retains events.
@@ -160,7 +160,7 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         &self,
         event: &E,
         info: &SignalInfo<M>,
-        collect_handlers: &mut dyn FnMut(&mut dyn FnMut(&HandlerRef<M, ()>)) -> bool,
+        collect_handlers: &mut CollectHandlers<'_, M, ()>,
     ) -> Option<KeptRef<M, E>> {
         let location = self.head().location;
         let mut clone = None;

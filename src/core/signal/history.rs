@@ -5,7 +5,7 @@ use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::retain::{Kept, Retain};
+use crate::core::signal::retain::{KeptPtr, Retain};
 use crate::core::signal::signal::Signal;
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
@@ -19,14 +19,14 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     }
 
     /// Retains an event with `retained`, and collects its handlers in the same step: its sequence limit, and the
-    /// retained event. `in_turn`: the handlers get it by [`Retain::deliver`]. An error: the signal is closed.
+    /// retained event. `in_turn`: the handlers get it by [`Retain::deliver`]. `None`: the signal is closed.
     pub(crate) fn keep(
         &self,
         retained: &StrongRef<M, dyn Retain<M, E, C>>,
         event: &E,
         in_turn: bool,
         give: &mut impl FnMut(HandlerRef<M, C>),
-    ) -> Result<(u64, Option<M::Ptr<Kept<M, E>>>), ()> {
+    ) -> Option<(u64, Option<KeptPtr<M, E>>)> {
         let unhandled = self.unhandled();
         let (mut collected, mut scope_guard) = (None, None);
         let collect_handlers = &mut |note: &mut dyn FnMut(&HandlerRef<M, C>)| {
@@ -48,8 +48,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let kept = retained.keep(event, &self.info, collect_handlers);
         drop(scope_guard);
         // The patterns are dropped outside of both locks.
-        let (sequence_limit, _patterns) = collected.ok_or(())?;
-        Ok((sequence_limit, kept))
+        let (sequence_limit, _patterns) = collected?;
+        Some((sequence_limit, kept))
     }
 
     /// Sets the number of events to retain. `make` creates what retains them, if there is nothing yet.

@@ -18,6 +18,8 @@ pub(crate) struct Kept<M: Primitives, E> {
     pub(crate) stopped: M::Word,
 }
 
+pub(crate) type KeptPtr<M, E> = <M as Primitives>::Ptr<Kept<M, E>>;
+
 impl<M: Primitives, E> Kept<M, E> {
     pub(crate) fn new(number: u64, event: E) -> Self {
         Kept {
@@ -37,6 +39,11 @@ impl<M: Primitives, E> Kept<M, E> {
     }
 }
 
+/// Collects the handlers of an emission, and passes each to the closure that it is given. Returns whether the
+/// emission takes place.
+pub(crate) type CollectHandlers<'f, M, C> =
+    dyn FnMut(&mut dyn FnMut(&HandlerRef<M, C>)) -> bool + 'f;
+
 /// How a handler is called with an event; with `None` it is the event of the emission that calls.
 pub(crate) type Deliver<'f, M, E> = dyn FnMut(Option<&Kept<M, E>>) + 'f;
 
@@ -48,8 +55,8 @@ pub(crate) trait Retain<M: Primitives, E, C>: Allocation<M, Header = Header<M>> 
         &self,
         event: &E,
         info: &SignalInfo<M>,
-        collect_handlers: &mut dyn FnMut(&mut dyn FnMut(&HandlerRef<M, C>)) -> bool,
-    ) -> Option<M::Ptr<Kept<M, E>>>;
+        collect_handlers: &mut CollectHandlers<'_, M, C>,
+    ) -> Option<KeptPtr<M, E>>;
     /// Calls a handler with what it has not been given yet, in order. Returns at once where another call of
     /// this function does that, on another thread or further out on this one.
     fn deliver(
@@ -64,5 +71,5 @@ pub(crate) trait Retain<M: Primitives, E, C>: Allocation<M, Header = Header<M>> 
     /// Sets the number of events to retain.
     fn resize(&self, most: usize, info: &SignalInfo<M>);
     /// The event that was retained last.
-    fn last(&self) -> Option<M::Ptr<Kept<M, E>>>;
+    fn last(&self) -> Option<KeptPtr<M, E>>;
 }

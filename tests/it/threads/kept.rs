@@ -56,7 +56,7 @@ fn handlers_see_what_several_threads_emit_in_one_order() {
     for _ in 0..ROUNDS {
         let signal = Signal::<(u32, u32)>::new();
         signal.retain_last();
-        let seen: [Arc<Mutex<Vec<(u32, u32)>>>; 2] = Default::default();
+        let seen = [(); 2].map(|()| Arc::new(Mutex::new(Vec::<(u32, u32)>::new())));
         for seen in &seen {
             let seen = seen.clone();
             signal.on(move |it| seen.lock().unwrap().push(*it)).detach();
