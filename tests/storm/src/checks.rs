@@ -5,56 +5,17 @@
 //! 3. no call after a cancel, none after a waiting cancel, none beyond a limit (`tracked.rs`);
 //! 4. everything dropped once, and nothing alive at the end of a round (here);
 //! 5. memory: the resident set does not grow (here);
-//! 6. nothing stands still (`watchdog.rs`); jobs complete once (`background.rs`).
-//!
-//! What this version is known to do wrong is [`Known`]. `--allow-known` counts it instead.
+//! 6. nothing stands still (`watchdog.rs`); jobs complete once (`background.rs`);
+//! 7. what was accepted is delivered or counted, and bounds hold (`situations.rs`).
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::tracked::{KINDS, counts};
 use crate::watchdog;
 
-/// What is tolerated by `--allow-known`, and by nothing else. Whoever mends one takes it off this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// A panic whose payload is no text is recognised by its looks, so one is not told to the hook, or told
-    /// twice, if it looks like the one before or was caught and resumed.
-    ToldAmiss,
-    /// Whoever waits for room is not woken by a cancel, a `clear` or a `close` that makes the wait pointless.
-    PointlessWait,
-    /// A drain that drops what a newer `defer_latest` has replaced makes room, and tells nobody.
-    RoomUntold,
-    /// What a drain left before `DropOldest` was set is not counted by the bound.
-    BeyondBound,
-}
-
-pub const ALL_KNOWN: [Known; 4] = [
-    Known::ToldAmiss,
-    Known::PointlessWait,
-    Known::RoomUntold,
-    Known::BeyondBound,
-];
-
-static ALLOWED: AtomicBool = AtomicBool::new(false);
-static TOLERATED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 /// The resident set may grow by so many bytes after the warm-up.
 pub const MAY_GROW: u64 = 16 << 20;
-
-pub fn allow_known() {
-    ALLOWED.store(true, Relaxed);
-}
-
-/// Whether known bugs are tolerated.
-pub fn is_known_allowed() -> bool {
-    ALLOWED.load(Relaxed)
-}
-
-/// How often each was tolerated.
-pub fn tolerated(bug: Known) -> u64 {
-    TOLERATED[bug as usize].load(Relaxed)
-}
 
 /// Ends the storm. If another thread does already, waits for that.
 pub fn violation(check: &str, what: String) -> ! {
@@ -75,20 +36,6 @@ pub fn violation(check: &str, what: String) -> ! {
     // With the lock: nothing else is printed.
     let _first = first;
     std::process::exit(1);
-}
-
-/// A known bug has shown.
-pub fn known(bug: Known, what: String) {
-    if !is_known_allowed() {
-        violation(
-            &format!("with a known bug, {bug:?} (tolerated by --allow-known)"),
-            what,
-        );
-    }
-    // A few, to be looked at.
-    if TOLERATED[bug as usize].fetch_add(1, Relaxed) < 2 {
-        eprintln!("tolerated, {bug:?}: {what}");
-    }
 }
 
 /// At the end of a round: all that was made has been dropped. Threads of pools that were dropped may need a

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use slotcast::{DeferErrorKind, Topic};
 
-use crate::checks::{Known, is_known_allowed, known, violation};
+use crate::checks::violation;
 use crate::executor::poll_for;
 use crate::ledger::caught;
 use crate::operations::{Worker, drain_somehow, drained, emitted};
@@ -71,7 +71,7 @@ pub fn hand(worker: &mut Worker) {
 pub fn room(worker: &mut Worker) {
     let (line, own) = (&worker.world.control.room, worker.number);
     let event = line.next(own);
-    if !is_known_allowed() && one_in(8) {
+    if one_in(8) {
         _ = line.signals[2].defer_latest(event);
         return;
     }
@@ -91,7 +91,7 @@ pub fn room(worker: &mut Worker) {
                 .is_err_and(|refused| refused.kind() == DeferErrorKind::TimedOut)
             {
                 let text = "a queue that is drained all the time had no room for 10 s";
-                known(Known::RoomUntold, text.to_owned());
+                violation("1, control", text.to_owned());
             }
             accepted
         }

@@ -19,12 +19,12 @@ mod control;
 mod controlled;
 mod executor;
 mod handlers;
-mod known;
 mod ledger;
 mod line;
 mod nested;
 mod operations;
 mod random;
+mod situations;
 mod subscriptions;
 mod tracked;
 mod watchdog;
@@ -61,9 +61,7 @@ pub fn seconds() -> f64 {
 
 fn main() {
     let Ok((time, threads)) = arguments() else {
-        eprintln!(
-            "usage: [--seconds 30] [--threads 8] [--seed N] [--allow-known]; at most 64 threads"
-        );
+        eprintln!("usage: [--seconds 30] [--threads 8] [--seed N]; at most 64 threads");
         std::process::exit(3);
     };
     println!("seed {}, {threads} threads, {} s", seed(), time.as_secs());
@@ -97,10 +95,6 @@ fn arguments() -> Result<(Duration, usize), ()> {
     let (mut seconds, mut threads) = (30, 8);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        if argument == "--allow-known" {
-            checks::allow_known();
-            continue;
-        }
         let number: u64 = arguments.next().and_then(|it| it.parse().ok()).ok_or(())?;
         match argument.as_str() {
             "--seconds" => seconds = number,
@@ -242,10 +236,4 @@ fn print_table(memory: &str) {
     println!();
     rows.iter()
         .for_each(|(name, value)| println!("{name:<12} {value}"));
-    for bug in checks::ALL_KNOWN {
-        let times = checks::tolerated(bug);
-        if times > 0 {
-            println!("{:<12} {bug:?}: {times} times", "tolerated");
-        }
-    }
 }

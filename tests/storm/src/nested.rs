@@ -19,7 +19,7 @@ pub fn nested(seat: &Seat, may_fail: bool) {
         return;
     };
     if !may_fail || !ledger::may_fail() {
-        return;
+        return ledger::forget(payload);
     }
     match below(8) {
         0..4 => {
@@ -27,7 +27,7 @@ pub fn nested(seat: &Seat, may_fail: bool) {
             resume_unwind(payload)
         }
         // It has been told of; what happens in between must not make it look like a new one.
-        4 => {
+        4 if !ledger::is_mute(&*payload) => {
             ledger::note(seat.label, "resumed a panic later");
             _ = caught(|| nested_one(&world, None));
             resume_unwind(payload)
@@ -35,10 +35,10 @@ pub fn nested(seat: &Seat, may_fail: bool) {
         // A new failure, that looks like the old one.
         5 => {
             ledger::note(seat.label, "panicked after it had caught another panic");
-            drop(payload);
+            ledger::forget(payload);
             ledger::fail_of(seat.label, "a handler that caught another panic")
         }
-        _ => {}
+        _ => ledger::forget(payload),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::random::{below, one_in, pick};
 use crate::subscriptions as subs;
 use crate::tracked::{Capture, Event, Kind, Manners, Seat, Token, tick};
 use crate::world::{App, World, current, enter, wild_topic};
-use crate::{background, controlled, known, watchdog};
+use crate::{background, controlled, situations, watchdog};
 
 /// A worker, with what only it has.
 pub struct Worker {
@@ -102,7 +102,7 @@ const OPERATIONS: &[Operation] = &[
     (10, "control: futures", controlled::futures),
     (15, "control: drain", controlled::drain),
     (5, "control: replace", |it| it.world.control.replace_one()),
-    (1, "a known bug", known::one),
+    (1, "a situation made on purpose", situations::one),
 ];
 
 /// Does one operation.

@@ -303,10 +303,7 @@ impl Drop for Capture {
     fn drop(&mut self) {
         self.token.look();
         self.seat.captures.fetch_sub(1, SeqCst);
-        if !self.fails {
-            return;
-        }
-        if ledger::may_fail() {
+        if self.fails && ledger::may_fail() {
             ledger::fail_of(self.seat.label, "the drop of captures");
         }
     }
