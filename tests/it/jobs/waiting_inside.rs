@@ -146,7 +146,7 @@ fn a_job_in_a_job_of_another_pool_does_not_wait_for_room_that_it_has_to_make() {
 
 #[test]
 fn a_job_that_waits_for_itself_is_refused_before_a_thread_stands_in() {
-    for _ in 0..if cfg!(miri) { 1 } else { 50 } {
+    for _ in 0..if cfg!(miri) { 1 } else { 20 } {
         let jobs = Jobs::new(1);
         let (give, gets) = mpsc::channel::<Job<JobError>>();
         let (told, tells) = mpsc::channel();
@@ -157,9 +157,7 @@ fn a_job_that_waits_for_itself_is_refused_before_a_thread_stands_in() {
             let own = own.wait_timeout(LONG).unwrap_err();
             let refused = own.wait().unwrap_err();
             // A thread that stands in would have begun it, sooner or later.
-            for _ in 0..100 {
-                thread::yield_now();
-            }
+            thread::sleep(Duration::from_millis(2));
             told.send((pool.waiting(), behind.is_done())).unwrap();
             refused
         });
