@@ -102,6 +102,8 @@ impl<M: Mode, C: 'static> Delayed<M, C> {
             ..Header::alone(Location::caller(), None)
         };
         let entry = WeakRef::<M, TimerEntry<M, C>>::new(header, self, ());
+        // It has no captures, and no signal that would release them once the subscription is detached.
+        entry.release();
         Subscription::new(entry.erase(|entry| entry as &dyn Connection<M>))
     }
 }

@@ -126,8 +126,8 @@ impl<M: Mode> Subscription<M> {
     }
 
     /// Whether the handler is connected: not cancelled, cleared, used up or closed, and its target,
-    /// if it was subscribed by `on_weak`, and its owner, if it was given one, alive. A paused handler is connected. A snapshot: another
-    /// thread may change it at any moment.
+    /// if it was subscribed by `on_weak`, and its owner, if it was given one, alive. A paused handler is
+    /// connected. A snapshot: another thread may change it at any moment.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.entry.is_active()
