@@ -220,7 +220,8 @@ pub fn emit_again(_event: &Event) {
         RECURS.set(left - 1);
         current()
             .iter()
-            .for_each(|world| _ = caught(|| recur(world)));
+            .filter_map(|world| caught(|| recur(world)).err())
+            .for_each(ledger::forget);
     }
 }
 
@@ -246,7 +247,11 @@ pub fn defer(world: &World, may_wait: bool) -> Option<Delayed> {
             Err(refused) => Err(refused),
         },
         // A signal of its own in the queue of a bus: nobody would be told of a drop that fails.
-        6 => bus.queue().defer(&pick(&world.signals).get(), Event::new()),
+        6 => {
+            let mut event = event;
+            event.manners = Manners::default();
+            bus.queue().defer(&pick(&world.signals).get(), event)
+        }
         _ => bus.defer_timeout(&topic, event, Duration::from_micros(100)),
     };
     if let Err(refused) = result {

@@ -12,7 +12,9 @@ use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
-use slotcast::{Bus, Job, Jobs, Overflow, Panics, Promise, Signal, Subscription, Topic};
+use slotcast::{
+    Bus, HandlerError, Job, Jobs, Overflow, Panics, Promise, Signal, Subscription, Topic,
+};
 
 use crate::control::Control;
 use crate::executor::{Executor, Gate};
@@ -171,22 +173,28 @@ pub fn new_app_bus() -> Bus<App> {
 
 /// A pool of threads, with or without a bound, or one of the executor.
 pub fn new_pool(number: usize, executor: &Executor) -> Jobs {
-    match number {
+    let pool = match number {
         0 => Jobs::new(2),
         1 => Jobs::builder().workers(1).backlog(8).build(),
         _ => Jobs::with_executor(executor.handle()),
-    }
+    };
+    pool.set_error_hook(ticking_off());
+    pool
 }
 
 /// Sets an error hook that ticks failures off.
 pub fn set_hook<C: 'static>(bus: &Bus<C>) {
+    bus.set_error_hook(ticking_off());
+}
+
+fn ticking_off() -> impl Fn(&HandlerError) + Send + Sync + 'static {
     let token = Token::new(Kind::Hook);
-    bus.set_error_hook(move |error| {
+    move |error| {
         ledger::in_hook(|| {
             token.look();
             ledger::told(error);
         });
-    });
+    }
 }
 
 static CURRENT: RwLock<Option<Arc<World>>> = RwLock::new(None);
