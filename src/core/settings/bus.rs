@@ -115,14 +115,14 @@ impl<M: Primitives> BusConfig<M> {
         }
     }
 
-    /// Returns whether the topic at this address has the handlers of a pattern of this bus. `true` if the
-    /// bus has gone: its patterns cannot be looked up any more.
+    /// Returns whether the topic at this address has the handlers of a pattern of this bus. The registry
+    /// stays as long as its topics: if it has gone, so have they.
     pub(crate) fn matches(&self, pattern: &Name, topic: usize) -> bool {
         let registry = |inner: &M::Ptr<BusConfigInner<M>>| inner.registry.with(|it| it.clone());
         let query = PatternQuery {
             pattern: pattern.clone(),
             topic,
-            answer: Cell::new(true),
+            answer: Cell::new(false),
         };
         if let Some(registry) = self
             .0

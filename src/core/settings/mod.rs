@@ -26,8 +26,8 @@
 //! defaults and for the absence of a hook.
 //!
 //! **Handlers ask the registry through the configuration** whether a topic has the handlers of their pattern: the
-//! signal of the pattern may have gone by then, with its last handler or with a builder. A registry that has gone
-//! too is taken to say yes, so that a waiting cancel refuses to wait rather than wait for itself.
+//! signal of the pattern may have gone by then, with its last handler or with a builder. The registry stays as long
+//! as a signal of its bus, so where it has gone there is no topic that this thread could be inside of.
 
 pub(crate) mod bus;
 pub(crate) mod failure_source;

@@ -141,6 +141,41 @@ fn cancel_and_wait_waits_for_a_pattern_that_has_gone_from_inside_an_unrelated_em
 }
 
 #[test]
+fn cancel_and_wait_waits_for_a_queued_call_of_a_bus_that_has_gone_from_inside_an_unrelated_emission()
+ {
+    let (bus, ui, other) = (Bus::new(), Queue::new(), Signal::<u32>::new());
+    let (inside, entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let may_leave = Mutex::new(may_leave);
+    let sub = bus.subscribe_pattern("room.*").on_queue_map(
+        &ui,
+        |any: &AnyEvent| any.payload::<u32>().copied(),
+        move |(), _| {
+            inside.send(()).unwrap();
+            may_leave.lock().unwrap().recv().unwrap();
+        },
+    );
+    bus.emit(&Topic::new("room.7"), &1_u32);
+    drop(bus);
+    let sub = Arc::new(sub);
+    let asks = sub.clone();
+    let answers = move |_: &u32| {
+        let answer = asks.cancel_and_wait_timeout(Duration::ZERO);
+        assert_eq!(answer, Err(WaitError::TimedOut), "cannot run here");
+    };
+    let _asking = other.on(answers);
+    thread::scope(|scope| {
+        scope.spawn(|| ui.drain());
+        entered.recv().unwrap();
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| other.emit(&1).ran()));
+        // In any case, so that the thread ends.
+        leave.send(()).unwrap();
+        assert_eq!(asked.ok(), Some(1));
+    });
+    assert_eq!(sub.cancel_and_wait(), Ok(()));
+}
+
+#[test]
 fn cancel_and_wait_waits_for_emissions_of_names_that_nobody_holds() {
     let bus = Bus::new();
     let (inside, entered) = mpsc::channel();
