@@ -37,7 +37,11 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     };
     let kept = signal.keep(&retained, event, true, &mut |it| handlers.push(it));
     let Some((sequence_limit, kept)) = kept else {
-        return Ok(EmissionSummary::CLOSED);
+        // The clone of the event, or its drop, may have failed.
+        let mut summary = EmissionSummary::CLOSED;
+        collect(&signal.info.config, &mut summary);
+        drop(depth_guard);
+        return Ok(summary);
     };
     let inside = signal.address();
     let depth_guard = depth_guard.with_scope(ActiveScope {

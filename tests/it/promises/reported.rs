@@ -1,6 +1,7 @@
 //! A failure is reported once: neither twice, nor taken for another one.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use slotcast::{Panics, Topic};
@@ -255,4 +256,45 @@ fn panics_in_the_drop_of_a_filter_and_of_its_handler_are_both_reported() {
     bus.close();
     drop(subscribe());
     assert_eq!(told(), (1, 1, 1, 3));
+}
+
+thread_local! {
+    /// What the clone of a `Fragile` does before it panics.
+    static ON_CLONE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+struct Fragile;
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        let act = ON_CLONE.take();
+        act.into_iter().for_each(|act| act());
+        boom("boom")
+    }
+}
+
+#[test]
+fn a_clone_that_panics_is_reported_by_its_emission_though_the_signal_is_closed_meanwhile() {
+    const FRAGILE: Topic<Fragile> = Topic::new("fragile");
+    let ways: [fn(&Bus); 4] = [
+        |bus| _ = bus.emit(&FRAGILE, &Fragile),
+        |bus| _ = bus.emit_lazy(&FRAGILE, || Fragile),
+        |bus| _ = bus.signal(&FRAGILE).emit(&Fragile),
+        |bus| {
+            bus.defer(&FRAGILE, Fragile).unwrap();
+            bus.drain();
+        },
+    ];
+    for (number, emit) in ways.into_iter().enumerate() {
+        let (bus, log) = logged();
+        bus.retain_last(&FRAGILE);
+        let signal = bus.signal(&FRAGILE);
+        ON_CLONE.set(Some(Box::new(move || signal.close())));
+        assert_eq!(panic_of(|| emit(&bus)), "boom", "{number}");
+        assert_eq!(log.take(), ["fragile"], "{number}");
+        // Nothing is left for whoever comes next on this thread.
+        let queue = Queue::new();
+        queue.post(|| ()).unwrap();
+        assert_eq!(queue.drain().errors().len(), 0, "{number}");
+    }
 }
