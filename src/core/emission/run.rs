@@ -157,20 +157,16 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
             self.guard = None;
         }
         if thread::failures() != 0 {
+            // Handling the report may run user code, such as a payload's `Drop`, which may need the slot.
+            self.guard = None;
             collect(&signal.info.config, &mut summary);
             if summary.counts.orphaned() {
-                // The hook may need the slot.
-                self.guard = None;
                 let info = &signal.info.topic_info;
                 tell_unhandled(event, info, context, || signal.unhandled());
             }
         }
         span.end(summary.counts.ran(), summary.counts.stopped());
         drop(depth_guard);
-        if summary.report.is_some() {
-            // Handling the report may run user code, such as a payload's `Drop`, which may need the slot.
-            self.guard = None;
-        }
         summary
     }
 }

@@ -174,6 +174,12 @@ impl<M: Primitives> Header<M> {
         left.update(|n| n.checked_sub(1)).map(|before| before == 1)
     }
 
+    /// Returns whether no call of the limit is left.
+    pub(crate) fn is_used_up(&self) -> bool {
+        let left = self.extra.as_ref().and_then(|extra| extra.left.as_ref());
+        left.is_some_and(|left| left.get() == 0)
+    }
+
     /// Marks the captures as dropped and wakes the threads that wait for that. Those of a replaced handler
     /// count as dropped when both its own and those of all its replacements are; `part` states which of the
     /// two were dropped now.

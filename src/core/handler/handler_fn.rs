@@ -245,7 +245,8 @@ where
             return result;
         }
         if !K::reserve_call(&link.state) {
-            return self.refuse(false).unwrap_or(CallResult::Skipped);
+            let late = cx.topic_info().is_late();
+            return self.refuse(late).unwrap_or(CallResult::Skipped);
         }
         if let Some(result) = self.claim() {
             K::release_reservation(self);
@@ -419,6 +420,8 @@ where
         match original.state.get() {
             state if state & state::CLOSED != 0 && !late => Some(CallResult::Closed),
             state if state & ended(late) != 0 => Some(CallResult::Skipped),
+            // A limit that is used up removes the handler, but a close has done that before.
+            _ if late && original.is_used_up() => Some(CallResult::Skipped),
             _ if self.is_orphaned() => {
                 self.remove_itself(state::CANCELLED);
                 Some(CallResult::Orphaned)

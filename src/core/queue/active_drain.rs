@@ -120,10 +120,10 @@ impl<M: Primitives, C> ActiveDrain<'_, M, C> {
         takes
     }
 
-    /// Accounts for calls that were taken back: they do not count as events.
-    pub(super) fn pass_holes(&mut self, count: usize) {
-        self.holes.sub(count);
-        self.options.most = self.options.most.saturating_add(count);
+    /// Accounts for a call that was taken back: it does not count as an event.
+    pub(super) fn pass_hole(&mut self) {
+        self.holes.sub(1);
+        self.options.most = self.options.most.saturating_add(1);
     }
 
     /// Adds the failures of one delivery. Its panic is dropped if panics are to be contained.

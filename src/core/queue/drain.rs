@@ -21,7 +21,6 @@
 //! back to the front of the inbox; what a drain is delivering from the outbox meanwhile stays out of
 //! reach until its run of events ends.
 
-use std::cell::RefCell;
 use std::panic::Location;
 use std::time::Instant;
 
@@ -31,14 +30,11 @@ use crate::core::primitives::thread;
 use crate::core::queue::active_drain::{ActiveDrain, DrainOptions, DrainSummary};
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
-use crate::core::queue::lanes::{Batch, QueueFlavour};
+use crate::core::queue::lanes::{Batch, OutboxBatch, QueueFlavour};
 use crate::core::queue::latest::{Now, Place};
 use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::collect;
 use crate::failure::{CallSite, Cause};
-
-/// The outbox, for the thread that has the turn.
-type Shelf<M, C> = RefCell<Box<Batch<M, C>>>;
 
 /// What a drain does next.
 enum Next<P> {
@@ -78,7 +74,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             left: &self.left,
             holes: &self.holes,
         };
-        let deliver = |outbox: &Shelf<M, C>| self.deliver(outbox, &mut drain);
+        let deliver = |outbox: &OutboxBatch<M, C>| self.deliver(outbox, &mut drain);
         // Inside of a drain it does not wait: the thread that has the turn may wait for this one.
         let notify = if self.outbox.is_mine() {
             self.outbox
@@ -131,7 +127,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Delivers, with the drain lock held. Returns whether those that wait for events have to be
     /// notified of the remaining ones.
-    fn deliver(&self, outbox: &Shelf<M, C>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
+    fn deliver(&self, outbox: &OutboxBatch<M, C>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
         if drain.options.most == 0 {
             return self.finish(outbox, &mut drain.summary);
         }
@@ -143,17 +139,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             match next {
                 Next::Done => break,
                 Next::Single(envelope, blocked) => {
-                    next = self.singles(
-                        envelope,
-                        blocked,
-                        drain,
-                        |inbox| self.next(inbox, &mut outbox.borrow_mut(), cutoff),
-                        || self.discard_cleared(outbox),
-                    );
+                    next = self.singles(envelope, blocked, drain, |inbox| {
+                        self.next(inbox, &mut outbox.borrow_mut(), cutoff)
+                    });
                 }
                 Next::Run(count, is_all) => {
                     self.run(&outbox.borrow(), count, drain);
-                    self.discard_cleared(outbox);
                     // A drain inside of a handler may have taken a part of the run.
                     if (is_all && self.left.get() == 0) || drain.options.is_over() {
                         break;
@@ -170,7 +161,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Delivers inside of another drain of this queue on this thread: first what that one has taken and
     /// not delivered, all as single events. Returns what [`deliver`](Self::deliver) does.
-    fn deliver_inside(&self, outbox: &Shelf<M, C>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
+    fn deliver_inside(
+        &self,
+        outbox: &OutboxBatch<M, C>,
+        drain: &mut ActiveDrain<'_, M, C>,
+    ) -> bool {
         if drain.options.most == 0 {
             return self.finish_inside(&mut drain.summary);
         }
@@ -179,13 +174,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             (cutoff, self.next_inside(inbox, &outbox.borrow(), cutoff))
         });
         while let Next::Single(envelope, blocked) = next {
-            next = self.singles(
-                envelope,
-                blocked,
-                drain,
-                |inbox| self.next_inside(inbox, &outbox.borrow(), cutoff),
-                || (),
-            );
+            next = self.singles(envelope, blocked, drain, |inbox| {
+                self.next_inside(inbox, &outbox.borrow(), cutoff)
+            });
         }
         self.inbox.with(|inbox| inbox.draining -= 1);
         self.finish_inside(&mut drain.summary)
@@ -200,14 +191,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         mut blocked: usize,
         drain: &mut ActiveDrain<'_, M, C>,
         next: impl Fn(&mut Inbox<M, C>) -> Next<M::Envelope<C>>,
-        discard_cleared: impl Fn(),
     ) -> Next<M::Envelope<C>> {
         loop {
             // There is capacity as soon as the delivery begins.
             self.notify_not_full(blocked);
             envelope.deliver(drain);
             drain.options.most -= 1;
-            discard_cleared();
             let is_over = drain.options.is_over();
             let next = self.inbox.with(|inbox| {
                 inbox.free_list.recycle(envelope);
@@ -217,20 +206,6 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 Next::Single(another, more) => (envelope, blocked) = (another, more),
                 next => return next,
             }
-        }
-    }
-
-    /// Drops the rest of the outbox if a handler has cleared the queue.
-    fn discard_cleared(&self, outbox: &Shelf<M, C>) {
-        if self.left.get() == 0 && outbox.borrow().len() > 0 {
-            let mut rest = outbox.take();
-            let holes = rest.discard(&self.info, self.location);
-            // Its capacity is kept.
-            outbox.replace(rest);
-            let cleared = self
-                .inbox
-                .with(|inbox| std::mem::take(&mut inbox.cleared_holes));
-            self.holes.sub(holes - cleared);
         }
     }
 
@@ -340,7 +315,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Ends a drain, before the drain lock is released: drops the events that it had taken but did
     /// not deliver, and for which a newer one was added. Returns whether those that wait for events
     /// have to be notified of the remaining ones.
-    fn finish(&self, outbox: &Shelf<M, C>, summary: &mut DrainSummary) -> bool {
+    fn finish(&self, outbox: &OutboxBatch<M, C>, summary: &mut DrainSummary) -> bool {
         let (notify, blocked, replaced) = self.inbox.with(|inbox| {
             inbox.draining = 0;
             if self.left.get() > 0 && inbox.is_stepped() {

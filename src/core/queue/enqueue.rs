@@ -182,6 +182,46 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             return Ok(Queued::Nothing);
         };
         let mut link = SpanLink::here();
+        let put = queue.inbox.with(|inbox| {
+            let len = inbox.batch.len() + queue.left.get();
+            if len >= inbox.limit {
+                return Err(event);
+            }
+            let number = mailbox.join_unbounded(event)?;
+            let was_empty = queue.was_empty(inbox, len);
+            let is_same = |last: &Target<M, (), C>, _| last.is_of(head);
+            let target = || Some(Target::Call(claim(), number));
+            inbox.push((), &mut link, is_same, target);
+            Ok(was_empty && inbox.has_waiters())
+        });
+        match put {
+            Ok(notify) => {
+                if notify {
+                    queue.notify_ready();
+                }
+                Ok(Queued::Waiting)
+            }
+            Err(event) => {
+                let wait = (is_pointless, interval);
+                Self::call_bounded(queue, mailbox, head, link, claim, event, wait)
+            }
+        }
+    }
+
+    /// Adds a claimed call where a bound may forbid it, or the handler was given up.
+    #[inline(never)]
+    fn call_bounded<T>(
+        queue: M::Ptr<Self>,
+        mailbox: &Mailbox<M, C, T>,
+        head: &Header<M>,
+        mut link: SpanLink,
+        claim: impl Fn() -> Claim<M, C>,
+        event: T,
+        (is_pointless, interval): (impl Fn() -> bool, Option<Duration>),
+    ) -> Result<Queued, DeferErrorKind>
+    where
+        M: LaneFor<()>,
+    {
         // Handled after the lock: what is in them is dropped there.
         let (mut joined, mut emptied) = (None, Vec::new());
         let mut push = |queue: &Self, inbox: &mut Inbox<M, C>, event| {
@@ -202,8 +242,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if len >= inbox.limit && (inbox.closed || !mailbox.is_full()) {
                 return Err(event);
             }
-            // The first test is mostly enough.
-            let was_empty = len <= queue.holes.get() && queue.pending(inbox) == 0;
+            let was_empty = queue.was_empty(inbox, len);
             push(&queue, inbox, event);
             Ok(was_empty && inbox.has_waiters())
         });
@@ -280,11 +319,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if len >= inbox.limit {
                 return Err(event);
             }
+            let was_empty = self.was_empty(inbox, len);
             inbox
                 .batch
                 .push(&mut inbox.index, event, &mut link, joins, target)?;
-            // The first test is mostly enough.
-            let was_empty = len <= self.holes.get() && self.pending(inbox) == 1;
             Ok(was_empty && inbox.has_waiters())
         })?;
         if notify {
@@ -312,27 +350,53 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             old = inbox.replace_latest(signal.address(), link, event)?;
             Ok(())
         };
-        let replaced = self.inbox.with(|inbox| replace(inbox, &mut link, event));
-        let result = replaced.or_else(|event| {
-            let Some(accepted) = Accepted::new(signal) else {
-                return Err(DeferError::Closed(event));
+        let push = |inbox: &mut Inbox<M, C>, link: &mut SpanLink, accepted, event| {
+            let now = inbox.now();
+            let envelope = inbox.envelope(Target::Signal(accepted), link, event);
+            let latest = inbox.latest.get_or_insert_default();
+            latest.push(signal.address(), envelope, now);
+            inbox.set_limit();
+        };
+        let put = self.inbox.with(|inbox| {
+            let Err(event) = replace(inbox, &mut link, event) else {
+                return Ok(false);
             };
-            let mut accepted = Some(accepted);
-            let is_closed = || signal.is_closed();
-            self.admit(event, None, is_closed, |inbox, event| {
-                // Once more: another thread may have added one meanwhile.
-                if let Err(event) = replace(inbox, &mut link, event) {
-                    let Some(accepted) = accepted.take() else {
-                        unreachable!("an event is added once")
-                    };
-                    let now = inbox.now();
-                    let envelope = inbox.envelope(Target::Signal(accepted), &mut link, event);
-                    let latest = inbox.latest.get_or_insert_default();
-                    latest.push(signal.address(), envelope, now);
-                    inbox.set_limit();
-                }
-            })
+            let len = inbox.batch.len() + self.left.get();
+            if len >= inbox.limit {
+                return Err(event);
+            }
+            let Some(accepted) = Accepted::new(signal) else {
+                return Err(event);
+            };
+            let notify = self.was_empty(inbox, len) && inbox.has_waiters();
+            push(inbox, &mut link, accepted, event);
+            Ok(notify)
         });
+        let result = match put {
+            Ok(notify) => {
+                if notify {
+                    self.notify_ready();
+                }
+                Ok(())
+            }
+            Err(event) => {
+                // Out here, so that it is dropped after the lock if the queue refuses the event.
+                let mut accepted = Accepted::new(signal);
+                if accepted.is_none() {
+                    return Err(DeferError::Closed(event));
+                }
+                let is_closed = || signal.is_closed();
+                self.admit(event, None, is_closed, |inbox, event| {
+                    // Once more: another thread may have added one meanwhile.
+                    if let Err(event) = replace(inbox, &mut link, event) {
+                        let Some(accepted) = accepted.take() else {
+                            unreachable!("an event is added once")
+                        };
+                        push(inbox, &mut link, accepted, event);
+                    }
+                })
+            }
+        };
         // Outside of the lock: dropping it runs user code.
         drop_event(old, &signal.info, self.location);
         result

@@ -67,9 +67,6 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) new_holes: usize,
     /// With as many of those they are joined again.
     pub(super) many_holes: usize,
-    /// The number of calls that were taken back and that `clear` has accounted for, but which the running
-    /// drain is to drop.
-    pub(super) cleared_holes: usize,
 }
 
 impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
@@ -98,7 +95,6 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
             free_list: FreeList::default(),
             given_up: 0,
             new_holes: 0,
-            cleared_holes: 0,
             many_holes: MANY_HOLES,
         }
     }

@@ -45,10 +45,10 @@ use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::active_drain::ActiveDrain;
-use crate::core::queue::claim::Claim;
 use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
-use crate::core::queue::target::{Target, unreached};
+use crate::core::queue::runs::{Content, Emptied};
+use crate::core::queue::target::{Target, call, unreached};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::{SignalInfo, TopicId};
 use crate::core::signal::signal::Signal;
@@ -64,83 +64,42 @@ pub(crate) struct TypedLane<M: QueueFlavour, E: 'static, C: 'static> {
     topic_id: Option<TopicId>,
 }
 
-/// The events of a lane, and their targets.
-struct Content<M: QueueFlavour, E: 'static, C: 'static> {
-    events: VecDeque<E>,
-    /// Invariant: the counts of these and of the open one add up to the number of events, and of
-    /// those that were taken and not yet taken off their run.
-    runs: VecDeque<Run<M, E, C>>,
-    /// The last run, which the next event may join. Stored inline, as its topic is: to follow the
-    /// pointers to them, under the queue's lock, cost as much as the rest of deferring.
-    open: Option<Run<M, E, C>>,
-}
-
-/// `count` events in a row with one target and one span.
-struct Run<M: QueueFlavour, E: 'static, C: 'static> {
-    target: Target<M, E, C>,
-    link: SpanLink,
-    count: usize,
-}
-
-impl<M: QueueFlavour, E, C> Content<M, E, C> {
-    fn first_run(&mut self) -> Option<&mut Run<M, E, C>> {
-        self.runs.front_mut().or(self.open.as_mut())
-    }
-
-    fn pop_run(&mut self) -> Option<Run<M, E, C>> {
-        self.runs.pop_front().or_else(|| self.open.take())
-    }
-
-    /// Removes the first event, with its target.
-    fn take_first(&mut self) -> Option<(Target<M, E, C>, SpanLink, E)> {
-        let event = self.events.pop_front()?;
-        let first = self.first_run()?;
-        first.count -= 1;
-        let (target, link) = match &mut first.target {
-            Target::Signal(signal) if first.count > 0 => {
-                (Target::Signal(signal.clone()), first.link.clone())
-            }
-            Target::Call(claim, number) if first.count > 0 => {
-                let this = *number;
-                *number += 1;
-                (Target::Call(claim.clone(), this), first.link.clone())
-            }
-            Target::Hole if first.count > 0 => (Target::Hole, first.link.clone()),
-            _ => {
-                let Run { target, link, .. } = self.pop_run()?;
-                (target, link)
-            }
-        };
-        Some((target, link, event))
-    }
-
-    /// Takes events off the first run, and returns the run if those were its last.
-    fn take_off(&mut self, count: usize) -> Option<Run<M, E, C>> {
-        let first = self.first_run()?;
-        first.count -= count;
-        if first.count > 0 {
-            return None;
-        }
-        self.pop_run()
-    }
-}
-
 impl<M: QueueFlavour, E, C> TypedLane<M, E, C> {
     pub(crate) fn new() -> Self {
         TypedLane {
-            content: RefCell::new(Content {
-                events: VecDeque::new(),
-                runs: VecDeque::new(),
-                open: None,
-            }),
+            content: RefCell::default(),
             taken_off: Cell::new(0),
             topic_id: None,
         }
     }
-}
 
-/// A claim of which no call waits any more, and the span of its last one. To be dropped outside of locks.
-pub struct Emptied<M: QueueFlavour, C: 'static>(#[expect(dead_code)] (Claim<M, C>, SpanLink));
+    /// Adds an event; see [`Batch::push`].
+    #[inline]
+    fn push(
+        &mut self,
+        event: E,
+        link: &mut SpanLink,
+        joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
+        target: impl FnOnce() -> Option<Target<M, E, C>>,
+    ) -> Result<(), E> {
+        let content = self.content.get_mut();
+        match &mut content.open {
+            Some(open) if open.link.is(link) && joins(&open.target, self.topic_id) => {
+                open.count += 1;
+            }
+            _ => {
+                let Some(target) = target() else {
+                    return Err(event);
+                };
+                let info = target.signal().map(|signal| &signal.info);
+                self.topic_id = info.map(|info| TopicId::new(&info.config, info.name()));
+                content.begin_run(target, link.take());
+            }
+        }
+        content.events.push_back(event);
+        Ok(())
+    }
+}
 
 /// A lane of any payload type.
 pub trait Lane<M: QueueFlavour, C: 'static> {
@@ -152,8 +111,6 @@ pub trait Lane<M: QueueFlavour, C: 'static> {
     /// Drops all events, one by one. Returns how many of them were calls that were taken back. `info` and
     /// `location` are those of the queue.
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize;
-    /// The number of calls that were taken back. O(n).
-    fn holes(&self) -> usize;
     /// Joins the places of calls that were taken back. Returns what is to be dropped, and the number of runs.
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize);
     /// Removes the first event. `number` is that of the lane.
@@ -167,19 +124,31 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
         while taken < most {
             let mut content = self.content.borrow_mut();
             match content.first_run() {
-                Some(Run {
-                    target: Target::Signal(signal),
-                    link,
-                    count,
-                }) if *count > 1 => {
-                    // Clones, because a drain inside of a handler may take the rest of the run.
-                    let (signal, link) = (signal.clone(), link.clone());
-                    let most = most.min(taken + *count);
+                Some(run) if run.count > 1 => {
+                    // Because a drain inside of a handler may take the rest of the run.
+                    let (target, link) = (run.target.repeat(), run.link.clone());
+                    let end = left - most.min(taken + run.count);
                     drop(content);
-                    let before = taken;
-                    let missed = self.deliver_run(&signal, &link, &mut taken, most, left, drain);
-                    drain.summary.delivered += taken - before - missed;
-                    if taken < most || drain.left.get() != left - taken {
+                    let mut now = left - taken;
+                    match &target {
+                        Target::Signal(signal) => {
+                            self.deliver_run(signal, &link, &mut now, end, drain);
+                        }
+                        Target::Call(claim, first) => {
+                            let mut number = *first;
+                            while self.take_next(&mut now, end, drain).is_some() {
+                                call(claim, number, link.follows(), drain);
+                                number += 1;
+                            }
+                        }
+                        Target::Hole => {
+                            while self.take_next(&mut now, end, drain).is_some() {
+                                drain.pass_hole();
+                            }
+                        }
+                    }
+                    taken = left - now;
+                    if now > end || drain.left.get() != now {
                         break;
                     }
                     self.settle(taken);
@@ -210,58 +179,11 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
     }
 
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize {
-        let mut holes = 0;
-        let content = self.content.get_mut();
-        while let Some(mut run) = content.pop_run() {
-            for _ in 0..run.count.min(content.events.len()) {
-                let event = content.events.pop_front();
-                drop_event(event, run.target.info().unwrap_or(info), location);
-                holes += usize::from(run.target.discard());
-                run.target.advance();
-            }
-        }
-        holes
-    }
-
-    fn holes(&self) -> usize {
-        let content = self.content.borrow();
-        let runs = content.runs.iter().chain(&content.open);
-        runs.map(|run| run.target.holes(run.count)).sum()
+        self.content.get_mut().discard(info, location)
     }
 
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize) {
-        let mut emptied = Vec::new();
-        let content = self.content.get_mut();
-        let mut runs = VecDeque::<Run<M, E, C>>::with_capacity(content.runs.capacity());
-        for mut run in content.runs.drain(..) {
-            let mut holes = 0;
-            while run.count > 0 && run.target.is_hole() {
-                run.target.advance();
-                run.count -= 1;
-                holes += 1;
-            }
-            if holes > 0 {
-                match runs.back_mut() {
-                    Some(Run {
-                        target: Target::Hole,
-                        count,
-                        ..
-                    }) => *count += holes,
-                    _ => runs.push_back(Run {
-                        target: Target::Hole,
-                        link: SpanLink::NONE,
-                        count: holes,
-                    }),
-                }
-            }
-            match run.target {
-                _ if run.count > 0 => runs.push_back(run),
-                Target::Call(claim, _) => emptied.push(Emptied((claim, run.link))),
-                Target::Signal(_) | Target::Hole => {}
-            }
-        }
-        content.runs = runs;
-        (emptied, content.runs.len())
+        self.content.get_mut().join_holes()
     }
 
     fn pop(&self, number: usize, free_list: &mut FreeList<M, C>) -> Option<M::Envelope<C>> {
@@ -271,25 +193,31 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
 }
 
 impl<M: LaneFor<E>, E: 'static, C: 'static> TypedLane<M, E, C> {
-    /// Delivers the events of one run, until `most` are taken in all; fewer if a handler has cleared the
-    /// queue, or drained it. Returns how many of them had no handler.
+    /// Takes the next event of a run, of `left` that are left, unless only `end` are to be left, or a handler
+    /// has cleared the queue, or drained it.
+    #[inline(always)]
+    fn take_next(&self, left: &mut usize, end: usize, drain: &ActiveDrain<'_, M, C>) -> Option<E> {
+        if *left == end || !drain.take_one(*left) {
+            return None;
+        }
+        *left -= 1;
+        self.content.borrow_mut().events.pop_front()
+    }
+
+    /// Delivers the events of one run, as many as [`take_next`](Self::take_next) takes.
     #[inline]
     fn deliver_run(
         &self,
         signal: &Signal<M, E, C>,
         link: &SpanLink,
-        taken: &mut usize,
-        most: usize,
-        left: usize,
+        left: &mut usize,
+        end: usize,
         drain: &mut ActiveDrain<'_, M, C>,
-    ) -> usize {
+    ) {
+        let before = *left;
         let mut missed = 0;
         let mut run = Runner::new(signal, link.follows());
-        while *taken < most && drain.take_one(left - *taken) {
-            let Some(event) = self.content.borrow_mut().events.pop_front() else {
-                break;
-            };
-            *taken += 1;
+        while let Some(event) = self.take_next(left, end, drain) {
             let mut summary = run.emit(&event, drain.context);
             if summary.counts.ran() == 0 {
                 // It may look for other handlers: no read guard may be held meanwhile.
@@ -306,7 +234,7 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> TypedLane<M, E, C> {
                 drop_event(event, &signal.info, drain.location);
             }
         }
-        missed
+        drain.summary.delivered += before - *left - missed;
     }
 }
 
@@ -331,17 +259,40 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
     }
 }
 
-/// How far a batch is delivered.
+/// The order of the events in a batch, and how far it is delivered.
 #[derive(Default)]
 pub(crate) struct Position {
     /// Numbers of lanes, each with how many events in a row are from that lane.
     order: RefCell<VecDeque<(usize, usize)>>,
+    /// The last of these, stored inline.
+    last: Cell<(usize, usize)>,
     len: Cell<usize>,
     /// The number of the first event of this batch, counted over the life of the queue.
     first: Cell<u64>,
 }
 
 impl Position {
+    /// Accounts for an event that was added to this lane.
+    #[inline]
+    fn push(&mut self, number: usize) {
+        let last = self.last.get_mut();
+        if last.0 == number {
+            last.1 += 1;
+        } else {
+            if last.1 > 0 {
+                self.order.get_mut().push_back(*last);
+            }
+            *last = (number, 1);
+        }
+        *self.len.get_mut() += 1;
+    }
+
+    /// The number of the lane with the first event, and how many events in a row are from it.
+    fn front(&self) -> (usize, usize) {
+        let front = self.order.borrow().front().copied();
+        front.unwrap_or(self.last.get())
+    }
+
     /// Accounts for events that were removed from the front.
     fn advance(&self, taken: usize) {
         self.len.set(self.len.get() - taken);
@@ -349,8 +300,19 @@ impl Position {
         let mut order = self.order.borrow_mut();
         match order.front_mut() {
             Some((_, count)) if *count > taken => *count -= taken,
-            _ => drop(order.pop_front()),
+            Some(_) => _ = order.pop_front(),
+            None => {
+                let (number, count) = self.last.get();
+                self.last.set((number, count - taken));
+            }
         }
+    }
+
+    /// Removes all events. Their numbers are not given to others.
+    fn clear(&mut self) {
+        self.first.set(self.first.get() + self.len.take() as u64);
+        self.order.get_mut().clear();
+        self.last.set((0, 0));
     }
 }
 
@@ -408,62 +370,42 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     where
         M: LaneFor<E>,
     {
-        let number = index.number(TypeId::of::<E>());
-        let lane = match self.lanes.get_mut(number) {
-            Some(Some(lane)) => lane,
-            _ => self.open::<E>(number),
-        };
-        let Some(lane) = lane.typed() else {
-            unreachable!("the index gives each type a lane of its own")
-        };
-        let topic_id = lane.topic_id;
-        let content = lane.content.get_mut();
-        match &mut content.open {
-            Some(open) if open.link.is(link) && joins(&open.target, topic_id) => open.count += 1,
-            _ => {
-                let Some(target) = target() else {
-                    return Err(event);
-                };
-                let info = target.signal().map(|signal| &signal.info);
-                lane.topic_id = info.map(|info| TopicId::new(&info.config, info.name()));
-                let link = link.take();
-                let open = content.open.replace(Run {
-                    target,
-                    link,
-                    count: 1,
-                });
-                if let Some(full) = open {
-                    content.runs.push_back(full);
-                }
+        loop {
+            let number = index.last();
+            if let Some(lane) = self.typed(number) {
+                lane.push(event, link, joins, target)?;
+                self.position.push(number);
+                return Ok(());
             }
+            self.open::<E>(index);
         }
-        content.events.push_back(event);
-        let Position { order, len, .. } = &mut self.position;
-        match order.get_mut().back_mut() {
-            Some((last, count)) if *last == number => *count += 1,
-            _ => order.get_mut().push_back((number, 1)),
-        }
-        *len.get_mut() += 1;
-        Ok(())
     }
 
-    #[cold]
-    fn open<E: 'static>(&mut self, number: usize) -> &mut Erased<M, C>
+    /// Makes the lane of this payload type the last one of the index, and creates it if it is not there.
+    #[inline(never)]
+    fn open<E: 'static>(&mut self, index: &mut Index)
     where
         M: LaneFor<E>,
     {
+        let number = index.number(TypeId::of::<E>());
         if self.lanes.len() <= number {
             self.lanes.resize_with(number + 1, || None);
         }
-        self.lanes[number].insert(Erased {
+        self.lanes[number].get_or_insert_with(|| Erased {
             payload: TypeId::of::<E>(),
             lane: M::lane::<C>(),
-        })
+        });
+    }
+
+    /// The lane with this number, if it is there, and of this type.
+    #[inline]
+    fn typed<E: 'static>(&mut self, number: usize) -> Option<&mut TypedLane<M, E, C>> {
+        self.lanes.get_mut(number)?.as_mut()?.typed()
     }
 
     /// The lane with the first event, its number, and how many events in a row are from it.
     fn first_lane(&self) -> Option<(&M::Lane<C>, usize, usize)> {
-        let &(number, count) = self.position.order.borrow().front()?;
+        let (number, count) = self.position.front();
         let lane = self.lanes.get(number)?.as_ref()?;
         Some((&lane.lane, number, count))
     }
@@ -505,12 +447,6 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         Some(envelope)
     }
 
-    /// The number of calls that were taken back. O(n).
-    pub(super) fn holes(&self) -> usize {
-        let lanes = self.lanes.iter().flatten();
-        lanes.map(|lane| lane.lane.holes()).sum()
-    }
-
     /// Joins the places of calls that were taken back, in the lane with this number.
     pub(super) fn join_holes(&mut self, number: usize) -> (Vec<Emptied<M, C>>, usize) {
         match self.lanes.get_mut(number) {
@@ -522,22 +458,23 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     /// Drops all events, one by one. The lanes keep their capacity. Returns how many of the events were calls
     /// that were taken back.
     pub(crate) fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize {
-        let end = self.end();
-        self.position.order.get_mut().clear();
-        self.position.len.set(0);
-        self.position.first.set(end);
+        self.position.clear();
         let lanes = self.lanes.iter_mut().flatten();
         lanes.map(|lane| lane.lane.discard(info, location)).sum()
     }
 }
+
+/// What a thread that has the turn delivers from. Not borrowed mutably while user code runs, which may be
+/// another drain.
+pub(super) type OutboxBatch<M, C> = RefCell<Box<Batch<M, C>>>;
 
 /// The batch that the drains of a queue deliver from, one thread at a time.
 pub(crate) struct Outbox<M: QueueFlavour, C: 'static> {
     turn: M::Lock<()>,
     /// The token of the thread that has the turn, or 0.
     owner: M::Word,
-    /// Used by the owner only. Not borrowed mutably while user code runs, which may be another drain.
-    batch: RefCell<Box<Batch<M, C>>>,
+    /// Used by the owner only.
+    batch: OutboxBatch<M, C>,
 }
 
 // SAFETY: `batch` is private, and only `with` and `try_with` lead to it, on the thread that has the turn:
@@ -571,7 +508,7 @@ impl<M: QueueFlavour, C: 'static> Outbox<M, C> {
     }
 
     /// Calls `f` with the batch when it is this thread's turn; at once if it is already.
-    pub(super) fn with<R>(&self, f: impl FnOnce(&RefCell<Box<Batch<M, C>>>) -> R) -> R {
+    pub(super) fn with<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> R {
         if self.is_mine() {
             return f(&self.batch);
         }
@@ -579,14 +516,14 @@ impl<M: QueueFlavour, C: 'static> Outbox<M, C> {
     }
 
     /// Like `with`, but returns `None` if another thread has the turn.
-    pub(super) fn try_with<R>(&self, f: impl FnOnce(&RefCell<Box<Batch<M, C>>>) -> R) -> Option<R> {
+    pub(super) fn try_with<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> Option<R> {
         if self.is_mine() {
             return Some(f(&self.batch));
         }
         self.turn.try_with(|()| self.enter(f))
     }
 
-    fn enter<R>(&self, f: impl FnOnce(&RefCell<Box<Batch<M, C>>>) -> R) -> R {
+    fn enter<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> R {
         self.owner.set(thread::token());
         let turn = TurnGuard::<M>(&self.owner);
         let result = f(&self.batch);

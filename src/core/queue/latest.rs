@@ -17,7 +17,7 @@ use std::collections::hash_map::Entry;
 use slotmap::{Key as _, SecondaryMap, SlotMap, new_key_type};
 
 use crate::core::queue::delayed::{self, TimerKey};
-use crate::core::queue::envelope::{Envelope, EnvelopeFlavour};
+use crate::core::queue::envelope::EnvelopeFlavour;
 
 new_key_type! { struct Key; }
 
@@ -261,12 +261,6 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
             }
         }
         None
-    }
-
-    /// The number of calls that were taken back.
-    pub(crate) fn holes(&self) -> usize {
-        let nodes = self.nodes.values();
-        nodes.filter(|node| node.envelope.is_hole()).count()
     }
 
     /// All events, in no particular order.

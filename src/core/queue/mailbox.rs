@@ -37,6 +37,13 @@ struct Calls<T> {
 }
 
 impl<T> Calls<T> {
+    fn push(&mut self, event: T) -> u64 {
+        let number = self.first + self.slots.len() as u64;
+        self.slots.push_back(Some(event));
+        self.len += 1;
+        number
+    }
+
     fn take(&mut self, number: u64) -> Option<T> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let event = self.slots.get_mut(index)?.take()?;
@@ -108,6 +115,18 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
         self.dropped.get()
     }
 
+    /// Adds an event as the call with the number that is returned, unless the handler has a bound of its own or
+    /// has been given up. Called under the lock of the queue, as [`join`](Self::join) is.
+    #[inline]
+    pub(super) fn join_unbounded(&self, event: T) -> Result<u64, T> {
+        self.calls.with(|calls| {
+            if calls.given_up || self.room.is_some() {
+                return Err(event);
+            }
+            Ok(calls.push(event))
+        })
+    }
+
     /// Adds an event. Called under the lock of the queue, so that the numbers of one handler rise in the
     /// order of the queue.
     pub(super) fn join(&self, event: T) -> Joined<T> {
@@ -130,10 +149,7 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
                     self.pending.sub(1);
                 }
             }
-            let number = calls.first + calls.slots.len() as u64;
-            calls.slots.push_back(Some(event));
-            calls.len += 1;
-            Joined::Number(number, displaced)
+            Joined::Number(calls.push(event), displaced)
         })
     }
 

@@ -18,7 +18,8 @@ use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::{Inbox, MANY_HOLES};
-use crate::core::queue::lanes::{Emptied, Outbox, QueueFlavour};
+use crate::core::queue::lanes::{Outbox, OutboxBatch, QueueFlavour};
+use crate::core::queue::runs::Emptied;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::{CallSite, Cause, HandlerError};
@@ -97,6 +98,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         all.saturating_sub(self.holes.get())
     }
 
+    /// Returns whether nothing is pending where the lanes have `len` events.
+    #[inline]
+    pub(super) fn was_empty(&self, inbox: &Inbox<M, C>, len: usize) -> bool {
+        // The first test is mostly enough.
+        len <= self.holes.get() && self.pending(inbox) == 0
+    }
+
     /// The number of those that the capacity counts.
     pub(super) fn counted(&self, inbox: &Inbox<M, C>) -> usize {
         let all = inbox.batch.len() + self.left.get() + inbox.counted_latest_len();
@@ -163,52 +171,63 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn clear(&self) -> usize {
         // All of it under one lock, or a wake-up could be lost: an event that is added in between
         // would not be the first, because of events that are about to be removed.
-        let take = |with_left: bool, of_drain: bool| {
+        let take = |outbox: Option<&OutboxBatch<M, C>>| {
             self.inbox.with(|inbox| {
-                let left = if with_left { self.left.swap(0) } else { 0 };
+                let (mut rest, mut left) = (None, Vec::new());
+                match outbox {
+                    // A drain further up this thread's stack: as if one inside of it took them.
+                    Some(outbox) if inbox.draining > 0 => {
+                        let outbox = outbox.borrow();
+                        for count in (1..=self.left.swap(0)).rev() {
+                            left.extend(outbox.pop(count, &mut inbox.free_list));
+                        }
+                    }
+                    Some(outbox) => {
+                        rest = Some(outbox.take());
+                        self.left.set(0);
+                    }
+                    // A drain on another thread keeps what it has taken.
+                    None => {}
+                }
                 let end = inbox.batch.end();
                 let batch = std::mem::take(&mut inbox.batch);
                 inbox.batch.begin_at(end);
-                let (latest, delayed) = (inbox.latest.take(), inbox.delayed.take());
+                left.extend(
+                    inbox
+                        .latest
+                        .take()
+                        .into_iter()
+                        .flat_map(|it| it.into_envelopes()),
+                );
+                let delayed = inbox.delayed.take();
                 inbox.set_limit();
-                let free_list = std::mem::take(&mut inbox.free_list);
-                if !of_drain || self.holes.get() == 0 {
-                    return (batch, left, latest, delayed, free_list);
-                }
-                // The others are in what the drain has taken, which drops them later.
-                let of_inbox = batch.holes() + latest.as_ref().map_or(0, |latest| latest.holes());
-                let of_left = self.holes.get() - of_inbox;
-                self.holes.sub(of_left);
-                inbox.cleared_holes += of_left;
-                (batch, left - of_left, latest, delayed, free_list)
+                (
+                    rest,
+                    batch,
+                    left,
+                    delayed,
+                    std::mem::take(&mut inbox.free_list),
+                )
             })
         };
-        // A drain further up this thread's stack drops the rest of the outbox when it finds `left` at
-        // zero; a drain on another thread keeps what it has taken.
-        let is_mine = self.outbox.is_mine();
-        let taken = self.outbox.try_with(|outbox| {
-            let rest = (!is_mine).then(|| outbox.take());
-            (take(true, is_mine), rest)
-        });
-        let ((mut batch, left, latest, delayed, free_list), rest) =
-            taken.unwrap_or_else(|| (take(false, false), None));
+        let (rest, batch, singles, delayed, free_list) = self
+            .outbox
+            .try_with(|outbox| take(Some(outbox)))
+            .unwrap_or_else(|| take(None));
         self.room.notify();
-        let mut count = batch.len() + left;
-        let mut holes = 0;
-        if let Some(mut rest) = rest {
-            holes += rest.discard(&self.info, self.location);
+        let (mut count, mut holes) = (0, 0);
+        for mut batch in rest.into_iter().chain([batch]) {
+            count += batch.len();
+            holes += batch.discard(&self.info, self.location);
         }
-        holes += batch.discard(&self.info, self.location);
-        let latest = latest.into_iter().flat_map(|it| it.into_envelopes());
         let delayed = delayed.into_iter().flat_map(|it| it.into_envelopes());
-        for mut envelope in latest.chain(delayed) {
-            holes += usize::from(envelope.discard(&self.info, self.location));
+        for mut envelope in singles.into_iter().chain(delayed) {
             count += 1;
+            holes += usize::from(envelope.discard(&self.info, self.location));
         }
         self.holes.sub(holes);
-        count -= holes;
         drop(free_list);
-        count
+        count - holes
     }
 }
 

@@ -53,7 +53,7 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
                 }
             }
             Target::Call(claim, number) => call(claim, *number, follows, drain),
-            Target::Hole => drain.pass_holes(1),
+            Target::Hole => drain.pass_hole(),
         }
         drop_event(event, self.info().unwrap_or(drain.info), drain.location);
     }
@@ -67,22 +67,19 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
         }
     }
 
-    /// Goes on to the next event of a run.
-    pub(super) fn advance(&mut self) {
-        if let Target::Call(_, number) = self {
-            *number += 1;
+    /// The same target, for another event of its run. The call of a posted closure is alone in its run.
+    pub(super) fn repeat(&self) -> Self {
+        match self {
+            Target::Signal(signal) => Target::Signal(signal.clone()),
+            Target::Call(claim, number) => Target::Call(claim.clone(), *number),
+            Target::Hole => Target::Hole,
         }
     }
 
-    /// How many of the next so many events were taken back.
-    pub(super) fn holes(&self, count: usize) -> usize {
-        match self {
-            Target::Signal(_) => 0,
-            Target::Call(claim, first) => {
-                let numbers = *first..*first + count as u64;
-                numbers.filter(|number| !claim.is_waiting(*number)).count()
-            }
-            Target::Hole => count,
+    /// Passes so many events of a run.
+    pub(super) fn advance(&mut self, count: usize) {
+        if let Target::Call(_, number) = self {
+            *number += count as u64;
         }
     }
 
@@ -144,7 +141,7 @@ pub(super) fn call<M: SignalFlavour, C>(
     }
     span.leave();
     match result {
-        None => drain.pass_holes(1),
+        None => drain.pass_hole(),
         Some(CallResult::Skipped) if head.has(state::CANCELLED) => drain.summary.given_up += 1,
         Some(CallResult::Skipped) => drain.summary.skipped += 1,
         Some(_) => drain.summary.delivered += 1,

@@ -221,6 +221,44 @@ fn writing_once(log: &Log) -> impl FnOnce(&u32) + 'static + use<> {
 }
 
 #[test]
+fn a_late_event_asks_no_filter_of_a_handler_whose_limit_a_nested_drain_has_used_up() {
+    let (signal, queue, log) = (Signal::<u32>::new(), Queue::new(), Log::default());
+    let drains = queue.clone();
+    let _nests = signal.on(move |_| {
+        drains.drain();
+    });
+    let asked = log.clone();
+    let filtered = signal.subscribe().filter(move |n| {
+        asked.add(format!("asked {n}"));
+        true
+    });
+    filtered.limit(1).on(writing(&log, "limited")).detach();
+    queue.defer(&signal, 1).unwrap();
+    queue.defer(&signal, 2).unwrap();
+    signal.close();
+    assert_eq!(queue.drain().delivered(), 1);
+    assert_eq!(log.take(), ["asked 2", "limited 2", "drop limited"]);
+}
+
+#[test]
+fn a_late_event_goes_on_after_a_queued_handler_whose_last_call_was_made_meanwhile() {
+    let (signal, queue, log) = (Signal::<u32>::new(), Queue::new(), Log::default());
+    let (drains, calls) = (queue.clone(), log.clone());
+    let drained_first = signal.subscribe().filter(move |_| {
+        drains.drain_until_idle(9);
+        true
+    });
+    let called = move |(): &mut (), n: &u32| calls.add(format!("queued {n}"));
+    drained_first.limit(1).on_queue(&queue, called).detach();
+    let _sub = signal.on(writing(&log, "direct"));
+    queue.defer(&signal, 1).unwrap();
+    queue.defer(&signal, 2).unwrap();
+    signal.close();
+    queue.drain();
+    assert_eq!(log.take()[..3], ["direct 2", "queued 2", "direct 1"]);
+}
+
+#[test]
 fn captures_end_with_the_last_accepted_event_though_a_handle_is_kept() {
     let (signal, queue, log) = (Signal::<u32>::new(), Queue::new(), Log::default());
     signal.on(writing(&log, "a")).detach();

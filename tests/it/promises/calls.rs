@@ -291,6 +291,28 @@ fn a_mapping_that_panics_is_a_failure_of_its_handler() {
 }
 
 #[test]
+fn a_call_that_is_taken_back_after_a_clear_was_cleared_already() {
+    let (first, second) = (Signal::<u32>::new(), Signal::<u32>::new());
+    let (queue, cleared) = (Queue::new(), Log::default());
+    let (clears, counts) = (queue.clone(), cleared.clone());
+    let _waits = second.subscribe().on_queue(&queue, |(), _| ());
+    let of = second.clone();
+    let _sub = first.subscribe().on_queue(&queue, move |(), _| {
+        counts.add(format!("cleared {}", clears.clear()));
+        counts.add(format!("cancelled {}", of.clear()));
+        counts.add(format!("waiting {}", clears.len()));
+        counts.add(format!("cleared {}", clears.clear()));
+    });
+    first.emit(&1);
+    second.emit(&1);
+    assert_eq!(queue.drain().delivered(), 1);
+    let expected = ["cleared 1", "cancelled 1", "waiting 0", "cleared 0"];
+    assert_eq!(cleared.take(), expected);
+    first.emit(&2);
+    assert_eq!((queue.len(), queue.drain().delivered()), (1, 1));
+}
+
+#[test]
 fn a_clear_inside_of_a_drain_does_not_count_what_was_taken_back() {
     let (signal, queue) = (Signal::<u32>::new(), Queue::new());
     let sub = signal.subscribe().on_queue(&queue, |(), _| ());
