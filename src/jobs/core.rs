@@ -418,19 +418,11 @@ impl<T: 'static> Core<T> {
             let mut state = lock(&core.state);
             if !state.taken {
                 if state.callbacks.len() >= state.sweep_at {
-                    let all = std::mem::take(&mut state.callbacks);
-                    for callback in all {
-                        let live = callback.is_live();
-                        let list = if live {
-                            &mut state.callbacks
-                        } else {
-                            &mut dead
-                        };
-                        list.push(callback);
-                    }
-                    state.sweep_at = 8.max(2 * state.callbacks.len());
+                    dead = state.sweep();
                 }
-                state.callbacks.extend(callback.take());
+                if let Some(callback) = callback.take() {
+                    state.callbacks.push(callback);
+                }
             }
             // `None` while callbacks run or wait to be run: this one will be found there.
             let postponed = state.postponed;
@@ -445,6 +437,18 @@ impl<T: 'static> Core<T> {
         if let Some(outcome) = outcome {
             Self::finish(job, outcome);
         }
+    }
+}
+
+impl<T> State<T> {
+    /// Removes the callbacks that are called no more.
+    #[cold]
+    fn sweep(&mut self) -> Callbacks<T> {
+        let all = std::mem::take(&mut self.callbacks);
+        let (live, dead) = all.into_iter().partition(|callback| callback.is_live());
+        self.callbacks = live;
+        self.sweep_at = 8.max(2 * self.callbacks.len());
+        dead
     }
 }
 
