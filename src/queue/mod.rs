@@ -505,6 +505,31 @@ impl<M: Mode, C: 'static> Queue<M, C> {
         self.core.clear()
     }
 
+    /// Drops the events of one topic that wait in this queue: deferred ones, delayed ones, and the calls of its
+    /// [`on_queue`](crate::flavour::Subscribe::on_queue) handlers. Returns their number. The others stay in
+    /// their order. As with [`clear`](Self::clear), what a drain on another thread has taken is delivered.
+    ///
+    /// O(n) in the number of events that wait, if there is one of the topic. They are dropped in this call,
+    /// after the queue's lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// let (moved, key) = (Topic::<u32>::new("moved"), Topic::<char>::new("key"));
+    /// bus.defer(&moved, 1)?;
+    /// bus.defer(&key, 'a')?;
+    /// bus.defer(&moved, 2)?;
+    /// assert_eq!(bus.queue().clear_topic(&bus.signal(&moved)), 2);
+    /// assert_eq!(bus.queue().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clear_topic<E: 'static, D: 'static>(&self, signal: &Signal<M, E, D>) -> usize {
+        self.core.clear_topic(&signal.core.info)
+    }
+
     /// Refuses new events from now on. Those in the queue can still be drained; `run` returns once
     /// they are. Threads that wait for capacity get their event back. Futures of
     /// [`ready`](Self::ready) complete; the callback of `on_ready` is not called.

@@ -117,6 +117,22 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         Some((timer, envelope))
     }
 
+    /// Removes the events of which this returns `true`, and adds them to a list.
+    pub(crate) fn take_if(
+        &mut self,
+        is_taken: impl Fn(&M::Envelope<C>) -> bool,
+        taken: &mut Vec<M::Envelope<C>>,
+    ) {
+        let timers = self
+            .timers
+            .iter()
+            .filter(|(_, timer)| is_taken(&timer.envelope));
+        let keys: Vec<Key> = timers.map(|(key, _)| key).collect();
+        let removed = keys.into_iter().filter_map(|key| self.timers.remove(key));
+        taken.extend(removed.map(|timer| timer.envelope));
+        self.prune();
+    }
+
     /// All events, in no particular order.
     pub(crate) fn into_envelopes(self) -> impl Iterator<Item = M::Envelope<C>> {
         self.timers.into_iter().map(|(_, timer)| timer.envelope)

@@ -144,9 +144,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     });
                 }
                 Next::Run(count, is_all) => {
-                    self.run(&outbox.borrow(), count, drain);
-                    // A drain inside of a handler may have taken a part of the run.
-                    if (is_all && self.left.get() == 0) || drain.options.is_over() {
+                    // A handler may have drained or cleared a part of the run.
+                    let is_complete = self.run(&outbox.borrow(), count, drain);
+                    if (is_all && is_complete) || drain.options.is_over() {
                         break;
                     }
                     let next_of = |inbox: &mut Inbox<M, C>| {
@@ -210,8 +210,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     /// Delivers `count` events from the outbox, or fewer if a limit of the drain is reached; at
-    /// least one.
-    fn run(&self, outbox: &Batch<M, C>, mut count: usize, drain: &mut ActiveDrain<'_, M, C>) {
+    /// least one. Returns whether it was all of them.
+    fn run(
+        &self,
+        outbox: &Batch<M, C>,
+        mut count: usize,
+        drain: &mut ActiveDrain<'_, M, C>,
+    ) -> bool {
         let mut left = self.left.get();
         while count > 0 && left > 0 {
             let most = match drain.options.until {
@@ -228,6 +233,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 break;
             }
         }
+        count == 0
     }
 
     /// Returns what to deliver next, up to the cutoff. If the outbox has nothing left to deliver,
@@ -245,9 +251,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             left = 0;
         }
         if left == 0 && !inbox.is_stepped() && inbox.batch.first() < cutoff.position {
-            let end = inbox.batch.end();
-            std::mem::swap(&mut inbox.batch, outbox);
-            inbox.batch.begin_at(end);
+            inbox.swap(outbox);
+            inbox.swapped = true;
             left = outbox.len();
             self.left.set(left);
         }
@@ -307,7 +312,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 break;
             };
             let latest = inbox.latest.get_or_insert_default();
-            last = latest.insert(envelope, position, last);
+            last = latest.insert(envelope, position, 0, last);
         }
         inbox.set_limit();
     }
@@ -320,6 +325,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             inbox.draining = 0;
             if self.left.get() > 0 && inbox.is_stepped() {
                 self.take_back(inbox, &outbox.borrow());
+            }
+            if self.left.get() == 0 && inbox.batch.len() == 0 && std::mem::take(&mut inbox.swapped)
+            {
+                // Its lanes have grown: the next events are to find them, and not those of the other.
+                inbox.swap(&mut outbox.borrow_mut());
             }
             let replaced = inbox.take_replaced();
             summary.given_up += std::mem::take(&mut inbox.given_up);
@@ -354,6 +364,13 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         self.draining += 1;
         self.untaken = self.batch.end();
         self.now()
+    }
+
+    /// Changes the batch for another one, which is empty.
+    fn swap(&mut self, outbox: &mut Box<Batch<M, C>>) {
+        let end = self.batch.end();
+        std::mem::swap(&mut self.batch, outbox);
+        self.batch.begin_at(end);
     }
 
     /// Moves the delayed events that are due to the end of the queue.

@@ -80,12 +80,18 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             return Err(DeferError::Closed(event));
         }
         let is_closed = || signal.is_closed();
-        self.admit(event, until, is_closed, |inbox, event| {
-            let joins = |last: &Target<M, E, C>, _| last.is_signal(signal.address());
-            inbox.push(event, &mut link, joins, || {
-                accepted.take().map(Target::Signal)
-            });
-        })
+        self.admit(
+            event,
+            Some(&signal.info),
+            until,
+            is_closed,
+            |inbox, event| {
+                let joins = |last: &Target<M, E, C>, _| last.is_signal(signal.address());
+                inbox.push(event, &mut link, joins, || {
+                    accepted.take().map(Target::Signal)
+                });
+            },
+        )
     }
 
     /// Adds an event for the topic with this name in the bus with this configuration, if the last
@@ -124,6 +130,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             let mut link = SpanLink::here();
             self.admit(
                 event,
+                None,
                 None,
                 || false,
                 |inbox, event| inbox.push(event, &mut link, |_, _| false, &mut target),
@@ -264,7 +271,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                         Some(queue) => {
                             let mut push =
                                 |inbox: &mut Inbox<M, C>, event| push(&queue, inbox, event);
-                            queue.try_admit(event, None, blocked, &is_pointless, &mut push)
+                            let info = head.info.as_deref();
+                            queue.try_admit(event, info, None, blocked, &is_pointless, &mut push)
                         }
                         None => Attempt::Done(Err(DeferError::Closed(event))),
                     },
@@ -386,15 +394,21 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     return Err(DeferError::Closed(event));
                 }
                 let is_closed = || signal.is_closed();
-                self.admit(event, None, is_closed, |inbox, event| {
-                    // Once more: another thread may have added one meanwhile.
-                    if let Err(event) = replace(inbox, &mut link, event) {
-                        let Some(accepted) = accepted.take() else {
-                            unreachable!("an event is added once")
-                        };
-                        push(inbox, &mut link, accepted, event);
-                    }
-                })
+                self.admit(
+                    event,
+                    Some(&signal.info),
+                    None,
+                    is_closed,
+                    |inbox, event| {
+                        // Once more: another thread may have added one meanwhile.
+                        if let Err(event) = replace(inbox, &mut link, event) {
+                            let Some(accepted) = accepted.take() else {
+                                unreachable!("an event is added once")
+                            };
+                            push(inbox, &mut link, accepted, event);
+                        }
+                    },
+                )
             }
         };
         // Outside of the lock: dropping it runs user code.

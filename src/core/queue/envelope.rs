@@ -26,6 +26,8 @@ pub trait Envelope<M: EnvelopeFlavour, C: 'static> {
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> bool;
     /// Returns whether it has a call that was taken back.
     fn is_hole(&self) -> bool;
+    /// What the topic of its event is, or that of the handler whose call it is.
+    fn info(&self) -> Option<&SignalInfo<M>>;
     /// The number of its payload type.
     fn number(&self) -> usize;
     fn as_any(&mut self) -> &mut dyn Any;
@@ -57,6 +59,11 @@ impl<M: EnvelopeFlavour, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelop
     fn is_hole(&self) -> bool {
         let content = self.content.as_ref();
         content.is_some_and(|(target, _, _)| target.is_hole())
+    }
+
+    fn info(&self) -> Option<&SignalInfo<M>> {
+        let (target, _, _) = self.content.as_ref()?;
+        target.info()
     }
 
     fn number(&self) -> usize {

@@ -27,6 +27,8 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     /// Boxed, as the outbox is: the two are swapped, and a swap of the structs themselves right
     /// after they were written stalls.
     pub(super) batch: Box<Batch<M, C>>,
+    /// The two have been swapped, and not back.
+    pub(super) swapped: bool,
     pub(super) index: Index,
     /// With fewer events than this in inbox and outbox, one more is accepted without another check.
     /// 0 once the queue is closed, else the capacity less the number of counted events in `latest`.
@@ -73,6 +75,7 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
     fn default() -> Self {
         Inbox {
             batch: Box::default(),
+            swapped: false,
             index: Index::default(),
             limit: usize::MAX,
             on_ready: None,

@@ -111,6 +111,8 @@ pub trait Lane<M: QueueFlavour, C: 'static> {
     /// Drops all events, one by one. Returns how many of them were calls that were taken back. `info` and
     /// `location` are those of the queue.
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize;
+    /// Returns whether it has events of the topic with this information, or calls of handlers of it.
+    fn is_of(&self, info: &SignalInfo<M>) -> bool;
     /// Joins the places of calls that were taken back. Returns what is to be dropped, and the number of runs.
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize);
     /// Removes the first event. `number` is that of the lane.
@@ -180,6 +182,10 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
 
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize {
         self.content.get_mut().discard(info, location)
+    }
+
+    fn is_of(&self, info: &SignalInfo<M>) -> bool {
+        self.content.borrow().is_of(info)
     }
 
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize) {
@@ -445,6 +451,12 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         let envelope = lane.pop(number, free_list)?;
         self.position.advance(1);
         Some(envelope)
+    }
+
+    /// Returns whether it has events of the topic with this information, or calls of handlers of it.
+    pub(super) fn is_of(&self, info: &SignalInfo<M>) -> bool {
+        let lanes = self.lanes.iter().flatten();
+        lanes.into_iter().any(|lane| lane.lane.is_of(info))
     }
 
     /// Joins the places of calls that were taken back, in the lane with this number.

@@ -155,10 +155,16 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         self.add(0, None, false, envelope, now);
     }
 
-    /// Adds an event that no other replaces, and that all drains have begun after: behind those that come
-    /// before the lane event with this number. Called in the order of the numbers; `last` is what it
+    /// Adds an event that no other replaces, and before which this many drains have begun: behind those that
+    /// come before the lane event with this number. Called in the order of the numbers; `last` is what it
     /// returned before, at first the default.
-    pub(crate) fn insert(&mut self, envelope: M::Envelope<C>, position: u64, last: Place) -> Place {
+    pub(crate) fn insert(
+        &mut self,
+        envelope: M::Envelope<C>,
+        position: u64,
+        drains: u64,
+        last: Place,
+    ) -> Place {
         let Place(mut prev) = last;
         let mut next = self.nodes.get(prev).map_or(self.first, |prev| prev.next);
         while let Some(node) = self.nodes.get(next).filter(|it| it.position <= position) {
@@ -166,7 +172,7 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         }
         let key = self.nodes.insert(Node {
             position,
-            drains: 0,
+            drains,
             signal: 0,
             timer: None,
             counted: true,
@@ -261,6 +267,20 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
             }
         }
         None
+    }
+
+    /// Removes the events of which this returns `true`, and adds them to a list.
+    pub(crate) fn take_if(
+        &mut self,
+        is_taken: impl Fn(&M::Envelope<C>) -> bool,
+        taken: &mut Vec<M::Envelope<C>>,
+    ) {
+        let nodes = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| is_taken(&node.envelope));
+        let keys: Vec<Key> = nodes.map(|(key, _)| key).collect();
+        taken.extend(keys.into_iter().filter_map(|key| self.remove(key)));
     }
 
     /// All events, in no particular order.

@@ -44,7 +44,7 @@
 //! beside the lane, and the span of a deferred event in [`lanes`]; joining by name in [`enqueue`];
 //! single events in [`drain`]; the list for `defer_latest` in [`latest`]; the separate count of
 //! delayed events in [`timers`]; which queue `bounded` sets in [`overflow`]; what wakes and what
-//! does not in [`ready`]; `clear` beside a drain in [`queue`]; how a wait for room ends in
+//! does not in [`ready`]; clearing beside a drain in [`clear`]; how a wait for room ends in
 //! `core/primitives/room`.
 //!
 //! **Whoever waits for room has a weak reference to the queue**, and does not wait at all with events
@@ -67,6 +67,7 @@
 
 pub(crate) mod active_drain;
 pub(crate) mod claim;
+pub(crate) mod clear;
 pub(crate) mod delayed;
 pub(crate) mod drain;
 pub(crate) mod enqueue;

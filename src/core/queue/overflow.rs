@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use crate::core::primitives::room::Room;
-use crate::core::primitives::sync::Lock;
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::drop_event;
+use crate::core::settings::signal_info::SignalInfo;
 use crate::error::DeferError;
 use crate::policy::Overflow;
 
@@ -112,19 +113,20 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Adds an event by `push`, which is called once, under the lock, when there is capacity. Until
     /// then it drops the oldest events, waits, or refuses the event, as the queue's `Overflow`
-    /// says; it is refused as soon as `is_pointless` returns `true`.
+    /// says; it is refused as soon as `is_pointless` returns `true`. `info` is that of its topic.
     #[cold]
     #[inline(never)]
     pub(super) fn admit<E>(
         &self,
         event: E,
+        info: Option<&SignalInfo<M>>,
         until: Option<Instant>,
         is_pointless: impl Fn() -> bool,
         mut push: impl FnMut(&mut Inbox<M, C>, E),
     ) -> Result<(), DeferError<E>> {
         let room = (&self.room, until, None);
         wait_for_room(room, event, |event, blocked| {
-            self.try_admit(event, until, blocked, &is_pointless, &mut push)
+            self.try_admit(event, info, until, blocked, &is_pointless, &mut push)
         })
     }
 
@@ -133,6 +135,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(super) fn try_admit<E>(
         &self,
         event: E,
+        info: Option<&SignalInfo<M>>,
         until: Option<Instant>,
         blocked: &mut bool,
         is_pointless: &impl Fn() -> bool,
@@ -174,7 +177,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             Admission::Inside => DeferError::Inside(event),
             Admission::TimedOut => DeferError::TimedOut(event),
             Admission::Dropped => {
-                drop_event(event, &self.info, self.location);
+                let info = info.unwrap_or(&self.info);
+                info.dropped.add(1);
+                drop_event(event, info, self.location);
                 return Attempt::Done(Ok(()));
             }
             _ => DeferError::Closed(event),
@@ -224,6 +229,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                         holes += 1;
                     } else {
                         inbox.dropped += 1;
+                        if let Some(info) = envelope.info() {
+                            info.dropped.add(1);
+                        }
                     }
                     oldest.push(envelope);
                 }

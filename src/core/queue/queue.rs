@@ -1,13 +1,8 @@
-//! One queue: what belongs to it, closing and clearing it.
+//! One queue: what belongs to it, and closing it.
 //!
 //! Events are added to the *inbox*, under its lock. A drain swaps the inbox for the empty *outbox*,
 //! under that lock, and delivers from the outbox without it. What a drain does not deliver stays in
 //! the outbox, before everything in the inbox.
-//!
-//! # Decision
-//!
-//! **`clear` beside a drain on another thread** leaves that drain the batch that it has taken. To
-//! count and drop it exactly would cost every event an atomic read-modify-write instruction.
 
 use std::sync::Arc;
 
@@ -18,7 +13,7 @@ use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::{Inbox, MANY_HOLES};
-use crate::core::queue::lanes::{Outbox, OutboxBatch, QueueFlavour};
+use crate::core::queue::lanes::{Outbox, QueueFlavour};
 use crate::core::queue::runs::Emptied;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
@@ -163,71 +158,6 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         M::notify_all(&self.not_empty);
         self.room.notify();
         self.wake_all(wakers);
-    }
-
-    /// Drops the events that wait, delayed ones included, and returns their number. Events that a
-    /// drain on another thread has taken do not wait any more; those that a drain on this thread
-    /// has not delivered yet do.
-    pub(crate) fn clear(&self) -> usize {
-        // All of it under one lock, or a wake-up could be lost: an event that is added in between
-        // would not be the first, because of events that are about to be removed.
-        let take = |outbox: Option<&OutboxBatch<M, C>>| {
-            self.inbox.with(|inbox| {
-                let (mut rest, mut left) = (None, Vec::new());
-                match outbox {
-                    // A drain further up this thread's stack: as if one inside of it took them.
-                    Some(outbox) if inbox.draining > 0 => {
-                        let outbox = outbox.borrow();
-                        for count in (1..=self.left.swap(0)).rev() {
-                            left.extend(outbox.pop(count, &mut inbox.free_list));
-                        }
-                    }
-                    Some(outbox) => {
-                        rest = Some(outbox.take());
-                        self.left.set(0);
-                    }
-                    // A drain on another thread keeps what it has taken.
-                    None => {}
-                }
-                let end = inbox.batch.end();
-                let batch = std::mem::take(&mut inbox.batch);
-                inbox.batch.begin_at(end);
-                left.extend(
-                    inbox
-                        .latest
-                        .take()
-                        .into_iter()
-                        .flat_map(|it| it.into_envelopes()),
-                );
-                let delayed = inbox.delayed.take();
-                inbox.set_limit();
-                (
-                    rest,
-                    batch,
-                    left,
-                    delayed,
-                    std::mem::take(&mut inbox.free_list),
-                )
-            })
-        };
-        let (rest, batch, singles, delayed, free_list) = self
-            .outbox
-            .try_with(|outbox| take(Some(outbox)))
-            .unwrap_or_else(|| take(None));
-        self.room.notify();
-        let (mut count, mut holes) = (0, 0);
-        for mut batch in rest.into_iter().chain([batch]) {
-            count += batch.len();
-            holes += batch.discard(&self.info, self.location);
-        }
-        let delayed = delayed.into_iter().flat_map(|it| it.into_envelopes());
-        for mut envelope in singles.into_iter().chain(delayed) {
-            count += 1;
-            holes += usize::from(envelope.discard(&self.info, self.location));
-        }
-        self.holes.sub(holes);
-        drop(free_list);
-        count - holes
     }
 }
 

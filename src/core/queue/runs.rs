@@ -99,6 +99,11 @@ impl<M: SignalFlavour, E, C> Content<M, E, C> {
         holes
     }
 
+    pub(super) fn is_of(&self, info: &SignalInfo<M>) -> bool {
+        let mut runs = self.runs.iter().chain(&self.open);
+        runs.any(|run| run.target.is_of_topic(info))
+    }
+
     pub(super) fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize) {
         let mut emptied = Vec::new();
         let mut runs = VecDeque::<Run<M, E, C>>::with_capacity(self.runs.capacity());

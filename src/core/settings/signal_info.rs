@@ -14,6 +14,8 @@ pub struct SignalInfo<M: Primitives> {
     pub(crate) config: BusConfig<M>,
     /// The number of pauses of the whole signal.
     pub(crate) pauses: M::Word,
+    /// The number of its events that a full queue has dropped.
+    pub(crate) dropped: M::Word,
 }
 
 impl<M: Primitives> SignalInfo<M> {
@@ -23,6 +25,7 @@ impl<M: Primitives> SignalInfo<M> {
             key,
             config,
             pauses: M::Word::new(0),
+            dropped: M::Word::new(0),
         }
     }
 

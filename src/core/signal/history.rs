@@ -67,7 +67,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 return (new, None, None);
             }
             this.info.topic_info.set_retains(new.is_some());
-            if state.in_bus && new.is_some() && state.self_ref.is_none() {
+            if state.roster.in_bus && new.is_some() && state.self_ref.is_none() {
                 state.self_ref = Some(this.clone());
             }
             let removed = std::mem::replace(&mut state.ext().retained, new);

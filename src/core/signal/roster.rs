@@ -18,14 +18,17 @@ pub(crate) struct Roster<H> {
     closed: bool,
     /// Handlers with a weak target have been inserted since it was last empty.
     pub(crate) has_weak: bool,
+    /// The signal belongs to a bus that exists.
+    pub(crate) in_bus: bool,
 }
 
 impl<H> Roster<H> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(in_bus: bool) -> Self {
         Roster {
             slots: Self::few(),
             closed: false,
             has_weak: false,
+            in_bus,
         }
     }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::core::handler::entry::WeakRef;
 use crate::core::handler::erased::{DynHandler, HandlerRef, rank};
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::sync::Lock;
+use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread::ActiveScope;
 use crate::core::reclaim::hazard::{CountGuard, Publish, SnapshotState};
 use crate::core::reclaim::publication::{Loaded, Publication, SnapshotGuard};
@@ -62,8 +62,6 @@ pub(super) struct SignalState<M: SignalFlavour, E, C: 'static> {
     pub(super) ext: Option<Box<SignalExt<M, E, C>>>,
     /// Set if this is a topic that has handlers or retains events, and keeps itself alive.
     pub(super) self_ref: Option<M::Ptr<Signal<M, E, C>>>,
-    /// The signal belongs to a bus that exists.
-    pub(super) in_bus: bool,
 }
 
 /// Fields that few signals need.
@@ -106,10 +104,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         patterns: WeakPatternSignals<M, C>,
     ) -> Self {
         let mut state = SignalState {
-            roster: Roster::new(),
+            roster: Roster::new(registry.is_some()),
             ext: None,
             self_ref: None,
-            in_bus: registry.is_some(),
         };
         if !patterns.is_empty() {
             state.ext().patterns = patterns;
@@ -133,6 +130,11 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.state.with(|state| state.live_count())
     }
 
+    /// The number of its events that full queues have dropped.
+    pub(crate) fn dropped(&self) -> usize {
+        self.info.dropped.get()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.published.is_closed()
     }
@@ -145,7 +147,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Records that the bus was dropped: from now on only handles and accepted events keep the signal.
     pub(crate) fn detach_from_bus(&self) {
         let kept = self.state.with(|state| {
-            state.in_bus = false;
+            state.roster.in_bus = false;
             let lingers = self.accepted.linger();
             let patterns = lingers.then(|| state.keep_patterns());
             (state.self_ref.take(), patterns)

@@ -120,7 +120,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                     entry = Some(made);
                     handler
                 });
-                if state.in_bus && state.self_ref.is_none() {
+                if state.roster.in_bus && state.self_ref.is_none() {
                     state.self_ref = Some(this.clone());
                 }
                 let Some(entry) = entry else {

@@ -9,6 +9,7 @@ mod attacks;
 mod awaited;
 mod calls;
 mod changes;
+mod clearing;
 mod dead_targets;
 mod drops;
 mod failure;

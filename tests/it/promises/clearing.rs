@@ -1,0 +1,105 @@
+//! Promise 16: clearing one topic of a queue.
+
+use std::time::Duration;
+
+use slotcast::Overflow;
+
+use super::queue::{NUMBER, TEXT, written};
+use super::{Bus, Queue, Signal};
+use crate::log::Log;
+
+#[test]
+fn clear_topic_takes_each_kind_of_event_of_a_topic_and_keeps_the_order_of_the_others() {
+    let log = Log::default();
+    let bus = written(&log);
+    let (number, text) = (bus.signal(&NUMBER), bus.signal(&TEXT));
+    let called = log.clone();
+    let _calls = bus
+        .subscribe(&NUMBER)
+        .on_queue(&bus.queue(), move |(), n| called.add(format!("call {n}")));
+    let add = |s: &str| text.defer(s.to_owned()).unwrap();
+    add("a");
+    number.defer(1).unwrap();
+    bus.defer_latest(&NUMBER, 2).unwrap();
+    add("b");
+    assert_eq!(number.emit(&3).ran(), 2);
+    log.take();
+    add("c");
+    bus.defer_latest(&TEXT, "d".to_owned()).unwrap();
+    bus.defer_after(Duration::ZERO, &NUMBER, 4).unwrap();
+    bus.defer_after(Duration::ZERO, &TEXT, "e".to_owned())
+        .unwrap();
+    number.defer(5).unwrap();
+    assert_eq!(bus.queue().clear_topic(&number), 5);
+    assert_eq!(bus.queue().clear_topic(&number), 0);
+    assert_eq!(bus.queue().len(), 4);
+    add("f");
+    assert_eq!(bus.drain().delivered(), 6);
+    assert_eq!(log.take(), ["a", "b", "c", "d", "f", "e"]);
+}
+
+#[test]
+fn clear_topic_inside_of_a_drain_takes_what_it_has_not_delivered_and_the_rest_goes_on() {
+    let (bus, log) = (Bus::new(), Log::default());
+    let (number, text) = (bus.signal(&NUMBER), bus.signal(&TEXT));
+    let (weak, of, writes) = (bus.downgrade(), number.clone(), log.clone());
+    let _text = text.on(move |text| {
+        let bus = weak.upgrade().unwrap();
+        writes.add(text);
+        if text == "a" {
+            bus.defer(&TEXT, "later".to_owned()).unwrap();
+            bus.defer(&NUMBER, 9).unwrap();
+            writes.add(bus.queue().clear_topic(&of));
+        }
+    });
+    let writes = log.clone();
+    let _number = number.on(move |n| writes.add(n));
+    for (n, text) in ["a", "b", "c"].into_iter().enumerate() {
+        bus.defer(&TEXT, text.to_owned()).unwrap();
+        bus.defer(&NUMBER, u32::try_from(n).unwrap()).unwrap();
+    }
+    let drained = bus.drain();
+    assert_eq!((drained.delivered(), drained.remaining()), (3, 1));
+    assert_eq!(log.take(), ["a", "4", "b", "c"]);
+    assert_eq!(bus.drain().delivered(), 1);
+    assert_eq!(log.take(), ["later"], "it waited for the next drain");
+}
+
+#[test]
+fn clear_topic_makes_room() {
+    let log = Log::default();
+    let queue = Queue::new().bounded(3, Overflow::Reject);
+    let (one, two) = (Signal::<u32>::new(), Signal::<u32>::new());
+    let writes = log.clone();
+    let _sub = two.on(move |n| writes.add(n));
+    queue.defer(&one, 1).unwrap();
+    queue.defer(&two, 2).unwrap();
+    queue.defer(&one, 3).unwrap();
+    assert!(queue.defer(&two, 4).is_err());
+    assert_eq!(queue.clear_topic(&one), 2);
+    queue.defer(&two, 5).unwrap();
+    queue.defer(&two, 6).unwrap();
+    assert!(queue.defer(&two, 7).is_err());
+    assert_eq!(queue.drain().delivered(), 3);
+    assert_eq!(log.take(), ["2", "5", "6"]);
+}
+
+#[test]
+fn what_a_full_queue_drops_is_counted_by_its_topic() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let bus = Bus::new();
+        bus.queue().bounded(2, overflow);
+        let (number, text) = (bus.signal(&NUMBER), bus.signal(&TEXT));
+        let _calls = text.subscribe().on_queue(&bus.queue(), |(), _| ());
+        number.defer(1).unwrap();
+        assert_eq!(text.emit(&"a".to_owned()).ran(), 1);
+        for n in 2..=4 {
+            bus.defer(&NUMBER, n).unwrap();
+            assert_eq!(text.emit(&"b".to_owned()).ran(), 1);
+        }
+        assert_eq!((number.dropped(), text.dropped()), (3, 3));
+        bus.defer_latest(&NUMBER, 5).unwrap();
+        assert_eq!(number.dropped() + text.dropped(), 7);
+        assert_eq!(bus.queue().dropped(), 7);
+    }
+}
