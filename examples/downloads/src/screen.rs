@@ -79,7 +79,11 @@ impl Screen {
     pub(crate) fn ended(&self, id: usize, name: &str, result: &'static str, details: &str) {
         match self {
             Screen::Bars { bars, width, .. } => {
-                let color = if result == "failed" { "red" } else { "green" };
+                let color = match result {
+                    "failed" => "red",
+                    "cancelled" => "yellow",
+                    _ => "green",
+                };
                 bars[id].set_style(bar_style(*width, color));
                 bars[id].abandon_with_message(result);
             }
@@ -112,7 +116,7 @@ impl Screen {
 fn bar_style(width: usize, color: &str) -> ProgressStyle {
     style(&format!(
         "{{prefix:{width}!}} {{wide_bar:.cyan/dim}} {{binary_bytes:>10}} of \
-         {{binary_total_bytes:<10}} {{binary_bytes_per_sec:>12}} {{msg:8.{color}}}"
+         {{binary_total_bytes:<10}} {{binary_bytes_per_sec:>12}} {{msg:9.{color}}}"
     ))
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Short { got: u64, promised: u64 },
     #[error("the SHA-256 is not the one that the server told")]
     Altered,
+    #[error("cancelled")]
+    Cancelled,
     #[error("{0}")]
     Other(String),
 }
@@ -105,6 +107,9 @@ fn receive(
     let mut buffer = vec![0; 16 * 1024];
     let (mut bytes, mut told) = (0, 0);
     loop {
+        if cx.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
         let len = match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(len) => len,

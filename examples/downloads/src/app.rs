@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 use indicatif::BinaryBytes;
 
-use slotcast::jobs::{Outcome, Progress};
+use slotcast::JobError;
+use slotcast::jobs::{JobHandle, Outcome, Progress};
 
 use crate::download::{Failure, Finished, file_name};
 use crate::screen::Screen;
 
 pub(crate) struct App {
     pub(crate) files: Vec<File>,
+    handles: Vec<JobHandle>,
+    interrupted: bool,
     ended: usize,
     screen: Screen,
     heart: Heart,
@@ -30,6 +33,7 @@ pub(crate) enum State {
     Running,
     Finished { sha256: String, verified: bool },
     Failed(Failure),
+    Cancelled,
 }
 
 impl App {
@@ -46,10 +50,29 @@ impl App {
         let screen = Screen::new(files.iter().map(|file| &*file.name));
         App {
             files,
+            handles: Vec::new(),
+            interrupted: false,
             ended: 0,
             screen,
             heart: Heart::new(),
         }
+    }
+
+    /// Adds the handle of a download, by which it can be cancelled.
+    pub(crate) fn add(&mut self, handle: JobHandle) {
+        self.handles.push(handle);
+    }
+
+    /// Cancels what has not ended.
+    pub(crate) fn interrupt(&mut self) {
+        self.interrupted = true;
+        for handle in &self.handles {
+            handle.cancel();
+        }
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     pub(crate) fn progress(&mut self, id: usize, progress: Progress) {
@@ -69,8 +92,13 @@ impl App {
         self.ended += 1;
         let file = &mut self.files[id];
         file.took = file.began.elapsed();
-        // A download that panicked has failed like any other.
-        match outcome.unwrap_or_else(|error| Err(Failure::Other(error.to_string()))) {
+        let outcome = match outcome {
+            Err(JobError::Cancelled) => Err(Failure::Cancelled),
+            // A download that panicked has failed like any other.
+            Err(error) => Err(Failure::Other(error.to_string())),
+            Ok(outcome) => outcome,
+        };
+        match outcome {
             Ok(finished) => {
                 // A download without a known length has one now.
                 let bytes = finished.bytes;
@@ -92,6 +120,10 @@ impl App {
                     sha256: finished.sha256,
                     verified: finished.verified,
                 };
+            }
+            Err(Failure::Cancelled) => {
+                self.screen.ended(id, &file.name, "cancelled", "");
+                file.state = State::Cancelled;
             }
             Err(why) => {
                 self.screen
@@ -141,6 +173,7 @@ impl App {
                 State::Failed(why) => {
                     print_row(width, name, [""; 3], &format!("failed: {why}"));
                 }
+                State::Cancelled => print_row(width, name, [""; 3], "cancelled"),
                 State::Waiting | State::Running => {}
             }
         }
