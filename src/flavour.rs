@@ -17,11 +17,9 @@
 //! assert_eq!(count::<Local, u32>(&slotcast::local::Signal::new()), 0);
 //! ```
 
-use crate::core::mode::Mode;
-
 pub use crate::bus::builder::BusBuilder;
 pub use crate::bus::{Bus, WeakBus};
-pub use crate::core::mode::{Local, SendBound, Shared, SyncBound};
+pub use crate::core::flavour::{Flavour, Local, SendBound, Shared, SyncBound};
 pub use crate::futures::emit_all::EmitAll;
 pub use crate::futures::emit_async::EmitAsync;
 pub use crate::futures::next::Next;
@@ -36,8 +34,3 @@ pub use crate::signal::scope::Scope;
 pub use crate::signal::subscribe::Subscribe;
 pub use crate::signal::subscription::Subscription;
 pub use crate::signal::{Signal, WeakSignal};
-
-/// [`Shared`] or [`Local`]. Sealed.
-pub trait Flavour: Mode {}
-impl Flavour for Shared {}
-impl Flavour for Local {}

@@ -333,9 +333,10 @@ pub use crate::queue::PostError;
 pub use crate::queue::drained::Drained;
 pub use crate::shared::{
     Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EmitAsyncWith, EventStream, Next, Pause,
-    Queue, Ready, Scope, Signal, SkipLag, Subscription, WeakBus, WeakSignal,
+    Queue, Ready, Scope, Signal, SkipLag, Subscribe, Subscription, WeakBus, WeakSignal,
 };
 pub use crate::signal::emission::Emission;
+pub use crate::signal::subscribe::Filter;
 pub use crate::signal::subscription::SubscriptionId;
 pub use crate::topic::any_event::AnyEvent;
 pub use crate::topic::pattern::{IntoPattern, Pattern};

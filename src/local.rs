@@ -45,6 +45,8 @@ pub type SkipLag<E> = flavour::SkipLag<Local, E>;
 pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
 /// Completes with the next event of a signal: see [`flavour::Next`].
 pub type Next<E> = flavour::Next<Local, E>;
+/// Subscribes a handler with a priority, a label, a limit, an owner or a filter: see [`flavour::Subscribe`].
+pub type Subscribe<E, C = (), P = ()> = flavour::Subscribe<Local, E, C, P>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Local>;
 /// Keeps the callback of `on_demand`: see [`flavour::Demand`].

@@ -26,6 +26,8 @@ pub type SkipLag<E> = flavour::SkipLag<Shared, E>;
 pub type EmitAll<S, E> = flavour::EmitAll<Shared, S, E>;
 /// Completes with the next event of a signal: see [`flavour::Next`].
 pub type Next<E> = flavour::Next<Shared, E>;
+/// Subscribes a handler with a priority, a label, a limit, an owner or a filter: see [`flavour::Subscribe`].
+pub type Subscribe<E, C = (), P = ()> = flavour::Subscribe<Shared, E, C, P>;
 /// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
 pub type Subscription = flavour::Subscription<Shared>;
 /// Keeps the callback of `on_demand`: see [`flavour::Demand`].

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::bus::Bus;
 use crate::core::bus::Bus as Core;
-use crate::core::mode::{Mode, Shared};
+use crate::core::flavour::{Flavour, Shared};
 use crate::core::primitives::thread::MAX_DEPTH;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::bus::BusConfig;
@@ -28,14 +28,14 @@ use crate::policy::Panics;
 /// assert!(done.errors()[0].to_string().ends_with("panicked: out of coffee"));
 /// ```
 #[must_use = "nothing is made until `build`"]
-pub struct BusBuilder<M: Mode, C: 'static = ()> {
+pub struct BusBuilder<M: Flavour, C: 'static = ()> {
     panics: Panics,
     max_depth: usize,
     executor: Option<Arc<dyn Executor>>,
     types: PhantomData<fn(M, C)>,
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Begins a bus with another configuration. If nothing else names the context, write
     /// `Bus::<()>::builder()`.
     pub fn builder() -> BusBuilder<M, C> {
@@ -48,7 +48,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> BusBuilder<M, C> {
+impl<M: Flavour, C: 'static> BusBuilder<M, C> {
     /// Sets whether the first panic of an emission resumes in the emitter, the default, or is
     /// contained.
     pub fn panics(mut self, panics: Panics) -> Self {
@@ -112,7 +112,7 @@ impl<C: 'static> BusBuilder<Shared, C> {
     }
 }
 
-impl<M: Mode, C: 'static> fmt::Debug for BusBuilder<M, C> {
+impl<M: Flavour, C: 'static> fmt::Debug for BusBuilder<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BusBuilder")
             .field("panics", &self.panics)
@@ -122,5 +122,5 @@ impl<M: Mode, C: 'static> fmt::Debug for BusBuilder<M, C> {
 }
 
 unwind_safe! {
-    [M: Mode, C] BusBuilder<M, C>;
+    [M: Flavour, C] BusBuilder<M, C>;
 }

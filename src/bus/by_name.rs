@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bus::Bus;
 use crate::core::emission::run as emission;
 use crate::core::emission::summary::EmissionSummary;
-use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
+use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::registry::registry::Found;
 use crate::core::registry::without_topic;
 use crate::core::signal::signal::PatternSignals;
@@ -19,7 +19,7 @@ use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
 use crate::topic::Topic;
 
-impl<M: Mode> Bus<M> {
+impl<M: Flavour> Bus<M> {
     /// Calls the handlers of a topic, at once and on this thread, and returns what happened; see
     /// [`Signal::emit`](crate::flavour::Signal::emit).
     ///
@@ -91,7 +91,7 @@ impl<M: Mode> Bus<M> {
     }
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Subscribes a handler; see [`Signal::on`](crate::flavour::Signal::on).
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::bus::Bus;
-use crate::core::mode::{Mode, SyncBound};
+use crate::core::flavour::{Flavour, SyncBound};
 use crate::core::registry::registry::Registry;
 use crate::outcome::Outcome;
 use crate::signal::subscribe::Subscribe;
@@ -11,7 +11,7 @@ use crate::signal::subscription::Subscription;
 use crate::topic::any_event::{AnyEvent, Kind};
 use crate::topic::pattern::IntoPattern;
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Subscribes a handler to every topic whose name matches, including future ones.
     ///
     /// It runs among the handlers of each topic, by priority and then in the order they subscribed,

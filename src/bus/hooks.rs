@@ -3,9 +3,8 @@
 use std::panic::Location;
 
 use crate::bus::Bus;
-use crate::core::handler::handler_fn::Always;
+use crate::core::flavour::{Flavour, SyncBound};
 use crate::core::handler::unhandled::Unhandled;
-use crate::core::mode::{Mode, SyncBound};
 use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::signal::PatternSignal;
@@ -14,7 +13,7 @@ use crate::failure::HandlerError;
 use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
 use crate::topic::name::Name;
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Sets the hook that observes failures, in place of the previous one.
     ///
     /// Each failure of a handler is reported to it once, on the thread it happened on, when the
@@ -102,7 +101,10 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         let options = SubscribeOptions::new(Location::caller());
         let hook = Unhandled(hook);
         drop(PatternSignal::<M, C>::subscribe(
-            &pattern, options, Always, hook,
+            &pattern,
+            options,
+            (),
+            hook,
         ));
         self.core.registry.set_unhandled(Some(pattern));
     }

@@ -22,7 +22,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::core::bus::Bus as Core;
-use crate::core::mode::Mode;
+use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::registry::registry::Registry;
 use crate::error::WrongType;
@@ -69,7 +69,7 @@ use crate::topic::any_event::Kind;
 /// assert_eq!(bus.drain().delivered(), 1);
 /// # Ok::<(), slotcast::DeferError<Order>>(())
 /// ```
-pub struct Bus<M: Mode, C: 'static = ()> {
+pub struct Bus<M: Flavour, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, C>>,
 }
 
@@ -96,11 +96,11 @@ pub struct Bus<M: Mode, C: 'static = ()> {
 /// drop(bus);
 /// assert!(weak.upgrade().is_none() && !sub.is_active());
 /// ```
-pub struct WeakBus<M: Mode, C: 'static = ()> {
+pub struct WeakBus<M: Flavour, C: 'static = ()> {
     core: M::Weak<Core<M, C>>,
 }
 
-impl<M: Mode> Bus<M> {
+impl<M: Flavour> Bus<M> {
     /// Creates a bus without a context.
     #[must_use]
     #[track_caller]
@@ -123,7 +123,7 @@ impl<M: Mode> Bus<M> {
     }
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Creates a bus whose emitters and drains lend a `&mut C` to the handlers, by
     /// [`emit_with`](Self::emit_with) and [`drain_with`](Self::drain_with).
     ///
@@ -300,7 +300,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> WeakBus<M, C> {
+impl<M: Flavour, C: 'static> WeakBus<M, C> {
     /// Returns the bus, if any handle of it is left. The returned handle keeps it alive.
     #[must_use]
     pub fn upgrade(&self) -> Option<Bus<M, C>> {
@@ -308,14 +308,14 @@ impl<M: Mode, C: 'static> WeakBus<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Default for Bus<M, C> {
+impl<M: Flavour, C: 'static> Default for Bus<M, C> {
     #[track_caller]
     fn default() -> Self {
         Self::with_context()
     }
 }
 
-impl<M: Mode, C: 'static> Clone for Bus<M, C> {
+impl<M: Flavour, C: 'static> Clone for Bus<M, C> {
     fn clone(&self) -> Self {
         Bus {
             core: self.core.clone(),
@@ -323,7 +323,7 @@ impl<M: Mode, C: 'static> Clone for Bus<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Clone for WeakBus<M, C> {
+impl<M: Flavour, C: 'static> Clone for WeakBus<M, C> {
     fn clone(&self) -> Self {
         WeakBus {
             core: self.core.clone(),
@@ -331,7 +331,7 @@ impl<M: Mode, C: 'static> Clone for WeakBus<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> fmt::Debug for Bus<M, C> {
+impl<M: Flavour, C: 'static> fmt::Debug for Bus<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bus")
             .field("topics", &self.topics())
@@ -341,7 +341,7 @@ impl<M: Mode, C: 'static> fmt::Debug for Bus<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
+impl<M: Flavour, C: 'static> fmt::Debug for WeakBus<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakBus")
             .field("exists", &M::exists(&self.core))
@@ -350,6 +350,6 @@ impl<M: Mode, C: 'static> fmt::Debug for WeakBus<M, C> {
 }
 
 unwind_safe! {
-    [M: Mode, C] Bus<M, C>;
-    [M: Mode, C] WeakBus<M, C>;
+    [M: Flavour, C] Bus<M, C>;
+    [M: Flavour, C] WeakBus<M, C>;
 }

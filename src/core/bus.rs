@@ -17,19 +17,19 @@
 //! **Dropping a bus closes its queue and leaves its signals to their handles.** A `Signal` with a handle
 //! stays usable; `defer` through it is refused.
 
-use crate::core::mode::Mode;
+use crate::core::flavour::Flavour;
 use crate::core::queue::queue::Queue;
 use crate::core::registry::registry::Registry;
 use crate::core::settings::bus::BusConfig;
 use crate::failure::CallSite;
 
 /// The registry and the queue of a bus.
-pub(crate) struct Bus<M: Mode, C: 'static> {
+pub(crate) struct Bus<M: Flavour, C: 'static> {
     pub(crate) registry: M::Ptr<Registry<M, C>>,
     pub(crate) queue: M::Ptr<Queue<M, C>>,
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
         let queue = M::ptr(Queue::new(config.clone(), location));
         Bus {
@@ -46,7 +46,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Drop for Bus<M, C> {
+impl<M: Flavour, C: 'static> Drop for Bus<M, C> {
     fn drop(&mut self) {
         self.queue.close();
         self.registry.detach_from_bus();

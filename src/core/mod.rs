@@ -27,8 +27,8 @@
 pub(crate) mod bus;
 pub(crate) mod emission;
 pub(crate) mod failure;
+pub(crate) mod flavour;
 pub(crate) mod handler;
-pub(crate) mod mode;
 pub(crate) mod primitives;
 pub(crate) mod queue;
 pub(crate) mod reclaim;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::{FusedFuture, Stream};
 
-use crate::core::mode::Mode;
+use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::signal::Signal;
 
@@ -17,14 +17,14 @@ const YIELD_AFTER: usize = 64;
 /// A future that emits each item of a stream, and completes with their number. Returned by
 /// [`Signal::emit_all`].
 #[must_use = "a future does nothing until it is polled"]
-pub struct EmitAll<M: Mode, S, E: 'static> {
+pub struct EmitAll<M: Flavour, S, E: 'static> {
     signal: Signal<M, E>,
     /// `None` once it has completed.
     stream: Option<Pin<Box<S>>>,
     emitted: usize,
 }
 
-impl<M: Mode, E: 'static> Signal<M, E> {
+impl<M: Flavour, E: 'static> Signal<M, E> {
     /// Returns a future that emits each item of a stream, until the stream ends or the signal is
     /// closed; it completes with the number of items emitted.
     ///
@@ -58,7 +58,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     }
 }
 
-impl<M: Mode, S: Stream<Item = E>, E: 'static> Future for EmitAll<M, S, E> {
+impl<M: Flavour, S: Stream<Item = E>, E: 'static> Future for EmitAll<M, S, E> {
     type Output = usize;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<usize> {
@@ -86,16 +86,16 @@ impl<M: Mode, S: Stream<Item = E>, E: 'static> Future for EmitAll<M, S, E> {
     }
 }
 
-impl<M: Mode, S: Stream<Item = E>, E: 'static> FusedFuture for EmitAll<M, S, E> {
+impl<M: Flavour, S: Stream<Item = E>, E: 'static> FusedFuture for EmitAll<M, S, E> {
     fn is_terminated(&self) -> bool {
         self.stream.is_none()
     }
 }
 
 // The stream is pinned by its box.
-impl<M: Mode, S, E: 'static> Unpin for EmitAll<M, S, E> {}
+impl<M: Flavour, S, E: 'static> Unpin for EmitAll<M, S, E> {}
 
-impl<M: Mode, S, E: 'static> fmt::Debug for EmitAll<M, S, E> {
+impl<M: Flavour, S, E: 'static> fmt::Debug for EmitAll<M, S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmitAll")
             .field("signal", &self.signal)
@@ -105,5 +105,5 @@ impl<M: Mode, S, E: 'static> fmt::Debug for EmitAll<M, S, E> {
 }
 
 unwind_safe! {
-    [M: Mode, S, E] EmitAll<M, S, E> where S;
+    [M: Flavour, S, E] EmitAll<M, S, E> where S;
 }

@@ -12,8 +12,8 @@ use crate::bus::Bus;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::emission::{gathered, run};
 use crate::core::failure::trace::KeptSpan;
+use crate::core::flavour::Flavour;
 use crate::core::handler::erased::HandlerRef;
-use crate::core::mode::Mode;
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
@@ -39,7 +39,7 @@ use crate::topic::Topic;
 ///
 /// If it is polled again after it has completed.
 #[must_use = "nothing is emitted until it is awaited"]
-pub struct EmitAsync<'c, M: Mode, E: 'static, C: 'static = ()> {
+pub struct EmitAsync<'c, M: Flavour, E: 'static, C: 'static = ()> {
     signal: M::Ptr<Core<M, E, C>>,
     context: &'c mut C,
     /// `None` once it has completed.
@@ -59,7 +59,7 @@ pub struct EmitAsync<'c, M: Mode, E: 'static, C: 'static = ()> {
     span: KeptSpan,
 }
 
-impl<M: Mode, E: 'static> Signal<M, E> {
+impl<M: Flavour, E: 'static> Signal<M, E> {
     /// Emits when it is awaited, and completes when all futures have completed that [async
     /// handlers](crate::flavour::Subscribe::on_async) have started.
     ///
@@ -97,7 +97,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Like [`emit_async`](Signal::emit_async), with a context that is lent to the handlers until the
     /// emission has completed.
     ///
@@ -142,7 +142,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode> Bus<M> {
+impl<M: Flavour> Bus<M> {
     /// Emits when it is awaited, and completes when all futures have completed that async handlers
     /// have started; see [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic
     /// exists as long as the future does.
@@ -156,7 +156,7 @@ impl<M: Mode> Bus<M> {
     }
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Emits when it is awaited, and lends the context to the handlers; see
     /// [`Signal::emit_async_with`](crate::flavour::Signal::emit_async_with).
     ///
@@ -174,7 +174,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
     /// Calls each handler after the future that the one before it has started has completed,
     /// instead of all at once: so that a [`Flow::Stop`](crate::Flow::Stop) of an async handler
     /// keeps those after it from being called.
@@ -267,7 +267,7 @@ impl<M: Mode, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
     type Output = Emission;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Emission> {
@@ -305,13 +305,13 @@ impl<M: Mode, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> FusedFuture for EmitAsync<'_, M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> FusedFuture for EmitAsync<'_, M, E, C> {
     fn is_terminated(&self) -> bool {
         self.event.is_none()
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Drop for EmitAsync<'_, M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Drop for EmitAsync<'_, M, E, C> {
     fn drop(&mut self) {
         let _scope_guard = thread::enter_scope(self.scope(self.sequence_limit));
         self.futures.clear();
@@ -321,9 +321,9 @@ impl<M: Mode, E: 'static, C: 'static> Drop for EmitAsync<'_, M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Unpin for EmitAsync<'_, M, E, C> {}
+impl<M: Flavour, E: 'static, C: 'static> Unpin for EmitAsync<'_, M, E, C> {}
 
-impl<M: Mode, E: 'static, C: 'static> fmt::Debug for EmitAsync<'_, M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> fmt::Debug for EmitAsync<'_, M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmitAsync")
             .field("topic", &self.signal.info.name().as_str())
@@ -334,5 +334,5 @@ impl<M: Mode, E: 'static, C: 'static> fmt::Debug for EmitAsync<'_, M, E, C> {
 }
 
 unwind_safe! {
-    ['c, M: Mode, E: 'static, C: 'static] EmitAsync<'c, M, E, C>;
+    ['c, M: Flavour, E: 'static, C: 'static] EmitAsync<'c, M, E, C>;
 }

@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 use futures_core::FusedFuture;
 
 use crate::bus::Bus;
+use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::entry::{WeakRef, state};
-use crate::core::handler::handler_fn::Filter;
-use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::waiting::next::{NextEntry, NextHandler};
 use crate::error::Closed;
 use crate::signal::Signal;
-use crate::signal::subscribe::Subscribe;
+use crate::signal::subscribe::{Filter, Subscribe};
 use crate::topic::Topic;
 use crate::topic::any_event::AnyEvent;
 use crate::topic::pattern::IntoPattern;
@@ -62,12 +61,12 @@ use crate::topic::pattern::IntoPattern;
 /// # Ok::<(), slotcast::Closed>(()) }).unwrap();
 /// ```
 #[must_use = "dropping it unsubscribes at once; await it, or wait for it"]
-pub struct Next<M: Mode, E: 'static> {
+pub struct Next<M: Flavour, E: 'static> {
     /// `None` once it has completed: its memory need not wait for the drop of the future.
     entry: Option<WeakRef<M, dyn NextEntry<M, E>>>,
 }
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Subscribes for one event; the future completes with a clone of it. See [`Next`].
     ///
     /// A signal that [retains](Signal::retain) events passes the last one at once.
@@ -97,7 +96,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes for one event that passes; see [`Next`].
     ///
     /// A limit has no effect here, except for one of zero: then no event ever comes.
@@ -165,7 +164,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     }
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Subscribes for one event of a topic; see [`Signal::next`].
     ///
     /// # Errors
@@ -229,7 +228,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 }
 
-impl<M: Mode, E: 'static> Future for Next<M, E> {
+impl<M: Flavour, E: 'static> Future for Next<M, E> {
     type Output = Result<E, Closed>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<E, Closed>> {
@@ -243,14 +242,14 @@ impl<M: Mode, E: 'static> Future for Next<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static> FusedFuture for Next<M, E> {
+impl<M: Flavour, E: 'static> FusedFuture for Next<M, E> {
     fn is_terminated(&self) -> bool {
         self.entry.is_none()
     }
 }
 
 // No field is pinned structurally.
-impl<M: Mode, E: 'static> Unpin for Next<M, E> {}
+impl<M: Flavour, E: 'static> Unpin for Next<M, E> {}
 
 impl<E: 'static> Next<Shared, E> {
     /// Parks the thread until there is an event. For threads without an executor.
@@ -311,7 +310,7 @@ impl<E: 'static> Next<Shared, E> {
     }
 }
 
-impl<M: Mode, E: 'static> Drop for Next<M, E> {
+impl<M: Flavour, E: 'static> Drop for Next<M, E> {
     fn drop(&mut self) {
         let Some(entry) = &self.entry else { return };
         let (waits, event, waker) = entry.oneshot().abandon();
@@ -326,7 +325,7 @@ impl<M: Mode, E: 'static> Drop for Next<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static> fmt::Debug for Next<M, E> {
+impl<M: Flavour, E: 'static> fmt::Debug for Next<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Next")
             .field("is_terminated", &self.entry.is_none())
@@ -335,5 +334,5 @@ impl<M: Mode, E: 'static> fmt::Debug for Next<M, E> {
 }
 
 unwind_safe! {
-    [M: Mode, E] Next<M, E>;
+    [M: Flavour, E] Next<M, E>;
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_core::{FusedStream, Stream};
 
-use crate::core::mode::{Mode, Shared};
+use crate::core::flavour::{Flavour, Shared};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::error::{Lagged, TimedOut};
 use crate::futures::stream::EventStream;
@@ -15,12 +15,12 @@ use crate::futures::stream::EventStream;
 /// A stream of the events of a signal that yields no losses, and counts them instead. Returned by
 /// [`EventStream::skip_lag`].
 #[must_use = "dropping it unsubscribes at once"]
-pub struct SkipLag<M: Mode, E: 'static> {
+pub struct SkipLag<M: Flavour, E: 'static> {
     stream: EventStream<M, E>,
     lost: usize,
 }
 
-impl<M: Mode, E: 'static> EventStream<M, E> {
+impl<M: Flavour, E: 'static> EventStream<M, E> {
     /// Turns this into a stream of plain events. What overflow drops, and what a clone that panics
     /// loses, is counted in [`lost`](SkipLag::lost).
     ///
@@ -52,7 +52,7 @@ impl<M: Mode, E: 'static> EventStream<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static> SkipLag<M, E> {
+impl<M: Flavour, E: 'static> SkipLag<M, E> {
     /// The number of events that were lost before the one that it has yielded last, and at the end.
     #[must_use]
     pub fn lost(&self) -> usize {
@@ -140,7 +140,7 @@ impl<E: 'static> SkipLag<Shared, E> {
     }
 }
 
-impl<M: Mode, E: 'static> Stream for SkipLag<M, E> {
+impl<M: Flavour, E: 'static> Stream for SkipLag<M, E> {
     type Item = E;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<E>> {
@@ -159,13 +159,13 @@ impl<M: Mode, E: 'static> Stream for SkipLag<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static> FusedStream for SkipLag<M, E> {
+impl<M: Flavour, E: 'static> FusedStream for SkipLag<M, E> {
     fn is_terminated(&self) -> bool {
         self.stream.is_terminated()
     }
 }
 
-impl<M: Mode, E: 'static> fmt::Debug for SkipLag<M, E> {
+impl<M: Flavour, E: 'static> fmt::Debug for SkipLag<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SkipLag")
             .field("stream", &self.stream)
@@ -175,5 +175,5 @@ impl<M: Mode, E: 'static> fmt::Debug for SkipLag<M, E> {
 }
 
 unwind_safe! {
-    [M: Mode, E] SkipLag<M, E>;
+    [M: Flavour, E] SkipLag<M, E>;
 }

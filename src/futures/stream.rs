@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use futures_core::{FusedStream, Stream};
 
 use crate::bus::Bus;
-use crate::core::handler::handler_fn::Filter;
+use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::plain::Plain;
-use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::waiting::stream::{ReadPosition, StreamBuffer, StreamHandler};
 use crate::error::{Lagged, TimedOut};
 use crate::outcome::Outcome;
 use crate::policy::Overflow;
 use crate::signal::Signal;
-use crate::signal::subscribe::Subscribe;
+use crate::signal::subscribe::{Filter, Subscribe};
 use crate::signal::subscription::Subscription;
 use crate::topic::Topic;
 use crate::topic::any_event::AnyEvent;
@@ -83,7 +82,7 @@ use crate::topic::pattern::IntoPattern;
 /// # })
 /// ```
 #[must_use = "dropping it unsubscribes at once"]
-pub struct EventStream<M: Mode, E: 'static> {
+pub struct EventStream<M: Flavour, E: 'static> {
     buffer: M::Ptr<StreamBuffer<M, E>>,
     position: ReadPosition,
     subscription: Subscription<M>,
@@ -91,7 +90,7 @@ pub struct EventStream<M: Mode, E: 'static> {
     done: bool,
 }
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Subscribes a stream that buffers up to `capacity` events; see [`EventStream`] for what
     /// happens to one more.
     ///
@@ -121,7 +120,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes a stream of the events that pass; see [`EventStream`]. A limit ends it.
     ///
     /// # Panics
@@ -265,7 +264,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     }
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Subscribes a stream of a topic's events; see [`Signal::stream`].
     ///
     /// # Panics
@@ -326,7 +325,7 @@ impl<M: Mode, C: 'static> Bus<M, C> {
     }
 }
 
-impl<M: Mode, E: 'static> EventStream<M, E> {
+impl<M: Flavour, E: 'static> EventStream<M, E> {
     /// Takes the next item if there is one in the buffer, without waiting. `None` if there is none,
     /// or the stream has ended.
     pub fn try_take(&mut self) -> Option<Result<E, Lagged>> {
@@ -422,7 +421,7 @@ impl<E: 'static> EventStream<Shared, E> {
     }
 }
 
-impl<M: Mode, E: 'static> Stream for EventStream<M, E> {
+impl<M: Flavour, E: 'static> Stream for EventStream<M, E> {
     type Item = Result<E, Lagged>;
 
     fn poll_next(
@@ -441,23 +440,23 @@ impl<M: Mode, E: 'static> Stream for EventStream<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static> FusedStream for EventStream<M, E> {
+impl<M: Flavour, E: 'static> FusedStream for EventStream<M, E> {
     fn is_terminated(&self) -> bool {
         self.done
     }
 }
 
 // No field is pinned structurally.
-impl<M: Mode, E: 'static> Unpin for EventStream<M, E> {}
+impl<M: Flavour, E: 'static> Unpin for EventStream<M, E> {}
 
-impl<M: Mode, E: 'static> Drop for EventStream<M, E> {
+impl<M: Flavour, E: 'static> Drop for EventStream<M, E> {
     fn drop(&mut self) {
         // Before the subscription is cancelled, which would otherwise wake the task.
         self.buffer.abandon();
     }
 }
 
-impl<M: Mode, E: 'static> fmt::Debug for EventStream<M, E> {
+impl<M: Flavour, E: 'static> fmt::Debug for EventStream<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
             .field("len", &self.len())
@@ -468,5 +467,5 @@ impl<M: Mode, E: 'static> fmt::Debug for EventStream<M, E> {
 }
 
 unwind_safe! {
-    [M: Mode, E] EventStream<M, E>;
+    [M: Flavour, E] EventStream<M, E>;
 }

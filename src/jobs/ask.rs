@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::job::Job;
 use super::promise::{Promise, promise};
-use crate::core::mode::Mode;
+use crate::core::flavour::Flavour;
 use crate::flavour::{Bus, Signal};
 use crate::topic::Topic;
 
@@ -104,7 +104,7 @@ impl<Q, R: Send + 'static> fmt::Debug for Question<Q, R> {
     }
 }
 
-impl<M: Mode, Q: 'static, R: Send + 'static> Signal<M, Question<Q, R>> {
+impl<M: Flavour, Q: 'static, R: Send + 'static> Signal<M, Question<Q, R>> {
     /// Asks the handlers, and returns the job that completes with the first answer: emits a
     /// [`Question`].
     ///
@@ -129,7 +129,7 @@ impl<M: Mode, Q: 'static, R: Send + 'static> Signal<M, Question<Q, R>> {
     }
 }
 
-impl<M: Mode, Q: 'static, R: Send + 'static, C: 'static> Signal<M, Question<Q, R>, C> {
+impl<M: Flavour, Q: 'static, R: Send + 'static, C: 'static> Signal<M, Question<Q, R>, C> {
     /// Like [`ask`](Signal::ask), and lends the context to the handlers.
     #[track_caller]
     pub fn ask_with(&self, context: &mut C, question: Q) -> Job<R> {
@@ -139,7 +139,7 @@ impl<M: Mode, Q: 'static, R: Send + 'static, C: 'static> Signal<M, Question<Q, R
     }
 }
 
-impl<M: Mode> Bus<M> {
+impl<M: Flavour> Bus<M> {
     /// Asks the handlers of a topic and of the patterns that match it, and returns the job that completes
     /// with the first answer: emits a [`Question`].
     ///
@@ -184,7 +184,7 @@ impl<M: Mode> Bus<M> {
     }
 }
 
-impl<M: Mode, C: 'static> Bus<M, C> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Like [`ask`](Bus::ask), and lends the context to the handlers.
     #[track_caller]
     pub fn ask_with<Q: 'static, R: Send + 'static>(

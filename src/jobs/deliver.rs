@@ -11,7 +11,7 @@ use super::core::DynConsumer;
 use super::error::Outcome;
 use super::host::{Callback, Calls, Place, QueueSender, Queued, Reports, Turn};
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
-use crate::outcome::{BoxError, Flow, Outcome as Returned};
+use crate::outcome::{self, BoxError, Flow};
 
 /// The outcome and the closure that gets it.
 pub(super) struct Delivery<T, F> {
@@ -38,7 +38,7 @@ impl<C: 'static, T, F, R> Queued<C> for Delivery<T, F>
 where
     T: Send + 'static,
     F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
-    R: Returned,
+    R: outcome::Outcome,
 {
     fn deliver(&self, context: &mut C, mut returned: impl FnMut(Result<Flow, BoxError>)) {
         let (f, outcome) = (lock(&self.f).take(), lock(&self.outcome).take());
@@ -52,7 +52,7 @@ impl<C: 'static, T, F, R> DynConsumer<T> for OutcomeCallback<C, T, F>
 where
     T: Send + 'static,
     F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
-    R: Returned,
+    R: outcome::Outcome,
 {
     fn take(self: Box<Self>, outcome: Outcome<T>) {
         self.prepare(|delivery| *lock(&delivery.outcome) = Some(outcome));
@@ -78,7 +78,7 @@ pub(super) struct Relay<F> {
 impl<C: 'static, F, R> Queued<C> for Relay<F>
 where
     F: FnMut(&mut C, Progress) -> R + Send + 'static,
-    R: Returned,
+    R: outcome::Outcome,
 {
     fn deliver(&self, context: &mut C, mut returned: impl FnMut(Result<Flow, BoxError>)) {
         let Some(f) = lock(&self.f).take() else {
@@ -136,7 +136,7 @@ impl<C: 'static, F: Send + 'static> QueuedListener<C, F> {
 impl<C: 'static, F, R> DynListener for QueuedListener<C, F>
 where
     F: FnMut(&mut C, Progress) -> R + Send + 'static,
-    R: Returned,
+    R: outcome::Outcome,
 {
     fn call(&self, report: Report, _: &Reports) {
         self.finish(report);

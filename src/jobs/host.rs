@@ -9,11 +9,11 @@ use std::sync::{Arc, Weak};
 
 pub(super) use crate::core::failure::panics::catch_and_report;
 use crate::core::failure::pending;
+use crate::core::flavour::Shared;
 use crate::core::handler::entry::{
     Alive, CallResult, Connection, Entry, Header, HeaderExt, QueuedHandler, WeakRef, state,
 };
 use crate::core::handler::erased::code;
-use crate::core::mode::Shared;
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, Word, lock};
 use crate::core::primitives::thread::{ActiveScope, enter_scope};
 use crate::core::queue::claim::Claim;

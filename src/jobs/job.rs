@@ -12,7 +12,7 @@ use futures_core::FusedFuture;
 
 use crate::core::primitives::unwind::unwind_safe;
 use crate::flavour::Shared;
-use crate::outcome::Outcome as Returned;
+use crate::outcome;
 use crate::queue::Queue;
 
 use super::context::Progress;
@@ -139,7 +139,7 @@ impl<T: Send + 'static> Job<T> {
     pub fn on_done<F, R>(&self, f: F)
     where
         F: FnOnce(&Outcome<T>) -> R + Send + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         let place = Place::new(Location::caller());
         Core::on_done(&self.inner, Box::new(Done { place, f }));
@@ -181,7 +181,7 @@ impl<T: Send + 'static> Job<T> {
     pub fn on_done_in<C: 'static, F, R>(mut self, queue: &Queue<Shared, C>, f: F) -> JobHandle
     where
         F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         let place = Place::new(Location::caller());
         let callback = outcome_callback(f, place, QueueSender::new(queue));
@@ -217,7 +217,7 @@ impl<T: Send + 'static> Job<T> {
     pub fn on_progress<F, R>(&self, f: F)
     where
         F: Fn(Progress) -> R + Send + Sync + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         self.subscribe().on_progress(f).detach();
     }
@@ -247,7 +247,7 @@ impl<T: Send + 'static> Job<T> {
     pub fn on_progress_in<C: 'static, F, R>(&self, queue: &Queue<Shared, C>, f: F)
     where
         F: FnMut(&mut C, Progress) -> R + Send + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         self.subscribe().on_progress_in(queue, f).detach();
     }

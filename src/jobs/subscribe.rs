@@ -11,7 +11,7 @@ use super::host::{CallSite, Callback, Calls, Place, QueueSender, Reports};
 use super::task::TypedJob;
 use crate::core::primitives::sync::{Mutex, lock};
 use crate::flavour::{Shared, Subscription};
-use crate::outcome::{Flow, Outcome as Returned};
+use crate::outcome::{self, Flow};
 use crate::queue::Queue;
 
 /// A callback for the outcome.
@@ -23,7 +23,7 @@ pub(super) struct Done<F> {
 impl<T, F, R> DynCallback<T> for Done<F>
 where
     F: FnOnce(&Outcome<T>) -> R + Send,
-    R: Returned,
+    R: outcome::Outcome,
 {
     fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool {
         let Done { place, f } = *self;
@@ -45,7 +45,7 @@ struct SubscribedDone<F: 'static> {
 impl<T, F, R> DynCallback<T> for SubscribedDone<F>
 where
     F: FnOnce(&Outcome<T>) -> R + Send + 'static,
-    R: Returned,
+    R: outcome::Outcome,
 {
     fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool {
         self.callback.call(|slot| match lock(slot).take() {
@@ -72,7 +72,7 @@ struct Listens<F: 'static> {
 impl<F, R> DynListener for Listens<F>
 where
     F: Fn(Progress) -> R + Send + Sync + 'static,
-    R: Returned,
+    R: outcome::Outcome,
 {
     fn call(&self, report: Report, reports: &Reports) {
         let call = |f: &F| reports.call(&self.place, || f(report.progress));
@@ -130,7 +130,7 @@ impl<'j, T: Send + 'static> JobSubscribe<'j, T> {
     pub fn on_done<F, R>(self, f: F) -> Subscription<Shared>
     where
         F: FnOnce(&Outcome<T>) -> R + Send + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         let captures = Mutex::new(Some(f));
         let callback = Callback::new(captures, Calls::One, self.place.clone(), None);
@@ -153,7 +153,7 @@ impl<'j, T: Send + 'static> JobSubscribe<'j, T> {
     ) -> Subscription<Shared>
     where
         F: FnOnce(&mut C, Outcome<T>) -> R + Send + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         let callback = outcome_callback(f, self.place, QueueSender::new(queue));
         let subscription = callback.subscription();
@@ -165,7 +165,7 @@ impl<'j, T: Send + 'static> JobSubscribe<'j, T> {
     pub fn on_progress<F, R>(self, f: F) -> Subscription<Shared>
     where
         F: Fn(Progress) -> R + Send + Sync + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         let callback = Callback::new(f, Calls::Many, self.place.clone(), None);
         let subscription = callback.subscription();
@@ -183,7 +183,7 @@ impl<'j, T: Send + 'static> JobSubscribe<'j, T> {
     ) -> Subscription<Shared>
     where
         F: FnMut(&mut C, Progress) -> R + Send + 'static,
-        R: Returned,
+        R: outcome::Outcome,
     {
         let location = self.place.location;
         let listener = QueuedListener::new(f, self.place, QueueSender::new(queue));

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::core::mode::{Mode, Shared};
+use crate::core::flavour::{Flavour, Shared};
 use crate::error::DeferError;
 use crate::policy::Overflow;
 use crate::queue::Queue;
 use crate::signal::Signal;
 
-impl<M: Mode, C: 'static> Queue<M, C> {
+impl<M: Flavour, C: 'static> Queue<M, C> {
     /// Sets how many events may wait, and what happens to one more. Applies to all clones of the
     /// handle, so that `bus.queue().bounded(..)` bounds the queue of a bus.
     ///

@@ -2,18 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::core::handler::handler_fn::Filter;
+use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::plain::{Once, Plain};
-use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
 use crate::core::queue::queued::{Changing, QueueFn, QueueHandler};
 use crate::error::DeferError;
 use crate::outcome::Outcome;
 use crate::queue::Queue;
 use crate::signal::Signal;
-use crate::signal::subscribe::Subscribe;
+use crate::signal::subscribe::{Filter, Subscribe};
 use crate::signal::subscription::Subscription;
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Adds an event to the queue of the bus, for the handlers that are subscribed when it is
     /// delivered.
     ///
@@ -83,7 +82,7 @@ impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Subscribes a handler that runs where `queue` is drained, with the context of that drain.
     ///
     /// An emission checks the filter, claims a call from the limit, clones the event into the

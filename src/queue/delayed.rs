@@ -5,8 +5,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use crate::core::flavour::{Flavour, SendBound};
 use crate::core::handler::entry::{Alive, CallResult, Connection, Entry, Header, WeakRef, state};
-use crate::core::mode::{Mode, SendBound};
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::active_drain::DrainOptions;
@@ -42,12 +42,12 @@ use crate::signal::subscription::Subscription;
 /// assert_eq!(queue.next_deadline(), None);
 /// # Ok::<(), slotcast::DeferError<u32>>(())
 /// ```
-pub struct Delayed<M: Mode, C: 'static = ()> {
+pub struct Delayed<M: Flavour, C: 'static = ()> {
     queue: M::Weak<Core<M, C>>,
     timer: TimerKey,
 }
 
-impl<M: Mode, C: 'static> Delayed<M, C> {
+impl<M: Flavour, C: 'static> Delayed<M, C> {
     pub(crate) fn new(queue: &M::Ptr<Core<M, C>>, timer: TimerKey) -> Self {
         Delayed {
             queue: M::downgrade(queue),
@@ -111,7 +111,7 @@ impl<M: Mode, C: 'static> Delayed<M, C> {
 /// The entry of a delayed event that is owned by a subscription.
 type TimerEntry<M, C> = Entry<M, Delayed<M, C>, ()>;
 
-impl<M: Mode, C: 'static> Connection<M> for TimerEntry<M, C> {
+impl<M: Flavour, C: 'static> Connection<M> for TimerEntry<M, C> {
     fn cancel(&self) -> bool {
         self.head().state.or(state::REMOVED | state::CANCELLED);
         self.link().cancel()
@@ -143,7 +143,7 @@ pub(crate) fn deadline(delay: Duration) -> Instant {
     now.checked_add(delay.min(NEVER)).unwrap_or(now)
 }
 
-impl<M: Mode> Queue<M> {
+impl<M: Flavour> Queue<M> {
     /// Like [`drain`](Self::drain), at a time that the caller passes in: delayed events join if
     /// they are due at `now`, and the clock is not read. For tests, and for games with a clock of
     /// their own.
@@ -211,7 +211,7 @@ impl<M: Mode> Queue<M> {
     }
 }
 
-impl<M: Mode, C: 'static> Queue<M, C> {
+impl<M: Flavour, C: 'static> Queue<M, C> {
     /// Adds an event to this queue, to be delivered by the first drain that begins after `delay`
     /// has passed.
     ///
@@ -437,7 +437,7 @@ impl<M: Mode, C: 'static> Queue<M, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Adds an event to the queue of the bus, to be delivered by the first drain that begins after
     /// `delay` has passed; see [`Queue::defer_after`](crate::flavour::Queue::defer_after).
     ///
@@ -518,7 +518,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Clone for Delayed<M, C> {
+impl<M: Flavour, C: 'static> Clone for Delayed<M, C> {
     fn clone(&self) -> Self {
         Delayed {
             queue: self.queue.clone(),
@@ -527,7 +527,7 @@ impl<M: Mode, C: 'static> Clone for Delayed<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> fmt::Debug for Delayed<M, C> {
+impl<M: Flavour, C: 'static> fmt::Debug for Delayed<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delayed")
             .field("is_waiting", &self.is_waiting())
@@ -536,5 +536,5 @@ impl<M: Mode, C: 'static> fmt::Debug for Delayed<M, C> {
 }
 
 unwind_safe! {
-    [M: Mode, C] Delayed<M, C>;
+    [M: Flavour, C] Delayed<M, C>;
 }

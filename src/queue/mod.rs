@@ -31,7 +31,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use crate::core::mode::{Mode, SendBound, Shared, SyncBound};
+use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::active_drain::{DrainOptions, DrainSummary};
 use crate::core::queue::claim::posted;
@@ -103,11 +103,11 @@ use crate::signal::Signal;
 /// assert_eq!(bus.drain().delivered(), 1);
 /// # Ok::<(), slotcast::DeferError<u64>>(())
 /// ```
-pub struct Queue<M: Mode, C: 'static = ()> {
+pub struct Queue<M: Flavour, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, C>>,
 }
 
-impl<M: Mode> Queue<M> {
+impl<M: Flavour> Queue<M> {
     /// Creates a queue without a context.
     #[must_use]
     #[track_caller]
@@ -235,7 +235,7 @@ impl<M: Mode> Queue<M> {
     }
 }
 
-impl<M: Mode, C: 'static> Queue<M, C> {
+impl<M: Flavour, C: 'static> Queue<M, C> {
     /// Creates a queue whose drains lend a `&mut C` to the handlers.
     #[must_use]
     #[track_caller]
@@ -610,14 +610,14 @@ impl<C: 'static> Queue<Shared, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Default for Queue<M, C> {
+impl<M: Flavour, C: 'static> Default for Queue<M, C> {
     #[track_caller]
     fn default() -> Self {
         Self::with_context()
     }
 }
 
-impl<M: Mode, C: 'static> Clone for Queue<M, C> {
+impl<M: Flavour, C: 'static> Clone for Queue<M, C> {
     fn clone(&self) -> Self {
         Queue {
             core: self.core.clone(),
@@ -625,7 +625,7 @@ impl<M: Mode, C: 'static> Clone for Queue<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
+impl<M: Flavour, C: 'static> fmt::Debug for Queue<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
             .field("len", &self.len())
@@ -636,7 +636,7 @@ impl<M: Mode, C: 'static> fmt::Debug for Queue<M, C> {
 }
 
 unwind_safe! {
-    [M: Mode, C] Queue<M, C>;
+    [M: Flavour, C] Queue<M, C>;
 }
 
 /// The error of a closure that could not be posted, because the queue was closed or full.

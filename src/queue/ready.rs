@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_core::FusedFuture;
 
-use crate::core::mode::{Mode, Shared};
+use crate::core::flavour::{Flavour, Shared};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::ready::ReadyKey;
@@ -16,14 +16,14 @@ use crate::queue::Queue;
 
 /// A future that completes when a queue has events to drain. Returned by [`Queue::ready`].
 #[must_use = "a future does nothing until it is polled"]
-pub struct Ready<M: Mode, C: 'static = ()> {
+pub struct Ready<M: Flavour, C: 'static = ()> {
     core: M::Ptr<Core<M, C>>,
     ready_key: ReadyKey,
     /// Whether it has completed.
     done: bool,
 }
 
-impl<M: Mode, C: 'static> Queue<M, C> {
+impl<M: Flavour, C: 'static> Queue<M, C> {
     /// Returns a future that completes when the queue has events: with `true`, or with `false` once
     /// the queue is closed and has none. Works with every executor.
     ///
@@ -95,7 +95,7 @@ impl<C: 'static> Queue<Shared, C> {
     }
 }
 
-impl<M: Mode, C: 'static> Future for Ready<M, C> {
+impl<M: Flavour, C: 'static> Future for Ready<M, C> {
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
@@ -110,27 +110,27 @@ impl<M: Mode, C: 'static> Future for Ready<M, C> {
     }
 }
 
-impl<M: Mode, C: 'static> FusedFuture for Ready<M, C> {
+impl<M: Flavour, C: 'static> FusedFuture for Ready<M, C> {
     fn is_terminated(&self) -> bool {
         self.done
     }
 }
 
 // No field is pinned structurally.
-impl<M: Mode, C: 'static> Unpin for Ready<M, C> {}
+impl<M: Flavour, C: 'static> Unpin for Ready<M, C> {}
 
-impl<M: Mode, C: 'static> Drop for Ready<M, C> {
+impl<M: Flavour, C: 'static> Drop for Ready<M, C> {
     fn drop(&mut self) {
         self.core.forget(&self.ready_key);
     }
 }
 
-impl<M: Mode, C: 'static> fmt::Debug for Ready<M, C> {
+impl<M: Flavour, C: 'static> fmt::Debug for Ready<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready").finish_non_exhaustive()
     }
 }
 
 unwind_safe! {
-    [M: Mode, C] Ready<M, C>;
+    [M: Flavour, C] Ready<M, C>;
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
-use crate::core::mode::{Mode, SyncBound};
+use crate::core::flavour::{Flavour, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::observer::{ObserverRef, observer};
 use crate::core::signal::signal::Signal as Core;
@@ -14,12 +14,12 @@ use crate::signal::Signal;
 /// Keeps the signal alive, too, because a source waits for future handlers. Dropping it does not call
 /// the callback: stop the source yourself.
 #[must_use = "dropping it takes the callback out at once"]
-pub struct Demand<M: Mode, E, C: 'static = ()> {
+pub struct Demand<M: Flavour, E, C: 'static = ()> {
     signal: M::Ptr<Core<M, E, C>>,
     observer: ObserverRef<M, bool>,
 }
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Calls back when the first handler is added and when the last one is removed, to start and to
     /// stop a source that costs something.
     ///
@@ -64,13 +64,13 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C: 'static> Drop for Demand<M, E, C> {
+impl<M: Flavour, E, C: 'static> Drop for Demand<M, E, C> {
     fn drop(&mut self) {
         self.signal.unwatch(self.observer.address());
     }
 }
 
-impl<M: Mode, E, C> fmt::Debug for Demand<M, E, C> {
+impl<M: Flavour, E, C> fmt::Debug for Demand<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Demand")
             .field("topic", &self.signal.info.name().as_str())
@@ -79,5 +79,5 @@ impl<M: Mode, E, C> fmt::Debug for Demand<M, E, C> {
 }
 
 unwind_safe! {
-    [M: Mode, E, C] Demand<M, E, C>;
+    [M: Flavour, E, C] Demand<M, E, C>;
 }

@@ -1,13 +1,12 @@
 //! Forwarding: emissions of one signal, repeated on another.
 
 use crate::core::emission::forward::Forward;
-use crate::core::handler::handler_fn::Filter;
-use crate::core::mode::Mode;
+use crate::core::flavour::Flavour;
 use crate::signal::Signal;
-use crate::signal::subscribe::Subscribe;
+use crate::signal::subscribe::{Filter, Subscribe};
 use crate::signal::subscription::Subscription;
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Emits each event on `target` as well, with the same context, until the subscription is dropped
     /// or either signal is dropped or closed. Keeps neither alive.
     ///
@@ -36,7 +35,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Emits each event on another signal as well, until the subscription is dropped or either signal
     /// is dropped or closed; see [`Signal::forward_to`](crate::flavour::Signal::forward_to).
     pub fn forward_to(self, target: &Signal<M, E, C>) -> Subscription<M> {

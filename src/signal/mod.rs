@@ -28,9 +28,9 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::core::emission::run::{run, run_lazy};
-use crate::core::handler::handler_fn::{Always, HandlerFn};
+use crate::core::flavour::{Flavour, SendBound, SyncBound};
+use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::handler::plain::{Once, Plain};
-use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue;
 use crate::core::settings::bus::BusConfig;
@@ -79,7 +79,7 @@ use crate::topic::name::Name;
 /// bytes.emit(&88);
 /// assert_eq!(total.load(Relaxed), 600);
 /// ```
-pub struct Signal<M: Mode, E, C: 'static = ()> {
+pub struct Signal<M: Flavour, E, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, E, C>>,
     /// The queue of its bus.
     pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
@@ -90,12 +90,12 @@ pub struct Signal<M: Mode, E, C: 'static = ()> {
 ///
 /// Cheap to clone. For a topic of a bus it upgrades as long as the topic exists, kept alive by a
 /// handle, a handler or a waiting event; the signal then has its queue, as long as that exists.
-pub struct WeakSignal<M: Mode, E, C: 'static = ()> {
+pub struct WeakSignal<M: Flavour, E, C: 'static = ()> {
     core: M::Weak<Core<M, E, C>>,
     queue: Option<M::Weak<Queue<M, C>>>,
 }
 
-impl<M: Mode, E: 'static> Signal<M, E> {
+impl<M: Flavour, E: 'static> Signal<M, E> {
     /// Creates a signal without a bus, and so without a queue.
     ///
     /// An idle one takes less than 320 bytes.
@@ -160,7 +160,7 @@ impl<M: Mode, E: 'static> Signal<M, E> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Creates a signal without a bus, whose emitters lend a `&mut C` to the handlers, by
     /// [`emit_with`](Self::emit_with).
     ///
@@ -359,7 +359,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
             limit,
             ..SubscribeOptions::new(location)
         };
-        let entry = Core::subscribe(&self.core, options, Always, callee);
+        let entry = Core::subscribe(&self.core, options, (), callee);
         Subscription::new(entry.erase(|entry| entry))
     }
 
@@ -538,7 +538,7 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> WeakSignal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> WeakSignal<M, E, C> {
     /// Returns the signal, if it still exists. The returned handle keeps it alive.
     #[must_use]
     pub fn upgrade(&self) -> Option<Signal<M, E, C>> {
@@ -550,13 +550,13 @@ impl<M: Mode, E: 'static, C: 'static> WeakSignal<M, E, C> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static> Default for Signal<M, E, C> {
+impl<M: Flavour, E: 'static, C: 'static> Default for Signal<M, E, C> {
     fn default() -> Self {
         Self::with_context()
     }
 }
 
-impl<M: Mode, E, C> Clone for Signal<M, E, C> {
+impl<M: Flavour, E, C> Clone for Signal<M, E, C> {
     fn clone(&self) -> Self {
         Signal {
             core: self.core.clone(),
@@ -565,7 +565,7 @@ impl<M: Mode, E, C> Clone for Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C> Clone for WeakSignal<M, E, C> {
+impl<M: Flavour, E, C> Clone for WeakSignal<M, E, C> {
     fn clone(&self) -> Self {
         WeakSignal {
             core: self.core.clone(),
@@ -574,7 +574,7 @@ impl<M: Mode, E, C> Clone for WeakSignal<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C> fmt::Debug for Signal<M, E, C> {
+impl<M: Flavour, E, C> fmt::Debug for Signal<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signal")
             .field("topic", &self.core.info.name().as_str())
@@ -584,7 +584,7 @@ impl<M: Mode, E, C> fmt::Debug for Signal<M, E, C> {
     }
 }
 
-impl<M: Mode, E, C> fmt::Debug for WeakSignal<M, E, C> {
+impl<M: Flavour, E, C> fmt::Debug for WeakSignal<M, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakSignal")
             .field("exists", &M::exists(&self.core))
@@ -593,6 +593,6 @@ impl<M: Mode, E, C> fmt::Debug for WeakSignal<M, E, C> {
 }
 
 unwind_safe! {
-    [M: Mode, E, C] Signal<M, E, C>;
-    [M: Mode, E, C] WeakSignal<M, E, C>;
+    [M: Flavour, E, C] Signal<M, E, C>;
+    [M: Flavour, E, C] WeakSignal<M, E, C>;
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::mem;
 
+use crate::core::flavour::Flavour;
 use crate::core::handler::entry::{Connection, WeakRef, state};
-use crate::core::mode::Mode;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::bus::BusConfig;
@@ -17,17 +17,17 @@ use crate::core::settings::signal_info::SignalInfo;
 /// It may outlive what it pauses, and then does nothing. Any number of pauses may overlap: a handler is
 /// called again when the last of them has ended.
 #[must_use = "dropping the guard ends the pause at once"]
-pub struct Pause<M: Mode>(Paused<M>);
+pub struct Pause<M: Flavour>(Paused<M>);
 
 /// What is paused.
-enum Paused<M: Mode> {
+enum Paused<M: Flavour> {
     Handler(WeakRef<M, dyn Connection<M>>),
     Scope(M::Ptr<ScopePauses<M>>),
     Signal(M::Ptr<SignalInfo<M>>),
     Bus(BusConfig<M>),
 }
 
-impl<M: Mode> Pause<M> {
+impl<M: Flavour> Pause<M> {
     pub(crate) fn of_handler(handler: &WeakRef<M, dyn Connection<M>>) -> Self {
         handler.head().state.add(state::PAUSE);
         Pause(Paused::Handler(handler.clone()))
@@ -49,7 +49,7 @@ impl<M: Mode> Pause<M> {
     }
 }
 
-impl<M: Mode> Drop for Pause<M> {
+impl<M: Flavour> Drop for Pause<M> {
     fn drop(&mut self) {
         match &self.0 {
             Paused::Handler(handler) => _ = handler.head().state.sub(state::PAUSE),
@@ -61,15 +61,15 @@ impl<M: Mode> Drop for Pause<M> {
 }
 
 /// The pauses of a scope. While there is one, each handler of the scope is paused once for all of them.
-pub(crate) struct ScopePauses<M: Mode>(M::Lock<ScopePaused<M>>);
+pub(crate) struct ScopePauses<M: Flavour>(M::Lock<ScopePaused<M>>);
 
-struct ScopePaused<M: Mode> {
+struct ScopePaused<M: Flavour> {
     pauses: usize,
     /// The handlers that are paused, with some that have ended.
     handlers: Vec<WeakRef<M, dyn Connection<M>>>,
 }
 
-impl<M: Mode> ScopePauses<M> {
+impl<M: Flavour> ScopePauses<M> {
     pub(crate) fn new() -> Self {
         ScopePauses(M::Lock::new(ScopePaused {
             pauses: 0,
@@ -129,12 +129,12 @@ impl<M: Mode> ScopePauses<M> {
     }
 }
 
-impl<M: Mode> fmt::Debug for Pause<M> {
+impl<M: Flavour> fmt::Debug for Pause<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pause").finish_non_exhaustive()
     }
 }
 
 unwind_safe! {
-    [M: Mode] Pause<M>;
+    [M: Flavour] Pause<M>;
 }

@@ -3,11 +3,11 @@
 use std::panic::Location;
 
 use crate::core::emission::retained::retain;
-use crate::core::mode::{Mode, SyncBound};
+use crate::core::flavour::{Flavour, SyncBound};
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
 
-impl<M: Mode, E: 'static> Signal<M, E> {
+impl<M: Flavour, E: 'static> Signal<M, E> {
     /// Keeps the last event from now on, and hands it to later subscribers; see
     /// [`retain`](Signal::retain).
     ///

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::core::mode::{Mode, Shared};
+use crate::core::flavour::{Flavour, Shared};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::error::WaitError;
 use crate::signal::pause::{Pause, ScopePauses};
@@ -43,14 +43,14 @@ use crate::signal::subscription::Subscription;
 /// assert_eq!(bus.emit(&SAVED, &512).ran(), 0);
 /// ```
 #[must_use = "dropping the scope cancels what it has collected"]
-pub struct Scope<M: Mode> {
+pub struct Scope<M: Flavour> {
     /// In the order they were added.
     subscriptions: Vec<Subscription<M>>,
     /// Once it was paused.
     pauses: OnceLock<M::Ptr<ScopePauses<M>>>,
 }
 
-impl<M: Mode> Scope<M> {
+impl<M: Flavour> Scope<M> {
     /// Creates a scope without subscriptions. Allocates nothing.
     pub const fn new() -> Self {
         Scope {
@@ -204,25 +204,25 @@ impl Scope<Shared> {
     }
 }
 
-impl<M: Mode> Drop for Scope<M> {
+impl<M: Flavour> Drop for Scope<M> {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl<M: Mode> Default for Scope<M> {
+impl<M: Flavour> Default for Scope<M> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<M: Mode> Extend<Subscription<M>> for Scope<M> {
+impl<M: Flavour> Extend<Subscription<M>> for Scope<M> {
     fn extend<I: IntoIterator<Item = Subscription<M>>>(&mut self, subscriptions: I) {
         subscriptions.into_iter().for_each(|it| self.add(it));
     }
 }
 
-impl<M: Mode> FromIterator<Subscription<M>> for Scope<M> {
+impl<M: Flavour> FromIterator<Subscription<M>> for Scope<M> {
     fn from_iter<I: IntoIterator<Item = Subscription<M>>>(subscriptions: I) -> Self {
         let mut scope = Scope::new();
         scope.extend(subscriptions);
@@ -230,12 +230,12 @@ impl<M: Mode> FromIterator<Subscription<M>> for Scope<M> {
     }
 }
 
-impl<M: Mode> fmt::Debug for Scope<M> {
+impl<M: Flavour> fmt::Debug for Scope<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("len", &self.len()).finish()
     }
 }
 
 unwind_safe! {
-    [M: Mode] Scope<M>;
+    [M: Flavour] Scope<M>;
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::core::flavour::{Flavour, SendBound, SyncBound};
 use crate::core::handler::entry::WeakRef;
 use crate::core::handler::erased::is_any;
 use crate::core::handler::exclusive::Exclusive;
-use crate::core::handler::handler_fn::{Always, Both, Filter, HandlerFn, Owned, Subscribed};
+use crate::core::handler::handler_fn::{Both, Condition, HandlerFn, Owned, Subscribed};
 use crate::core::handler::plain::{Once, Plain};
 use crate::core::handler::weak::Weak;
-use crate::core::mode::{Mode, SendBound, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::reclaim::counted::Part;
 use crate::core::signal::signal::Signal;
@@ -22,7 +22,8 @@ use crate::signal::subscription::Subscription;
 /// Subscribes a handler with a priority, a label, a limit, an owner or a filter.
 ///
 /// Made by `subscribe()` of a signal or a bus. Options can be set in any order. A method that takes a
-/// handler ends the builder; until then nothing is subscribed.
+/// handler ends the builder; until then nothing is subscribed. `P` is the type of its filters; see
+/// [`Filter`] for a function that returns a builder.
 ///
 /// # Examples
 ///
@@ -41,16 +42,40 @@ use crate::signal::subscription::Subscription;
 /// assert_eq!(bus.emit(&PLACED, &5000.0).ran(), 1);
 /// ```
 #[must_use = "nothing is subscribed until a handler is given"]
-pub struct Subscribe<M: Mode, E, C: 'static, P = Always> {
+pub struct Subscribe<M: Flavour, E, C: 'static, P = ()> {
     pub(crate) signal: M::Ptr<Signal<M, E, C>>,
     pub(crate) options: SubscribeOptions,
     filter: P,
 }
 
-/// The entry of a handler that a builder subscribes.
-type Enlisted<M, E, C, P, K> = Subscribed<M, Signal<M, E, C>, <P as Filter<E>>::Shared<M>, K>;
+/// The filters and owners that a [`Subscribe`] has so far. Sealed.
+///
+/// Each [`filter`](Subscribe::filter) and each [`owner`](Subscribe::owner) changes the type parameter `P` of
+/// the builder, so that asking them costs no indirect call. Without any it is `()`. A function that returns
+/// a builder, or takes one, writes `impl Filter<E>`.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Filter, Signal, Subscribe};
+///
+/// /// Subscribes for large orders only; the caller adds the handler.
+/// fn large(placed: &Signal<f64>) -> Subscribe<f64, (), impl Filter<f64> + use<>> {
+///     placed.subscribe().label("large orders").filter(|total| *total >= 1000.0)
+/// }
+///
+/// let placed = Signal::<f64>::new();
+/// let _sub = large(&placed).on(|total| println!("{total}"));
+/// assert_eq!(placed.emit(&9.5).ran(), 0);
+/// assert_eq!(placed.emit(&5000.0).ran(), 1);
+/// ```
+pub trait Filter<E>: Condition<E> {}
+impl<E, P: Condition<E>> Filter<E> for P {}
 
-impl<M: Mode, E, C> Subscribe<M, E, C> {
+/// The entry of a handler that a builder subscribes.
+type Enlisted<M, E, C, P, K> = Subscribed<M, Signal<M, E, C>, <P as Condition<E>>::Shared<M>, K>;
+
+impl<M: Flavour, E, C> Subscribe<M, E, C> {
     pub(crate) fn new(
         signal: M::Ptr<Signal<M, E, C>>,
         location: &'static Location<'static>,
@@ -58,12 +83,12 @@ impl<M: Mode, E, C> Subscribe<M, E, C> {
         Subscribe {
             signal,
             options: SubscribeOptions::new(location),
-            filter: Always,
+            filter: (),
         }
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
+impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// Sets the priority: handlers of a higher one run first; the default is 0. Among equal ones, those
     /// that subscribed earlier run earlier.
     pub fn priority(mut self, priority: i32) -> Self {
@@ -159,7 +184,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     ///
     /// Runs on the emitting thread, once for each event while the handler is neither cancelled nor
     /// paused. A panic in it is a failure of the handler, which is then not called.
-    pub fn filter<F>(self, passes: F) -> Subscribe<M, E, C, Both<P, F>>
+    pub fn filter<F>(self, passes: F) -> Subscribe<M, E, C, impl Filter<E> + use<M, E, C, P, F>>
     where
         F: Fn(&E) -> bool + 'static,
         M: SyncBound<F>,
@@ -204,7 +229,10 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// assert_eq!(saved.emit(&512).ran(), 0);
     /// assert!(saved.is_empty());
     /// ```
-    pub fn owner<T>(self, owner: &M::Ptr<T>) -> Subscribe<M, E, C, Owned<M, T, P>>
+    pub fn owner<T>(
+        self,
+        owner: &M::Ptr<T>,
+    ) -> Subscribe<M, E, C, impl Filter<E> + use<M, E, C, P, T>>
     where
         T: ?Sized + 'static,
         M: SyncBound<T>,
@@ -212,7 +240,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         Subscribe {
             signal: self.signal,
             options: self.options,
-            filter: Owned {
+            filter: Owned::<M, T, P> {
                 filter: self.filter,
                 owner: M::downgrade(owner),
             },
@@ -512,7 +540,7 @@ impl<M: Mode, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     }
 }
 
-impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
+impl<M: Flavour, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribe")
             .field("topic", &self.signal.info.name().as_str())
@@ -524,5 +552,5 @@ impl<M: Mode, E: 'static, C: 'static, P> fmt::Debug for Subscribe<M, E, C, P> {
 }
 
 unwind_safe! {
-    [M: Mode, E, C, P] Subscribe<M, E, C, P> where P;
+    [M: Flavour, E, C, P] Subscribe<M, E, C, P> where P;
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use crate::core::flavour::{Flavour, Shared, SyncBound};
 use crate::core::handler::entry::{Connection, Header, WeakRef, state};
 use crate::core::handler::replace::{ReplaceRequest, Replacement, ReplacementFn};
-use crate::core::mode::{Mode, Shared, SyncBound};
 use crate::core::primitives::parking;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::unwind::unwind_safe;
@@ -29,7 +29,7 @@ pub struct SubscriptionId {
 }
 
 impl SubscriptionId {
-    pub(crate) fn of<M: Mode>(head: &Header<M>) -> Self {
+    pub(crate) fn of<M: Flavour>(head: &Header<M>) -> Self {
         let topic = head.info.as_ref().map_or(0, |info| info.key);
         SubscriptionId {
             sequence: head.sequence,
@@ -79,13 +79,13 @@ impl fmt::Debug for SubscriptionId {
 /// ```
 #[must_use = "dropping the subscription cancels it at once, and `let _ = ..` drops it: keep it in a variable \
               such as `_sub` or in a `Scope`, or call `detach`"]
-pub struct Subscription<M: Mode> {
+pub struct Subscription<M: Flavour> {
     pub(super) entry: WeakRef<M, dyn Connection<M>>,
     /// Dropping the subscription does not cancel.
     detached: bool,
 }
 
-impl<M: Mode> Subscription<M> {
+impl<M: Flavour> Subscription<M> {
     pub(crate) fn new(entry: WeakRef<M, dyn Connection<M>>) -> Self {
         Subscription {
             entry,
@@ -291,7 +291,7 @@ impl<M: Mode> Subscription<M> {
     }
 }
 
-fn cancel<M: Mode>(entry: &WeakRef<M, dyn Connection<M>>) -> bool {
+fn cancel<M: Flavour>(entry: &WeakRef<M, dyn Connection<M>>) -> bool {
     let was_connected = entry.cancel();
     if !was_connected {
         entry.cancel_removed();
@@ -377,7 +377,7 @@ impl Subscription<Shared> {
     }
 }
 
-impl<M: Mode> Drop for Subscription<M> {
+impl<M: Flavour> Drop for Subscription<M> {
     fn drop(&mut self) {
         if !self.detached {
             cancel(&self.entry);
@@ -385,7 +385,7 @@ impl<M: Mode> Drop for Subscription<M> {
     }
 }
 
-impl<M: Mode> fmt::Debug for Subscription<M> {
+impl<M: Flavour> fmt::Debug for Subscription<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = self.entry.head();
         f.debug_struct("Subscription")
@@ -400,5 +400,5 @@ impl<M: Mode> fmt::Debug for Subscription<M> {
 }
 
 unwind_safe! {
-    [M: Mode] Subscription<M>;
+    [M: Flavour] Subscription<M>;
 }

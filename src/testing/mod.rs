@@ -133,8 +133,8 @@ mod probe;
 mod recorder;
 mod tape;
 
-use crate::core::handler::handler_fn::Filter;
 use crate::flavour::{Flavour, Local, Shared, Subscribe, Subscription};
+use crate::signal::subscribe::Filter;
 
 pub use missing::Missing;
 pub use probe::Probe;

@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["core/emission"],
     // These three do not know each other.
     &["core/registry", "core/queue", "core/waiting"],
-    &["core/mode.rs"],
+    &["core/flavour.rs"],
     &["core/bus.rs"],
     // The public types.
     &["signal"],

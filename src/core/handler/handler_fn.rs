@@ -16,14 +16,14 @@ use crate::core::settings::signal_info::SignalInfo;
 use crate::error::ReplaceErrorKind;
 use crate::topic::any_event::Kind;
 
-/// Decides for each event whether a handler is called.
-pub trait Filter<E>: 'static {
+/// Decides for each event whether a handler is called: its filters and owners.
+pub trait Condition<E>: 'static {
     /// Whether there is anything to check.
     const ASKS: bool = true;
     /// Whether it has an owner: see [`is_alive`](Self::is_alive).
     const OWNED: bool = false;
     /// The same filter, as a handler and its replacements share it.
-    type Shared<M: Primitives>: Filter<E> + Clone;
+    type Shared<M: Primitives>: Condition<E> + Clone;
     fn share<M: Primitives>(self) -> Self::Shared<M>;
     fn passes(&self, event: &E) -> bool;
     /// Returns whether its owner is alive. Drops nothing, so it may be called under locks.
@@ -32,16 +32,11 @@ pub trait Filter<E>: 'static {
     }
 }
 
-/// No filter.
-#[derive(Debug, Clone)]
-pub struct Always;
-
-impl<E> Filter<E> for Always {
+/// No condition.
+impl<E> Condition<E> for () {
     const ASKS: bool = false;
-    type Shared<M: Primitives> = Always;
-    fn share<M: Primitives>(self) -> Always {
-        self
-    }
+    type Shared<M: Primitives> = ();
+    fn share<M: Primitives>(self) {}
     fn passes(&self, _: &E) -> bool {
         true
     }
@@ -50,9 +45,9 @@ impl<E> Filter<E> for Always {
 /// Two filters; the second is called if the first passes. Each is dropped apart from the other and from the
 /// handler.
 #[derive(Debug)]
-pub struct Both<P, Q>(pub(crate) P, pub(crate) Part<Q>);
+pub(crate) struct Both<P, Q>(pub(crate) P, pub(crate) Part<Q>);
 
-impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
+impl<E, P: Condition<E>, Q: Fn(&E) -> bool + 'static> Condition<E> for Both<P, Q> {
     type Shared<M: Primitives> = SharedFilter<M, Self>;
     fn share<M: Primitives>(self) -> SharedFilter<M, Self> {
         SharedFilter(StrongRef::<M, Counted<M, (), (), Self>>::new((), (), self))
@@ -67,12 +62,12 @@ impl<E, P: Filter<E>, Q: Fn(&E) -> bool + 'static> Filter<E> for Both<P, Q> {
 }
 
 /// A filter, and the owner that the handler lives no longer than.
-pub struct Owned<M: Primitives, T: ?Sized, P> {
+pub(crate) struct Owned<M: Primitives, T: ?Sized, P> {
     pub(crate) filter: P,
     pub(crate) owner: M::Weak<T>,
 }
 
-impl<M: Primitives, E, T: ?Sized + 'static, P: Filter<E>> Filter<E> for Owned<M, T, P> {
+impl<M: Primitives, E, T: ?Sized + 'static, P: Condition<E>> Condition<E> for Owned<M, T, P> {
     const ASKS: bool = P::ASKS;
     const OWNED: bool = true;
     type Shared<N: Primitives> = SharedFilter<N, Self>;
@@ -88,7 +83,7 @@ impl<M: Primitives, E, T: ?Sized + 'static, P: Filter<E>> Filter<E> for Owned<M,
 }
 
 /// A filter that is shared by pointer.
-pub struct SharedFilter<M: Primitives, P>(StrongRef<M, Counted<M, (), (), P>>);
+pub(crate) struct SharedFilter<M: Primitives, P>(StrongRef<M, Counted<M, (), (), P>>);
 
 impl<M: Primitives, P> Clone for SharedFilter<M, P> {
     fn clone(&self) -> Self {
@@ -96,7 +91,7 @@ impl<M: Primitives, P> Clone for SharedFilter<M, P> {
     }
 }
 
-impl<M: Primitives, E, P: Filter<E>> Filter<E> for SharedFilter<M, P> {
+impl<M: Primitives, E, P: Condition<E>> Condition<E> for SharedFilter<M, P> {
     const ASKS: bool = P::ASKS;
     const OWNED: bool = P::OWNED;
     type Shared<N: Primitives> = Self;
@@ -151,7 +146,7 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     }
     /// Calls it, with access to the whole entry.
     #[inline(always)]
-    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
         event: &E,
         cx: &mut EmitContext<'_, C>,
@@ -169,7 +164,7 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
         true
     }
     /// Called if it was not claimed. May release the captures, to which the caller has a strong reference.
-    fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         _: &Live<Subscribed<M, S, P, Self>>,
     ) {
     }
@@ -210,7 +205,7 @@ impl<M, S, P, K> Handler<M> for Live<Subscribed<M, S, P, K>>
 where
     M: Primitives,
     S: Owner<M>,
-    P: Filter<S::Event> + Clone,
+    P: Condition<S::Event> + Clone,
     K: HandlerFn<M, S::Event, S::Context>,
 {
     type Event = S::Event;
@@ -343,7 +338,7 @@ impl<M, S, P, K> Live<Subscribed<M, S, P, K>>
 where
     M: Primitives,
     S: Owner<M>,
-    P: Filter<S::Event>,
+    P: Condition<S::Event>,
     K: HandlerFn<M, S::Event, S::Context>,
 {
     /// Calls the closure, and does what its result says about the handler. A closure that returns `()` pays
@@ -497,7 +492,7 @@ impl<M, S, P, K> Connection<M> for Subscribed<M, S, P, K>
 where
     M: Primitives,
     S: Owner<M>,
-    P: Filter<S::Event>,
+    P: Condition<S::Event>,
     K: HandlerFn<M, S::Event, S::Context>,
 {
     fn cancel(&self) -> bool {

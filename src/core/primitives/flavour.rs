@@ -3,6 +3,8 @@
 //! Each layer above declares what it needs of a flavour in a trait of its own.
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::ops::{ControlFlow, Deref};
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
@@ -11,12 +13,23 @@ use std::time::Instant;
 use crate::core::primitives::sync::{AtomicUsize, Condvar, Lock, Mutex, Word, lock, wait_until};
 
 /// The flavour for any number of threads: handlers are `Send`, and `Sync` if called by reference.
+///
+/// A name for the type parameter, without values. It is `Send` and `Sync`, and so are the types of this
+/// flavour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shared {}
+pub struct Shared {
+    never: Infallible,
+}
 
 /// The flavour for one thread: handlers may be anything.
+///
+/// A name for the type parameter, without values. It is neither `Send` nor `Sync`, and so are the types of
+/// this flavour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Local {}
+pub struct Local {
+    never: Infallible,
+    one_thread: PhantomData<*const ()>,
+}
 
 /// Pointers, locks and counters of a flavour.
 pub trait Primitives: Sized + 'static {
@@ -150,7 +163,7 @@ pub trait SyncBound<T: ?Sized>: sealed::SyncBound<T> {}
 impl<T: ?Sized, M: sealed::SyncBound<T>> SyncBound<T> for M {}
 
 /// Not reachable from outside: users must not decide what may cross threads. The blanket
-/// implementation above rules out implementations of theirs; see the decisions in `core::mode`.
+/// implementation above rules out implementations of theirs; see the decisions in `core::flavour`.
 mod sealed {
     use super::{Local, Shared};
 

@@ -9,8 +9,8 @@
 ///
 /// ```text
 /// unwind_safe! {
-///     [M: Mode, C] Bus<M, C>;
-///     [M: Mode, S, E] EmitAll<M, S, E> where S;
+///     [M: Flavour, C] Bus<M, C>;
+///     [M: Flavour, S, E] EmitAll<M, S, E> where S;
 /// }
 /// ```
 macro_rules! unwind_safe {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, state};
 use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::failures::{reentered, unqueued};
-use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
+use crate::core::handler::handler_fn::{BackRef, Captures, Condition, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::handler::plain::{Once, Plain};
 use crate::core::primitives::flavour::Primitives;
@@ -105,7 +105,7 @@ where
         mailbox.reserve()
     }
 
-    fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
     ) {
         if entry.link().state.settle() {
@@ -125,7 +125,7 @@ where
         mailbox.dropped()
     }
 
-    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
         event: &E,
         cx: &mut EmitContext<'_, C>,
@@ -185,7 +185,7 @@ where
     M: QueueFlavour,
     S: Owner<M>,
     D: 'static,
-    P: Filter<S::Event>,
+    P: Condition<S::Event>,
     M: LaneFor<()>,
     T: 'static,
     G: Fn(&S::Event) -> Option<T> + 'static,

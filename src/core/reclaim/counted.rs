@@ -23,7 +23,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 
 use crate::core::failure::apart::drop_apart;
-use crate::core::primitives::flavour::{Primitives, Shared};
+use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
 
 /// The bit of the strong count for the first strong reference, until [`release`](WeakRef::release) drops
@@ -250,10 +250,11 @@ pub struct WeakRef<M: Primitives, T: ?Sized + Allocation<M>>(NonNull<T>, Phantom
 
 // SAFETY: the functions that make allocations of the shared flavour for users require that closures and
 // events are `Send`, and `Sync` where they are called by reference (`SyncBound`, `SendBound`). All other
-// contents are atomics and `Arc`s.
-unsafe impl<T: ?Sized + Allocation<Shared>> Send for WeakRef<Shared, T> {}
+// contents are atomics and `Arc`s. `Shared` is the one flavour that is `Send` and `Sync`. These are stated of
+// any flavour that is, because rustdoc finds no implementation for a type parameter otherwise.
+unsafe impl<M: Primitives + Send, T: ?Sized + Allocation<M>> Send for WeakRef<M, T> {}
 // SAFETY: as above.
-unsafe impl<T: ?Sized + Allocation<Shared>> Sync for WeakRef<Shared, T> {}
+unsafe impl<M: Primitives + Sync, T: ?Sized + Allocation<M>> Sync for WeakRef<M, T> {}
 
 impl<M: Primitives, H: Outlives, L, K> WeakRef<M, Counted<M, H, L, K>> {
     /// A weak reference to a new allocation, whose first strong reference is dropped by
@@ -357,9 +358,9 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for WeakRef<M, T> {
 pub struct StrongRef<M: Primitives, T: ?Sized + Allocation<M>>(NonNull<T>, PhantomData<M>);
 
 // SAFETY: as for `WeakRef`.
-unsafe impl<T: ?Sized + Allocation<Shared>> Send for StrongRef<Shared, T> {}
+unsafe impl<M: Primitives + Send, T: ?Sized + Allocation<M>> Send for StrongRef<M, T> {}
 // SAFETY: as for `WeakRef`.
-unsafe impl<T: ?Sized + Allocation<Shared>> Sync for StrongRef<Shared, T> {}
+unsafe impl<M: Primitives + Sync, T: ?Sized + Allocation<M>> Sync for StrongRef<M, T> {}
 
 impl<M: Primitives, H: Outlives, L, K> StrongRef<M, Counted<M, H, L, K>> {
     /// A strong reference to a new allocation, which has no first strong reference to release.

@@ -423,7 +423,7 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::mode::Shared;
+    use crate::core::flavour::Shared;
     use crate::{Bus, Topic};
 
     fn matched(bus: &Bus) -> usize {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::core::handler::entry::{Header, HeaderExt, WeakRef, state};
 use crate::core::handler::erased::DynHandler;
-use crate::core::handler::handler_fn::{BackRef, Captures, Filter, HandlerFn, Subscribed};
+use crate::core::handler::handler_fn::{BackRef, Captures, Condition, HandlerFn, Subscribed};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::counted::Part;
 use crate::core::reclaim::hazard::SnapshotState;
@@ -50,7 +50,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     ) -> WeakRef<M, Subscribed<M, Self, P, K>>
     where
         E: 'static,
-        P: Filter<E> + Clone,
+        P: Condition<E> + Clone,
         K: HandlerFn<M, E, C>,
     {
         let is_gated = P::ASKS || options.limit.is_some();

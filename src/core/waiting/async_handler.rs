@@ -38,7 +38,7 @@ use crate::core::handler::entry::{CallResult, Connection, StrongRef};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::erased::code;
 use crate::core::handler::failures;
-use crate::core::handler::handler_fn::{Filter, HandlerFn, Subscribed};
+use crate::core::handler::handler_fn::{Condition, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::thread::{self, ActiveScope};
@@ -67,7 +67,7 @@ where
 {
     type EntryState = ();
 
-    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
         event: &E,
         cx: &mut EmitContext<'_, C>,
@@ -100,7 +100,7 @@ where
 {
     type EntryState = ();
 
-    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
         _: &E,
         cx: &mut EmitContext<'_, C>,
@@ -122,7 +122,7 @@ fn start<M, S, P, K, C>(
 where
     M: AsyncFlavour,
     S: Owner<M, Context = C>,
-    P: Filter<S::Event>,
+    P: Condition<S::Event>,
     K: HandlerFn<M, S::Event, C>,
 {
     let (head, topic_info) = (entry.head(), cx.topic_info());

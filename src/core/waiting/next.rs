@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::core::handler::entry::{CallResult, Connection, Entry, Header};
 use crate::core::handler::erased::EmitContext;
-use crate::core::handler::handler_fn::{BackRef, Filter, HandlerFn, Subscribed};
+use crate::core::handler::handler_fn::{BackRef, Condition, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
@@ -129,7 +129,7 @@ where
     const WAITS: bool = true;
     type EntryState = Oneshot<M, T>;
 
-    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Filter<E>>(
+    fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
         event: &E,
         _: &mut EmitContext<'_, C>,

@@ -1,8 +1,8 @@
-//! The private half of a flavour: what all layers of the core require of it, together.
+//! The flavours: what all layers of the core require of one, together.
 //!
 //! # What it owns
 //!
-//! [`Mode`], which joins the traits that the layers declare for a flavour, and the bound [`SendBound`] on
+//! [`Flavour`], which joins the traits that the layers declare for a flavour, and the bound [`SendBound`] on
 //! what is handed over to the handlers' thread.
 //!
 //! # What it guarantees
@@ -30,10 +30,10 @@ use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::registry::registry::RegistryFlavour;
 use crate::core::waiting::async_handler::{AsyncFlavour, FutureFor};
 
-/// The private half of [`Flavour`](crate::flavour::Flavour).
-pub trait Mode: RegistryFlavour + QueueFlavour + LaneFor<()> + AsyncFlavour {}
-impl Mode for Shared {}
-impl Mode for Local {}
+/// [`Shared`], for any number of threads, or [`Local`], for one. Sealed: there are no others.
+pub trait Flavour: sealed::Flavour {}
+impl Flavour for Shared {}
+impl Flavour for Local {}
 
 /// The bound on what is moved to wherever this flavour's events are handled: `Send` for [`Shared`],
 /// none for [`Local`]. Sealed.
@@ -48,9 +48,13 @@ pub trait SendBound<T>: sealed::SendBound<T> {}
 impl<T, M: sealed::SendBound<T>> SendBound<T> for M {}
 
 mod sealed {
-    use super::{FutureFor, LaneFor, Local, Mode, Shared};
+    use super::{AsyncFlavour, FutureFor, LaneFor, Local, QueueFlavour, RegistryFlavour, Shared};
 
-    pub trait SendBound<T>: Mode + LaneFor<T> + FutureFor<T> {}
+    pub trait Flavour: RegistryFlavour + QueueFlavour + LaneFor<()> + AsyncFlavour {}
+    impl Flavour for Shared {}
+    impl Flavour for Local {}
+
+    pub trait SendBound<T>: super::Flavour + LaneFor<T> + FutureFor<T> {}
     impl<T: Send> SendBound<T> for Shared {}
     impl<T> SendBound<T> for Local {}
 }
