@@ -299,7 +299,6 @@
 //!
 //! Needs Rust 1.85. That changes in minor releases only, with an entry in the changelog.
 
-mod bus;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
 mod core;
@@ -307,17 +306,26 @@ mod error;
 mod executor;
 mod failure;
 pub mod flavour;
-mod futures;
-#[cfg(feature = "jobs")]
-pub mod jobs;
 pub mod local;
 mod outcome;
 mod policy;
-mod queue;
 mod shared;
-mod signal;
 pub mod testing;
 mod topic;
+
+// In the order of use: rustdoc lists the methods of a type by the order of modules.
+mod signal;
+
+mod queue;
+
+mod futures;
+
+mod settings;
+
+mod bus;
+
+#[cfg(feature = "jobs")]
+pub mod jobs;
 
 pub use crate::error::{
     Closed, DeferError, DeferErrorKind, Lagged, PatternError, ReplaceError, ReplaceErrorKind,

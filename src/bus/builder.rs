@@ -35,6 +35,48 @@ pub struct BusBuilder<M: Flavour, C: 'static = ()> {
     types: PhantomData<fn(M, C)>,
 }
 
+impl<M: Flavour> Bus<M> {
+    /// Creates a bus without a context.
+    #[must_use]
+    #[track_caller]
+    #[allow(
+        clippy::new_without_default,
+        reason = "there is a `Default`, for every context"
+    )]
+    pub fn new() -> Self {
+        Self::with_context()
+    }
+}
+
+impl<M: Flavour, C: 'static> Bus<M, C> {
+    /// Creates a bus whose emitters and drains lend a `&mut C` to the handlers, by
+    /// [`emit_with`](Self::emit_with) and [`drain_with`](Self::drain_with).
+    ///
+    /// A thread that does not have the context can [`defer`](Self::defer) to such a bus. To emit on
+    /// that thread, use a second bus without a context, with handlers
+    /// [`on_queue`](crate::flavour::Subscribe::on_queue) of this one's queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// struct App { orders: u32 }
+    /// const PLACED: Topic<f64> = Topic::new("order.placed");
+    ///
+    /// let bus = Bus::<App>::with_context();
+    /// let _sub = bus.on_with(&PLACED, |app, _| app.orders += 1);
+    /// let mut app = App { orders: 0 };
+    /// bus.emit_with(&mut app, &PLACED, &9.5);
+    /// assert_eq!(app.orders, 1);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_context() -> Self {
+        Self::builder().build()
+    }
+}
+
 impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Begins a bus with another configuration. If nothing else names the context, write
     /// `Bus::<()>::builder()`.

@@ -1,17 +1,65 @@
-//! The hooks of a bus: for failures, and for unhandled events.
+//! The settings of a bus: events that are kept, and the hooks for failures and for unhandled events.
 
 use std::panic::Location;
 
 use crate::bus::Bus;
 use crate::core::flavour::{Flavour, SyncBound};
 use crate::core::handler::unhandled::Unhandled;
+use crate::core::registry::registry::Found;
 use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::signal::PatternSignal;
 use crate::core::signal::subscribe::SubscribeOptions;
 use crate::failure::HandlerError;
+use crate::topic::Topic;
 use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
 use crate::topic::name::Name;
+
+impl<M: Flavour> Bus<M> {
+    /// Keeps the last event of a topic for later subscribers; see
+    /// [`Signal::retain_last`](crate::flavour::Signal::retain_last).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn retain_last<E: Clone + 'static>(&self, topic: &Topic<E>)
+    where
+        M: SyncBound<E>,
+    {
+        self.signal(topic).retain_last();
+    }
+
+    /// Keeps the last `events` events of a topic; see
+    /// [`Signal::retain`](crate::flavour::Signal::retain).
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn retain<E: Clone + 'static>(&self, topic: &Topic<E>, events: usize)
+    where
+        M: SyncBound<E>,
+    {
+        self.signal(topic).retain(events);
+    }
+
+    /// A clone of the event of a topic that was kept last; see
+    /// [`Signal::last`](crate::flavour::Signal::last). Does not create the topic.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[must_use]
+    #[track_caller]
+    pub fn last<E: Clone + 'static>(&self, topic: &Topic<E>) -> Option<E> {
+        let Found::Topic(core) = self.find(topic) else {
+            return None;
+        };
+        let kept = core.retained()?.last()?;
+        Some(E::clone(&kept.event))
+    }
+}
 
 impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Sets the hook that observes failures, in place of the previous one.

@@ -1,50 +1,51 @@
 //! The public bus: signals by name, patterns over the names, hooks, and one queue.
 //!
 //! *Owns*: documentation and bounds. Each method forwards to `crate::core`: looking names up to
-//! `core::registry`, the rest to a [`Signal`] or to the [`Queue`]. `by_name` has the methods that take
-//! a topic, `by_pattern` those that take a pattern.
+//! `core::registry`, the rest to a [`Signal`](crate::flavour::Signal), to the [`Queue`], or to the futures and
+//! streams of `crate::futures`.
 //!
 //! *Guarantees*: a method that takes a topic does what the topic's signal does. A topic whose payload
 //! type differs panics at the caller's line, or is an error of [`try_signal`](Bus::try_signal). Asking
 //! about a name does not create it.
 //!
-//! *Does not know*: futures and streams, and jobs. The methods for those are further `impl` blocks in
-//! `crate::futures`.
+//! *Does not know*: jobs. `ask` is a further `impl` block in `crate::jobs`.
 //!
 //! *Decisions*: all belong to the core, `core::registry` and `core::bus`.
 
+// In the order of use: rustdoc lists methods by the order of modules, and those of this file last.
 pub(crate) mod builder;
+
 pub(crate) mod by_name;
+
 pub(crate) mod by_pattern;
+
+pub(crate) mod emitting;
+
+pub(crate) mod deferring;
+
+pub(crate) mod waiting;
+
 pub(crate) mod hooks;
 
 use std::fmt;
-use std::panic::Location;
 
 use crate::core::bus::Bus as Core;
 use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
-use crate::core::registry::registry::Registry;
-use crate::error::WrongType;
-use crate::queue::Queue;
-use crate::queue::drained::Drained;
-use crate::signal::Signal;
 use crate::signal::pause::Pause;
 use crate::signal::subscription::SubscriptionId;
-use crate::topic::Topic;
-use crate::topic::any_event::Kind;
 
 /// Signals by name, and one queue for deferred events.
 ///
 /// A handle is cheap to clone, and all clones are the same bus. A handler that captures its own bus
 /// keeps it alive for ever: capture a [`downgrade`](Self::downgrade).
 ///
-/// When the last handle is dropped, topics with a [`Signal`] handle live on with that handle, and the
+/// When the last handle is dropped, topics with a [`Signal`](crate::flavour::Signal) handle live on with that handle, and the
 /// handlers of all others are dropped. The queue is closed: a handle of the [`queue`](Self::queue) can
 /// still drain the waiting events, for which their topics and patterns stay, and with its last handle the
 /// rest is dropped, and reported. Calls that wait in other queues are made.
 ///
-/// Each method that takes a topic does what the topic's [`Signal`] does, after looking up the name
+/// Each method that takes a topic does what the topic's [`Signal`](crate::flavour::Signal) does, after looking up the name
 /// under a lock of the bus. For a hot path, resolve once with [`signal`](Self::signal).
 ///
 /// # Panics
@@ -100,106 +101,7 @@ pub struct WeakBus<M: Flavour, C: 'static = ()> {
     core: M::Weak<Core<M, C>>,
 }
 
-impl<M: Flavour> Bus<M> {
-    /// Creates a bus without a context.
-    #[must_use]
-    #[track_caller]
-    #[allow(
-        clippy::new_without_default,
-        reason = "there is a `Default`, for every context"
-    )]
-    pub fn new() -> Self {
-        Self::with_context()
-    }
-
-    /// Delivers the waiting events of the queue; see [`Queue::drain`].
-    ///
-    /// # Panics
-    ///
-    /// If a handler panics, after all has been delivered.
-    #[track_caller]
-    pub fn drain(&self) -> Drained {
-        self.drain_with(&mut ())
-    }
-}
-
 impl<M: Flavour, C: 'static> Bus<M, C> {
-    /// Creates a bus whose emitters and drains lend a `&mut C` to the handlers, by
-    /// [`emit_with`](Self::emit_with) and [`drain_with`](Self::drain_with).
-    ///
-    /// A thread that does not have the context can [`defer`](Self::defer) to such a bus. To emit on
-    /// that thread, use a second bus without a context, with handlers
-    /// [`on_queue`](crate::flavour::Subscribe::on_queue) of this one's queue.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Bus, Topic};
-    ///
-    /// struct App { orders: u32 }
-    /// const PLACED: Topic<f64> = Topic::new("order.placed");
-    ///
-    /// let bus = Bus::<App>::with_context();
-    /// let _sub = bus.on_with(&PLACED, |app, _| app.orders += 1);
-    /// let mut app = App { orders: 0 };
-    /// bus.emit_with(&mut app, &PLACED, &9.5);
-    /// assert_eq!(app.orders, 1);
-    /// ```
-    #[must_use]
-    #[track_caller]
-    pub fn with_context() -> Self {
-        Self::builder().build()
-    }
-
-    /// Returns the signal of a topic: a handle that skips the look-up of the name from then on. The
-    /// topic exists as long as the handle does.
-    ///
-    /// # Panics
-    ///
-    /// If the topic has another payload type.
-    #[must_use]
-    #[track_caller]
-    pub fn signal<E: 'static>(&self, topic: &Topic<E>) -> Signal<M, E, C> {
-        match self.try_signal(topic) {
-            Ok(signal) => signal,
-            Err(wrong) => panic!("{wrong}"),
-        }
-    }
-
-    /// Returns the signal of a topic, for names from outside.
-    ///
-    /// # Errors
-    ///
-    /// If the topic has another payload type; the error names both, and where the first was used.
-    #[track_caller]
-    pub fn try_signal<E: 'static>(&self, topic: &Topic<E>) -> Result<Signal<M, E, C>, WrongType> {
-        let (registry, location) = (&self.core.registry, Location::caller());
-        let core = Registry::<M, C>::signal(registry, Kind::Topic, &topic.name, location)?;
-        Ok(Signal {
-            core,
-            queue: Some(self.core.queue.clone()),
-        })
-    }
-
-    /// Delivers the waiting events of the queue, and lends the context to the handlers; see
-    /// [`Queue::drain_with`].
-    ///
-    /// # Panics
-    ///
-    /// If a handler panics, after all has been delivered.
-    #[track_caller]
-    pub fn drain_with(&self, context: &mut C) -> Drained {
-        self.queue().drain_with(context)
-    }
-
-    /// Returns the queue of the bus.
-    #[must_use]
-    pub fn queue(&self) -> Queue<M, C> {
-        Queue {
-            core: self.core.queue.clone(),
-        }
-    }
-
     /// Cancels the handler with this id, and returns whether it was connected to a topic of this bus. A
     /// handler whose limit is spent is not, and its calls that wait in a queue are left to its
     /// subscription.
@@ -221,7 +123,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     }
 
     /// Pauses all handlers of all topics and patterns until the guard is dropped, those that are subscribed
-    /// meanwhile too, and those of topics that do not exist yet; see [`Signal::pause`] for what it means,
+    /// meanwhile too, and those of topics that do not exist yet; see [`Signal::pause`](crate::flavour::Signal::pause) for what it means,
     /// and adds to.
     ///
     /// Posted closures and the hooks are not handlers, and go on: a deferred event that is drained

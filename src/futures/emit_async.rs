@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 
 use futures_core::FusedFuture;
 
-use crate::bus::Bus;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::emission::{gathered, run};
 use crate::core::failure::trace::KeptSpan;
@@ -22,7 +21,6 @@ use crate::core::waiting::async_handler::{HandlerFuture, collect_futures, poll_a
 use crate::failure::CallSite;
 use crate::signal::Signal;
 use crate::signal::emission::Emission;
-use crate::topic::Topic;
 
 /// An emission that completes when all futures have completed that its handlers have started.
 /// Returned by [`Signal::emit_async`](crate::flavour::Signal::emit_async), and with a context that it
@@ -139,38 +137,6 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
             summary: EmissionSummary::NOTHING,
             span: Default::default(),
         }
-    }
-}
-
-impl<M: Flavour> Bus<M> {
-    /// Emits when it is awaited, and completes when all futures have completed that async handlers
-    /// have started; see [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic
-    /// exists as long as the future does.
-    ///
-    /// # Panics
-    ///
-    /// If the topic has another payload type.
-    #[track_caller]
-    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<'static, M, E> {
-        self.signal(topic).emit_async(event)
-    }
-}
-
-impl<M: Flavour, C: 'static> Bus<M, C> {
-    /// Emits when it is awaited, and lends the context to the handlers; see
-    /// [`Signal::emit_async_with`](crate::flavour::Signal::emit_async_with).
-    ///
-    /// # Panics
-    ///
-    /// If the topic has another payload type.
-    #[track_caller]
-    pub fn emit_async_with<'c, E: 'static>(
-        &self,
-        context: &'c mut C,
-        topic: &Topic<E>,
-        event: E,
-    ) -> EmitAsync<'c, M, E, C> {
-        self.signal(topic).emit_async_with(context, event)
     }
 }
 

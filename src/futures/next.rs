@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use futures_core::FusedFuture;
 
-use crate::bus::Bus;
 use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::entry::{WeakRef, state};
 use crate::core::primitives::unwind::unwind_safe;
@@ -17,9 +16,6 @@ use crate::core::waiting::next::{NextEntry, NextHandler};
 use crate::error::Closed;
 use crate::signal::Signal;
 use crate::signal::subscribe::{Filter, Subscribe};
-use crate::topic::Topic;
-use crate::topic::any_event::AnyEvent;
-use crate::topic::pattern::IntoPattern;
 
 /// A future of the next event of a signal. Returned by `next()` of a signal, a bus or the builder.
 ///
@@ -161,70 +157,6 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
             _ = entry.oneshot().end();
         }
         Next { entry: Some(entry) }
-    }
-}
-
-impl<M: Flavour, C: 'static> Bus<M, C> {
-    /// Subscribes for one event of a topic; see [`Signal::next`].
-    ///
-    /// # Errors
-    ///
-    /// The future completes with [`Closed`] if the topic is closed or cleared, or the bus dropped,
-    /// before.
-    ///
-    /// # Panics
-    ///
-    /// If the topic has another payload type.
-    #[track_caller]
-    pub fn next<E>(&self, topic: &Topic<E>) -> Next<M, E>
-    where
-        E: Clone + 'static,
-        M: SendBound<E>,
-    {
-        self.subscribe(topic).next()
-    }
-
-    /// Subscribes for the first event of a topic that passes; see [`Signal::next_where`].
-    ///
-    /// # Panics
-    ///
-    /// If the topic has another payload type.
-    #[track_caller]
-    pub fn next_where<E, F>(&self, topic: &Topic<E>, passes: F) -> Next<M, E>
-    where
-        E: Clone + 'static,
-        F: Fn(&E) -> bool + 'static,
-        M: SendBound<E> + SyncBound<F>,
-    {
-        self.subscribe(topic).filter(passes).next()
-    }
-
-    /// Subscribes to every topic whose name matches, for the first event for which `map` returns a
-    /// value; see [`on_pattern`](Bus::on_pattern) and [`Next`].
-    ///
-    /// # Panics
-    ///
-    /// If `pattern` is a text that is not a pattern.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Bus, Topic};
-    ///
-    /// let bus = Bus::new();
-    /// let first = bus.next_pattern("order.*", |event| Some(event.topic().to_owned()));
-    /// bus.emit(&Topic::new("order.placed"), &7_u64);
-    /// assert_eq!(first.wait()?, "order.placed");
-    /// # Ok::<(), slotcast::Closed>(())
-    /// ```
-    #[track_caller]
-    pub fn next_pattern<T, F>(&self, pattern: impl IntoPattern, map: F) -> Next<M, T>
-    where
-        T: 'static,
-        F: Fn(&AnyEvent) -> Option<T> + 'static,
-        M: SendBound<T> + SyncBound<F>,
-    {
-        self.subscribe_pattern(pattern).next_map(map)
     }
 }
 

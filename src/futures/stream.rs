@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use futures_core::{FusedStream, Stream};
 
-use crate::bus::Bus;
 use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::plain::Plain;
 use crate::core::primitives::unwind::unwind_safe;
@@ -18,9 +17,6 @@ use crate::policy::Overflow;
 use crate::signal::Signal;
 use crate::signal::subscribe::{Filter, Subscribe};
 use crate::signal::subscription::Subscription;
-use crate::topic::Topic;
-use crate::topic::any_event::AnyEvent;
-use crate::topic::pattern::IntoPattern;
 
 /// A bounded [`Stream`] of the events of a signal. Returned by `stream()` of a signal, a bus or the
 /// builder.
@@ -261,67 +257,6 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         M: SyncBound<F>,
     {
         self.finish(Plain(move |_: &mut C, event: &E| sink(event.clone())))
-    }
-}
-
-impl<M: Flavour, C: 'static> Bus<M, C> {
-    /// Subscribes a stream of a topic's events; see [`Signal::stream`].
-    ///
-    /// # Panics
-    ///
-    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`]; and if the topic has
-    /// another payload type.
-    #[track_caller]
-    pub fn stream<E>(
-        &self,
-        topic: &Topic<E>,
-        capacity: usize,
-        overflow: Overflow,
-    ) -> EventStream<M, E>
-    where
-        E: Clone + 'static,
-        M: SendBound<E>,
-    {
-        self.subscribe(topic).stream(capacity, overflow)
-    }
-
-    /// Subscribes a stream to every topic whose name matches, of the values that `map` returns for
-    /// their events; see [`on_pattern`](Bus::on_pattern) and [`EventStream`].
-    ///
-    /// # Panics
-    ///
-    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`]; and if `pattern` is a
-    /// text that is not a pattern.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Bus, Overflow, Topic};
-    ///
-    /// let bus = Bus::new();
-    /// let mut ids = bus.stream_pattern("order.*", 8, Overflow::DropOldest, |event| {
-    ///     event.payload::<u64>().map(|id| (event.topic().to_owned(), *id))
-    /// });
-    /// bus.emit(&Topic::new("order.placed"), &7_u64);
-    /// bus.emit(&Topic::new("order.note"), &"not a number");
-    /// assert_eq!(ids.try_take(), Some(Ok(("order.placed".to_owned(), 7))));
-    /// assert_eq!(ids.try_take(), None);
-    /// ```
-    #[track_caller]
-    pub fn stream_pattern<T, F>(
-        &self,
-        pattern: impl IntoPattern,
-        capacity: usize,
-        overflow: Overflow,
-        map: F,
-    ) -> EventStream<M, T>
-    where
-        T: 'static,
-        F: Fn(&AnyEvent) -> Option<T> + 'static,
-        M: SendBound<T> + SyncBound<F>,
-    {
-        self.subscribe_pattern(pattern)
-            .stream_map(capacity, overflow, map)
     }
 }
 

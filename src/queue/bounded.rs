@@ -1,12 +1,36 @@
 //! Bounded queues.
 
-use std::time::{Duration, Instant};
+use std::panic::Location;
 
-use crate::core::flavour::{Flavour, Shared};
-use crate::error::DeferError;
+use crate::core::flavour::Flavour;
+use crate::core::queue::queue::Queue as Core;
+use crate::core::settings::bus::BusConfig;
 use crate::policy::Overflow;
 use crate::queue::Queue;
-use crate::signal::Signal;
+
+impl<M: Flavour> Queue<M> {
+    /// Creates a queue without a context.
+    #[must_use]
+    #[track_caller]
+    #[allow(
+        clippy::new_without_default,
+        reason = "there is a `Default`, for every context"
+    )]
+    pub fn new() -> Self {
+        Self::with_context()
+    }
+}
+
+impl<M: Flavour, C: 'static> Queue<M, C> {
+    /// Creates a queue whose drains lend a `&mut C` to the handlers.
+    #[must_use]
+    #[track_caller]
+    pub fn with_context() -> Self {
+        Queue {
+            core: M::ptr(Core::new(BusConfig::<M>::without_bus(), Location::caller())),
+        }
+    }
+}
 
 impl<M: Flavour, C: 'static> Queue<M, C> {
     /// Sets how many events may wait, and what happens to one more. Applies to all clones of the
@@ -54,52 +78,5 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
         );
         self.core.bound(capacity, overflow);
         self
-    }
-
-    /// The number of events that may wait; `None` without a bound.
-    #[must_use]
-    pub fn capacity(&self) -> Option<usize> {
-        self.core.capacity()
-    }
-
-    /// The number of events dropped because of overflow since the queue was created, oldest and
-    /// newest. A snapshot.
-    #[must_use]
-    pub fn dropped(&self) -> usize {
-        self.core.dropped()
-    }
-}
-
-impl<C: 'static> Queue<Shared, C> {
-    /// Like [`defer`](Self::defer), but waits for capacity no longer than `timeout` if the queue is
-    /// set to [`Overflow::Block`]. A timeout of zero does not wait.
-    ///
-    /// # Errors
-    ///
-    /// Returns the event as `defer` does, and if there was no capacity in time:
-    /// [`DeferError::TimedOut`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{DeferError, Overflow, Queue, Signal};
-    /// use std::time::Duration;
-    ///
-    /// let key = Signal::<char>::new();
-    /// let queue = Queue::new().bounded(1, Overflow::Block);
-    /// let soon = Duration::from_millis(1);
-    /// queue.defer_timeout(&key, 'a', soon)?;
-    /// assert!(matches!(queue.defer_timeout(&key, 'b', soon), Err(DeferError::TimedOut('b'))));
-    /// # Ok::<(), DeferError<char>>(())
-    /// ```
-    pub fn defer_timeout<E: Send + 'static>(
-        &self,
-        signal: &Signal<Shared, E, C>,
-        event: E,
-        timeout: Duration,
-    ) -> Result<(), DeferError<E>> {
-        // A time beyond the range of the clock is never reached.
-        let until = Instant::now().checked_add(timeout);
-        self.core.defer(&signal.core, event, until)
     }
 }

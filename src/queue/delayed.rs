@@ -9,14 +9,12 @@ use crate::core::flavour::{Flavour, SendBound};
 use crate::core::handler::entry::{Alive, CallResult, Connection, Entry, Header, WeakRef, state};
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::unwind::unwind_safe;
-use crate::core::queue::active_drain::DrainOptions;
 use crate::core::queue::claim::posted;
 use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::signal::signal::next_sequence;
 use crate::error::{DeferError, ReplaceErrorKind};
 use crate::outcome::Outcome;
-use crate::queue::drained::Drained;
 use crate::queue::{PostError, Queue};
 use crate::signal::Signal;
 use crate::signal::subscription::Subscription;
@@ -144,37 +142,6 @@ pub(crate) fn deadline(delay: Duration) -> Instant {
 }
 
 impl<M: Flavour> Queue<M> {
-    /// Like [`drain`](Self::drain), at a time that the caller passes in: delayed events join if
-    /// they are due at `now`, and the clock is not read. For tests, and for games with a clock of
-    /// their own.
-    ///
-    /// That clock may stand still or go back: each drain decides anew which events are due.
-    ///
-    /// # Panics
-    ///
-    /// If a handler panics: when all has been delivered, the first panic resumes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Queue, Signal};
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let respawn = Signal::<u32>::new();
-    /// let _sub = respawn.on(|_| ());
-    /// let queue = Queue::new();
-    /// let mut clock = Instant::now();
-    /// queue.defer_at(clock + Duration::from_secs(3), &respawn, 7)?;
-    /// assert_eq!(queue.drain_at(clock).delivered(), 0);
-    /// clock += Duration::from_secs(3);
-    /// assert_eq!(queue.drain_at(clock).delivered(), 1);
-    /// # Ok::<(), slotcast::DeferError<u32>>(())
-    /// ```
-    #[track_caller]
-    pub fn drain_at(&self, now: Instant) -> Drained {
-        self.drain_at_with(&mut (), now)
-    }
-
     /// Adds a closure, to be called by the first drain that begins after `delay` has passed; see
     /// [`post_after_with`](Self::post_after_with).
     ///
@@ -220,7 +187,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// those are equal. A delay of zero has passed at once, one of more than a century never does.
     ///
     /// Until then the event is counted by [`delayed`](Self::delayed), but not by [`len`](Self::len)
-    /// and [`Drained::remaining`], and it keeps its topic alive. The callback of
+    /// and [`Drained::remaining`](crate::Drained::remaining), and it keeps its topic alive. The callback of
     /// [`on_ready`](Self::on_ready) is not called when it becomes due: a loop should sleep no
     /// longer than until [`next_deadline`](Self::next_deadline), and is woken by an event that gets
     /// an earlier one. [`run`](Queue::run) does that by itself. O(log n); allocates if more events
@@ -422,18 +389,6 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     #[must_use]
     pub fn delayed(&self) -> usize {
         self.core.delayed()
-    }
-
-    /// Like [`drain_at`](Queue::drain_at), and lends the context to the handlers.
-    ///
-    /// # Panics
-    ///
-    /// If a handler panics: when all has been delivered, the first panic resumes.
-    #[track_caller]
-    pub fn drain_at_with(&self, context: &mut C, now: Instant) -> Drained {
-        let mut options = DrainOptions::ALL;
-        options.now = Some(now);
-        self.drain_by(context, options)
     }
 }
 

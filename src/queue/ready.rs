@@ -2,17 +2,21 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_core::FusedFuture;
 
-use crate::core::flavour::{Flavour, Shared};
+use crate::core::flavour::{Flavour, Shared, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
+use crate::core::queue::active_drain::DrainSummary;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::queue::ready::ReadyKey;
+use crate::core::settings::observer::observer;
 use crate::queue::Queue;
+use crate::queue::drained::Drained;
 
 /// A future that completes when a queue has events to drain. Returned by [`Queue::ready`].
 #[must_use = "a future does nothing until it is polled"]
@@ -21,6 +25,62 @@ pub struct Ready<M: Flavour, C: 'static = ()> {
     ready_key: ReadyKey,
     /// Whether it has completed.
     done: bool,
+}
+
+impl<M: Flavour, C: 'static> Queue<M, C> {
+    /// Sets the callback that is called when there are events to drain, in place of the one set
+    /// before.
+    ///
+    /// It is called when the queue becomes non-empty, at once if events are waiting already, and
+    /// after a drain that leaves events behind. No such moment is missed, but a call may be
+    /// spurious. If it drains, and handlers defer again, it is called again when it has returned, and
+    /// not inside of itself. It runs on the thread that defers, outside of all locks, and should only wake the
+    /// loop that drains: post to the window system's event loop, unpark a thread, or, as here, send
+    /// on a channel with a capacity of one. A panic in it is reported as a failure of the queue.
+    ///
+    /// The passing of time does not call it: [`next_deadline`](Self::next_deadline) says when the
+    /// first delayed event is due. It is called when an event is delayed with an earlier deadline
+    /// than all others, so that a loop that sleeps until the next deadline looks at it again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let queue = slotcast::Queue::new();
+    /// let (wake, woken) = mpsc::sync_channel(1); // one wake is as good as ten
+    /// queue.on_ready(move || _ = wake.try_send(()));
+    /// std::thread::spawn({ let queue = queue.clone(); move || queue.post(|| ()) });
+    /// woken.recv()?;
+    /// assert_eq!(queue.drain().delivered(), 1);
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_ready<F>(&self, wake: F)
+    where
+        F: Fn() + 'static,
+        M: SyncBound<F>,
+    {
+        self.core
+            .on_ready(observer(move |(): &()| wake(), Location::caller()));
+    }
+
+    /// Takes the callback of [`on_ready`](Self::on_ready) out again, and returns whether there was one: for
+    /// a loop that ends before its queue does. Its captures are dropped in this call, outside of locks, or
+    /// with the call of it that is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = slotcast::Queue::new();
+    /// queue.on_ready(|| unreachable!("the loop has ended"));
+    /// assert!(queue.clear_on_ready());
+    /// queue.post(|| ())?;
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    pub fn clear_on_ready(&self) -> bool {
+        self.core.clear_on_ready()
+    }
 }
 
 impl<M: Flavour, C: 'static> Queue<M, C> {
@@ -92,6 +152,57 @@ impl<C: 'static> Queue<Shared, C> {
         // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
         self.core.wait(until)
+    }
+}
+
+impl Queue<Shared> {
+    /// Drains until the queue is closed and empty; parks while there are no events, until the next
+    /// delayed one is due.
+    ///
+    /// Inside of a drain it does not wait for another thread that drains: it returns, and
+    /// [`Drained::is_busy`] returns `true`. Once the queue is closed it does not wait for delayed
+    /// events: those that are not due stay in it. The return value has the number of events delivered. Failures are reported to the hook,
+    /// or logged, after each batch, and are not in the return value.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: after the batch it was in. The remaining events stay in the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = slotcast::Queue::new();
+    /// let worker = std::thread::spawn({ let queue = queue.clone(); move || queue.run().delivered() });
+    /// queue.post(|| ())?;
+    /// queue.close();
+    /// assert_eq!(worker.join().unwrap(), 1);
+    /// # Ok::<(), slotcast::PostError>(())
+    /// ```
+    #[track_caller]
+    pub fn run(&self) -> Drained {
+        self.run_with(&mut ())
+    }
+}
+
+impl<C: 'static> Queue<Shared, C> {
+    /// Like [`run`](Queue::run), and lends the context to the handlers.
+    ///
+    /// # Panics
+    ///
+    /// As `run`.
+    #[track_caller]
+    pub fn run_with(&self, context: &mut C) -> Drained {
+        let mut all = DrainSummary::default();
+        while self.core.wait(None) {
+            let batch = self.drain_with(context);
+            // The failures are logged here, if there is no hook.
+            all.count(&batch.0);
+            if batch.is_stuck() {
+                (all.busy, all.remaining) = (batch.is_busy(), batch.remaining());
+                break;
+            }
+        }
+        Drained(all)
     }
 }
 

@@ -130,14 +130,15 @@ fn local_types_cross_panics_and_no_threads() {
             local::EventStream<u32>, local::EventStream<Event>, local::EmitAll<u32, u32>,
             local::Subscription, local::Pause,
             local::Subscription, local::Pause, local::Scope,
-            Subscribe<flavour::Local, u32, ()>, Subscribe<flavour::Local, Event, Context>;
+            Subscribe<flavour::Local, u32, ()>, Subscribe<flavour::Local, Event, Context>,
+            flavour::Local;
             [Send Sync Unpin UnwindSafe RefUnwindSafe]
         ],
         &["Send", "Sync"],
     );
     // Settings, and no bus yet.
     assert_none_lacks(&lacks![
-        local::BusBuilder, local::BusBuilder<Context>, flavour::Local;
+        local::BusBuilder, local::BusBuilder<Context>;
         [Send Sync Unpin UnwindSafe RefUnwindSafe]
     ]);
 }

@@ -28,9 +28,10 @@ const LAYERS: &[&[&str]] = &[
     &["core/bus.rs"],
     // The public types.
     &["signal"],
+    &["settings.rs"],
     &["queue"],
-    &["bus"],
     &["futures"],
+    &["bus"],
     &["flavour.rs"],
     &["local.rs", "shared.rs"],
     // On top of them.

@@ -1,0 +1,204 @@
+//! What a signal is set to, and how it ends: kept events, pauses, `len`, `clear` and `close`.
+//!
+//! A file beside `signal`, because rustdoc lists the methods of a type by the order of modules: these stand
+//! behind those of `queue` and `futures`.
+
+use std::panic::Location;
+
+use crate::core::emission::retained::retain;
+use crate::core::flavour::{Flavour, SyncBound};
+use crate::core::signal::signal::Signal as Core;
+use crate::signal::pause::Pause;
+use crate::signal::{Signal, WeakSignal};
+
+impl<M: Flavour, E: 'static> Signal<M, E> {
+    /// Keeps the last event from now on, and hands it to later subscribers; see
+    /// [`retain`](Signal::retain).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::Signal;
+    ///
+    /// let level = Signal::<u32>::new();
+    /// level.retain_last();
+    /// level.emit(&40);
+    /// level.emit(&42);
+    /// let (sender, seen) = std::sync::mpsc::channel();
+    /// let _sub = level.on(move |n| sender.send(*n).unwrap()); // is called at once
+    /// level.emit(&43);
+    /// assert_eq!(seen.try_iter().collect::<Vec<_>>(), [42, 43]);
+    /// ```
+    #[track_caller]
+    pub fn retain_last(&self)
+    where
+        E: Clone,
+        M: SyncBound<E>,
+    {
+        self.retain(1);
+    }
+
+    /// Keeps the last `events` events from now on, and hands them to later subscribers, the oldest
+    /// first, before `on` returns; 0 stops that, and drops the kept events.
+    ///
+    /// Each handler of this signal sees each kept or emitted event once, in the order in which they were kept,
+    /// whichever thread emits: the kept ones first, then what is emitted meanwhile, also by the handler
+    /// itself. No handler sees an older event after a newer one. Nobody waits for that: where a handler is
+    /// running already, on another thread, or on this one with older events before it, the event is left to
+    /// that call, which continues with it. So an `emit` may return before such a handler has seen its event,
+    /// [`ran`](crate::Emission::ran) does not count it yet, and its failure is the other caller's. An awaited
+    /// emission [in order](crate::EmitAsync::in_order) calls each handler when its turn comes.
+    ///
+    /// Limits, filters and pauses apply as for an emission; failures are reported to the error hook or
+    /// logged, and a panic does not reach the subscriber. What a handler subscribes after it has ended,
+    /// while it is called, takes its place and gets what follows: a `once` handler that subscribes itself
+    /// anew runs once for each event. Handlers of patterns are not handed anything, nor those of
+    /// [`skip_kept`](crate::flavour::Subscribe::skip_kept). `clear` leaves the kept events, `close` drops
+    /// them. A topic that retains events exists until its bus is dropped, it is closed, or 0 are kept.
+    ///
+    /// [`next`](Self::next) counts as a new handler each time: `loop { signal.next().await }` gets the
+    /// oldest kept event again and again. For each event once there is a
+    /// [`stream`](Self::stream), for the next change `signal.subscribe().skip_kept().next()`.
+    ///
+    /// Only for signals without a context, because subscribing has none to lend. An emission costs one
+    /// clone of the event, a lock and an allocation more, and three locks for each handler; signals that
+    /// retain nothing pay nothing.
+    #[track_caller]
+    pub fn retain(&self, events: usize)
+    where
+        E: Clone,
+        M: SyncBound<E>,
+    {
+        let location = Location::caller();
+        Core::retain(&self.core, events, || retain::<M, E>(events, location));
+    }
+
+    /// A clone of the event that was kept last; `None` if the signal keeps none. O(1) beside the clone, which is
+    /// made outside of locks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let level = slotcast::Signal::<u32>::new();
+    /// level.retain_last();
+    /// assert_eq!(level.last(), None);
+    /// level.emit(&42);
+    /// assert_eq!(level.last(), Some(42));
+    /// ```
+    #[must_use]
+    pub fn last(&self) -> Option<E>
+    where
+        E: Clone,
+    {
+        let kept = self.core.retained()?.last()?;
+        Some(E::clone(&kept.event))
+    }
+}
+
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
+    /// The number of connected handlers, including paused ones, without those whose target or owner
+    /// has been dropped. A snapshot. O(1), or with handlers that have a target or an owner O(n).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Whether no handler is connected. A snapshot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Pauses all handlers of this signal until the guard is dropped, those that are subscribed meanwhile
+    /// too. Pauses are counted, and add to those of the [bus](crate::flavour::Bus::pause) and of single
+    /// [subscriptions](crate::flavour::Subscription::pause), which this means the same as: paused handlers are skipped at
+    /// once, also by an emission that runs, without spending a limit; calls of them that wait in a queue
+    /// are skipped if they are drained meanwhile; what they miss is not kept for them, and a kept event is
+    /// not handed to them. Futures and streams are handlers, too.
+    ///
+    /// Handlers of patterns are not the signal's, and go on: [`clear`](Self::clear) and
+    /// [`len`](Self::len) leave them out as well. An event that finds only paused handlers is not
+    /// unhandled.
+    ///
+    /// O(n) in the number of handlers, when it begins and once after it has ended; emissions pay nothing
+    /// for it. The guard keeps nothing alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let moved = slotcast::Signal::<(i32, i32)>::new();
+    /// let _sub = moved.on(|_| ());
+    /// let quiet = moved.pause();
+    /// let _late = moved.on(|_| ());
+    /// assert_eq!(moved.emit(&(1, 1)).ran(), 0);
+    /// drop(quiet);
+    /// assert_eq!(moved.emit(&(2, 2)).ran(), 2);
+    /// ```
+    pub fn pause(&self) -> Pause<M> {
+        self.core.pause();
+        Pause::of_signal(self.core.info.clone())
+    }
+
+    /// Whether all handlers are paused, by a pause of this signal or of its bus. A snapshot.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.core.info.is_paused()
+    }
+
+    /// Cancels all handlers, and returns their number. As with each cancel, captures are dropped in
+    /// this call or with the last emission that is inside, and calls that wait in queues are
+    /// cancelled.
+    pub fn clear(&self) -> usize {
+        self.core.clear()
+    }
+
+    /// Removes all handlers, and closes the signal: from now on `on` returns an inactive subscription,
+    /// `emit` runs nothing and reports that, `defer` hands the event back. A running emission ends after
+    /// its current handler; streams and futures of the signal end.
+    ///
+    /// What was accepted before stays to be drained: calls of [`on_queue`](crate::flavour::Subscribe::on_queue) that wait
+    /// are made, and events that were deferred reach the handlers that were subscribed at the close.
+    /// These read inactive, and a cancel still takes them away, with their calls. Captures are dropped in
+    /// this call, or after the last accepted event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let key = slotcast::Signal::<char>::new();
+    /// let sub = key.on(|_| ());
+    /// key.close();
+    /// assert!(!sub.is_active() && key.emit(&'a').is_closed());
+    /// ```
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// Whether the signal was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    /// Returns a handle that does not keep the signal alive, for its own handlers to capture. A topic
+    /// without another handle ceases to exist with its last handler, and a weak handle does not restore
+    /// it: ask the bus for the signal again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let tick = slotcast::Signal::<u32>::new();
+    /// let own = tick.downgrade();
+    /// let sub = tick.on(move |n| if *n > 0 { own.upgrade().unwrap().emit(&(n - 1)); });
+    /// tick.emit(&3);
+    /// drop(tick);
+    /// assert!(!sub.is_active());
+    /// ```
+    #[must_use]
+    pub fn downgrade(&self) -> WeakSignal<M, E, C> {
+        let queue = self.queue.as_ref().map(M::downgrade);
+        WeakSignal {
+            core: M::downgrade(&self.core),
+            queue,
+        }
+    }
+}
