@@ -21,41 +21,424 @@
 
 use crate::flavour::{self, Local};
 
-/// Signals by name, and one queue for deferred events: see [`flavour::Bus`].
+#[doc = include_str!("flavour/bus.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Bus`](crate::Bus).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::Topic;
+/// use slotcast::local::Bus;
+/// use std::{cell::RefCell, rc::Rc};
+///
+/// const PLACED: Topic<u64> = Topic::new("order.placed");
+///
+/// let bus = Bus::new();
+/// let orders = Rc::new(RefCell::new(Vec::new()));
+/// let _sub = bus.on(&PLACED, { let orders = orders.clone(); move |id| orders.borrow_mut().push(*id) });
+///
+/// assert_eq!(bus.emit(&PLACED, &1).ran(), 1);
+/// bus.defer(&PLACED, 2)?;
+/// assert_eq!(bus.drain().delivered(), 1);
+/// assert_eq!(*orders.borrow(), [1, 2]);
+/// # Ok::<(), slotcast::DeferError<u64>>(())
+/// ```
+#[doc(alias = "event bus")]
+#[doc(alias = "event emitter")]
+#[doc(alias = "EventEmitter")]
+#[doc(alias = "message bus")]
+#[doc(alias = "publish")]
+#[doc(alias = "subscribe")]
+#[doc(alias = "observer")]
+#[doc(alias = "pubsub")]
+#[doc(alias = "mediator")]
 pub type Bus<C = ()> = flavour::Bus<Local, C>;
-/// Configures how a bus handles panics and endless recursion: see [`flavour::BusBuilder`].
+
+#[doc = include_str!("flavour/bus_builder.md")]
+///
+/// `Send` and `Sync`; the bus it makes is neither. See [`local`](self) for what differs from [`slotcast::BusBuilder`](crate::BusBuilder).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Bus;
+/// use slotcast::{Panics, Topic};
+///
+/// const TICK: Topic<u32> = Topic::new("tick");
+/// let bus = Bus::builder().panics(Panics::Contain).max_depth(16).build();
+/// let _sub = bus.on(&TICK, |_| panic!("out of coffee"));
+/// let done = bus.emit(&TICK, &1);
+/// assert!(done.errors()[0].to_string().ends_with("panicked: out of coffee"));
+/// ```
 pub type BusBuilder<C = ()> = flavour::BusBuilder<Local, C>;
-/// A handle that does not keep its bus alive: see [`flavour::WeakBus`].
+
+#[doc = include_str!("flavour/weak_bus.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::WeakBus`](crate::WeakBus).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Bus;
+/// use slotcast::Topic;
+///
+/// const ASKED: Topic<u32> = Topic::new("asked");
+/// const ANSWERED: Topic<u32> = Topic::new("answered");
+///
+/// let bus = Bus::new();
+/// let own = bus.downgrade();
+/// let sub = bus.on(&ASKED, move |n| {
+///     // The emitter has the bus, so it exists.
+///     if let Some(bus) = own.upgrade() { bus.emit(&ANSWERED, &(n + 1)); }
+/// });
+/// let weak = bus.downgrade();
+/// drop(bus);
+/// assert!(weak.upgrade().is_none() && !sub.is_active());
+/// ```
 pub type WeakBus<C = ()> = flavour::WeakBus<Local, C>;
-/// The ordered handlers of one event: see [`flavour::Signal`].
+
+#[doc = include_str!("flavour/signal.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Signal`](crate::Signal).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Signal;
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let total = Rc::new(Cell::new(0));
+/// let bytes = Signal::<u64>::new();
+/// let _sub = bytes.on({ let total = total.clone(); move |n| total.set(total.get() + n) });
+/// bytes.emit(&512);
+/// bytes.emit(&88);
+/// assert_eq!(total.get(), 600);
+/// ```
+#[doc(alias = "observer")]
+#[doc(alias = "observable")]
+#[doc(alias = "event emitter")]
+#[doc(alias = "EventEmitter")]
+#[doc(alias = "delegate")]
+#[doc(alias = "slot")]
 pub type Signal<E, C = ()> = flavour::Signal<Local, E, C>;
-/// A handle that does not keep its signal alive: see [`flavour::WeakSignal`].
+
+#[doc = include_str!("flavour/weak_signal.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::WeakSignal`](crate::WeakSignal).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Signal;
+///
+/// let count = Signal::<u32>::new();
+/// let own = count.downgrade(); // a `clone` would keep the signal alive for ever
+/// let sub = count.on(move |n| if let (1.., Some(signal)) = (*n, own.upgrade()) {
+///     signal.emit(&(n - 1));
+/// });
+/// assert_eq!(count.emit(&3).ran(), 1);
+/// drop(count);
+/// assert!(!sub.is_active());
+/// ```
 pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Local, E, C>;
-/// Events that wait until the queue is drained: see [`flavour::Queue`].
-pub type Queue<C = ()> = flavour::Queue<Local, C>;
-/// One delayed event, for cancelling it: see [`flavour::Delayed`].
-pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
-/// Completes when a queue has something to drain: see [`flavour::Ready`].
-pub type Ready<C = ()> = flavour::Ready<Local, C>;
-/// A stream of the events of a signal: see [`flavour::EventStream`].
-pub type EventStream<E> = flavour::EventStream<Local, E>;
-/// A stream of plain events, which counts what was lost: see [`flavour::SkipLag`].
-pub type SkipLag<E> = flavour::SkipLag<Local, E>;
-/// Emits the items of a stream: see [`flavour::EmitAll`].
-pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
-/// Completes with the next event of a signal: see [`flavour::Next`].
-pub type Next<E> = flavour::Next<Local, E>;
-/// Subscribes a handler with a priority, a label, a limit, an owner or a filter: see [`flavour::Subscribe`].
+
+#[doc = include_str!("flavour/subscribe.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Subscribe`](crate::Subscribe).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Bus;
+/// use slotcast::Topic;
+///
+/// const PLACED: Topic<f64> = Topic::new("order.placed");
+/// let bus = Bus::new();
+/// let _audit = bus
+///     .subscribe(&PLACED)
+///     .priority(10)
+///     .label("audit")
+///     .filter(|total| *total >= 1000.0)
+///     .on(|total| println!("large order: {total}"));
+/// assert_eq!(bus.emit(&PLACED, &9.5).ran(), 0);
+/// assert_eq!(bus.emit(&PLACED, &5000.0).ran(), 1);
+/// ```
+#[doc(alias = "listener")]
+#[doc(alias = "options")]
 pub type Subscribe<E, C = (), P = ()> = flavour::Subscribe<Local, E, C, P>;
-/// Keeps a handler connected; dropping it cancels: see [`flavour::Subscription`].
+
+#[doc = include_str!("flavour/subscription.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Subscription`](crate::Subscription).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Bus;
+/// use slotcast::Topic;
+///
+/// const PLACED: Topic<u64> = Topic::new("order.placed");
+/// let bus = Bus::new();
+/// {
+///     let _sub = bus.on(&PLACED, |id| println!("order {id}"));
+///     assert_eq!(bus.emit(&PLACED, &1).ran(), 1);
+/// } // cancelled here
+/// assert_eq!(bus.emit(&PLACED, &2).ran(), 0);
+/// ```
+#[doc(alias = "connection")]
+#[doc(alias = "guard")]
+#[doc(alias = "unsubscribe")]
 pub type Subscription = flavour::Subscription<Local>;
-/// Keeps the callback of `on_demand`: see [`flavour::Demand`].
-pub type Demand<E, C = ()> = flavour::Demand<Local, E, C>;
-/// An emission that is awaited: see [`flavour::EmitAsync`].
-pub type EmitAsync<E> = flavour::EmitAsync<'static, Local, E>;
-/// An emission that is awaited and borrows a context: see [`flavour::EmitAsync`].
-pub type EmitAsyncWith<'c, E, C> = flavour::EmitAsync<'c, Local, E, C>;
-/// Collects subscriptions and drops them together: see [`flavour::Scope`].
+
+#[doc = include_str!("flavour/scope.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Scope`](crate::Scope).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::{Bus, Scope};
+/// use slotcast::Topic;
+///
+/// const OPENED: Topic<String> = Topic::new("file.opened");
+/// const SAVED: Topic<u64> = Topic::new("file.saved");
+///
+/// let bus = Bus::new();
+/// let mut dialog = Scope::new();
+/// dialog.add(bus.on(&OPENED, |name| println!("{name}")));
+/// dialog.add(bus.on(&SAVED, |bytes| println!("{bytes} bytes")));
+/// assert_eq!(bus.emit(&SAVED, &512).ran(), 1);
+/// drop(dialog);
+/// assert_eq!(bus.emit(&SAVED, &512).ran(), 0);
+/// ```
+#[doc(alias = "composite")]
+#[doc(alias = "bag")]
+#[doc(alias = "DisposableStore")]
 pub type Scope = flavour::Scope<Local>;
-/// A pause of one or many handlers: see [`flavour::Pause`].
+
+#[doc = include_str!("flavour/pause.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Pause`](crate::Pause).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Signal;
+///
+/// let tick = Signal::<u32>::new();
+/// let sub = tick.on(|_| ());
+/// let pause = sub.pause();
+/// assert_eq!(tick.emit(&1).ran(), 0);
+/// drop(pause);
+/// assert_eq!(tick.emit(&2).ran(), 1);
+/// ```
 pub type Pause = flavour::Pause<Local>;
+
+#[doc = include_str!("flavour/demand.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Demand`](crate::Demand).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Signal;
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let temperature = Signal::<f32>::new();
+/// let polls = Rc::new(Cell::new(false));
+/// let _demand = temperature.on_demand({ let polls = polls.clone(); move |wanted| polls.set(wanted) });
+/// let sub = temperature.on(|degrees| println!("{degrees}"));
+/// assert!(polls.get());
+/// drop(sub);
+/// assert!(!polls.get());
+/// ```
+pub type Demand<E, C = ()> = flavour::Demand<Local, E, C>;
+
+#[doc = include_str!("flavour/queue.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Queue`](crate::Queue).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Bus;
+/// use slotcast::Topic;
+///
+/// const SAVED: Topic<u64> = Topic::new("file.saved");
+/// let bus = Bus::new();
+/// let _sub = bus.on(&SAVED, |bytes| assert_eq!(*bytes, 512));
+/// bus.defer(&SAVED, 512)?;
+/// assert_eq!(bus.queue().len(), 1);
+/// assert_eq!(bus.drain().delivered(), 1);
+/// # Ok::<(), slotcast::DeferError<u64>>(())
+/// ```
+#[doc(alias = "event loop")]
+#[doc(alias = "mailbox")]
+#[doc(alias = "dispatcher")]
+pub type Queue<C = ()> = flavour::Queue<Local, C>;
+
+#[doc = include_str!("flavour/delayed.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Delayed`](crate::Delayed).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::{Queue, Signal};
+/// use std::time::Duration;
+///
+/// let give_up = Signal::<u32>::new();
+/// let queue = Queue::new();
+/// let timeout = queue.defer_after(Duration::from_secs(30), &give_up, 1)?;
+/// assert!(timeout.cancel(), "the answer came first");
+/// assert!(!timeout.cancel());
+/// assert_eq!(queue.next_deadline(), None);
+/// # Ok::<(), slotcast::DeferError<u32>>(())
+/// ```
+#[doc(alias = "timer")]
+#[doc(alias = "timeout")]
+pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
+
+#[doc = include_str!("flavour/ready.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Ready`](crate::Ready).
+///
+/// # Examples
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// let queue = slotcast::local::Queue::new();
+/// queue.post(|| ()).unwrap();
+/// queue.ready().await;
+/// assert_eq!(queue.drain().delivered(), 1);
+/// # })
+/// ```
+pub type Ready<C = ()> = flavour::Ready<Local, C>;
+
+#[doc = include_str!("flavour/next.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Next`](crate::Next).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Signal;
+///
+/// # futures::executor::block_on(async {
+/// let replied = Signal::<String>::new();
+/// let next = replied.next();              // before the request is sent
+/// replied.emit(&"42".to_owned());         // by what replies
+/// assert_eq!(next.await?, "42");
+/// # Ok::<(), slotcast::Closed>(()) }).unwrap();
+/// ```
+#[doc(alias = "Future")]
+#[doc(alias = "wait for an event")]
+pub type Next<E> = flavour::Next<Local, E>;
+
+#[doc = include_str!("flavour/event_stream.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EventStream`](crate::EventStream).
+///
+/// # Examples
+///
+/// ```
+/// use futures::StreamExt;
+/// use slotcast::local::Signal;
+/// use slotcast::Overflow;
+///
+/// # futures::executor::block_on(async {
+/// let progress = Signal::<u32>::new();
+/// let mut percents = progress.stream(2, Overflow::DropOldest);
+/// for n in [10, 20, 30] {
+///     progress.emit(&n);
+/// }
+/// progress.close();
+/// assert_eq!(percents.next().await.unwrap().unwrap_err().lost(), 1);
+/// assert_eq!(percents.next().await, Some(Ok(20)));
+/// assert_eq!(percents.next().await, Some(Ok(30)));
+/// assert_eq!(percents.next().await, None);
+/// # })
+/// ```
+#[doc(alias = "Stream")]
+#[doc(alias = "async")]
+pub type EventStream<E> = flavour::EventStream<Local, E>;
+
+#[doc = include_str!("flavour/skip_lag.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::SkipLag`](crate::SkipLag).
+///
+/// # Examples
+///
+/// ```
+/// use futures::StreamExt;
+/// use slotcast::local::Signal;
+/// use slotcast::Overflow;
+///
+/// # futures::executor::block_on(async {
+/// let progress = Signal::<u32>::new();
+/// let mut percents = progress.stream(1, Overflow::DropOldest).skip_lag();
+/// progress.emit(&10);
+/// progress.emit(&20);
+/// assert_eq!(percents.next().await, Some(20));
+/// assert_eq!(percents.lost(), 1);
+/// # })
+/// ```
+pub type SkipLag<E> = flavour::SkipLag<Local, E>;
+
+#[doc = include_str!("flavour/emit_all.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EmitAll`](crate::EmitAll).
+///
+/// # Examples
+///
+/// ```
+/// use futures::stream;
+/// use slotcast::local::Signal;
+///
+/// # futures::executor::block_on(async {
+/// let lines = Signal::<&str>::new();
+/// let _sub = lines.on(|line| println!("{line}"));
+/// assert_eq!(lines.emit_all(stream::iter(["one", "two"])).await, 2);
+/// # })
+/// ```
+pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
+
+#[doc = include_str!("flavour/emit_async.md")]
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EmitAsync`](crate::EmitAsync).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Signal;
+/// use std::rc::Rc;
+///
+/// # futures::executor::block_on(async {
+/// let saved = Signal::<String>::new();
+/// let _sub = saved.subscribe().on_async(async |path: Rc<String>| println!("uploaded {path}"));
+/// let done = saved.emit_async("draft.txt".into()).await;
+/// assert_eq!(done.ran(), 1);
+/// assert!(done.errors().is_empty());
+/// # })
+/// ```
+pub type EmitAsync<E> = flavour::EmitAsync<'static, Local, E>;
+
+/// Like [`EmitAsync`], and borrows a context. Returned by `emit_async_with`.
+///
+/// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EmitAsyncWith`](crate::EmitAsyncWith).
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::local::Signal;
+///
+/// # futures::executor::block_on(async {
+/// let closing = Signal::<&str, Vec<String>>::with_context();
+/// let _sub = closing.on_with(|objections, file| objections.push(format!("{file} is not saved")));
+/// let mut objections = Vec::new();
+/// closing.emit_async_with(&mut objections, "notes.txt").await;
+/// assert_eq!(objections, ["notes.txt is not saved"]);
+/// # })
+/// ```
+pub type EmitAsyncWith<'c, E, C> = flavour::EmitAsync<'c, Local, E, C>;

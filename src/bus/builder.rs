@@ -14,19 +14,7 @@ use crate::core::settings::bus::BusConfig;
 use crate::executor::Executor;
 use crate::policy::Panics;
 
-/// Configures how a bus handles panics and endless recursion. Made by `Bus::builder`.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Bus, Panics, Topic};
-///
-/// const TICK: Topic<u32> = Topic::new("tick");
-/// let bus = Bus::builder().panics(Panics::Contain).max_depth(16).build();
-/// let _sub = bus.on(&TICK, |_| panic!("out of coffee"));
-/// let done = bus.emit(&TICK, &1);
-/// assert!(done.errors()[0].to_string().ends_with("panicked: out of coffee"));
-/// ```
+#[doc = include_str!("../flavour/bus_builder.md")]
 #[must_use = "nothing is made until `build`"]
 pub struct BusBuilder<M: Flavour, C: 'static = ()> {
     panics: Panics,

@@ -35,68 +35,12 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::signal::pause::Pause;
 use crate::signal::subscription::SubscriptionId;
 
-/// Signals by name, and one queue for deferred events.
-///
-/// A handle is cheap to clone, and all clones are the same bus. A handler that captures its own bus
-/// keeps it alive for ever: capture a [`downgrade`](Self::downgrade).
-///
-/// When the last handle is dropped, topics with a [`Signal`](crate::flavour::Signal) handle live on with that handle, and the
-/// handlers of all others are dropped. The queue is closed: a handle of the [`queue`](Self::queue) can
-/// still drain the waiting events, for which their topics and patterns stay, and with its last handle the
-/// rest is dropped, and reported. Calls that wait in other queues are made.
-///
-/// Each method that takes a topic does what the topic's [`Signal`](crate::flavour::Signal) does, after looking up the name
-/// under a lock of the bus. For a hot path, resolve once with [`signal`](Self::signal).
-///
-/// # Panics
-///
-/// Each method that takes a topic panics at the caller's line if the name is in use with another
-/// payload type; [`try_signal`](Self::try_signal) returns that as an error, for names from outside.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Bus, Topic};
-///
-/// struct Order { id: u64, total: f64 }
-/// const PLACED: Topic<Order> = Topic::new("order.placed");
-///
-/// let bus = Bus::new();
-/// let _log = bus.on(&PLACED, |o| println!("order {}: {}", o.id, o.total));
-/// bus.once(&PLACED, |o| println!("the first is {}", o.id)).detach();
-///
-/// assert_eq!(bus.emit(&PLACED, &Order { id: 1, total: 9.5 }).ran(), 2);
-/// bus.defer(&PLACED, Order { id: 2, total: 3.0 })?;
-/// assert_eq!(bus.drain().delivered(), 1);
-/// # Ok::<(), slotcast::DeferError<Order>>(())
-/// ```
+#[doc = include_str!("../flavour/bus.md")]
 pub struct Bus<M: Flavour, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, C>>,
 }
 
-/// A handle that does not keep its bus alive, for its own handlers to capture. Made by
-/// [`Bus::downgrade`].
-///
-/// Cheap to clone. It keeps nothing of the bus but a few words of memory.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Bus, Topic};
-///
-/// const ASKED: Topic<u32> = Topic::new("asked");
-/// const ANSWERED: Topic<u32> = Topic::new("answered");
-///
-/// let bus = Bus::new();
-/// let own = bus.downgrade();
-/// let sub = bus.on(&ASKED, move |n| {
-///     // The emitter has the bus, so it exists.
-///     if let Some(bus) = own.upgrade() { bus.emit(&ANSWERED, &(n + 1)); }
-/// });
-/// let weak = bus.downgrade();
-/// drop(bus);
-/// assert!(weak.upgrade().is_none() && !sub.is_active());
-/// ```
+#[doc = include_str!("../flavour/weak_bus.md")]
 pub struct WeakBus<M: Flavour, C: 'static = ()> {
     core: M::Weak<Core<M, C>>,
 }

@@ -14,8 +14,7 @@ use crate::signal::Signal;
 /// After so many items in a row it yields to other tasks.
 const YIELD_AFTER: usize = 64;
 
-/// A future that emits each item of a stream, and completes with their number. Returned by
-/// [`Signal::emit_all`].
+#[doc = include_str!("../flavour/emit_all.md")]
 #[must_use = "a future does nothing until it is polled"]
 pub struct EmitAll<M: Flavour, S, E: 'static> {
     signal: Signal<M, E>,

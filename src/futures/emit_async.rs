@@ -22,20 +22,7 @@ use crate::failure::CallSite;
 use crate::signal::Signal;
 use crate::signal::emission::Emission;
 
-/// An emission that completes when all futures have completed that its handlers have started.
-/// Returned by [`Signal::emit_async`](crate::flavour::Signal::emit_async), and with a context that it
-/// borrows by [`emit_async_with`](crate::flavour::Signal::emit_async_with).
-///
-/// Nothing happens until it is polled. It may be polled by any executor, and needs none of its own.
-/// Dropped before it completes, it drops the futures that handlers have started and calls no
-/// further handlers; the signal and the bus are as before.
-///
-/// With the feature `tracing` it has one span, also in order, which is entered whenever it is polled; inside of
-/// that is one for each future, with the label and the place of its handler.
-///
-/// # Panics
-///
-/// If it is polled again after it has completed.
+#[doc = include_str!("../flavour/emit_async.md")]
 #[must_use = "nothing is emitted until it is awaited"]
 pub struct EmitAsync<'c, M: Flavour, E: 'static, C: 'static = ()> {
     signal: M::Ptr<Core<M, E, C>>,

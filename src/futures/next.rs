@@ -17,45 +17,7 @@ use crate::error::Closed;
 use crate::signal::Signal;
 use crate::signal::subscribe::{Filter, Subscribe};
 
-/// A future of the next event of a signal. Returned by `next()` of a signal, a bus or the builder.
-///
-/// It is subscribed when it is created, not when it is first polled. Events that are emitted in
-/// between are not missed, so create it before sending the request whose reply it waits for. It
-/// gets one event, a clone of the first that passes, and is a handler until then: it has its place
-/// in the order, counts in `len`, and an event that only it gets is not unhandled.
-///
-/// It completes with [`Closed`] if the handler is removed first: by a `close` or a `clear`, or
-/// because the last handle of the signal or the bus is dropped. So it never waits for an event that
-/// cannot come.
-///
-/// It owns what it needs, and does not keep its signal alive; dropping it unsubscribes. It works
-/// with every executor, and may be moved after it was polled. Polled after it has completed, it
-/// returns `Closed`. For threads without an executor there is [`wait`](Self::wait).
-///
-/// # Order, threads, failures
-///
-/// The event is cloned on the thread that emits, when its handler is called by priority; the task
-/// is woken there, outside of locks, before the next handler runs. A clone that panics is a failure
-/// of the handler, which continues to wait. A waker that panics is one, too, but the future has its
-/// event then. If two threads emit at once, one is first; the clone of the other is dropped.
-///
-/// # Cost
-///
-/// One allocation, and the cost of subscribing and cancelling: the next emission rebuilds its list.
-/// For many events in a row use a [`stream`](Signal::stream).
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::Signal;
-///
-/// # futures::executor::block_on(async {
-/// let replied = Signal::<String>::new();
-/// let next = replied.next();              // before the request is sent
-/// replied.emit(&"42".to_owned());         // by what replies
-/// assert_eq!(next.await?, "42");
-/// # Ok::<(), slotcast::Closed>(()) }).unwrap();
-/// ```
+#[doc = include_str!("../flavour/next.md")]
 #[must_use = "dropping it unsubscribes at once; await it, or wait for it"]
 pub struct Next<M: Flavour, E: 'static> {
     /// `None` once it has completed: its memory need not wait for the drop of the future.

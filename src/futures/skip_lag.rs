@@ -12,8 +12,7 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::error::{Lagged, TimedOut};
 use crate::futures::stream::EventStream;
 
-/// A stream of the events of a signal that yields no losses, and counts them instead. Returned by
-/// [`EventStream::skip_lag`].
+#[doc = include_str!("../flavour/skip_lag.md")]
 #[must_use = "dropping it unsubscribes at once"]
 pub struct SkipLag<M: Flavour, E: 'static> {
     stream: EventStream<M, E>,

@@ -18,65 +18,7 @@ use crate::signal::Signal;
 use crate::signal::subscribe::{Filter, Subscribe};
 use crate::signal::subscription::Subscription;
 
-/// A bounded [`Stream`] of the events of a signal. Returned by `stream()` of a signal, a bus or the
-/// builder.
-///
-/// It is subscribed when it is created, not when it is first polled: events that are emitted in
-/// between wait in its buffer. It is a handler until its end: it has its place in the order by its
-/// priority, counts in `len`, and an event that only it gets is not unhandled.
-///
-/// # Loss
-///
-/// `capacity` counts the events that wait in the buffer. What happens to one more depends on the
-/// [`Overflow`] that the stream is created with; no loss is silent:
-///
-/// - `Reject`: the emission has a failure of this handler, with [`StreamFull`](crate::StreamFull)
-///   as its source, and the event is not in the stream.
-/// - `DropOldest`, `DropNewest`: the stream yields an `Err` of [`Lagged`] in the place of the
-///   dropped events, with their number. [`skip_lag`](Self::skip_lag) makes of it a stream of plain
-///   events that counts them.
-/// - `Block`: the emission waits until an event is taken from the stream, or the stream ends. In
-///   the shared flavour only. The events that a signal that [retains](Signal::retain) them passes
-///   to a new stream may exceed the capacity. **A thread that fills its own stream waits forever**,
-///   and so does a task of an executor whose only thread emits: unlike a queue, a stream cannot
-///   know which thread will take its events.
-///
-/// A clone that panics is a failure of the handler, and counts as lost in the stream.
-///
-/// # The end
-///
-/// When the handler is removed, by a `close`, a `clear`, its [limit](Subscribe::limit), or because
-/// the last handle of the signal or the bus is dropped, the stream yields what is buffered, and
-/// then `None`. It does not keep its signal alive. Dropping it unsubscribes, drops what is
-/// buffered, and ends the wait of emissions that it blocks.
-///
-/// # Order, threads, cost
-///
-/// Events that one thread emits arrive in the order they were emitted. An event is cloned on the
-/// thread that emits, and the task is woken there, outside of locks, before the next handler runs;
-/// a waker that panics is a failure of the handler, but the event is in the stream then. An event
-/// costs a clone and a lock on either side, usually not the same lock, and allocates nothing once
-/// the buffer has been as full before; its memory is at most that of twice the capacity.
-///
-/// # Examples
-///
-/// ```
-/// use futures::StreamExt;
-/// use slotcast::{Overflow, Signal};
-///
-/// # futures::executor::block_on(async {
-/// let progress = Signal::<u32>::new();
-/// let mut percents = progress.stream(2, Overflow::DropOldest);
-/// for n in [10, 20, 30] {
-///     progress.emit(&n);
-/// }
-/// progress.close();
-/// assert_eq!(percents.next().await.unwrap().unwrap_err().lost(), 1);
-/// assert_eq!(percents.next().await, Some(Ok(20)));
-/// assert_eq!(percents.next().await, Some(Ok(30)));
-/// assert_eq!(percents.next().await, None);
-/// # })
-/// ```
+#[doc = include_str!("../flavour/event_stream.md")]
 #[must_use = "dropping it unsubscribes at once"]
 pub struct EventStream<M: Flavour, E: 'static> {
     buffer: M::Ptr<StreamBuffer<M, E>>,

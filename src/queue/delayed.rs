@@ -19,27 +19,7 @@ use crate::queue::{PostError, Queue};
 use crate::signal::Signal;
 use crate::signal::subscription::Subscription;
 
-/// A handle of one delayed event or closure, for cancelling it. Returned by [`Queue::defer_after`],
-/// [`Queue::post_after`] and their kin.
-///
-/// Dropping it has no effect: the event is delivered all the same. To cancel it with the handle, or with
-/// a [`Scope`](crate::flavour::Scope), see [`cancel_on_drop`](Self::cancel_on_drop). It does not keep the
-/// queue alive.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Queue, Signal};
-/// use std::time::Duration;
-///
-/// let give_up = Signal::<u32>::new();
-/// let queue = Queue::new();
-/// let timeout = queue.defer_after(Duration::from_secs(30), &give_up, 1)?;
-/// assert!(timeout.cancel(), "the answer came first");
-/// assert!(!timeout.cancel());
-/// assert_eq!(queue.next_deadline(), None);
-/// # Ok::<(), slotcast::DeferError<u32>>(())
-/// ```
+#[doc = include_str!("../flavour/delayed.md")]
 pub struct Delayed<M: Flavour, C: 'static = ()> {
     queue: M::Weak<Core<M, C>>,
     timer: TimerKey,

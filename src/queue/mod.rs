@@ -42,66 +42,7 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
 use crate::error::DeferErrorKind;
 
-/// A queue of events, which a call of [`drain`](Queue::drain) delivers.
-///
-/// A handle is cheap to clone, and all clones are the same queue. Every bus has one. Create more
-/// for threads or loops that handle events with a state of their own, and subscribe handlers to
-/// them by [`on_queue`](crate::flavour::Subscribe::on_queue).
-///
-/// # Order
-///
-/// First in, first out, over all topics. A deferred event is delivered to the handlers that are
-/// subscribed at the time of delivery. A drain delivers the events that are in the queue when it
-/// begins; those deferred meanwhile, also by handlers, wait for the next drain. Events deferred by
-/// [`defer_latest`](Self::defer_latest) replace each other, and those of
-/// [`defer_after`](Self::defer_after) join the end when they are due.
-///
-/// # Capacity
-///
-/// A queue grows as long as memory allows; [`bounded`](Self::bounded) sets how many events may
-/// wait, and what happens to one more. It keeps the memory of its largest burst;
-/// [`clear`](Self::clear) frees it.
-///
-/// # Threads
-///
-/// One drain runs at a time: another thread that drains waits until it has ended. **A drain
-/// excludes others while its handlers run**, so handlers should not wait for another thread that
-/// drains.
-///
-/// # Drains inside of drains
-///
-/// A handler that a drain calls may drain, for example in the loop of a modal dialog. A drain of the
-/// same queue delivers what the outer one has taken and not yet delivered, in order, then what was
-/// deferred since, all with the context that it is given; the outer one goes on with what is left. A
-/// drain of another queue works as usual, except that it does not wait if another thread is draining
-/// that one, because two threads that did so could wait for each other for ever: it delivers nothing,
-/// and [`Drained::is_busy`](crate::Drained::is_busy) returns `true`.
-///
-/// Such a drain, and one inside of an emission, is a level of nesting as an emission is. One that leaves
-/// no level for the handlers it would call is refused, with a failure in [`Drained::errors`](crate::Drained::errors); the
-/// events stay.
-///
-/// # Failure
-///
-/// A handler that fails does not keep other events from being delivered; failures are in the
-/// [`Drained`](crate::Drained). The first panic resumes when the batch has been delivered, unless it comes from a
-/// signal of a bus that contains panics, or the queue belongs to such a bus. Events that are in the
-/// queue when its last handle is dropped are dropped, and their number is reported to the error
-/// hook or logged.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Bus, Topic};
-///
-/// const SAVED: Topic<u64> = Topic::new("file.saved");
-/// let bus = Bus::new();
-/// let _sub = bus.on(&SAVED, |bytes| assert_eq!(*bytes, 512));
-/// bus.defer(&SAVED, 512)?;
-/// assert_eq!(bus.queue().len(), 1);
-/// assert_eq!(bus.drain().delivered(), 1);
-/// # Ok::<(), slotcast::DeferError<u64>>(())
-/// ```
+#[doc = include_str!("../flavour/queue.md")]
 pub struct Queue<M: Flavour, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, C>>,
 }

@@ -18,7 +18,7 @@ use crate::core::settings::observer::observer;
 use crate::queue::Queue;
 use crate::queue::drained::Drained;
 
-/// A future that completes when a queue has events to drain. Returned by [`Queue::ready`].
+#[doc = include_str!("../flavour/ready.md")]
 #[must_use = "a future does nothing until it is polled"]
 pub struct Ready<M: Flavour, C: 'static = ()> {
     core: M::Ptr<Core<M, C>>,

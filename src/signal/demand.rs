@@ -9,10 +9,7 @@ use crate::core::settings::observer::{ObserverRef, observer};
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::Signal;
 
-/// Keeps the callback of [`Signal::on_demand`]; dropping it removes the callback.
-///
-/// Keeps the signal alive, too, because a source waits for future handlers. Dropping it does not call
-/// the callback: stop the source yourself.
+#[doc = include_str!("../flavour/demand.md")]
 #[must_use = "dropping it takes the callback out at once"]
 pub struct Demand<M: Flavour, E, C: 'static = ()> {
     signal: M::Ptr<Core<M, E, C>>,

@@ -36,51 +36,14 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue;
 use crate::core::signal::signal::Signal as Core;
 
-/// The ordered handlers of one event; usable alone, or as the handle of a bus's topic.
-///
-/// A handle is cheap to clone, and all clones are the same signal. When the last one is dropped,
-/// running emissions finish; then the handlers are dropped and their subscriptions read inactive. A
-/// topic's signal is kept alive by its handlers, too, as long as its bus exists. A handler that
-/// captures a handle of its own signal keeps it alive for ever: capture a
-/// [`downgrade`](Self::downgrade).
-///
-/// # Order
-///
-/// Handlers run on the emitting thread, by priority, highest first, and in the order they
-/// subscribed where priorities are equal. Handlers may use the signal in any way: a handler that is
-/// subscribed during an emission is called from the next one on, a cancelled one is not called any
-/// more, and an emission from inside a handler runs at once, up to 128 deep.
-///
-/// # Failure
-///
-/// A handler that returns an `Err` or panics keeps no other from running. Both are in
-/// [`Emission::errors`](crate::Emission::errors); after the others have run, the first panic resumes in the emitter.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::Signal;
-/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-/// use std::sync::Arc;
-///
-/// let total = Arc::new(AtomicU64::new(0));
-/// let bytes = Signal::<u64>::new();
-/// let _sub = bytes.on({ let total = total.clone(); move |n| _ = total.fetch_add(*n, Relaxed) });
-/// bytes.emit(&512);
-/// bytes.emit(&88);
-/// assert_eq!(total.load(Relaxed), 600);
-/// ```
+#[doc = include_str!("../flavour/signal.md")]
 pub struct Signal<M: Flavour, E, C: 'static = ()> {
     pub(crate) core: M::Ptr<Core<M, E, C>>,
     /// The queue of its bus.
     pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
 }
 
-/// A handle that does not keep its signal alive, for its own handlers to capture. Made by
-/// [`Signal::downgrade`].
-///
-/// Cheap to clone. For a topic of a bus it upgrades as long as the topic exists, kept alive by a
-/// handle, a handler or a waiting event; the signal then has its queue, as long as that exists.
+#[doc = include_str!("../flavour/weak_signal.md")]
 pub struct WeakSignal<M: Flavour, E, C: 'static = ()> {
     pub(crate) core: M::Weak<Core<M, E, C>>,
     pub(crate) queue: Option<M::Weak<Queue<M, C>>>,

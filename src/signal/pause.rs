@@ -10,12 +10,7 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 
-/// A pause of one handler, or of all handlers of a [`Scope`](crate::flavour::Scope::pause), a
-/// [`Signal`](crate::flavour::Signal::pause) or a [`Bus`](crate::flavour::Bus::pause); dropping it ends
-/// the pause.
-///
-/// It may outlive what it pauses, and then does nothing. Any number of pauses may overlap: a handler is
-/// called again when the last of them has ended.
+#[doc = include_str!("../flavour/pause.md")]
 #[must_use = "dropping the guard ends the pause at once"]
 pub struct Pause<M: Flavour>(Paused<M>);
 

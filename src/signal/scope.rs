@@ -15,33 +15,7 @@ use crate::error::WaitError;
 use crate::signal::pause::{Pause, ScopePauses};
 use crate::signal::subscription::Subscription;
 
-/// Collects subscriptions, of any events and signals, and cancels them together: when it is
-/// dropped, or by [`clear`](Self::clear).
-///
-/// For objects that subscribe in many places and end as a whole: a dialog, a session, a plugin. The
-/// subscriptions are cancelled in the order they were added, each as if it were dropped by itself, so
-/// that a panic in the `Drop` of one handler's captures keeps no other from being cancelled.
-///
-/// Finished subscriptions (cancelled, used up, or their signal or weak target dropped, and their
-/// captures dropped) are removed when the scope grows: a long-lived scope takes memory for its live
-/// subscriptions, and at most as many again.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Bus, Scope, Topic};
-///
-/// const OPENED: Topic<String> = Topic::new("file.opened");
-/// const SAVED: Topic<u64> = Topic::new("file.saved");
-///
-/// let bus = Bus::new();
-/// let mut dialog = Scope::new();
-/// dialog.add(bus.on(&OPENED, |name| println!("{name}")));
-/// dialog.add(bus.on(&SAVED, |bytes| println!("{bytes} bytes")));
-/// assert_eq!(bus.emit(&SAVED, &512).ran(), 1);
-/// drop(dialog);
-/// assert_eq!(bus.emit(&SAVED, &512).ran(), 0);
-/// ```
+#[doc = include_str!("../flavour/scope.md")]
 #[must_use = "dropping the scope cancels what it has collected"]
 pub struct Scope<M: Flavour> {
     /// In the order they were added.

@@ -19,28 +19,7 @@ use crate::outcome::Outcome;
 use crate::policy::Overflow;
 use crate::signal::subscription::Subscription;
 
-/// Subscribes a handler with a priority, a label, a limit, an owner or a filter.
-///
-/// Made by `subscribe()` of a signal or a bus. Options can be set in any order. A method that takes a
-/// handler ends the builder; until then nothing is subscribed. `P` is the type of its filters; see
-/// [`Filter`] for a function that returns a builder.
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Bus, Topic};
-///
-/// const PLACED: Topic<f64> = Topic::new("order.placed");
-/// let bus = Bus::new();
-/// let _audit = bus
-///     .subscribe(&PLACED)
-///     .priority(10)
-///     .label("audit")
-///     .filter(|total| *total >= 1000.0)
-///     .on(|total| println!("large order: {total}"));
-/// assert_eq!(bus.emit(&PLACED, &9.5).ran(), 0);
-/// assert_eq!(bus.emit(&PLACED, &5000.0).ran(), 1);
-/// ```
+#[doc = include_str!("../flavour/subscribe.md")]
 #[must_use = "nothing is subscribed until a handler is given"]
 pub struct Subscribe<M: Flavour, E, C: 'static, P = ()> {
     pub(crate) signal: M::Ptr<Signal<M, E, C>>,

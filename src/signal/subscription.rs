@@ -45,38 +45,7 @@ impl fmt::Debug for SubscriptionId {
     }
 }
 
-/// Keeps a handler connected: dropping it cancels.
-///
-/// A subscription does not keep its signal or bus alive. When those are dropped or closed, it reads
-/// inactive, and all that is left to do is drop it.
-///
-/// Cancelling is O(1) as long as nothing is emitted in between, and takes effect at once: the
-/// handler is not called by any emission that begins afterwards, and not again by one that runs on
-/// this thread. An emission that is running on another thread may still begin the one call it
-/// had decided on; [`cancel_and_wait`](Self::cancel_and_wait) waits for that. The handler's captures
-/// are dropped as soon as no emission can be inside the handler any more: in the call that cancels,
-/// or at the end of the last such emission. Their `Drop` may use the signal and the bus.
-///
-/// Calls that wait in a queue, of a handler subscribed by `on_queue`, are cancelled with the
-/// subscription, also after its signal was closed: keep it until the queue is drained. The drain counts
-/// them: [`Drained::given_up`](crate::Drained::given_up).
-///
-/// **`let _ = bus.on(..)` cancels at once**, because `_` does not bind the value. Write
-/// `let _sub = ..`, or call [`detach`](Self::detach).
-///
-/// # Examples
-///
-/// ```
-/// use slotcast::{Bus, Topic};
-///
-/// const PLACED: Topic<u64> = Topic::new("order.placed");
-/// let bus = Bus::new();
-/// {
-///     let _sub = bus.on(&PLACED, |id| println!("order {id}"));
-///     assert_eq!(bus.emit(&PLACED, &1).ran(), 1);
-/// } // cancelled here
-/// assert_eq!(bus.emit(&PLACED, &2).ran(), 0);
-/// ```
+#[doc = include_str!("../flavour/subscription.md")]
 #[must_use = "dropping the subscription cancels it at once, and `let _ = ..` drops it: keep it in a variable \
               such as `_sub` or in a `Scope`, or call `detach`"]
 pub struct Subscription<M: Flavour> {
