@@ -1,7 +1,17 @@
 #![deny(unsafe_code)]
 
-//! In-process events: named typed topics, handlers that may change while they run, delivery at
-//! once or through a queue.
+//! An in-process event bus: publish and subscribe with typed topics, signals (the observer pattern),
+//! deferred events and background jobs.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Bus`] | an event bus: publishes events by topic, `bus.emit(&PLACED, &order)` |
+//! | [`Signal`] | the handlers of one event: an event emitter that needs no bus |
+//! | [`Subscription`] | keeps a handler subscribed; dropping it unsubscribes |
+//! | [`Queue`] | events that wait until a thread drains them, with its own `&mut App` |
+//! | [`Jobs`] | background work that completes once and calls back |
+//!
+//! `cargo add slotcast`, and:
 //!
 //! ```
 //! use slotcast::{Bus, Topic};
@@ -13,15 +23,15 @@
 //! let sub = bus.on(&PLACED, |o| println!("order {}", o.id));  // cancels when it is dropped
 //! bus.once(&PLACED, |o| println!("first: {}", o.total)).detach();
 //!
-//! let done = bus.emit(&PLACED, &Order { id: 1, total: 9.5 }); // now, on this thread, by reference
+//! let done = bus.emit(&PLACED, &Order { id: 1, total: 9.5 }); // synchronous, by reference
 //! assert_eq!(done.ran(), 2);
-//! bus.defer(&PLACED, Order { id: 2, total: 3.0 })?;           // later
-//! assert_eq!(bus.drain().delivered(), 1);                     // now is later
+//! bus.defer(&PLACED, Order { id: 2, total: 3.0 })?;           // queued
+//! assert_eq!(bus.drain().delivered(), 1);                     // delivered
 //! # drop(sub);
 //! # Ok::<(), slotcast::DeferError<Order>>(())
 //! ```
 //!
-//! Emitted on any thread, handled where a queue is drained, with that thread's state:
+//! Emit on any thread, and handle events on the thread that drains a queue, with that thread's state:
 //!
 //! ```
 //! use slotcast::{Bus, Queue, Topic};
@@ -40,7 +50,7 @@
 //! assert_eq!(app.shown, [7]);
 //! ```
 //!
-//! Background work that calls back when it is done, on the thread that owns the state:
+//! Run background work, with a completion callback on the thread that owns the state:
 //!
 #![cfg_attr(feature = "jobs", doc = "```")]
 #![cfg_attr(not(feature = "jobs"), doc = "```ignore")]
@@ -67,7 +77,7 @@
 //! | event | the value that is delivered, of any type `E` |
 //! | [`Topic<E>`](Topic) | a name together with its payload type |
 //! | handler | the closure that is called |
-//! | [`Subscription`] | the guard that keeps a handler connected |
+//! | [`Subscription`] | the guard that keeps a handler subscribed |
 //! | [`Signal<E>`](Signal) | the ordered handlers of one event; usable alone, without a bus |
 //! | [`Bus`] | signals by name, patterns over the names, and one queue |
 //! | [`Pattern`] | a set of names: `order.*`, `order.>` |
@@ -87,7 +97,7 @@
 //!   each item; a topic has any number of handlers, or none.
 //! - One question with one answer, from work in the background: a [`Job`]. See
 //!   [`callbacks`](cookbook::callbacks). From whoever knows it: [`ask`](flavour::Bus::ask). See
-//!   [`asking`](cookbook::asking).
+//!   [`request_and_reply`](cookbook::request_and_reply).
 //! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
 //!   emission costs a little less.
 //! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
@@ -99,12 +109,13 @@
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
 //! Do **not** use this crate to communicate with other processes, to keep events across restarts, or
-//! where a plain function call is enough: a call can be followed, and returns a value.
+//! where a plain function call is enough: a call is easier to follow, and returns a value. Events are
+//! not serialized, so the crate has no feature for `serde`; event types may implement it.
 //!
 //! # Cookbook
 //!
-//! [`cookbook`] has a page for each task, from ending a dialog's subscriptions to shutting a service
-//! down, and [`following_events`](cookbook::following_events) answers the usual objections to event
+//! [`cookbook`] has a page for each task, from cancelling the subscriptions of a dialog to shutting a
+//! service down. [`following_events`](cookbook::following_events) discusses the usual objections to event
 //! buses.
 //!
 //! # Promises
@@ -134,26 +145,27 @@
 //!    [owner](flavour::Subscribe::owner) that was dropped, [`Flow::Cancel`]. A handler that is [replaced](flavour::Subscription::replace) is not entered again in the same
 //!    sense, and every event is delivered to either the old or the new one.
 //! 5. After [`cancel_and_wait`](flavour::Subscription::cancel_and_wait) has returned `Ok`, the
-//!    handler runs on no thread and its captures are dropped. It parks and does not spin. It waits for
-//!    whole emissions that began before the cancel, also if a limit or `clear` has removed the handler
-//!    already. From inside an emission or a drain that could still call the handler, it cancels, does
-//!    not wait, and returns an error; its timeout form bounds any other circle.
-//! 6. `once` and `limit` claim before they call: there are never more calls, under nesting, threads
-//!    and panics. A pause, and a filter that returns `false` or panics, spends no claim; a call that
-//!    fails does, and so does a call that was claimed and that a later pause or cancel skips. The handler can subscribe itself anew from inside. With `on_queue` the claim is made
-//!    at the emission, and the call is made even if the limit has removed the handler by then, unless
-//!    it is cancelled.
+//!    handler runs on no thread and its captures are dropped. It parks the thread and does not spin. It
+//!    waits for whole emissions that began before the cancel, even if a limit or `clear` has already removed
+//!    the handler. From inside an emission or a drain that could still call the handler, it cancels, does
+//!    not wait, and returns an error. Its timeout form bounds any other deadlock.
+//! 6. `once` and `limit` count a call (they *claim* it) before it is made: there are never more calls, with
+//!    nested emissions, threads or panics. A pause does not use up a call, nor does a filter that returns
+//!    `false` or panics. A call that fails does, and so does one that was claimed and is then skipped by a
+//!    pause or a cancel. The handler can subscribe itself again from inside. With `on_queue` the call is
+//!    claimed by the emission, and is made even if the limit has removed the handler by then, unless it is
+//!    cancelled.
 //! 7. When the last handle of a signal or a bus is dropped, running emissions finish; then
 //!    subscriptions read inactive and captures are dropped. `close` stops a running emission after its
-//!    current handler, wakes all waiters, and refuses further use. What was accepted before is left to be
-//!    drained: queued calls are made, and deferred events, also delayed ones, reach those who were
-//!    subscribed at the close and are not cancelled since; their captures stay until the last of these is
-//!    delivered or dropped, and no longer, whoever keeps a handle.
+//!    current handler, wakes all waiters, and refuses further use. What was accepted before the close can
+//!    still be drained: queued calls are made, and deferred and delayed events reach the handlers that were
+//!    subscribed at the close and have not been cancelled since. Their captures stay until the last of these
+//!    events is delivered or dropped, and no longer, even if a handle is kept.
 //! 8. Nested emissions run depth first, at once. Beyond 128 levels on a thread, or the limit set by
-//!    [`max_depth`](flavour::BusBuilder::max_depth), an emission is refused with an error. Making the
-//!    event of [`emit_lazy`](flavour::Signal::emit_lazy) is on the level of its emission. A drain inside of
-//!    a drain or an emission is a level, too. A wake that drains needs no level: what it makes ready itself
-//!    is notified when it has returned.
+//!    [`max_depth`](flavour::BusBuilder::max_depth), an emission is refused with an error. The
+//!    closure of [`emit_lazy`](flavour::Signal::emit_lazy) runs on the level of its emission. A drain inside
+//!    a drain or an emission is a level, too. A callback of `on_ready` that drains needs no level: what
+//!    becomes ready meanwhile is reported when it has returned.
 //!
 //! *Failure*
 //!
@@ -165,8 +177,8 @@
 //!     the thread is unwinding. Without a hook, failures that were not read are logged: one line on
 //!     standard error, or with the feature `tracing` an event. A panic that resumes is recognised by
 //!     every emission, drain and hook that it passes later, also where it was caught and resumed in
-//!     between, on any thread; a new panic with the same text is not taken for it. Payloads that are no
-//!     text (`panic_any`) are recognised as long as they were not caught.
+//!     between, on any thread; a new panic with the same message is a failure of its own. Payloads other than
+//!     text (`panic_any`) are recognised unless they were caught.
 //! 11. While a hook runs on a thread, failures and unhandled events raised there go to the log. An
 //!     event is unhandled when it has no live handler, of its topic or of a pattern; handlers that
 //!     are paused, filter, queue or wait count; those whose target was dropped, or which forward to a
@@ -204,8 +216,8 @@
 //! 16. First in, first out, over all topics of a queue, each event to the handlers that are subscribed
 //!     when it is delivered. A drain takes what is in the queue when it begins. One drain at a time:
 //!     other threads wait for it to end, except in [`try_drain`](flavour::Queue::try_drain). A drain
-//!     inside of a drain on the same thread delivers what waits, of the same queue the rest of the outer
-//!     batch first; it never waits for its turn: if another thread drains that queue, it is
+//!     inside a drain on the same thread delivers the waiting events; of the same queue, the rest of the
+//!     outer batch first. It never blocks: if another thread is draining that queue, it returns
 //!     [busy](Drained::is_busy).
 //!     [`defer_latest`](flavour::Queue::defer_latest) removes the waiting event of its topic that
 //!     was deferred by it, and puts the new one at the end; an event that a running drain has taken
@@ -217,23 +229,25 @@
 //!     outside of locks, never lost, at times spuriously. What a drain of another thread has taken is
 //!     not ready. They do not fire when time passes:
 //!     [`next_deadline`](flavour::Queue::next_deadline) is for that.
-//! 18. Nothing is lost silently. A full or closed queue hands the event back; a drain that is cut
-//!     short leaves the rest in front, in order; events dropped on overflow are counted; `clear`
-//!     returns how many it dropped; a queue that is dropped with events inside, delayed ones included
-//!     unless they [have an owner](Delayed::cancel_on_drop), reports that; and what a drain takes is [delivered](Drained::delivered), [without a
-//!     handler](Drained::unhandled), [given up](Drained::given_up) by its owner,
-//!     [skipped](Drained::skipped) by a pause or a filter, or a failure. An accepted event for whose closed
-//!     signal no handler is left is told to the hooks. `close` refuses new events and leaves those inside
-//!     to be drained; `run` then returns, and does not wait for events that are not due.
+//! 18. Nothing is lost silently. A full or closed queue returns the event. A drain that stops early leaves
+//!     the rest in front, in order. Events dropped on overflow are counted; `clear` returns how many it
+//!     dropped; a queue that is dropped with events inside reports them, delayed ones included unless they
+//!     [have an owner](Delayed::cancel_on_drop). Each event that a drain takes is counted once: as
+//!     [delivered](Drained::delivered), [without a handler](Drained::unhandled), [cancelled before its
+//!     delivery](Drained::given_up), [skipped](Drained::skipped) by a pause or a filter, or as a failure. An
+//!     accepted event of a closed signal that has no handler left is reported to the hooks. `close` refuses
+//!     new events and leaves those inside to be drained; `run` then returns, and does not wait for events
+//!     that are not due.
 //! 19. `on_queue` clones the event once for each queued handler, at the emission. The queued call
-//!     belongs to its subscription: given up before delivery (by a cancel in whatever way, a `clear` of the
-//!     signal, or the end of its owner), its event is dropped with the cancel, and
-//!     [counted](Drained::given_up); paused at either end, it is skipped, at the second one with its claim
-//!     spent; its `Stop` ends nothing; its failure is in the [`Drained`]. A signal or bus that is closed or gone
-//!     leaves it to be made. A queue that is full, closed or gone is a failure of the handler in the
-//!     emission, of the kind [`Undelivered`](FailureKind::Undelivered). Whoever waits for room in a queue
-//!     is let go by whatever makes the wait pointless: a cancel of the handler, `clear`, `close` of the
-//!     signal, the bus or the queue, the last handle of the queue.
+//!     belongs to its subscription. If the handler is cancelled before the delivery (in any way, by a `clear`
+//!     of the signal, or by the end of its owner), the event is dropped with the cancel and
+//!     [counted](Drained::given_up). If the handler is paused at the emission or at the delivery, the call is
+//!     skipped; at the delivery, it counts towards the limit. `Stop` has no effect in a queued call, and its
+//!     failure is in the [`Drained`]. If the signal or bus is closed or dropped, the call is still made. If the
+//!     queue is full, closed or dropped, that is a failure of the handler in the emission, of the kind
+//!     [`Undelivered`](FailureKind::Undelivered). A thread that waits for space in a queue stops waiting as
+//!     soon as the wait is pointless: after a cancel of the handler, a `clear`, a `close` of the signal, the bus
+//!     or the queue, or the drop of the queue's last handle.
 //!
 //! *Waiting*
 //!
@@ -245,30 +259,31 @@
 //!     at the position where they were: [`Lagged`]. They end after the buffered events when the signal
 //!     is closed, and unsubscribe when they are dropped.
 //! 22. A [`Job`] completes exactly once: with a value, cancelled, panicked, or abandoned (its promise
-//!     or its task was dropped). A cancel completes it at once, whether it waits or runs, and what the
-//!     work returns later is dropped; [`Job::stop`] only asks. Its callbacks run once each, in the order
+//!     or its task was dropped). A cancel completes it at once, whether it is queued or running, and what the
+//!     work returns later is dropped; [`Job::stop`] only requests a stop. Its callbacks run once each, in the order
 //!     they were added; one added while they run joins the end; one added after runs at once on the
-//!     adding thread; one that is taken back or paused is not called, also when the outcome waits in a
-//!     queue already; one that fails stops no other and no waiter. The outcome can be taken when they
-//!     have run, once. An outcome is never refused nor dropped because of the bound of a queue, and
-//!     who reports it never waits. No callback sees older progress after newer. A panic that nobody has
-//!     seen is reported. Chains of completions, progress and submissions need constant stack, however
-//!     long; one that only leads from one refused job to the next ends with an error.
+//!     adding thread; one that is cancelled or paused is not called, even if the outcome is already
+//!     in a queue; one that fails does not affect the other callbacks or waiters. The outcome can be taken once,
+//!     after they have run. An outcome is never refused or dropped because of the bound of a queue, and
+//!     the thread that reports it never blocks. No callback sees older progress after newer. A panic that
+//!     nobody has seen is reported. Chains of completions, progress reports and submissions need constant
+//!     stack, however long; a chain in which each refused job only submits the next ends with an error.
 //!
 //! # Limits
 //!
-//! - A context has no lifetime: `C: 'static`. Lend it the parts that it should have.
-//! - A handler that captures its own bus or signal keeps it alive for ever; capture a `downgrade()`.
-//! - Two `on_mut` handlers that emit into each other on two threads wait for each other for ever.
+//! - A context cannot borrow: `C: 'static`. Move the parts that the handlers need into it.
+//! - A handler that captures its own bus or signal keeps it alive (a reference cycle): capture a
+//!   `downgrade()`.
+//! - Two `on_mut` handlers that emit to each other on two threads deadlock.
 //! - Events are passed by reference, `&E`: a handler that keeps one has to clone it. Their types are
 //!   `'static`: an event owns or shares its data.
-//! - A function of your own that subscribes for its callers is the location that failures name, unless
-//!   it is `#[track_caller]` as well.
+//! - Failures name the line that called `on`. A wrapper function has to be `#[track_caller]` to pass on the
+//!   line of its caller.
 //! - A queue is limited only by memory, unless it is [`bounded`](flavour::Queue::bounded). A thread
-//!   that fills a queue of [`Overflow::Block`] before it drains that queue itself waits for ever:
-//!   [`defer_timeout`](flavour::Queue::defer_timeout) bounds the wait. A thread that fills its own
-//!   stream of [`Overflow::Block`] waits for ever.
-//! - Jobs that wait for each other in a circle, on several threads, wait for ever.
+//!   that fills a queue of [`Overflow::Block`] which only that thread drains deadlocks;
+//!   [`defer_timeout`](flavour::Queue::defer_timeout) bounds the wait. So does a thread that fills its own
+//!   stream of [`Overflow::Block`].
+//! - Jobs that wait for each other in a circle, on several threads, deadlock.
 //!
 //! # Testing
 //!
@@ -276,7 +291,7 @@
 //!
 //! # Features
 //!
-//! - `std`, on: the standard library. There is no build without it yet.
+//! - `std`, on: the standard library. There is no `no_std` build yet.
 //! - `jobs`, on: [`jobs`], background work with completion callbacks. Adds no dependency.
 //! - `tracing`: reports to the subscriber of the crate [`tracing`](https://docs.rs/tracing), with the
 //!   target `slotcast`:
@@ -293,9 +308,9 @@
 //!   is not traced, and its panics are caught. If no subscriber enables that level, an emission pays
 //!   for the check; if one does, traced operations allocate.
 //!
-//! A program that is to have no lock-free reader is built with `RUSTFLAGS="--cfg slotcast_lock_reads"`:
-//! emissions then take a lock of their signal instead of a hazard slot, so that threads that emit on one
-//! signal wait for each other. It is no feature, because features are united over a program.
+//! To avoid the lock-free reader, build with `RUSTFLAGS="--cfg slotcast_lock_reads"`: emissions then lock
+//! their signal instead of using a hazard pointer, so that threads that emit on one signal wait for each
+//! other. It is not a feature, because Cargo unifies features over a program.
 //!
 //! Needs Rust 1.85. That changes in minor releases only, with an entry in the changelog.
 

@@ -2,44 +2,55 @@
 //!
 //! | you want to | page |
 //! |---|---|
+//! | publish events and subscribe to them: the whole API in short examples | [`at_a_glance`] |
 //! | cancel all subscriptions of a dialog when it closes | [`dialogs`], [`scopes`] |
 //! | let handlers change the application state | [`state`] |
 //! | give a handler its own state, replace it, forward events | [`own_state`] |
-//! | collect votes, a veto or the first answer | [`asking`] |
-//! | log or intercept all events | [`one_log`] |
-//! | use untrusted names and events: files, sockets, plugins | [`outside`] |
+//! | ask a question and get the answer; collect votes or a veto | [`request_and_reply`] |
+//! | log or intercept all events | [`logging`] |
+//! | use untrusted names and events: files, sockets, plugins | [`untrusted_input`] |
 //! | handle errors and panics of handlers | [`errors`] |
 //! | emit from inside a handler | [`recursion`] |
 //! | get a callback when background work is done | [`callbacks`] |
 //! | report progress from worker threads to a main loop | [`progress`] |
 //! | integrate a queue with winit, glib or tokio | [`event_loops`], [`tasks`] |
 //! | write async handlers | [`async_handlers`] |
-//! | delay events: timers, debouncing, repetition | [`timers`] |
+//! | delay events: timers, debounce, throttle, repetition | [`timers`] |
 //! | run a game loop with a fixed time step | [`game_loop`] |
-//! | bound a queue: back-pressure and overflow | [`room`] |
+//! | bound a queue: back-pressure and overflow | [`bounded_queues`] |
 //! | start and stop an expensive source on demand | [`demand`] |
-//! | give late subscribers the current value | [`late_comers`] |
+//! | give late subscribers the current value | [`late_subscribers`] |
 //! | await an event or a stream of events, in a task or a thread | [`waiting`] |
-//! | wait for several events, or batch many into one | [`gathering`] |
+//! | wait for several events, or batch many into one | [`batching`] |
 //! | write code that is generic over both flavours | [`generic`] |
-//! | migrate from closures, channels or other emitters | [`migration`] |
+//! | migrate from closures, channels or other event emitters | [`migration`] |
 //! | test components | [`testing`], [`probes`] |
 //! | shut a service down gracefully | [`shutdown`] |
 //! | load and unload plugins | [`plugins`] |
 //! | avoid leaks and reference cycles | [`memory`] |
 //!
-//! [`at_a_glance`] shows the whole API in short examples. [`following_events`] discusses the usual
-//! objections to event buses, and which of them remain.
+//! [`following_events`] discusses the usual objections to event buses, and which of them remain.
 //!
 //! This module exists in the documentation only. In the pages, `unwrap` stands for however a program
 //! handles a poisoned lock.
 
-#[doc = include_str!("asking.md")]
-pub mod asking {}
 #[doc = include_str!("async_handlers.md")]
 pub mod async_handlers {}
 #[doc = include_str!("at_a_glance.md")]
+#[doc(alias = "publish")]
+#[doc(alias = "subscribe")]
+#[doc(alias = "cheat sheet")]
 pub mod at_a_glance {}
+#[doc = include_str!("batching.md")]
+#[doc(alias = "barrier")]
+#[doc(alias = "join")]
+#[doc(alias = "batch")]
+pub mod batching {}
+#[doc = include_str!("bounded_queues.md")]
+#[doc(alias = "back-pressure")]
+#[doc(alias = "backpressure")]
+#[doc(alias = "overflow")]
+pub mod bounded_queues {}
 #[cfg(feature = "jobs")]
 #[doc = include_str!("callbacks.md")]
 pub mod callbacks {}
@@ -50,26 +61,41 @@ pub mod dialogs {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 #[doc = include_str!("event_loops.md")]
+#[doc(alias = "winit")]
+#[doc(alias = "glib")]
+#[doc(alias = "tauri")]
+#[doc(alias = "egui")]
 pub mod event_loops {}
 #[doc = include_str!("following_events.md")]
 pub mod following_events {}
 #[doc = include_str!("game_loop.md")]
 pub mod game_loop {}
-#[doc = include_str!("gathering.md")]
-pub mod gathering {}
 #[doc = include_str!("generic.md")]
 pub mod generic {}
-#[doc = include_str!("late_comers.md")]
-pub mod late_comers {}
+#[doc = include_str!("late_subscribers.md")]
+#[doc(alias = "replay")]
+#[doc(alias = "behavior subject")]
+#[doc(alias = "watch")]
+pub mod late_subscribers {}
+#[doc = include_str!("logging.md")]
+#[doc(alias = "interceptor")]
+#[doc(alias = "middleware")]
+#[doc(alias = "audit")]
+pub mod logging {}
 #[doc = include_str!("memory.md")]
+#[doc(alias = "leak")]
+#[doc(alias = "cycle")]
 pub mod memory {}
 #[doc = include_str!("migration.md")]
+#[doc(alias = "EventEmitter")]
+#[doc(alias = "event emitter")]
+#[doc(alias = "observer")]
+#[doc(alias = "publish")]
+#[doc(alias = "subscribe")]
 pub mod migration {}
-#[doc = include_str!("one_log.md")]
-pub mod one_log {}
-#[doc = include_str!("outside.md")]
-pub mod outside {}
 #[doc = include_str!("own_state.md")]
+#[doc(alias = "FnMut")]
+#[doc(alias = "struct as handler")]
 pub mod own_state {}
 #[doc = include_str!("plugins.md")]
 pub mod plugins {}
@@ -79,19 +105,40 @@ pub mod probes {}
 pub mod progress {}
 #[doc = include_str!("recursion.md")]
 pub mod recursion {}
-#[doc = include_str!("room.md")]
-pub mod room {}
+#[doc = include_str!("request_and_reply.md")]
+#[doc(alias = "request and reply")]
+#[doc(alias = "request-response")]
+#[doc(alias = "rpc")]
+#[doc(alias = "query")]
+#[doc(alias = "veto")]
+#[doc(alias = "vote")]
+pub mod request_and_reply {}
 #[doc = include_str!("scopes.md")]
+#[doc(alias = "cancellation token")]
+#[doc(alias = "CancellationToken")]
+#[doc(alias = "AbortController")]
 pub mod scopes {}
 #[doc = include_str!("shutdown.md")]
+#[doc(alias = "graceful shutdown")]
+#[doc(alias = "cancellation token")]
 pub mod shutdown {}
 #[doc = include_str!("state.md")]
 pub mod state {}
 #[doc = include_str!("tasks.md")]
+#[doc(alias = "tokio")]
 pub mod tasks {}
 #[doc = include_str!("testing.md")]
+#[doc(alias = "mock")]
 pub mod testing {}
 #[doc = include_str!("timers.md")]
+#[doc(alias = "debounce")]
+#[doc(alias = "throttle")]
+#[doc(alias = "timeout")]
+#[doc(alias = "interval")]
 pub mod timers {}
+#[doc = include_str!("untrusted_input.md")]
+#[doc(alias = "serde")]
+#[doc(alias = "json")]
+pub mod untrusted_input {}
 #[doc = include_str!("waiting.md")]
 pub mod waiting {}
