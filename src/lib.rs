@@ -93,18 +93,21 @@
 //! - One event, known to both sides: a [`Signal`] as a field. No names, no look-up.
 //! - Parts that should not know each other: a [`Bus`], with topics as constants in a module that
 //!   both import. [`Bus::signal`](flavour::Bus::signal) returns the handle for a hot path.
-//! - Work for another thread that *takes* each item: a channel. A channel has one receiver for
-//!   each item; a topic has any number of handlers, or none.
-//! - One question with one answer, from work in the background: a [`Job`]. See
-//!   [`callbacks`](cookbook::callbacks). From whoever knows it: [`ask`](flavour::Bus::ask). See
+//! - Work items, each for exactly one worker: a channel. A channel delivers an item to one receiver; a
+//!   topic delivers an event to any number of handlers, or none.
+//! - A result of background work: a [`Job`]. See [`callbacks`](cookbook::callbacks).
+//! - Request and reply: [`ask`](flavour::Bus::ask). See
 //!   [`request_and_reply`](cookbook::request_and_reply).
-//! - Everything on one thread: the same types from [`local`]. Handlers need not be `Send`, and an
-//!   emission costs a little less.
-//! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers that end with an
-//!   object: [`on_weak`](flavour::Signal::on_weak). Many that end together: a [`Scope`].
-//! - Handlers that wait for something: [`on_async`](flavour::Subscribe::on_async), and
-//!   [`emit_async`](flavour::Signal::emit_async) to wait for them; otherwise an [`Executor`] runs what they
-//!   start. A wake never drops a future and never waits; what nobody can run any more is dropped and reported.
+//! - Everything on one thread, as in the browser (wasm): the same types from [`local`]. Handlers need not
+//!   be `Send`, and an emission costs a little less.
+//! - State that belongs to one handler: [`on_mut`](flavour::Signal::on_mut). Handlers bound to the lifetime
+//!   of an object: [`on_weak`](flavour::Signal::on_weak). A cancellation token for any number of handlers: an
+//!   [owner](flavour::Subscribe::owner), or a [`Scope`].
+//! - Debounce and throttle: [`defer_latest_after`](flavour::Bus::defer_latest_after) and
+//!   [`defer_latest_within`](flavour::Bus::defer_latest_within). See [`timers`](cookbook::timers).
+//! - Async handlers: [`on_async`](flavour::Subscribe::on_async), awaited by
+//!   [`emit_async`](flavour::Signal::emit_async), or else run by an [`Executor`]. Waking a future never
+//!   drops it and never blocks; a future that nothing can wake any more is dropped and reported.
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
