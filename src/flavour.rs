@@ -27,7 +27,7 @@ pub use crate::futures::skip_lag::SkipLag;
 pub use crate::futures::stream::EventStream;
 pub use crate::queue::Queue;
 pub use crate::queue::delayed::Delayed;
-pub use crate::queue::ready::Ready;
+pub use crate::queue::loops::Ready;
 pub use crate::signal::demand::Demand;
 pub use crate::signal::pause::Pause;
 pub use crate::signal::scope::Scope;

@@ -63,9 +63,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     pub fn with_context() -> Self {
         Self::builder().build()
     }
-}
 
-impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Begins a bus with another configuration. If nothing else names the context, write
     /// `Bus::<()>::builder()`.
     pub fn builder() -> BusBuilder<M, C> {

@@ -39,6 +39,18 @@ impl<M: Flavour> Bus<M> {
     pub fn emit_lazy<E: 'static>(&self, topic: &Topic<E>, event: impl FnOnce() -> E) -> Emission {
         self.emit_lazy_with(&mut (), topic, event)
     }
+
+    /// Emits when it is awaited, and completes when all futures have completed that async handlers
+    /// have started; see [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic
+    /// exists as long as the future does.
+    ///
+    /// # Panics
+    ///
+    /// If the topic has another payload type.
+    #[track_caller]
+    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<'static, M, E> {
+        self.signal(topic).emit_async(event)
+    }
 }
 
 impl<M: Flavour, C: 'static> Bus<M, C> {
@@ -93,23 +105,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
         let summary = without_topic::run(registry, patterns, &topic.name, event, context);
         self.finish(summary)
     }
-}
 
-impl<M: Flavour> Bus<M> {
-    /// Emits when it is awaited, and completes when all futures have completed that async handlers
-    /// have started; see [`Signal::emit_async`](crate::flavour::Signal::emit_async). The topic
-    /// exists as long as the future does.
-    ///
-    /// # Panics
-    ///
-    /// If the topic has another payload type.
-    #[track_caller]
-    pub fn emit_async<E: 'static>(&self, topic: &Topic<E>, event: E) -> EmitAsync<'static, M, E> {
-        self.signal(topic).emit_async(event)
-    }
-}
-
-impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Emits when it is awaited, and lends the context to the handlers; see
     /// [`Signal::emit_async_with`](crate::flavour::Signal::emit_async_with).
     ///

@@ -12,19 +12,13 @@
 //!
 //! *Decisions*: all belong to the core, `core::registry` and `core::bus`.
 
-// In the order of use: rustdoc lists methods by the order of modules, and those of this file last.
+// In the order of use, which is that of their names: so rustdoc sorts their methods on the page of the alias.
 pub(crate) mod builder;
-
 pub(crate) mod by_name;
-
 pub(crate) mod by_pattern;
-
 pub(crate) mod emitting;
-
-pub(crate) mod deferring;
-
-pub(crate) mod waiting;
-
+pub(crate) mod enqueueing;
+pub(crate) mod futures;
 pub(crate) mod hooks;
 
 use std::fmt;

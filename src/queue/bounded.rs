@@ -30,9 +30,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
             core: M::ptr(Core::new(BusConfig::<M>::without_bus(), Location::caller())),
         }
     }
-}
 
-impl<M: Flavour, C: 'static> Queue<M, C> {
     /// Sets how many events may wait, and what happens to one more. Applies to all clones of the
     /// handle, so that `bus.queue().bounded(..)` bounds the queue of a bus.
     ///

@@ -3,7 +3,7 @@
 //! # What it owns
 //!
 //! [`Queue`], what its methods return ([`drained::Drained`], [`delayed::Delayed`],
-//! [`ready::Ready`], [`PostError`]), and those methods of `Signal` and `Subscribe` that add to a
+//! [`loops::Ready`], [`PostError`]), and those methods of `Signal` and `Subscribe` that add to a
 //! queue ([`deferring`], [`delayed`]). Thin: all of it forwards to `core/queue`. Only loops over
 //! whole drains (`run`, `drain_until_idle`) stand here.
 //!
@@ -21,19 +21,13 @@
 //!
 //! None of its own; those about queues stand in `core/queue`.
 
-// In the order of use: rustdoc lists methods by the order of modules, and those of this file last.
+// In the order of use, which is that of their names: so rustdoc sorts their methods on the page of the alias.
 pub(crate) mod bounded;
-
-pub(crate) mod filling;
-
 pub(crate) mod deferring;
-
 pub(crate) mod delayed;
-
-pub(crate) mod draining;
-
 pub(crate) mod drained;
-pub(crate) mod ready;
+pub(crate) mod draining;
+pub(crate) mod loops;
 
 use std::fmt;
 

@@ -159,6 +159,25 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     {
         self.signal(topic).defer_latest_within(delay, event)
     }
+
+    /// Delivers the waiting events of the queue, and lends the context to the handlers; see
+    /// [`Queue::drain_with`].
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics, after all has been delivered.
+    #[track_caller]
+    pub fn drain_with(&self, context: &mut C) -> Drained {
+        self.queue().drain_with(context)
+    }
+
+    /// Returns the queue of the bus.
+    #[must_use]
+    pub fn queue(&self) -> Queue<M, C> {
+        Queue {
+            core: self.core.queue.clone(),
+        }
+    }
 }
 
 impl<C: 'static> Bus<Shared, C> {
@@ -192,26 +211,5 @@ impl<M: Flavour> Bus<M> {
     #[track_caller]
     pub fn drain(&self) -> Drained {
         self.drain_with(&mut ())
-    }
-}
-
-impl<M: Flavour, C: 'static> Bus<M, C> {
-    /// Delivers the waiting events of the queue, and lends the context to the handlers; see
-    /// [`Queue::drain_with`].
-    ///
-    /// # Panics
-    ///
-    /// If a handler panics, after all has been delivered.
-    #[track_caller]
-    pub fn drain_with(&self, context: &mut C) -> Drained {
-        self.queue().drain_with(context)
-    }
-
-    /// Returns the queue of the bus.
-    #[must_use]
-    pub fn queue(&self) -> Queue<M, C> {
-        Queue {
-            core: self.core.queue.clone(),
-        }
     }
 }

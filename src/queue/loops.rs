@@ -81,9 +81,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     pub fn clear_on_ready(&self) -> bool {
         self.core.clear_on_ready()
     }
-}
 
-impl<M: Flavour, C: 'static> Queue<M, C> {
     /// Returns a future that completes when the queue has events: with `true`, or with `false` once
     /// the queue is closed and has none. Works with every executor.
     ///
@@ -153,6 +151,26 @@ impl<C: 'static> Queue<Shared, C> {
         let until = Instant::now().checked_add(timeout);
         self.core.wait(until)
     }
+
+    /// Like [`run`](Queue::run), and lends the context to the handlers.
+    ///
+    /// # Panics
+    ///
+    /// As `run`.
+    #[track_caller]
+    pub fn run_with(&self, context: &mut C) -> Drained {
+        let mut all = DrainSummary::default();
+        while self.core.wait(None) {
+            let batch = self.drain_with(context);
+            // The failures are logged here, if there is no hook.
+            all.count(&batch.0);
+            if batch.is_stuck() {
+                (all.busy, all.remaining) = (batch.is_busy(), batch.remaining());
+                break;
+            }
+        }
+        Drained(all)
+    }
 }
 
 impl Queue<Shared> {
@@ -181,28 +199,6 @@ impl Queue<Shared> {
     #[track_caller]
     pub fn run(&self) -> Drained {
         self.run_with(&mut ())
-    }
-}
-
-impl<C: 'static> Queue<Shared, C> {
-    /// Like [`run`](Queue::run), and lends the context to the handlers.
-    ///
-    /// # Panics
-    ///
-    /// As `run`.
-    #[track_caller]
-    pub fn run_with(&self, context: &mut C) -> Drained {
-        let mut all = DrainSummary::default();
-        while self.core.wait(None) {
-            let batch = self.drain_with(context);
-            // The failures are logged here, if there is no hook.
-            all.count(&batch.0);
-            if batch.is_stuck() {
-                (all.busy, all.remaining) = (batch.is_busy(), batch.remaining());
-                break;
-            }
-        }
-        Drained(all)
     }
 }
 
