@@ -317,6 +317,7 @@
 //!
 //! Needs Rust 1.85. That changes in minor releases only, with an entry in the changelog.
 
+mod bus;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
 mod core;
@@ -324,26 +325,20 @@ mod error;
 mod executor;
 mod failure;
 pub mod flavour;
+mod futures;
 pub mod local;
 mod outcome;
 mod policy;
+mod queue;
 mod shared;
+mod signal;
 pub mod testing;
 mod topic;
 
-// In the order of use: rustdoc lists the methods of a type by the order of modules.
-mod signal;
-
-mod queue;
-
-mod futures;
-
-mod settings;
-
-mod bus;
-
+// Behind the others: on the page of a type, rustdoc lists methods in the order of modules.
 #[cfg(feature = "jobs")]
 pub mod jobs;
+mod signal_ext;
 
 pub use crate::error::{
     Closed, DeferError, DeferErrorKind, Lagged, PatternError, ReplaceError, ReplaceErrorKind,

@@ -23,34 +23,10 @@ pub struct EmitAll<M: Flavour, S, E: 'static> {
     emitted: usize,
 }
 
-impl<M: Flavour, E: 'static> Signal<M, E> {
-    /// Returns a future that emits each item of a stream, until the stream ends or the signal is
-    /// closed; it completes with the number of items emitted.
-    ///
-    /// It emits where it is polled, one item after the other, as [`emit`](Self::emit) does;
-    /// failures of handlers are reported to the error hook, or logged. After 64 items in a row it
-    /// yields to other tasks. That the signal was closed is noticed at the next item, which is then
-    /// dropped and not counted; in any case the stream is dropped when the future completes.
-    ///
-    /// It keeps the signal alive. The stream is boxed, once, so that it need not be `Unpin`.
-    ///
-    /// # Panics
-    ///
-    /// Polling it panics if a handler does, as `emit` does. The item counts as emitted, and the
-    /// future may be polled again.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures::{executor::block_on, stream};
-    ///
-    /// let line = slotcast::Signal::<&str>::new();
-    /// let _sub = line.on(|text| println!("{text}"));
-    /// assert_eq!(block_on(line.emit_all(stream::iter(["one", "two"]))), 2);
-    /// ```
-    pub fn emit_all<S: Stream<Item = E>>(&self, stream: S) -> EmitAll<M, S, E> {
+impl<M: Flavour, S: Stream<Item = E>, E: 'static> EmitAll<M, S, E> {
+    pub(crate) fn new(signal: Signal<M, E>, stream: S) -> Self {
         EmitAll {
-            signal: self.clone(),
+            signal,
             stream: Some(Box::pin(stream)),
             emitted: 0,
         }

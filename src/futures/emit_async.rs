@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -19,7 +18,6 @@ use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::{Signal as Core, sequence_limit};
 use crate::core::waiting::async_handler::{HandlerFuture, collect_futures, poll_all, resume};
 use crate::failure::CallSite;
-use crate::signal::Signal;
 use crate::signal::emission::Emission;
 
 #[doc = include_str!("../flavour/emit_async.md")]
@@ -44,77 +42,19 @@ pub struct EmitAsync<'c, M: Flavour, E: 'static, C: 'static = ()> {
     span: KeptSpan,
 }
 
-impl<M: Flavour, E: 'static> Signal<M, E> {
-    /// Emits when it is awaited, and completes when all futures have completed that [async
-    /// handlers](crate::flavour::Subscribe::on_async) have started.
-    ///
-    /// The handlers are called as by [`emit`](Self::emit), when the future is first polled. Async
-    /// ones share the event, and the futures they start are polled together from then on, as part
-    /// of this one, so that two may wait for each other. [`in_order`](EmitAsync::in_order) runs
-    /// them one after another. Nested emissions, of handlers and of the futures they start, are not
-    /// awaited.
-    ///
-    /// The [`Emission`] has the failures of all, and is `stopped` if one of them returned that;
-    /// when all have completed, the first panic resumes. Each time it is woken it polls all futures
-    /// that have not completed: O(n).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::Signal;
-    /// use std::sync::Arc;
-    /// # fn block_on<F: Future>(future: F) -> F::Output {
-    /// #     let mut future = std::pin::pin!(future);
-    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
-    /// # }
-    ///
-    /// let saved = Signal::<u64>::new();
-    /// let _plain = saved.on(|bytes| println!("{bytes} bytes"));
-    /// let _backup = saved.subscribe().on_async(async |bytes: Arc<u64>| println!("copied {bytes}"));
-    /// let done = block_on(saved.emit_async(512));
-    /// assert_eq!(done.ran(), 2);
-    /// ```
-    #[track_caller]
-    pub fn emit_async(&self, event: E) -> EmitAsync<'static, M, E> {
-        // Takes no memory.
-        self.emit_async_with(Box::leak(Box::new(())), event)
-    }
-}
-
-impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Like [`emit_async`](Signal::emit_async), with a context that is lent to the handlers until the
-    /// emission has completed.
-    ///
-    /// The handlers themselves have it, not the futures that async ones start: those run side by side.
-    /// [In order](EmitAsync::in_order), a handler that was subscribed by [`on_with`](Self::on_with) sees what
-    /// was left in the context by then.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::Signal;
-    /// use std::sync::Arc;
-    /// # fn block_on<F: Future>(future: F) -> F::Output {
-    /// #     let mut future = std::pin::pin!(future);
-    /// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    /// #     loop { if let std::task::Poll::Ready(it) = future.as_mut().poll(&mut cx) { return it } }
-    /// # }
-    ///
-    /// let saving = Signal::<String, Vec<String>>::with_context();
-    /// let _backup = saving.subscribe().on_async(async |name: Arc<String>| println!("copied {name}"));
-    /// let _list = saving.on_with(|names, name| names.push(name.clone()));
-    /// let mut names = Vec::new();
-    /// let done = block_on(saving.emit_async_with(&mut names, "draft.txt".into()).in_order());
-    /// assert_eq!((done.ran(), names), (2, vec!["draft.txt".to_owned()]));
-    /// ```
-    #[track_caller]
-    pub fn emit_async_with<'c>(&self, context: &'c mut C, event: E) -> EmitAsync<'c, M, E, C> {
+impl<'c, M: Flavour, E: 'static, C: 'static> EmitAsync<'c, M, E, C> {
+    /// `location` is that of the emission.
+    pub(crate) fn new(
+        signal: M::Ptr<Core<M, E, C>>,
+        context: &'c mut C,
+        event: E,
+        location: CallSite,
+    ) -> Self {
         EmitAsync {
-            signal: self.core.clone(),
+            signal,
             context,
             event: Some(M::ptr(event)),
-            location: Location::caller(),
+            location,
             in_order: false,
             begun: false,
             futures: Vec::new(),

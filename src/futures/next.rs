@@ -14,7 +14,6 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::waiting::next::{NextEntry, NextHandler};
 use crate::error::Closed;
-use crate::signal::Signal;
 use crate::signal::subscribe::{Filter, Subscribe};
 
 #[doc = include_str!("../flavour/next.md")]
@@ -22,36 +21,6 @@ use crate::signal::subscribe::{Filter, Subscribe};
 pub struct Next<M: Flavour, E: 'static> {
     /// `None` once it has completed: its memory need not wait for the drop of the future.
     entry: Option<WeakRef<M, dyn NextEntry<M, E>>>,
-}
-
-impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Subscribes for one event; the future completes with a clone of it. See [`Next`].
-    ///
-    /// A signal that [retains](Signal::retain) events passes the last one at once.
-    ///
-    /// # Errors
-    ///
-    /// The future completes with [`Closed`] if the signal is closed, cleared or dropped before.
-    #[track_caller]
-    pub fn next(&self) -> Next<M, E>
-    where
-        E: Clone,
-        M: SendBound<E>,
-    {
-        self.subscribe().next()
-    }
-
-    /// Like [`next`](Self::next), for the first event that passes. The predicate runs on the
-    /// emitting thread, as a [filter](Subscribe::filter) does.
-    #[track_caller]
-    pub fn next_where<F>(&self, passes: F) -> Next<M, E>
-    where
-        E: Clone,
-        F: Fn(&E) -> bool + 'static,
-        M: SendBound<E> + SyncBound<F>,
-    {
-        self.subscribe().filter(passes).next()
-    }
 }
 
 impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {

@@ -14,7 +14,6 @@ use crate::core::waiting::stream::{ReadPosition, StreamBuffer, StreamHandler};
 use crate::error::{Lagged, TimedOut};
 use crate::outcome::Outcome;
 use crate::policy::Overflow;
-use crate::signal::Signal;
 use crate::signal::subscribe::{Filter, Subscribe};
 use crate::signal::subscription::Subscription;
 
@@ -26,36 +25,6 @@ pub struct EventStream<M: Flavour, E: 'static> {
     subscription: Subscription<M>,
     /// Whether it has yielded `None`.
     done: bool,
-}
-
-impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Subscribes a stream that buffers up to `capacity` events; see [`EventStream`] for what
-    /// happens to one more.
-    ///
-    /// # Panics
-    ///
-    /// If `capacity` is zero; in the local flavour with [`Overflow::Block`], because no other
-    /// thread could take an event.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Overflow, Signal};
-    ///
-    /// let key = Signal::<char>::new();
-    /// let mut keys = key.stream(64, Overflow::Reject);
-    /// key.emit(&'a');
-    /// assert_eq!(keys.try_take(), Some(Ok('a')));
-    /// assert_eq!(keys.try_take(), None);
-    /// ```
-    #[track_caller]
-    pub fn stream(&self, capacity: usize, overflow: Overflow) -> EventStream<M, E>
-    where
-        E: Clone,
-        M: SendBound<E>,
-    {
-        self.subscribe().stream(capacity, overflow)
-    }
 }
 
 impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::job::Job;
 use super::promise::{Promise, promise};
 use crate::core::flavour::Flavour;
-use crate::flavour::{Bus, Signal};
+use crate::flavour::Bus;
 use crate::topic::Topic;
 
 /// A question of type `Q`, which is answered with an `R`: the payload of a topic that is asked about.
@@ -47,7 +47,7 @@ struct Asked<Q, R: Send + 'static> {
 }
 
 impl<Q, R: Send + 'static> Question<Q, R> {
-    fn new(question: Q, promise: Promise<R>) -> Self {
+    pub(crate) fn new(question: Q, promise: Promise<R>) -> Self {
         Question(Arc::new(Asked { question, promise }))
     }
 
@@ -101,41 +101,6 @@ impl<Q, R: Send + 'static> fmt::Debug for Question<Q, R> {
         f.debug_struct("Question")
             .field("is_open", &self.is_open())
             .finish_non_exhaustive()
-    }
-}
-
-impl<M: Flavour, Q: 'static, R: Send + 'static> Signal<M, Question<Q, R>> {
-    /// Asks the handlers, and returns the job that completes with the first answer: emits a
-    /// [`Question`].
-    ///
-    /// Failures of handlers are reported as those of any emission, and do not end the question.
-    ///
-    /// # Panics
-    ///
-    /// If a handler panics, when the others have been asked; then there is no job.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Question, Signal};
-    ///
-    /// let double = Signal::<Question<u32, u32>>::new();
-    /// let _sub = double.on(|n| _ = n.answer(2 * **n));
-    /// assert_eq!(double.ask(21).wait(), Ok(42));
-    /// ```
-    #[track_caller]
-    pub fn ask(&self, question: Q) -> Job<R> {
-        self.ask_with(&mut (), question)
-    }
-}
-
-impl<M: Flavour, Q: 'static, R: Send + 'static, C: 'static> Signal<M, Question<Q, R>, C> {
-    /// Like [`ask`](Signal::ask), and lends the context to the handlers.
-    #[track_caller]
-    pub fn ask_with(&self, context: &mut C, question: Q) -> Job<R> {
-        let (promise, job) = promise();
-        self.emit_with(context, &Question::new(question, promise));
-        job
     }
 }
 

@@ -1,4 +1,4 @@
-//! Adding to a queue: by the queue itself, by a signal and by `on_queue`.
+//! Adding to a queue: by its own methods, and by queued handlers.
 
 use std::panic::Location;
 use std::time::{Duration, Instant};
@@ -166,76 +166,6 @@ impl<C: 'static> Queue<Shared, C> {
         // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);
         self.core.defer(&signal.core, event, until)
-    }
-}
-
-impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
-    /// Adds an event to the queue of the bus, for the handlers that are subscribed when it is
-    /// delivered.
-    ///
-    /// Events of all topics of a bus are delivered in the order they were deferred, by the thread
-    /// that drains the queue. Takes the queue's lock briefly, and allocates nothing once the queue
-    /// has been as full before. If the queue was empty, the callback of
-    /// [`on_ready`](crate::flavour::Queue::on_ready) is called here, on this thread.
-    ///
-    /// # Errors
-    ///
-    /// Returns the event if the signal or the queue was closed, if the queue is full, or if there
-    /// is no queue because the signal was not created by a bus.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::{Bus, Topic};
-    ///
-    /// let bus = Bus::new();
-    /// let key = bus.signal(&Topic::<char>::new("key"));
-    /// let _sub = key.on(|_| ());
-    /// key.defer('a')?;
-    /// assert_eq!(bus.drain().delivered(), 1);
-    /// # Ok::<(), slotcast::DeferError<char>>(())
-    /// ```
-    pub fn defer(&self, event: E) -> Result<(), DeferError<E>>
-    where
-        M: SendBound<E>,
-    {
-        match &self.queue {
-            Some(queue) => queue.defer(&self.core, event, None),
-            None => Err(DeferError::NoQueue(event)),
-        }
-    }
-
-    /// Adds an event at the end of the queue of the bus, and removes the one that this method added
-    /// before, if it still waits; see [`Queue::defer_latest`](crate::flavour::Queue::defer_latest).
-    ///
-    /// # Errors
-    ///
-    /// As [`defer`](Self::defer).
-    pub fn defer_latest(&self, event: E) -> Result<(), DeferError<E>>
-    where
-        M: SendBound<E>,
-    {
-        match &self.queue {
-            Some(queue) => queue.defer_latest(&self.core, event),
-            None => Err(DeferError::NoQueue(event)),
-        }
-    }
-}
-
-impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
-    /// Like [`defer`](Self::defer), but waits for capacity no longer than `timeout`; see
-    /// [`Queue::defer_timeout`](crate::flavour::Queue::defer_timeout).
-    ///
-    /// # Errors
-    ///
-    /// As `defer`, and if there was no capacity in time.
-    pub fn defer_timeout(&self, event: E, timeout: Duration) -> Result<(), DeferError<E>> {
-        // A time beyond the range of the clock is never reached.
-        let until = Instant::now().checked_add(timeout);
-        match &self.queue {
-            Some(queue) => queue.defer(&self.core, event, until),
-            None => Err(DeferError::NoQueue(event)),
-        }
     }
 }
 

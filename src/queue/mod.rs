@@ -3,8 +3,8 @@
 //! # What it owns
 //!
 //! [`Queue`], what its methods return ([`drained::Drained`], [`delayed::Delayed`],
-//! [`loops::Ready`], [`PostError`]), and those methods of `Signal` and `Subscribe` that add to a
-//! queue ([`deferring`], [`delayed`]). Thin: all of it forwards to `core/queue`. Only loops over
+//! [`loops::Ready`], [`PostError`]), and those methods of `Subscribe` that add to a queue
+//! ([`deferring`]). Thin: all of it forwards to `core/queue`. Only loops over
 //! whole drains (`run`, `drain_until_idle`) stand here.
 //!
 //! # What it guarantees

@@ -10,20 +10,16 @@
 //! emission.
 //!
 //! *Does not know*: names and patterns, except as text for errors; the public queue, bus, futures and
-//! streams. `Signal::defer` and `Subscribe::on_queue` are in `crate::queue`, `next`, `stream` and
-//! `emit_async` in `crate::futures`, as further `impl` blocks.
+//! streams. `Subscribe::on_queue` is in `crate::queue`; `Signal::defer`, `next`, `stream` and `emit_async`, and
+//! the settings of a signal, are in `crate::signal_ext`, as further `impl` blocks.
 //!
 //! *Decisions*: what a scope prunes is in [`scope`]. All others belong to the core.
 
-// In the order of use: rustdoc lists methods by the order of modules.
-pub(crate) mod subscribing;
-
+pub(crate) mod connecting;
 pub(crate) mod demand;
-pub(crate) mod forward;
-
-pub(crate) mod emitting;
-
 pub(crate) mod emission;
+pub(crate) mod emitting;
+pub(crate) mod forward;
 pub(crate) mod pause;
 pub(crate) mod scope;
 pub(crate) mod subscribe;

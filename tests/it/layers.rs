@@ -28,7 +28,6 @@ const LAYERS: &[&[&str]] = &[
     &["core/bus.rs"],
     // The public types.
     &["signal"],
-    &["settings.rs"],
     &["queue"],
     &["futures"],
     &["bus"],
@@ -36,6 +35,7 @@ const LAYERS: &[&[&str]] = &[
     &["local.rs", "shared.rs"],
     // On top of them.
     &["jobs"],
+    &["signal_ext"],
     &["testing"],
     &["cookbook"],
 ];

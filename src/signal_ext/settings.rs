@@ -1,7 +1,4 @@
 //! What a signal is set to, and how it ends: kept events, pauses, `len`, `clear` and `close`.
-//!
-//! A file beside `signal`, because rustdoc lists the methods of a type by the order of modules: these stand
-//! behind those of `queue` and `futures`.
 
 use std::panic::Location;
 
