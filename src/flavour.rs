@@ -1,7 +1,7 @@
 //! The types of both flavours, generic over the flavour: for code that works with either.
 //!
 //! Programs name [`slotcast::Bus`](crate::Bus) or [`slotcast::local::Bus`](crate::local::Bus),
-//! which are aliases of these types for one flavour. The flavour decides the bounds of handlers and
+//! which are aliases of these types for one flavour, with an introduction and examples. The flavour decides the bounds of handlers and
 //! events, by two traits: [`SyncBound`] for what threads share by reference, [`SendBound`] for
 //! what is handed from one to another.
 //!

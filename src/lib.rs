@@ -326,6 +326,9 @@ mod executor;
 mod failure;
 pub mod flavour;
 mod futures;
+#[doc(alias = "wasm")]
+#[doc(alias = "single-threaded")]
+#[doc(alias = "Rc")]
 pub mod local;
 mod outcome;
 mod policy;

@@ -66,6 +66,8 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
 
     /// Begins a bus with another configuration. If nothing else names the context, write
     /// `Bus::<()>::builder()`.
+    ///
+    /// See [`BusBuilder`] for an example.
     pub fn builder() -> BusBuilder<M, C> {
         BusBuilder {
             panics: Panics::default(),
@@ -79,6 +81,8 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
 impl<M: Flavour, C: 'static> BusBuilder<M, C> {
     /// Sets whether the first panic of an emission resumes in the emitter, the default, or is
     /// contained.
+    ///
+    /// See [`BusBuilder`] for an example.
     pub fn panics(mut self, panics: Panics) -> Self {
         self.panics = panics;
         self
@@ -89,6 +93,9 @@ impl<M: Flavour, C: 'static> BusBuilder<M, C> {
     ///
     /// An emission beyond the limit is refused, with an error. By default the limit is met before the
     /// stack overflows if a level takes less than 12 KiB of the 2 MiB that threads have.
+    ///
+    /// See [`BusBuilder`] for an example.
+    #[doc(alias = "recursion limit")]
     pub fn max_depth(mut self, levels: usize) -> Self {
         self.max_depth = levels;
         self

@@ -21,6 +21,19 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Bus, Topic};
+    /// const MOVED: Topic<(i32, i32)> = Topic::new("mouse.moved");
+    /// let bus = Bus::new();
+    /// let moved = bus.signal(&MOVED);
+    /// let _sub = bus.on(&MOVED, |at| println!("{at:?}"));
+    /// assert_eq!(moved.emit(&(3, 4)).ran(), 1);
+    /// ```
+    #[doc(alias = "topic")]
+    #[doc(alias = "get")]
     #[must_use]
     #[track_caller]
     pub fn signal<E: 'static>(&self, topic: &Topic<E>) -> Signal<M, E, C> {
@@ -35,6 +48,18 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Errors
     ///
     /// If the topic has another payload type; the error names both, and where the first was used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Bus, Topic};
+    /// let bus = Bus::new();
+    /// let _size = bus.signal(&Topic::<u64>::new("file.size"));
+    /// let name = "file.size".to_owned(); // from outside
+    /// let wrong = bus.try_signal(&Topic::<String>::named(name)?).unwrap_err();
+    /// assert!(wrong.to_string().contains("u64"));
+    /// # Ok::<(), slotcast::TopicError>(())
+    /// ```
     #[track_caller]
     pub fn try_signal<E: 'static>(&self, topic: &Topic<E>) -> Result<Signal<M, E, C>, WrongType> {
         let (registry, location) = (&self.core.registry, Location::caller());
@@ -50,6 +75,11 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "subscribe")]
+    #[doc(alias = "listen")]
+    #[doc(alias = "add_listener")]
+    #[doc(alias = "addEventListener")]
+    #[doc(alias = "connect")]
     #[track_caller]
     pub fn on<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
@@ -82,6 +112,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "one-shot")]
     #[track_caller]
     pub fn once<E: 'static, F, R>(&self, topic: &Topic<E>, handler: F) -> Subscription<M>
     where
@@ -146,6 +177,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "weak")]
     #[track_caller]
     pub fn on_weak<E: 'static, T, F, R>(
         &self,
@@ -189,6 +221,10 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    ///
+    /// See [`Subscribe`] for an example.
+    #[doc(alias = "listener")]
+    #[doc(alias = "options")]
     #[track_caller]
     pub fn subscribe<E: 'static>(&self, topic: &Topic<E>) -> Subscribe<M, E, C> {
         self.signal(topic).subscribe()

@@ -41,6 +41,8 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// assert_eq!(bus.emit(&Topic::new("order.line.added"), &"tea").ran(), 1);
     /// assert_eq!(bus.emit(&Topic::new("order"), &7_u64).ran(), 0);
     /// ```
+    #[doc(alias = "wildcard")]
+    #[doc(alias = "glob")]
     #[track_caller]
     pub fn on_pattern<F, R>(&self, pattern: impl IntoPattern, handler: F) -> Subscription<M>
     where

@@ -22,6 +22,13 @@ impl<M: Flavour> Bus<M> {
     /// # Panics
     ///
     /// If a handler panics, after the others have run; and if the topic has another payload type.
+    #[doc(alias = "publish")]
+    #[doc(alias = "send")]
+    #[doc(alias = "fire")]
+    #[doc(alias = "notify")]
+    #[doc(alias = "trigger")]
+    #[doc(alias = "dispatch")]
+    #[doc(alias = "broadcast")]
     #[inline]
     #[track_caller]
     pub fn emit<E: 'static>(&self, topic: &Topic<E>, event: &E) -> Emission {

@@ -21,6 +21,9 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "enqueue")]
+    #[doc(alias = "post")]
+    #[doc(alias = "send later")]
     #[track_caller]
     pub fn defer<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
     where
@@ -61,6 +64,8 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// assert_eq!(bus.drain().delivered(), 1);
     /// # Ok::<(), slotcast::DeferError<(i32, i32)>>(())
     /// ```
+    #[doc(alias = "coalesce")]
+    #[doc(alias = "conflate")]
     #[track_caller]
     pub fn defer_latest<E: 'static>(&self, topic: &Topic<E>, event: E) -> Result<(), DeferError<E>>
     where
@@ -79,6 +84,10 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "delay")]
+    #[doc(alias = "set_timeout")]
+    #[doc(alias = "setTimeout")]
+    #[doc(alias = "timer")]
     #[track_caller]
     pub fn defer_after<E: 'static>(
         &self,
@@ -124,6 +133,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "debounce")]
     #[track_caller]
     pub fn defer_latest_after<E: 'static>(
         &self,
@@ -147,6 +157,9 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "throttle")]
+    #[doc(alias = "rate limit")]
+    #[doc(alias = "sample")]
     #[track_caller]
     pub fn defer_latest_within<E: 'static>(
         &self,
@@ -172,6 +185,18 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     }
 
     /// Returns the queue of the bus.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Bus, Topic};
+    /// const SAVED: Topic<u64> = Topic::new("file.saved");
+    /// let bus = Bus::new();
+    /// bus.defer(&SAVED, 512)?;
+    /// assert_eq!(bus.queue().len(), 1);
+    /// assert_eq!(bus.queue().clear(), 1);
+    /// # Ok::<(), slotcast::DeferError<u64>>(())
+    /// ```
     #[must_use]
     pub fn queue(&self) -> Queue<M, C> {
         Queue {

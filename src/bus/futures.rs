@@ -20,6 +20,8 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "Future")]
+    #[doc(alias = "await")]
     #[track_caller]
     pub fn next<E>(&self, topic: &Topic<E>) -> Next<M, E>
     where
@@ -78,6 +80,8 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     ///
     /// If `capacity` is zero; in the local flavour with [`Overflow::Block`]; and if the topic has
     /// another payload type.
+    #[doc(alias = "Stream")]
+    #[doc(alias = "async")]
     #[track_caller]
     pub fn stream<E>(
         &self,

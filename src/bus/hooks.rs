@@ -22,6 +22,9 @@ impl<M: Flavour> Bus<M> {
     /// # Panics
     ///
     /// If the topic has another payload type.
+    #[doc(alias = "replay")]
+    #[doc(alias = "sticky")]
+    #[doc(alias = "behavior subject")]
     #[track_caller]
     pub fn retain_last<E: Clone + 'static>(&self, topic: &Topic<E>)
     where

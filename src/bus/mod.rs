@@ -89,12 +89,23 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     }
 
     /// Whether the whole bus is paused. A snapshot.
+    ///
+    /// See [`pause`](Self::pause).
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.core.registry.config.is_paused()
     }
 
     /// The names of the topics that exist, in alphabetical order. A snapshot; O(n log n).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use slotcast::{Bus, Topic};
+    /// let bus = Bus::new();
+    /// let _saved = bus.on(&Topic::new("file.saved"), |_: &u64| ());
+    /// assert_eq!(bus.topics(), ["file.saved"]);
+    /// ```
     #[must_use]
     pub fn topics(&self) -> Vec<String> {
         self.core.registry.names()
@@ -126,12 +137,17 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     }
 
     /// Whether the bus was closed.
+    ///
+    /// See [`close`](Self::close).
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.core.registry.is_closed()
     }
 
     /// Returns a handle that does not keep the bus alive, for its own handlers to capture.
+    ///
+    /// See [`WeakBus`] for an example.
+    #[doc(alias = "weak")]
     #[must_use]
     pub fn downgrade(&self) -> WeakBus<M, C> {
         WeakBus {

@@ -31,6 +31,10 @@ use crate::core::registry::registry::RegistryFlavour;
 use crate::core::waiting::async_handler::{AsyncFlavour, FutureFor};
 
 /// [`Shared`], for any number of threads, or [`Local`], for one. Sealed: there are no others.
+///
+/// In signatures of the generic types, `M` is the flavour, and `M::Ptr<T>` its reference-counted pointer: an
+/// `Arc<T>` of `Shared`, an `Rc<T>` of `Local`. `M::Weak<T>` is the weak pointer to it. What can be sent to
+/// other threads, or shared with them, are the types of a flavour that is `Send` and `Sync` itself: of `Shared`.
 pub trait Flavour: sealed::Flavour {}
 impl Flavour for Shared {}
 impl Flavour for Local {}

@@ -139,6 +139,10 @@ impl<M: Flavour> Bus<M> {
     /// store.drain_with(&mut Store { apples: 3 });
     /// assert_eq!(job.wait(), Ok(3));
     /// ```
+    #[doc(alias = "request and reply")]
+    #[doc(alias = "request-response")]
+    #[doc(alias = "rpc")]
+    #[doc(alias = "query")]
     #[track_caller]
     pub fn ask<Q: 'static, R: Send + 'static>(
         &self,

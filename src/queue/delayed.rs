@@ -195,6 +195,9 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// assert_eq!(queue.drain_at(later).delivered(), 2);
     /// # Ok::<(), slotcast::DeferError<bool>>(())
     /// ```
+    #[doc(alias = "delay")]
+    #[doc(alias = "setTimeout")]
+    #[doc(alias = "timer")]
     pub fn defer_after<E: 'static>(
         &self,
         delay: Duration,
@@ -254,6 +257,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// assert_eq!(queue.drain_at(later).delivered(), 1);
     /// # Ok::<(), slotcast::DeferError<&str>>(())
     /// ```
+    #[doc(alias = "debounce")]
     pub fn defer_latest_after<E: 'static>(
         &self,
         delay: Duration,
@@ -291,6 +295,9 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// assert_eq!(queue.drain_at(Instant::now() + frame).delivered(), 1);
     /// # Ok::<(), slotcast::DeferError<u32>>(())
     /// ```
+    #[doc(alias = "throttle")]
+    #[doc(alias = "rate limit")]
+    #[doc(alias = "sample")]
     pub fn defer_latest_within<E: 'static>(
         &self,
         delay: Duration,

@@ -83,6 +83,11 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// drop(sub);
     /// assert_eq!(key.emit(&'b').ran(), 0);
     /// ```
+    #[doc(alias = "subscribe")]
+    #[doc(alias = "listen")]
+    #[doc(alias = "add_listener")]
+    #[doc(alias = "addEventListener")]
+    #[doc(alias = "connect")]
     #[track_caller]
     pub fn on<F, R>(&self, handler: F) -> Subscription<M>
     where
@@ -119,6 +124,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// ready.emit(&9090);
     /// assert_eq!(receiver.iter().collect::<Vec<_>>(), [8080]);
     /// ```
+    #[doc(alias = "one-shot")]
     #[track_caller]
     pub fn once<F, R>(&self, handler: F) -> Subscription<M>
     where
@@ -194,6 +200,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// drop(clock);
     /// assert_eq!(tick.emit(&2).ran(), 0);
     /// ```
+    #[doc(alias = "weak")]
     #[track_caller]
     pub fn on_weak<T, F, R>(&self, target: &M::Ptr<T>, handler: F) -> Subscription<M>
     where

@@ -25,6 +25,13 @@ impl<M: Flavour, E: 'static> Signal<M, E> {
     /// let _sub = key.on(|k| assert_eq!(*k, 'q'));
     /// assert_eq!(key.emit(&'q').ran(), 1);
     /// ```
+    #[doc(alias = "publish")]
+    #[doc(alias = "send")]
+    #[doc(alias = "fire")]
+    #[doc(alias = "notify")]
+    #[doc(alias = "trigger")]
+    #[doc(alias = "dispatch")]
+    #[doc(alias = "broadcast")]
     #[inline(always)]
     #[track_caller]
     pub fn emit(&self, event: &E) -> Emission {

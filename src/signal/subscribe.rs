@@ -163,6 +163,8 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     ///
     /// Runs on the emitting thread, once for each event while the handler is neither cancelled nor
     /// paused. A panic in it is a failure of the handler, which is then not called.
+    #[doc(alias = "where")]
+    #[doc(alias = "predicate")]
     pub fn filter<F>(self, passes: F) -> Subscribe<M, E, C, impl Filter<E> + use<M, E, C, P, F>>
     where
         F: Fn(&E) -> bool + 'static,
@@ -208,6 +210,9 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     /// assert_eq!(saved.emit(&512).ran(), 0);
     /// assert!(saved.is_empty());
     /// ```
+    #[doc(alias = "cancellation token")]
+    #[doc(alias = "CancellationToken")]
+    #[doc(alias = "takeUntil")]
     pub fn owner<T>(
         self,
         owner: &M::Ptr<T>,

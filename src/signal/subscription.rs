@@ -76,6 +76,10 @@ impl<M: Flavour> Subscription<M> {
     /// assert!(!sub.cancel());
     /// assert_eq!(tick.emit(&1).ran(), 0);
     /// ```
+    #[doc(alias = "unsubscribe")]
+    #[doc(alias = "disconnect")]
+    #[doc(alias = "off")]
+    #[doc(alias = "removeListener")]
     pub fn cancel(&self) -> bool {
         cancel(&self.entry)
     }

@@ -23,6 +23,10 @@ impl<M: Flavour, Q: 'static, R: Send + 'static> Signal<M, Question<Q, R>> {
     /// let _sub = double.on(|n| _ = n.answer(2 * **n));
     /// assert_eq!(double.ask(21).wait(), Ok(42));
     /// ```
+    #[doc(alias = "request and reply")]
+    #[doc(alias = "request-response")]
+    #[doc(alias = "rpc")]
+    #[doc(alias = "query")]
     #[track_caller]
     pub fn ask(&self, question: Q) -> Job<R> {
         self.ask_with(&mut (), question)

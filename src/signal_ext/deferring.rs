@@ -33,6 +33,9 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// assert_eq!(bus.drain().delivered(), 1);
     /// # Ok::<(), slotcast::DeferError<char>>(())
     /// ```
+    #[doc(alias = "enqueue")]
+    #[doc(alias = "post")]
+    #[doc(alias = "send later")]
     pub fn defer(&self, event: E) -> Result<(), DeferError<E>>
     where
         M: SendBound<E>,
@@ -49,6 +52,8 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// # Errors
     ///
     /// As [`defer`](Self::defer).
+    #[doc(alias = "coalesce")]
+    #[doc(alias = "conflate")]
     pub fn defer_latest(&self, event: E) -> Result<(), DeferError<E>>
     where
         M: SendBound<E>,
@@ -65,6 +70,10 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// # Errors
     ///
     /// As [`defer`](Self::defer), and if too many events are delayed in a bounded queue.
+    #[doc(alias = "delay")]
+    #[doc(alias = "set_timeout")]
+    #[doc(alias = "setTimeout")]
+    #[doc(alias = "timer")]
     pub fn defer_after(&self, delay: Duration, event: E) -> Result<Delayed<M, C>, DeferError<E>>
     where
         M: SendBound<E>,
@@ -94,6 +103,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// # Errors
     ///
     /// As [`defer_after`](Self::defer_after).
+    #[doc(alias = "debounce")]
     pub fn defer_latest_after(
         &self,
         delay: Duration,
@@ -111,6 +121,9 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// # Errors
     ///
     /// As [`defer_after`](Self::defer_after).
+    #[doc(alias = "throttle")]
+    #[doc(alias = "rate limit")]
+    #[doc(alias = "sample")]
     pub fn defer_latest_within(
         &self,
         delay: Duration,

@@ -116,6 +116,8 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// # Errors
     ///
     /// The future completes with [`Closed`](crate::Closed) if the signal is closed, cleared or dropped before.
+    #[doc(alias = "Future")]
+    #[doc(alias = "await")]
     #[track_caller]
     pub fn next(&self) -> Next<M, E>
     where
@@ -156,6 +158,8 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// assert_eq!(keys.try_take(), Some(Ok('a')));
     /// assert_eq!(keys.try_take(), None);
     /// ```
+    #[doc(alias = "Stream")]
+    #[doc(alias = "async")]
     #[track_caller]
     pub fn stream(&self, capacity: usize, overflow: Overflow) -> EventStream<M, E>
     where

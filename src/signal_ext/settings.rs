@@ -26,6 +26,9 @@ impl<M: Flavour, E: 'static> Signal<M, E> {
     /// level.emit(&43);
     /// assert_eq!(seen.try_iter().collect::<Vec<_>>(), [42, 43]);
     /// ```
+    #[doc(alias = "replay")]
+    #[doc(alias = "sticky")]
+    #[doc(alias = "behavior subject")]
     #[track_caller]
     pub fn retain_last(&self)
     where
