@@ -23,6 +23,8 @@ use crate::flavour::{self, Local};
 
 #[doc = include_str!("flavour/bus.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Bus`](crate::Bus).
 ///
 /// # Examples
@@ -57,6 +59,8 @@ pub type Bus<C = ()> = flavour::Bus<Local, C>;
 
 #[doc = include_str!("flavour/bus_builder.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`; the bus it makes is neither. See [`local`](self) for what differs from [`slotcast::BusBuilder`](crate::BusBuilder).
 ///
 /// # Examples
@@ -74,6 +78,8 @@ pub type Bus<C = ()> = flavour::Bus<Local, C>;
 pub type BusBuilder<C = ()> = flavour::BusBuilder<Local, C>;
 
 #[doc = include_str!("flavour/weak_bus.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::WeakBus`](crate::WeakBus).
 ///
@@ -100,6 +106,8 @@ pub type WeakBus<C = ()> = flavour::WeakBus<Local, C>;
 
 #[doc = include_str!("flavour/signal.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Signal`](crate::Signal).
 ///
 /// # Examples
@@ -125,6 +133,8 @@ pub type Signal<E, C = ()> = flavour::Signal<Local, E, C>;
 
 #[doc = include_str!("flavour/weak_signal.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::WeakSignal`](crate::WeakSignal).
 ///
 /// # Examples
@@ -144,6 +154,8 @@ pub type Signal<E, C = ()> = flavour::Signal<Local, E, C>;
 pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Local, E, C>;
 
 #[doc = include_str!("flavour/subscribe.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Subscribe`](crate::Subscribe).
 ///
@@ -170,6 +182,8 @@ pub type Subscribe<E, C = (), P = ()> = flavour::Subscribe<Local, E, C, P>;
 
 #[doc = include_str!("flavour/subscription.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Subscription`](crate::Subscription).
 ///
 /// # Examples
@@ -192,6 +206,8 @@ pub type Subscribe<E, C = (), P = ()> = flavour::Subscribe<Local, E, C, P>;
 pub type Subscription = flavour::Subscription<Local>;
 
 #[doc = include_str!("flavour/scope.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Scope`](crate::Scope).
 ///
@@ -219,6 +235,8 @@ pub type Scope = flavour::Scope<Local>;
 
 #[doc = include_str!("flavour/pause.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Pause`](crate::Pause).
 ///
 /// # Examples
@@ -236,6 +254,8 @@ pub type Scope = flavour::Scope<Local>;
 pub type Pause = flavour::Pause<Local>;
 
 #[doc = include_str!("flavour/demand.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Demand`](crate::Demand).
 ///
@@ -256,6 +276,8 @@ pub type Pause = flavour::Pause<Local>;
 pub type Demand<E, C = ()> = flavour::Demand<Local, E, C>;
 
 #[doc = include_str!("flavour/queue.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Queue`](crate::Queue).
 ///
@@ -280,6 +302,8 @@ pub type Queue<C = ()> = flavour::Queue<Local, C>;
 
 #[doc = include_str!("flavour/delayed.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Delayed`](crate::Delayed).
 ///
 /// # Examples
@@ -302,6 +326,8 @@ pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
 
 #[doc = include_str!("flavour/ready.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Ready`](crate::Ready).
 ///
 /// # Examples
@@ -317,6 +343,8 @@ pub type Delayed<C = ()> = flavour::Delayed<Local, C>;
 pub type Ready<C = ()> = flavour::Ready<Local, C>;
 
 #[doc = include_str!("flavour/next.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::Next`](crate::Next).
 ///
@@ -337,6 +365,8 @@ pub type Ready<C = ()> = flavour::Ready<Local, C>;
 pub type Next<E> = flavour::Next<Local, E>;
 
 #[doc = include_str!("flavour/event_stream.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EventStream`](crate::EventStream).
 ///
@@ -366,6 +396,8 @@ pub type EventStream<E> = flavour::EventStream<Local, E>;
 
 #[doc = include_str!("flavour/skip_lag.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::SkipLag`](crate::SkipLag).
 ///
 /// # Examples
@@ -388,6 +420,8 @@ pub type SkipLag<E> = flavour::SkipLag<Local, E>;
 
 #[doc = include_str!("flavour/emit_all.md")]
 ///
+/// # Send and Sync
+///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EmitAll`](crate::EmitAll).
 ///
 /// # Examples
@@ -405,6 +439,8 @@ pub type SkipLag<E> = flavour::SkipLag<Local, E>;
 pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
 
 #[doc = include_str!("flavour/emit_async.md")]
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EmitAsync`](crate::EmitAsync).
 ///
@@ -425,6 +461,8 @@ pub type EmitAll<S, E> = flavour::EmitAll<Local, S, E>;
 pub type EmitAsync<E> = flavour::EmitAsync<'static, Local, E>;
 
 /// Like [`EmitAsync`], and borrows a context. Returned by `emit_async_with`.
+///
+/// # Send and Sync
 ///
 /// Neither `Send` nor `Sync`. See [`local`](self) for what differs from [`slotcast::EmitAsyncWith`](crate::EmitAsyncWith).
 ///

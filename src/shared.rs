@@ -4,6 +4,8 @@ use crate::flavour::{self, Shared};
 
 #[doc = include_str!("flavour/bus.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
 /// # Examples
@@ -36,6 +38,8 @@ pub type Bus<C = ()> = flavour::Bus<Shared, C>;
 
 #[doc = include_str!("flavour/bus_builder.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`.
 ///
 /// # Examples
@@ -52,6 +56,8 @@ pub type Bus<C = ()> = flavour::Bus<Shared, C>;
 pub type BusBuilder<C = ()> = flavour::BusBuilder<Shared, C>;
 
 #[doc = include_str!("flavour/weak_bus.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
@@ -76,6 +82,8 @@ pub type BusBuilder<C = ()> = flavour::BusBuilder<Shared, C>;
 pub type WeakBus<C = ()> = flavour::WeakBus<Shared, C>;
 
 #[doc = include_str!("flavour/signal.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
@@ -103,6 +111,8 @@ pub type Signal<E, C = ()> = flavour::Signal<Shared, E, C>;
 
 #[doc = include_str!("flavour/weak_signal.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
 /// # Examples
@@ -122,6 +132,8 @@ pub type Signal<E, C = ()> = flavour::Signal<Shared, E, C>;
 pub type WeakSignal<E, C = ()> = flavour::WeakSignal<Shared, E, C>;
 
 #[doc = include_str!("flavour/subscribe.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
@@ -147,6 +159,8 @@ pub type Subscribe<E, C = (), P = ()> = flavour::Subscribe<Shared, E, C, P>;
 
 #[doc = include_str!("flavour/subscription.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`.
 ///
 /// # Examples
@@ -168,6 +182,8 @@ pub type Subscribe<E, C = (), P = ()> = flavour::Subscribe<Shared, E, C, P>;
 pub type Subscription = flavour::Subscription<Shared>;
 
 #[doc = include_str!("flavour/scope.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`.
 ///
@@ -194,6 +210,8 @@ pub type Scope = flavour::Scope<Shared>;
 
 #[doc = include_str!("flavour/pause.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`.
 ///
 /// # Examples
@@ -211,6 +229,8 @@ pub type Scope = flavour::Scope<Shared>;
 pub type Pause = flavour::Pause<Shared>;
 
 #[doc = include_str!("flavour/demand.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
@@ -236,6 +256,8 @@ pub type Demand<E, C = ()> = flavour::Demand<Shared, E, C>;
 
 #[doc = include_str!("flavour/queue.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
 /// # Examples
@@ -257,6 +279,8 @@ pub type Demand<E, C = ()> = flavour::Demand<Shared, E, C>;
 pub type Queue<C = ()> = flavour::Queue<Shared, C>;
 
 #[doc = include_str!("flavour/delayed.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
@@ -280,6 +304,8 @@ pub type Delayed<C = ()> = flavour::Delayed<Shared, C>;
 
 #[doc = include_str!("flavour/ready.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
 /// # Examples
@@ -295,6 +321,8 @@ pub type Delayed<C = ()> = flavour::Delayed<Shared, C>;
 pub type Ready<C = ()> = flavour::Ready<Shared, C>;
 
 #[doc = include_str!("flavour/next.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
@@ -315,6 +343,8 @@ pub type Ready<C = ()> = flavour::Ready<Shared, C>;
 pub type Next<E> = flavour::Next<Shared, E>;
 
 #[doc = include_str!("flavour/event_stream.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
@@ -343,6 +373,8 @@ pub type EventStream<E> = flavour::EventStream<Shared, E>;
 
 #[doc = include_str!("flavour/skip_lag.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync`, whatever its events and its context are.
 ///
 /// # Examples
@@ -364,6 +396,8 @@ pub type SkipLag<E> = flavour::SkipLag<Shared, E>;
 
 #[doc = include_str!("flavour/emit_all.md")]
 ///
+/// # Send and Sync
+///
 /// `Send` and `Sync` if the stream is, whatever the events are.
 ///
 /// # Examples
@@ -381,6 +415,8 @@ pub type SkipLag<E> = flavour::SkipLag<Shared, E>;
 pub type EmitAll<S, E> = flavour::EmitAll<Shared, S, E>;
 
 #[doc = include_str!("flavour/emit_async.md")]
+///
+/// # Send and Sync
 ///
 /// `Send` if the event is `Send` and `Sync`. Not `Sync`.
 ///
@@ -401,6 +437,8 @@ pub type EmitAll<S, E> = flavour::EmitAll<Shared, S, E>;
 pub type EmitAsync<E> = flavour::EmitAsync<'static, Shared, E>;
 
 /// Like [`EmitAsync`], and borrows a context. Returned by `emit_async_with`.
+///
+/// # Send and Sync
 ///
 /// `Send` if the event is `Send` and `Sync`, and the context `Send`. Not `Sync`.
 ///
