@@ -35,6 +35,7 @@ use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
 use crate::error::DeferErrorKind;
+use crate::signal::Signal;
 
 #[doc = include_str!("../flavour/queue.md")]
 pub struct Queue<M: Flavour, C: 'static = ()> {

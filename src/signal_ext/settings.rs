@@ -179,6 +179,29 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
         self.core.is_closed()
     }
 
+    /// The number of its events that queues have dropped because they were full, oldest and newest, and of the
+    /// calls of its [`on_queue`](crate::flavour::Subscribe::on_queue) handlers. What a handler's own
+    /// [`room`](crate::flavour::Subscribe::room) drops is counted by its subscription instead. A snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Overflow, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// bus.queue().bounded(1, Overflow::DropOldest);
+    /// let moved = bus.signal(&Topic::<u32>::new("moved"));
+    /// let _sub = moved.on(|_| ());
+    /// moved.defer(1)?;
+    /// moved.defer(2)?;
+    /// assert_eq!((moved.dropped(), bus.queue().dropped()), (1, 1));
+    /// # Ok::<(), slotcast::DeferError<u32>>(())
+    /// ```
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.core.dropped()
+    }
+
     /// Returns a handle that does not keep the signal alive, for its own handlers to capture. A topic
     /// without another handle ceases to exist with its last handler, and a weak handle does not restore
     /// it: ask the bus for the signal again.
