@@ -50,6 +50,8 @@
 //! assert_eq!(app.shown, [7]);
 //! ```
 //!
+#![doc = include_str!("pictures/dispatch.svg")]
+//!
 //! Run background work, with a completion callback on the thread that owns the state:
 //!
 #![cfg_attr(feature = "jobs", doc = "```")]
@@ -114,6 +116,12 @@
 //! Do **not** use this crate to communicate with other processes, to keep events across restarts, or
 //! where a plain function call is enough: a call is easier to follow, and returns a value. Events are
 //! not serialized, so the crate has no feature for `serde`; event types may implement it.
+//!
+//! # Which thread runs what
+//!
+//! There is no thread but yours, and the workers of [`Jobs`].
+//!
+#![doc = include_str!("pictures/threads.svg")]
 //!
 //! # Cookbook
 //!

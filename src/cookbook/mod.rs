@@ -16,6 +16,11 @@
 //! | integrate a queue with winit, glib or tokio | [`event_loops`], [`tasks`] |
 //! | write async handlers | [`async_handlers`] |
 //! | delay events: timers, debounce, throttle, repetition | [`timers`] |
+//! | see fewer events: debounce, throttle, sample | [`rate_limits`] |
+//! | combine the events of several topics: combine latest, merge, zip | [`combining`] |
+//! | handle events with the methods of a struct | [`struct_handlers`] |
+//! | end many things with one object: a cancellation token | [`cancellation`] |
+//! | use a bus under tauri, axum, egui or bevy | [`frameworks`] |
 //! | run a game loop with a fixed time step | [`game_loop`] |
 //! | bound a queue: back-pressure and overflow | [`bounded_queues`] |
 //! | start and stop an expensive source on demand | [`demand`] |
@@ -54,6 +59,15 @@ pub mod bounded_queues {}
 #[cfg(feature = "jobs")]
 #[doc = include_str!("callbacks.md")]
 pub mod callbacks {}
+#[doc = include_str!("cancellation.md")]
+#[doc(alias = "cancellation token")]
+#[doc(alias = "abort")]
+pub mod cancellation {}
+#[doc = include_str!("combining.md")]
+#[doc(alias = "combine_latest")]
+#[doc(alias = "merge")]
+#[doc(alias = "zip")]
+pub mod combining {}
 #[doc = include_str!("demand.md")]
 pub mod demand {}
 #[doc = include_str!("dialogs.md")]
@@ -68,6 +82,12 @@ pub mod errors {}
 pub mod event_loops {}
 #[doc = include_str!("following_events.md")]
 pub mod following_events {}
+#[doc = include_str!("frameworks.md")]
+#[doc(alias = "tauri")]
+#[doc(alias = "axum")]
+#[doc(alias = "egui")]
+#[doc(alias = "bevy")]
+pub mod frameworks {}
 #[doc = include_str!("game_loop.md")]
 pub mod game_loop {}
 #[doc = include_str!("generic.md")]
@@ -83,6 +103,7 @@ pub mod late_subscribers {}
 #[doc(alias = "audit")]
 pub mod logging {}
 #[doc = include_str!("memory.md")]
+#[doc = include_str!("../pictures/ownership.svg")]
 #[doc(alias = "leak")]
 #[doc(alias = "cycle")]
 pub mod memory {}
@@ -103,6 +124,11 @@ pub mod plugins {}
 pub mod probes {}
 #[doc = include_str!("progress.md")]
 pub mod progress {}
+#[doc = include_str!("rate_limits.md")]
+#[doc(alias = "debounce")]
+#[doc(alias = "throttle")]
+#[doc(alias = "sample")]
+pub mod rate_limits {}
 #[doc = include_str!("recursion.md")]
 pub mod recursion {}
 #[doc = include_str!("request_and_reply.md")]
@@ -119,11 +145,16 @@ pub mod request_and_reply {}
 #[doc(alias = "AbortController")]
 pub mod scopes {}
 #[doc = include_str!("shutdown.md")]
+#[doc = include_str!("../pictures/shutdown.svg")]
 #[doc(alias = "graceful shutdown")]
 #[doc(alias = "cancellation token")]
 pub mod shutdown {}
 #[doc = include_str!("state.md")]
 pub mod state {}
+#[doc = include_str!("struct_handlers.md")]
+#[doc(alias = "observer trait")]
+#[doc(alias = "listener")]
+pub mod struct_handlers {}
 #[doc = include_str!("tasks.md")]
 #[doc(alias = "tokio")]
 pub mod tasks {}
