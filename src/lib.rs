@@ -374,6 +374,15 @@ pub use crate::topic::any_event::AnyEvent;
 pub use crate::topic::pattern::{IntoPattern, Pattern};
 pub use crate::topic::{Event, Topic};
 
+// The models of `tests/loom`, which name the crate as others do.
+#[cfg(all(test, slotcast_loom))]
+extern crate self as slotcast;
+#[cfg(all(test, slotcast_loom))]
+#[path = "../tests/loom/mod.rs"]
+#[allow(unsafe_code, reason = "captures whose drop loom watches")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+mod models;
+
 #[cfg(all(doctest, feature = "jobs"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

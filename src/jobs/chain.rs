@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use crate::core::primitives::sync::per_thread;
 
 /// The limit of callbacks that run inside of each other. Low in a model, which could not go deep.
-const MAX_NESTED: usize = if cfg!(loom) { 1 } else { 8 };
+const MAX_NESTED: usize = if cfg!(slotcast_loom) { 1 } else { 8 };
 /// The limit of refused jobs that were submitted by each other's callbacks.
 pub(super) const MAX_REFUSED: usize = 8;
 

@@ -51,7 +51,7 @@ const MAX_NESTED: usize = 32;
 
 /// How often a thread spins for work before it sleeps: about a microsecond. Not in a model, which
 /// would spin for ever.
-const MAX_SPINS: usize = if cfg!(loom) { 0 } else { 100 };
+const MAX_SPINS: usize = if cfg!(slotcast_loom) { 0 } else { 100 };
 
 per_thread! {
     /// The pools that this thread works for, each in a job of the one before.

@@ -4,31 +4,31 @@
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
-#[cfg(loom)]
+#[cfg(slotcast_loom)]
 pub(crate) use loom::sync::{
     Condvar, Mutex, MutexGuard, RwLock,
     atomic::{AtomicPtr, AtomicUsize, Ordering, fence},
 };
-#[cfg(not(loom))]
+#[cfg(not(slotcast_loom))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard, RwLock,
     atomic::{AtomicPtr, AtomicUsize, Ordering, fence},
 };
 
-#[cfg(loom)]
+#[cfg(slotcast_loom)]
 pub(crate) use loom::thread;
-#[cfg(not(loom))]
+#[cfg(not(slotcast_loom))]
 pub(crate) use std::thread;
 
 /// A process-wide value: one per process, or one per execution of a model.
-#[cfg(not(loom))]
+#[cfg(not(slotcast_loom))]
 macro_rules! global {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
         $(#[$doc])*
         static $name: $type = $init;
     };
 }
-#[cfg(loom)]
+#[cfg(slotcast_loom)]
 macro_rules! global {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
         loom::lazy_static! { $(#[$doc])* static ref $name: $type = $init; }
@@ -36,13 +36,13 @@ macro_rules! global {
 }
 
 /// A thread-local without a destructor, usable inside the destructors of others.
-#[cfg(not(loom))]
+#[cfg(not(slotcast_loom))]
 macro_rules! per_thread {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
         thread_local! { $(#[$doc])* static $name: $type = const { $init }; }
     };
 }
-#[cfg(loom)]
+#[cfg(slotcast_loom)]
 macro_rules! per_thread {
     ($(#[$doc:meta])* $name:ident: $type:ty = $init:expr) => {
         loom::thread_local! { $(#[$doc])* static $name: $type = $init; }
@@ -54,7 +54,7 @@ pub(crate) use {global, per_thread};
 /// ones. Outside of a model the accesses on both sides of it provide the ordering.
 #[inline(always)]
 pub(crate) fn model_fence() {
-    #[cfg(loom)]
+    #[cfg(slotcast_loom)]
     // SeqCst; pairs with the other calls of this function.
     fence(Ordering::SeqCst);
 }

@@ -285,7 +285,7 @@ fn register() -> Option<&'static Slots> {
                 registry.all.push(slots);
                 slots
             });
-            if cfg!(not(loom)) {
+            if cfg!(not(slotcast_loom)) {
                 to_return.0.set(Some(slots));
             }
             set_slots(Some(slots));

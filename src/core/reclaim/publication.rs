@@ -41,13 +41,13 @@ unsafe fn free<M: ReadFlavour, T: 'static>(header: NonNull<SnapshotHeader<M>>) {
     let scope_guard = thread::enter_scope(snapshot.header.scope);
     // In a model addresses must not be reused: the allocator would choose which one, and executions would
     // differ.
-    #[cfg(loom)]
+    #[cfg(slotcast_loom)]
     {
         let snapshot = std::mem::ManuallyDrop::new(snapshot);
         // SAFETY: dropped only here; its memory is leaked.
         unsafe { std::ptr::drop_in_place(std::ptr::from_ref(&snapshot.value).cast_mut()) };
     }
-    #[cfg(not(loom))]
+    #[cfg(not(slotcast_loom))]
     drop(snapshot);
     drop(scope_guard);
 }

@@ -1,13 +1,12 @@
 //! Models of what threads do to one another, run in every order by loom.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --test loom
+//! RUSTFLAGS="--cfg slotcast_loom" CARGO_TARGET_DIR=target/loom cargo test --release --lib models::
 //! ```
 //!
 //! Each model names the planted faults of `tests/faults.txt` that make it fail: `.ci/faults Unpaid`, say,
 //! plants that one. The code under test is the crate's own, with loom's atomics, locks and thread-locals.
-
-#![cfg(loom)]
+//! The models use its public API, and are inside of it because loom is a dependency for tests only.
 
 use std::future::Future;
 use std::pin::pin;
