@@ -302,7 +302,8 @@
 //!
 //! # Features
 //!
-//! - `std`, on: the standard library. There is no `no_std` build yet.
+//! - `std`, on: the standard library. There is no `no_std` build yet: with `default-features = false`,
+//!   name it.
 //! - `jobs`, on: [`jobs`], background work with completion callbacks. Adds no dependency.
 //! - `tracing`: reports to the subscriber of the crate [`tracing`](https://docs.rs/tracing), with the
 //!   target `slotcast`:
@@ -324,6 +325,9 @@
 //! other. It is not a feature, because Cargo unifies features over a program.
 //!
 //! Needs Rust 1.85. That changes in minor releases only, with an entry in the changelog.
+
+#[cfg(not(feature = "std"))]
+compile_error!("slotcast needs the standard library: enable its feature `std`");
 
 mod bus;
 #[cfg(any(doc, doctest))]

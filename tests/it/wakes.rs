@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -396,7 +396,7 @@ mod jobs {
             bus.emit(&NUMBER, &1);
             begins.recv_timeout(LIMIT).unwrap();
             // One job runs, and one fills the backlog.
-            let (open, closed) = sync_channel::<()>(0);
+            let (open, closed) = std::sync::mpsc::sync_channel::<()>(0);
             let (begun, begins) = channel();
             let busy = jobs.submit(move |_| {
                 begun.send(()).unwrap();

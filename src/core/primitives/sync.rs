@@ -59,6 +59,47 @@ pub(crate) fn model_fence() {
     fence(Ordering::SeqCst);
 }
 
+/// Counts up, over the whole process. Publishes no other data, so the model checker need not know it.
+pub(crate) struct Sequence(
+    #[cfg(target_has_atomic = "64")] std::sync::atomic::AtomicU64,
+    // 32 bits could be counted through.
+    #[cfg(not(target_has_atomic = "64"))] std::sync::Mutex<u64>,
+);
+
+impl Sequence {
+    /// Starts at 1.
+    pub(crate) const fn new() -> Self {
+        #[cfg(target_has_atomic = "64")]
+        return Sequence(std::sync::atomic::AtomicU64::new(1));
+        #[cfg(not(target_has_atomic = "64"))]
+        return Sequence(std::sync::Mutex::new(1));
+    }
+
+    /// The number that [`take`](Self::take) returns next.
+    #[inline]
+    pub(crate) fn peek(&self) -> u64 {
+        #[cfg(target_has_atomic = "64")]
+        // Relaxed: see above.
+        return self.0.load(std::sync::atomic::Ordering::Relaxed);
+        #[cfg(not(target_has_atomic = "64"))]
+        return *self.0.lock().unwrap_or_else(|it| it.into_inner());
+    }
+
+    /// A number that is returned once.
+    #[inline]
+    pub(crate) fn take(&self) -> u64 {
+        #[cfg(target_has_atomic = "64")]
+        // Relaxed: see above.
+        return self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        #[cfg(not(target_has_atomic = "64"))]
+        {
+            let mut next = self.0.lock().unwrap_or_else(|it| it.into_inner());
+            *next += 1;
+            *next - 1
+        }
+    }
+}
+
 /// Locks a mutex and ignores poisoning: no user code runs under a lock, so a panic cannot have left an
 /// invariant broken.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

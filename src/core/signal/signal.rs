@@ -1,14 +1,13 @@
 //! One signal: its roster under a lock, and the published snapshot of it.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
 use crate::core::handler::entry::WeakRef;
 use crate::core::handler::erased::{DynHandler, HandlerRef, rank};
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::sync::{Lock, Word};
+use crate::core::primitives::sync::{Lock, Sequence, Word};
 use crate::core::primitives::thread::ActiveScope;
 use crate::core::reclaim::hazard::{CountGuard, Publish, SnapshotState};
 use crate::core::reclaim::publication::{Loaded, Publication, SnapshotGuard};
@@ -20,20 +19,20 @@ use crate::core::signal::roster::Roster;
 use crate::core::signal::watchers::Watchers;
 use crate::topic::any_event::AnyEvent;
 
-/// The next sequence number of the process. `Relaxed`: it publishes no other data.
-pub(super) static SEQUENCE: AtomicU64 = AtomicU64::new(1);
+/// The sequence numbers of the process.
+pub(super) static SEQUENCE: Sequence = Sequence::new();
 
 /// The lowest sequence number that a handler subscribed from now on can have. To be read after the handlers of
 /// an emission were collected: those of patterns are added under the lock of the pattern, which was taken for it.
 pub(crate) fn sequence_limit() -> u64 {
-    // Relaxed: a handler that was collected under a lock has got its number under the same lock.
-    SEQUENCE.load(Ordering::Relaxed)
+    // It need not order anything: a handler that was collected under a lock has got its number under the
+    // same lock.
+    SEQUENCE.peek()
 }
 
 /// A sequence number for what is no handler of a signal, and has a subscription.
 pub(crate) fn next_sequence() -> u64 {
-    // Relaxed: only that it is unique matters.
-    SEQUENCE.fetch_add(1, Ordering::Relaxed)
+    SEQUENCE.take()
 }
 
 /// What is published: the handlers, sorted by rank.

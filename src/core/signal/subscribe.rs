@@ -1,7 +1,5 @@
 //! Adding handlers to a signal.
 
-use std::sync::atomic::Ordering;
-
 use crate::core::handler::entry::{Header, HeaderExt, WeakRef, state};
 use crate::core::handler::erased::DynHandler;
 use crate::core::handler::handler_fn::{BackRef, Captures, Condition, HandlerFn, Subscribed};
@@ -69,7 +67,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let make = |key, state| {
             let header = Header {
                 key,
-                sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
+                sequence: SEQUENCE.take(),
                 location: options.location,
                 info: Some(this.info.clone()),
                 extra,
