@@ -229,6 +229,10 @@ pub enum WaitError {
     /// The timeout elapsed first.
     #[error("cancelled, but the handler was still in use when the time was up")]
     TimedOut,
+    /// The handler is still in use, and this target has no threads: nobody could end that while this one
+    /// waits.
+    #[error("cancelled without waiting: this target has no threads")]
+    NoThreads,
 }
 
 /// A handler that could not replace another one, handed back.

@@ -305,6 +305,8 @@
 //! - `std`, on: the standard library. There is no `no_std` build yet: with `default-features = false`,
 //!   name it.
 //! - `jobs`, on: [`jobs`], background work with completion callbacks. Adds no dependency.
+//! - `web`: the clock and the console of JavaScript, for wasm32-unknown-unknown, where nothing compiles without
+//!   it. See [`cookbook::browser`].
 //! - `tracing`: reports to the subscriber of the crate [`tracing`](https://docs.rs/tracing), with the
 //!   target `slotcast`:
 //!   - at level `DEBUG`, a span `emission` around the handlers of each emission that has any, with
@@ -328,6 +330,11 @@
 
 #[cfg(not(feature = "std"))]
 compile_error!("slotcast needs the standard library: enable its feature `std`");
+#[cfg(all(target_family = "wasm", target_os = "unknown", not(feature = "web")))]
+compile_error!(
+    "wasm32-unknown-unknown has no clock of its own: enable slotcast's feature `web`, which takes that of \
+     JavaScript, or build for wasm32-wasip1"
+);
 
 mod bus;
 #[cfg(any(doc, doctest))]

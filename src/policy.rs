@@ -57,6 +57,6 @@ pub enum Overflow {
     /// [`DeferError::Inside`](crate::DeferError::Inside) instead. A thread that fills
     /// its own queue before it drains it waits for ever, and so do two threads whose handlers wait for
     /// capacity in each other's queue: [`defer_timeout`](crate::flavour::Queue::defer_timeout) bounds the
-    /// wait.
+    /// wait. On a target without threads this is [`Reject`](Self::Reject).
     Block,
 }

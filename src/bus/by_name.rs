@@ -1,7 +1,5 @@
 //! The methods that take a topic: each looks its name up, and forwards to the signal.
 
-use std::panic::Location;
-
 use crate::bus::Bus;
 use crate::core::flavour::{Flavour, SendBound, SyncBound};
 use crate::core::registry::registry::{Found, Registry};
@@ -13,6 +11,8 @@ use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
 use crate::topic::Topic;
 use crate::topic::any_event::Kind;
+use std::borrow::Borrow;
+use std::panic::Location;
 
 impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Returns the signal of a topic: a handle that skips the look-up of the name from then on. The

@@ -1,6 +1,7 @@
 //! The methods of the queue of a bus: deferring and draining.
 
-use std::time::{Duration, Instant};
+use crate::core::primitives::clock::Instant;
+use std::time::Duration;
 
 use crate::bus::Bus;
 use crate::core::flavour::{Flavour, SendBound, Shared};

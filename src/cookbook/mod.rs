@@ -14,6 +14,7 @@
 //! | get a callback when background work is done | [`callbacks`] |
 //! | report progress from worker threads to a main loop | [`progress`] |
 //! | integrate a queue with winit, glib or tokio | [`event_loops`], [`tasks`] |
+//! | run in a browser, or in Node | [`browser`] |
 //! | write async handlers | [`async_handlers`] |
 //! | delay events: timers, debounce, throttle, repetition | [`timers`] |
 //! | see fewer events: debounce, throttle, sample | [`rate_limits`] |
@@ -56,6 +57,9 @@ pub mod batching {}
 #[doc(alias = "backpressure")]
 #[doc(alias = "overflow")]
 pub mod bounded_queues {}
+#[cfg(feature = "jobs")]
+#[doc = include_str!("browser.md")]
+pub mod browser {}
 #[cfg(feature = "jobs")]
 #[doc = include_str!("callbacks.md")]
 pub mod callbacks {}

@@ -4,12 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::FusedFuture;
 
+use crate::core::failure::log::no_threads;
 use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::entry::{WeakRef, state};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::waiting::next::{NextEntry, NextHandler};
@@ -118,11 +120,12 @@ impl<E: 'static> Next<Shared, E> {
     /// Parks the thread until there is an event. For threads without an executor.
     ///
     /// Inside of a handler it blocks the emission, and waits forever if no other thread emits. Inside of a
-    /// job it takes a worker away for as long; no other thread stands in.
+    /// job it takes a worker away for as long; no other thread stands in. On a target without threads it
+    /// takes what is there, and does not wait.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the handler is removed first.
+    /// [`Closed`] if the handler is removed first: by this call, on a target without threads.
     ///
     /// # Examples
     ///
@@ -134,7 +137,10 @@ impl<E: 'static> Next<Shared, E> {
     /// # Ok::<(), slotcast::Closed>(())
     /// ```
     pub fn wait(self) -> Result<E, Closed> {
-        self.wait_until(None).unwrap_or(Err(Closed))
+        self.wait_until(None).unwrap_or_else(|_| {
+            no_threads("Next::wait");
+            Err(Closed)
+        })
     }
 
     /// Like [`wait`](Self::wait), but for no longer than `timeout`. A timeout of zero does not

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::{FusedStream, Stream};
 
 use crate::core::flavour::{Flavour, Shared};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::error::{Lagged, TimedOut};
 use crate::futures::stream::EventStream;

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::{FusedStream, Stream};
 
+use crate::core::failure::log::no_threads;
 use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::plain::Plain;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::waiting::stream::{ReadPosition, StreamBuffer, StreamHandler};
 use crate::error::{Lagged, TimedOut};
@@ -209,7 +211,8 @@ impl<E: 'static> EventStream<Shared, E> {
     /// without an executor.
     ///
     /// Inside of a handler it blocks the emission, and waits forever if no other thread emits. Inside of a
-    /// job it takes a worker away for as long; no other thread stands in.
+    /// job it takes a worker away for as long; no other thread stands in. On a target without threads it
+    /// takes what is there, or returns `None` and logs that it does not wait.
     ///
     /// # Examples
     ///
@@ -231,7 +234,11 @@ impl<E: 'static> EventStream<Shared, E> {
     /// ```
     pub fn wait(&mut self) -> Option<Result<E, Lagged>> {
         self.subscription.cancel_if_dead();
-        self.buffer.wait(&mut self.position, None).flatten()
+        let item = self.buffer.wait(&mut self.position, None);
+        item.unwrap_or_else(|| {
+            no_threads("EventStream::wait");
+            None
+        })
     }
 
     /// Like [`wait`](Self::wait), but for no longer than `timeout`. A timeout of zero does not

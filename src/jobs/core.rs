@@ -27,7 +27,6 @@
 
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -35,8 +34,9 @@ use super::chain;
 use super::context::JobContext;
 use super::error::{JobError, Outcome};
 use super::host::{CallSite, Cause, Place, Reports};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::{
-    AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, wait_until,
+    AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, THREADS, lock, wait_until,
 };
 use crate::core::primitives::thread::token;
 
@@ -337,7 +337,7 @@ impl<T> Core<T> {
     }
 
     /// Parks until the outcome is stored, or until the deadline, and takes it. `None` at once, if this
-    /// thread runs the work or the callbacks of this job.
+    /// thread runs the work or the callbacks of this job, or there are no threads.
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Outcome<T>> {
         // What this thread has left for later may be what this wait is for.
         while !self.is_done() && chain::run_one() {}
@@ -346,7 +346,7 @@ impl<T> Core<T> {
             if let Some(outcome) = self.try_take() {
                 return Some(outcome);
             }
-            if inside {
+            if inside || !THREADS {
                 return None;
             }
             let mut state = lock(&self.state);

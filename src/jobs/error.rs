@@ -32,6 +32,10 @@ pub enum JobError {
     /// that it waits for on the same thread. The wait would never have ended; the job continues.
     #[error("job was waited for from inside of itself")]
     Inside,
+    /// It was waited for on a target without threads, where nothing completes it while this one waits: await
+    /// it, or add a callback. The job continues.
+    #[error("job was waited for on a target that has no threads")]
+    NoThreads,
     /// Its outcome was given to somebody else: to whoever polled it by reference, or to a queue.
     #[error("outcome of the job was taken")]
     Taken,

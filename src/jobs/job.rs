@@ -6,10 +6,12 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::FusedFuture;
 
+use crate::core::primitives::clock::Instant;
+use crate::core::primitives::sync::THREADS;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::flavour::Shared;
 use crate::outcome;
@@ -356,6 +358,7 @@ impl<T: Send + 'static> Job<T> {
     /// The [`JobError`] that the job completed with. [`JobError::Inside`] at once, if it is waited for
     /// by its own work or callback on this thread. Jobs that wait for each other in a circle on
     /// several threads wait for ever; [`wait_timeout`](Self::wait_timeout) bounds that.
+    /// [`JobError::NoThreads`] at once, on a target without threads, unless it is done, or this call runs it.
     ///
     /// # Examples
     ///
@@ -381,7 +384,12 @@ impl<T: Send + 'static> Job<T> {
             return Err(JobError::Inside);
         }
         let _blocking = self.inner.clone().prepare_wait();
-        core.wait(None).unwrap_or(Err(JobError::Inside))
+        let refused = if THREADS {
+            JobError::Inside
+        } else {
+            JobError::NoThreads
+        };
+        core.wait(None).unwrap_or(Err(refused))
     }
 
     /// Takes the outcome, if the job is done within `timeout`. A timeout of zero does not wait.

@@ -37,13 +37,13 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use super::backlog::{Backlog, Item, Runnable};
 use super::error::{JobError, SubmitErrorKind};
 use super::host::{CallSite, Reports};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::{
-    AtomicUsize, Condvar, Mutex, Ordering, lock, per_thread, thread, wait, wait_until,
+    AtomicUsize, Condvar, Mutex, Ordering, THREADS, lock, per_thread, thread, wait, wait_until,
 };
 
 /// The limit of jobs that run on top of each other on one thread, each waited for by the one below.
@@ -298,7 +298,8 @@ impl Pool {
                 return Err(SubmitErrorKind::Full);
             }
             // A job that waits for capacity may be the one that has to end to free it.
-            if *inside.get_or_insert_with(|| self.is_current()) {
+            // So may one that this thread would begin, if it is the only one.
+            if !THREADS || *inside.get_or_insert_with(|| self.is_current()) {
                 break;
             }
             state.blocked += 1;
@@ -401,9 +402,9 @@ impl Pool {
     }
 
     /// Waits until no job waits or runs and no thread is left, and joins the threads. Returns the number
-    /// of jobs that still do. Does not wait if called inside of one of them.
+    /// of jobs that still do. Does not wait if called inside of one of them, and where there are no threads.
     pub(super) fn wait_ended(&self, deadline: Option<Instant>) -> usize {
-        if self.is_current() {
+        if !THREADS || self.is_current() {
             let state = lock(&self.state);
             return state.running + state.backlog.len();
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::backlog::{Item, Runnable};
 use super::context::JobContext;
@@ -11,6 +11,8 @@ use super::error::{JobError, SubmitError, SubmitErrorKind};
 use super::job::Job;
 use super::pool::{self, Pool, WhenFull};
 use super::task::Task;
+use crate::core::primitives::clock::Instant;
+use crate::core::primitives::sync::THREADS;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::executor::Executor;
 use crate::failure::HandlerError;
@@ -247,7 +249,7 @@ impl Jobs {
     /// A running job is told as [`Job::stop`] tells it, and what it returns counts. The callbacks of
     /// cancelled jobs run in this call. Called from inside of a job of this pool, or of one of its
     /// callbacks, it does not wait, and that job is among those that still run.
-    /// [`finish`](Self::finish) runs what waits, too.
+    /// [`finish`](Self::finish) runs what waits, too. On a target without threads neither waits.
     ///
     /// # Examples
     ///
@@ -555,7 +557,8 @@ impl JobsBuilder {
     ///
     /// # Panics
     ///
-    /// If the system cannot start a thread.
+    /// If the system cannot start a thread. On a target without threads, such as a browser, it cannot: give
+    /// the pool an [`executor`](Self::executor).
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Jobs {
@@ -568,7 +571,11 @@ impl JobsBuilder {
             let cores = || std::thread::available_parallelism().map_or(1, usize::from);
             let workers = self.workers.unwrap_or_else(cores);
             if let Err(error) = inner.pool.start(workers) {
-                panic!("cannot start {workers} threads for jobs: {error}");
+                let hint = match THREADS {
+                    true => "",
+                    false => "; this target has no threads: give the pool an executor",
+                };
+                panic!("cannot start {workers} threads for jobs: {error}{hint}");
             }
         }
         Jobs {

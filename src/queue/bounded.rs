@@ -1,12 +1,11 @@
 //! Bounded queues.
 
-use std::panic::Location;
-
 use crate::core::flavour::Flavour;
 use crate::core::queue::queue::Queue as Core;
 use crate::core::settings::bus::BusConfig;
 use crate::policy::Overflow;
 use crate::queue::Queue;
+use std::panic::Location;
 
 impl<M: Flavour> Queue<M> {
     /// Creates a queue without a context.

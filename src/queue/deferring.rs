@@ -1,7 +1,8 @@
 //! Adding to a queue: by its own methods, and by queued handlers.
 
+use crate::core::primitives::clock::Instant;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::core::flavour::{Flavour, SendBound, Shared, SyncBound};
 use crate::core::handler::plain::{Once, Plain};

@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::core::flavour::{Flavour, SendBound};
 use crate::core::handler::entry::{Alive, CallResult, Connection, Entry, Header, WeakRef, state};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::claim::posted;

@@ -1,6 +1,7 @@
 //! Draining a queue.
 
-use std::time::{Duration, Instant};
+use crate::core::primitives::clock::Instant;
+use std::time::Duration;
 
 use crate::core::flavour::Flavour;
 use crate::core::queue::active_drain::DrainOptions;

@@ -5,11 +5,14 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::FusedFuture;
 
+use crate::core::failure::log::no_threads;
 use crate::core::flavour::{Flavour, Shared, SyncBound};
+use crate::core::primitives::clock::Instant;
+use crate::core::primitives::sync::THREADS;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::active_drain::DrainSummary;
 use crate::core::queue::queue::Queue as Core;
@@ -169,6 +172,9 @@ impl<C: 'static> Queue<Shared, C> {
                 break;
             }
         }
+        if !THREADS && !self.is_closed() {
+            no_threads("Queue::run");
+        }
         Drained(all)
     }
 }
@@ -176,6 +182,8 @@ impl<C: 'static> Queue<Shared, C> {
 impl Queue<Shared> {
     /// Drains until the queue is closed and empty; parks while there are no events, until the next
     /// delayed one is due.
+    ///
+    /// On a target without threads it drains what is ready, returns, and logs that it does not wait.
     ///
     /// Inside of a drain it does not wait for another thread that drains: it returns, and
     /// [`Drained::is_busy`] returns `true`. Once the queue is closed it does not wait for delayed

@@ -29,13 +29,12 @@ pub(crate) mod drained;
 pub(crate) mod draining;
 pub(crate) mod loops;
 
-use std::fmt;
-
-use crate::core::flavour::Flavour;
+use crate::core::flavour::{Flavour, SendBound, SyncBound};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
 use crate::error::DeferErrorKind;
 use crate::signal::Signal;
+use std::fmt;
 
 #[doc = include_str!("../flavour/queue.md")]
 pub struct Queue<M: Flavour, C: 'static = ()> {

@@ -7,9 +7,10 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::core::flavour::{Flavour, Shared};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::error::WaitError;
 use crate::signal::pause::{Pause, ScopePauses};

@@ -3,13 +3,14 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::core::flavour::{Flavour, Shared, SyncBound};
 use crate::core::handler::entry::{Connection, Header, WeakRef, state};
 use crate::core::handler::replace::{ReplaceRequest, Replacement, ReplacementFn};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::parking;
-use crate::core::primitives::sync::Word;
+use crate::core::primitives::sync::{THREADS, Word};
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::reclaim::hazard::is_inside;
 use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
@@ -345,7 +346,11 @@ impl Subscription<Shared> {
         if parking::park_until(is_dropped, deadline) {
             Ok(())
         } else {
-            Err(WaitError::TimedOut)
+            Err(if THREADS {
+                WaitError::TimedOut
+            } else {
+                WaitError::NoThreads
+            })
         }
     }
 }

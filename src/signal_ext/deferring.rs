@@ -1,6 +1,7 @@
 //! Deferring events to the queue of a bus.
 
-use std::time::{Duration, Instant};
+use crate::core::primitives::clock::Instant;
+use std::time::Duration;
 
 use crate::core::flavour::{Flavour, SendBound, Shared};
 use crate::error::DeferError;

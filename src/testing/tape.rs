@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::missing::{End, Missing};
+use crate::core::primitives::sync::THREADS;
 use crate::topic::any_event::AnyEvent;
 
 /// A topic name and a value for each event, in recording order.
@@ -60,7 +61,8 @@ impl<T> Tape<T> {
 
     /// Takes the first `count` events, as soon as that many are recorded.
     pub(super) fn wait_for(&self, count: usize, limit: Duration) -> Result<Records<T>, Missing> {
-        let waits = |state: &mut State<T>| state.records.len() < count && state.handlers > 0;
+        let waits =
+            |state: &mut State<T>| THREADS && state.records.len() < count && state.handlers > 0;
         let woken = self.condvar.wait_timeout_while(self.lock(), limit, waits);
         let mut state = woken.unwrap_or_else(PoisonError::into_inner).0;
         if state.records.len() >= count {

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 use std::ops::{ControlFlow, Deref};
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
-use std::time::Instant;
 
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::{AtomicUsize, Condvar, Lock, Mutex, Word, lock, wait_until};
 
 /// The flavour for any number of threads: handlers are `Send`, and `Sync` if called by reference.

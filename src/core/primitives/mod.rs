@@ -2,6 +2,7 @@
 //!
 //! # What it owns
 //!
+//! - `clock`: the type of an instant, from `std` or from the page in a browser.
 //! - `sync`: atomics, locks, thread-locals and process-wide values, from `std` or from the model
 //!   checker.
 //! - `flavour`: the pointers, locks and counters of [`Shared`](flavour::Shared) and
@@ -29,6 +30,7 @@
 //! They are in the header of the file that they are about: why leaving a level stores the depth, and
 //! where waiting is refused, in `thread`; how waits for room are ended, in `room`.
 
+pub(crate) mod clock;
 pub(crate) mod flavour;
 pub(crate) mod parking;
 pub(crate) mod room;

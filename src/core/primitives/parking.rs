@@ -3,15 +3,15 @@
 //! One condition variable for the whole process: waiting cancels are rare, and an entry should not
 //! pay for them.
 
-use std::time::Instant;
-
-use crate::core::primitives::sync::{Condvar, Mutex, global, lock, wait_until};
+use crate::core::primitives::clock::Instant;
+use crate::core::primitives::sync::{Condvar, Mutex, THREADS, global, lock, wait_until};
 
 global! {
     LOT: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new())
 }
 
-/// Blocks until `is_done` returns `true`, or until `deadline`. Returns whether it did. `is_done` must
+/// Blocks until `is_done` returns `true`, or until `deadline`. Returns whether it did; at once, where there
+/// are no threads. `is_done` must
 /// not lock, and the thread that makes it true calls [`wake_all`] afterwards.
 pub(crate) fn park_until(is_done: impl Fn() -> bool, deadline: Option<Instant>) -> bool {
     let (mutex, condvar) = (&LOT.0, &LOT.1);
@@ -20,6 +20,9 @@ pub(crate) fn park_until(is_done: impl Fn() -> bool, deadline: Option<Instant>) 
         // Under the lock: a notification after this check cannot precede the wait.
         if is_done() {
             return true;
+        }
+        if !THREADS {
+            return false;
         }
         let Ok(woken) = wait_until(condvar, guard, deadline) else {
             return false;

@@ -8,8 +8,8 @@
 //! nobody waits that costs one atomic instruction.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::{
     AtomicUsize, Condvar, Mutex, Ordering, global, lock, wait_until,
 };

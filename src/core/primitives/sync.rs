@@ -2,7 +2,8 @@
 //! checker can replace them.
 
 use std::cell::{Cell, RefCell};
-use std::time::Instant;
+
+use crate::core::primitives::clock::Instant;
 
 #[cfg(slotcast_loom)]
 pub(crate) use loom::sync::{
@@ -19,6 +20,11 @@ pub(crate) use std::sync::{
 pub(crate) use loom::thread;
 #[cfg(not(slotcast_loom))]
 pub(crate) use std::thread;
+
+/// Whether there can be another thread. Where there is none, whatever a thread would wait for does not come,
+/// and the locks of `std` panic instead of waiting.
+pub(crate) const THREADS: bool =
+    !cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
 /// A process-wide value: one per process, or one per execution of a model.
 #[cfg(not(slotcast_loom))]

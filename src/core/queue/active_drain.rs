@@ -1,8 +1,7 @@
 //! What a drain is given, what it collects while it runs, and its result.
 
-use std::time::Instant;
-
 use crate::core::failure::report::{self, Report};
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
 use crate::core::settings::signal_info::SignalInfo;

@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Instant;
 
 use slotmap::{SlotMap, new_key_type};
 
+use crate::core::primitives::clock::Instant;
 use crate::core::queue::envelope::EnvelopeFlavour;
 
 new_key_type! { pub(super) struct Key; }

@@ -22,9 +22,9 @@
 //! reach until its run of events ends.
 
 use std::panic::Location;
-use std::time::Instant;
 
 use crate::core::failure::report::Report;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::active_drain::{ActiveDrain, DrainOptions, DrainSummary};

@@ -10,10 +10,11 @@
 //! no other topic can have its name. It saves looking the topic up, which costs three times as much
 //! as the rest of deferring.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::core::failure::trace::SpanLink;
 use crate::core::handler::entry::Header;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::claim::Claim;
 use crate::core::queue::inbox::Inbox;

@@ -2,11 +2,11 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use smallvec::SmallVec;
 
 use crate::core::failure::trace::SpanLink;
+use crate::core::primitives::clock::Instant;
 use crate::core::queue::delayed::{DelayQueue, TimerKey};
 use crate::core::queue::envelope::{FreeList, exchange};
 use crate::core::queue::index::Index;

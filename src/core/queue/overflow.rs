@@ -7,12 +7,13 @@
 //! and not later when the queue is full for the first time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::room::Room;
-use crate::core::primitives::sync::{Lock, Word};
+use crate::core::primitives::sync::{Lock, THREADS, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
@@ -240,6 +241,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             // Kept events are bounded already, and the thread that subscribes may be the one that drains.
             Overflow::Block if thread::is_handing_over() => Admission::Admitted,
             Overflow::Block if !M::WAITS || self.outbox.is_mine() => Admission::Inside,
+            Overflow::Block if !THREADS => Admission::Full,
             Overflow::Block if until.is_some_and(|until| Instant::now() >= until) => {
                 Admission::TimedOut
             }

@@ -13,10 +13,10 @@
 
 use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
-use std::time::Instant;
 
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::Lock;
+use crate::core::primitives::sync::{Lock, THREADS};
 use crate::core::primitives::thread;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::QueueFlavour;
@@ -176,7 +176,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
 impl<C: 'static> Queue<Shared, C> {
     /// Parks until there are events to drain, delayed ones that are due included, until the queue
-    /// is closed, or until `until`; returns whether there are.
+    /// is closed, or until `until`; returns whether there are. Where there are no threads it does not wait.
     pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let mut waiting = false;
         let (is_inside, is_mine) = (thread::is_draining(), self.outbox.is_mine());
@@ -194,7 +194,7 @@ impl<C: 'static> Queue<Shared, C> {
                 return ControlFlow::Break(true);
             }
             let is_over = inbox.closed && self.pending(inbox) == 0;
-            if is_over || (until.is_some() && until <= now) {
+            if is_over || !THREADS || (until.is_some() && until <= now) {
                 return ControlFlow::Break(false);
             }
             inbox.waiting += 1;

@@ -18,9 +18,8 @@
 //! counted apart, too: there are no more of them than jobs, a job completes only once, and its worker
 //! must not wait for whoever drains.
 
-use std::time::Instant;
-
 use crate::core::failure::trace::SpanLink;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::Lock;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::delayed::TimerKey;

@@ -3,12 +3,12 @@
 //! The place for the event is in the entry, so that a future and its handler are one allocation.
 
 use std::task::{Poll, Waker};
-use std::time::Instant;
 
 use crate::core::handler::entry::{CallResult, Connection, Entry, Header};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::handler_fn::{BackRef, Condition, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
 use crate::core::reclaim::counted::Live;

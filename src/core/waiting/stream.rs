@@ -28,14 +28,14 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
-use std::time::Instant;
 
 use crate::core::handler::entry::{CallResult, Header};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::failures;
 use crate::core::handler::handler_fn::HandlerFn;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::{Lock, Ordering, Word, fence};
+use crate::core::primitives::sync::{Lock, Ordering, THREADS, Word, fence};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::waiting::waiter::{self, PendingWake, Waiter};
@@ -177,6 +177,10 @@ impl<M: Primitives, T> StreamBuffer<M, T> {
                     Overflow::DropOldest => oldest = self.pop_oldest(state),
                     // Events that a signal retains are handed over before the stream exists.
                     Overflow::Block if !state.begun => {}
+                    // Nobody could take an event while this thread waits.
+                    Overflow::Block if !THREADS => {
+                        return ControlFlow::Break(Err(StreamFull(self.capacity)));
+                    }
                     Overflow::Block => {
                         self.blocked.add(1);
                         // SeqCst, pairs with the fence in `notify_not_full`: either this thread

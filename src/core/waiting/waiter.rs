@@ -10,13 +10,13 @@
 
 use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
-use std::time::Instant;
 
 use crate::core::failure::panics::catch;
 use crate::core::handler::entry::Header;
 use crate::core::handler::failures;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::Lock;
+use crate::core::primitives::sync::{Lock, THREADS};
 
 /// The one task or thread that waits. Stands beside what it waits for, under the same lock.
 #[derive(Default)]
@@ -91,7 +91,7 @@ pub(crate) fn poll<S, R>(
 }
 
 /// Parks the thread until `check` finds something under the lock. Returns `None` if `until` comes
-/// first.
+/// first, and where there are no threads.
 pub(crate) fn wait<S, R>(
     lock: &<Shared as Primitives>::Lock<S>,
     condvar: &<Shared as Primitives>::Condvar,
@@ -104,7 +104,7 @@ pub(crate) fn wait<S, R>(
         if let Some(found) = check(state) {
             return ControlFlow::Break(Some(found));
         }
-        if until.is_some_and(|until| Instant::now() >= until) {
+        if !THREADS || until.is_some_and(|until| Instant::now() >= until) {
             return ControlFlow::Break(None);
         }
         waiter(state).parked = true;
