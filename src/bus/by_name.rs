@@ -11,7 +11,6 @@ use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
 use crate::topic::Topic;
 use crate::topic::any_event::Kind;
-use std::borrow::Borrow;
 use std::panic::Location;
 
 impl<M: Flavour, C: 'static> Bus<M, C> {

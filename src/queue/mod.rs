@@ -29,7 +29,7 @@ pub(crate) mod drained;
 pub(crate) mod draining;
 pub(crate) mod loops;
 
-use crate::core::flavour::{Flavour, SendBound, SyncBound};
+use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue as Core;
 use crate::error::DeferErrorKind;
