@@ -1,6 +1,8 @@
 //! The methods that take a topic: each looks its name up, and forwards to the signal.
 
 use crate::bus::Bus;
+use crate::core::bus::Bus as Core;
+use std::panic::Location;
 use crate::core::flavour::{Flavour, SendBound, SyncBound};
 use crate::core::registry::registry::{Found, Registry};
 use crate::error::WrongType;
@@ -12,6 +14,11 @@ use crate::signal::subscription::Subscription;
 use crate::topic::Topic;
 use crate::topic::any_event::Kind;
 use std::panic::Location;
+
+#[doc = include_str!("../flavour/bus.md")]
+pub struct Bus<M: Flavour, C: 'static = ()> {
+    pub(crate) core: M::Ptr<Core<M, C>>,
+}
 
 impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Returns the signal of a topic: a handle that skips the look-up of the name from then on. The

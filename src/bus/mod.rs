@@ -21,6 +21,8 @@ pub(crate) mod enqueueing;
 pub(crate) mod futures;
 pub(crate) mod hooks;
 
+pub use crate::bus::by_name::Bus;
+
 use std::fmt;
 
 use crate::core::bus::Bus as Core;
@@ -28,11 +30,6 @@ use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::signal::pause::Pause;
 use crate::signal::subscription::SubscriptionId;
-
-#[doc = include_str!("../flavour/bus.md")]
-pub struct Bus<M: Flavour, C: 'static = ()> {
-    pub(crate) core: M::Ptr<Core<M, C>>,
-}
 
 #[doc = include_str!("../flavour/weak_bus.md")]
 pub struct WeakBus<M: Flavour, C: 'static = ()> {

@@ -5,16 +5,23 @@ use std::panic::Location;
 use crate::core::flavour::{Flavour, SendBound, SyncBound};
 use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::handler::plain::{Once, Plain};
+use crate::core::queue::queue::Queue;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::signal::Signal as Core;
 use crate::core::signal::subscribe::SubscribeOptions;
 use crate::outcome::Outcome;
-use crate::signal::Signal;
 use crate::signal::subscribe::Subscribe;
 use crate::signal::subscription::Subscription;
 use crate::topic::any_event::{Kind, TopicInfo};
 use crate::topic::name::Name;
+
+#[doc = include_str!("../flavour/signal.md")]
+pub struct Signal<M: Flavour, E, C: 'static = ()> {
+    pub(crate) core: M::Ptr<Core<M, E, C>>,
+    /// The queue of its bus.
+    pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
+}
 
 impl<M: Flavour, E: 'static> Signal<M, E> {
     /// Creates a signal without a bus, and so without a queue.

@@ -25,19 +25,14 @@ pub(crate) mod scope;
 pub(crate) mod subscribe;
 pub(crate) mod subscription;
 
+pub use crate::signal::connecting::Signal;
+
 use std::fmt;
 
 use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::queue::queue::Queue;
 use crate::core::signal::signal::Signal as Core;
-
-#[doc = include_str!("../flavour/signal.md")]
-pub struct Signal<M: Flavour, E, C: 'static = ()> {
-    pub(crate) core: M::Ptr<Core<M, E, C>>,
-    /// The queue of its bus.
-    pub(crate) queue: Option<M::Ptr<Queue<M, C>>>,
-}
 
 #[doc = include_str!("../flavour/weak_signal.md")]
 pub struct WeakSignal<M: Flavour, E, C: 'static = ()> {
