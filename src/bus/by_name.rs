@@ -1,8 +1,6 @@
 //! The methods that take a topic: each looks its name up, and forwards to the signal.
 
-use crate::bus::Bus;
 use crate::core::bus::Bus as Core;
-use std::panic::Location;
 use crate::core::flavour::{Flavour, SendBound, SyncBound};
 use crate::core::registry::registry::{Found, Registry};
 use crate::error::WrongType;
