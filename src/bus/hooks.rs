@@ -3,6 +3,7 @@
 use std::panic::Location;
 
 use crate::bus::Bus;
+use crate::core::handler::entry::Connection;
 use crate::core::handler::handler_fn::Always;
 use crate::core::handler::unhandled::Unhandled;
 use crate::core::mode::{Mode, SyncBound};
@@ -102,7 +103,11 @@ impl<M: Mode, C: 'static> Bus<M, C> {
         let options = SubscribeOptions::new(Location::caller());
         let hook = Unhandled(hook);
         drop(PatternSignal::<M, C>::subscribe(
-            &pattern, options, Always, hook,
+            &pattern,
+            options,
+            Always,
+            hook,
+            |it| it as &dyn Connection<M>,
         ));
         self.core.registry.set_unhandled(Some(pattern));
     }

@@ -359,8 +359,8 @@ impl<M: Mode, E: 'static, C: 'static> Signal<M, E, C> {
             limit,
             ..SubscribeOptions::new(location)
         };
-        let entry = Core::subscribe(&self.core, options, Always, callee);
-        Subscription::new(entry.erase(|entry| entry))
+        let entry = Core::subscribe(&self.core, options, Always, callee, |entry| entry as _);
+        Subscription::new(entry)
     }
 
     /// Begins to subscribe a handler with a priority, a label, a limit or a filter.
