@@ -4,6 +4,7 @@ use std::panic::Location;
 
 use crate::bus::Bus;
 use crate::core::flavour::{Flavour, SyncBound};
+use crate::core::handler::entry::Connection;
 use crate::core::handler::unhandled::Unhandled;
 use crate::core::registry::registry::Found;
 use crate::core::settings::observer::observer;
@@ -156,6 +157,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
             options,
             (),
             hook,
+            |it| it as &dyn Connection<M>,
         ));
         self.core.registry.set_unhandled(Some(pattern));
     }

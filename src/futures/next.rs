@@ -82,8 +82,7 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     fn first<T: 'static>(mut self, map: impl Fn(&E) -> Option<T> + 'static) -> Next<M, T> {
         // It completes after one event anyway, and a call that fails should not spend the limit.
         self.options.limit = self.options.limit.filter(|limit| *limit == 0);
-        let entry = self.enlist(NextHandler(map));
-        let entry = entry.erase(|entry| entry as &dyn NextEntry<M, T>);
+        let entry = self.enlist(NextHandler(map), |entry| entry as &dyn NextEntry<M, T>);
         if entry.head().has(state::REMOVED) {
             // Refused, or called already with an event that is retained, which this leaves there.
             // Nothing waits yet.

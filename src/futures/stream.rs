@@ -113,7 +113,7 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
             map,
             buffer: buffer.clone(),
         };
-        let subscription = Subscription::new(self.enlist(handler).erase(|entry| entry));
+        let subscription = self.finish(handler);
         buffer.begin();
         EventStream {
             buffer,

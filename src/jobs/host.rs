@@ -150,7 +150,7 @@ impl<K: 'static, C: 'static> Connection<Shared> for CallbackEntry<K, C> {
     fn cancel_itself(&self, alive: Alive<'_>) -> CallResult {
         self.cancel();
         if let Some(entry) = self.live(alive) {
-            entry.weak_ref().release();
+            entry.release();
         }
         CallResult::Ran
     }

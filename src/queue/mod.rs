@@ -77,10 +77,12 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
 
     /// Drops the events of one topic that wait in this queue: deferred ones, delayed ones, and the calls of its
     /// [`on_queue`](crate::flavour::Subscribe::on_queue) handlers. Returns their number. The others stay in
-    /// their order. As with [`clear`](Self::clear), what a drain on another thread has taken is delivered.
+    /// their order; a drain that calls it from a handler goes on with them. As with [`clear`](Self::clear),
+    /// what a drain on another thread has taken is delivered.
     ///
-    /// O(n) in the number of events that wait, if there is one of the topic. They are dropped in this call,
-    /// after the queue's lock.
+    /// The events are dropped in this call, after the queue's lock was released, and threads that wait for
+    /// capacity are woken. A `Drop` that panics is reported as a failure of the topic. The cost is O(n) in the
+    /// number of events that wait; if there is one of the topic, each that stays takes an allocation.
     ///
     /// # Examples
     ///

@@ -249,7 +249,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
             limit,
             ..SubscribeOptions::new(location)
         };
-        let entry = Core::subscribe(&self.core, options, (), callee);
-        Subscription::new(entry.erase(|entry| entry))
+        let entry = Core::subscribe(&self.core, options, (), callee, |entry| entry as _);
+        Subscription::new(entry)
     }
 }

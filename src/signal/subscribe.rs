@@ -4,14 +4,14 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::core::flavour::{Flavour, SendBound, SyncBound};
-use crate::core::handler::entry::WeakRef;
+use crate::core::handler::entry::{Connection, Header, WeakRef};
 use crate::core::handler::erased::is_any;
 use crate::core::handler::exclusive::Exclusive;
 use crate::core::handler::handler_fn::{Both, Condition, HandlerFn, Owned, Subscribed};
 use crate::core::handler::plain::{Once, Plain};
 use crate::core::handler::weak::Weak;
 use crate::core::primitives::unwind::unwind_safe;
-use crate::core::reclaim::counted::Part;
+use crate::core::reclaim::counted::{Allocation, Part};
 use crate::core::signal::signal::Signal;
 use crate::core::signal::subscribe::SubscribeOptions;
 use crate::core::waiting::async_handler::{AsyncHandler, AwaitedHandler};
@@ -262,14 +262,16 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     }
 
     pub(crate) fn finish(self, callee: impl HandlerFn<M, E, C>) -> Subscription<M> {
-        Subscription::new(self.enlist(callee).erase(|entry| entry))
+        Subscription::new(self.enlist(callee, |entry| entry as &dyn Connection<M>))
     }
 
-    pub(crate) fn enlist<K: HandlerFn<M, E, C>>(
+    pub(crate) fn enlist<K: HandlerFn<M, E, C>, V: ?Sized + Allocation<M, Header = Header<M>>>(
         self,
         callee: K,
-    ) -> WeakRef<M, Enlisted<M, E, C, P, K>> {
-        Signal::subscribe(&self.signal, self.options, self.filter.share::<M>(), callee)
+        view: fn(&Enlisted<M, E, C, P, K>) -> &V,
+    ) -> WeakRef<M, V> {
+        let filter = self.filter.share::<M>();
+        Signal::subscribe(&self.signal, self.options, filter, callee, view)
     }
 
     pub(crate) fn finish_once(mut self, callee: impl HandlerFn<M, E, C>) -> Subscription<M> {

@@ -181,7 +181,8 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
 
     /// The number of its events that queues have dropped because they were full, oldest and newest, and of the
     /// calls of its [`on_queue`](crate::flavour::Subscribe::on_queue) handlers. What a handler's own
-    /// [`room`](crate::flavour::Subscribe::room) drops is counted by its subscription instead. A snapshot.
+    /// [`room`](crate::flavour::Subscribe::room) drops is counted by its subscription instead. A topic that
+    /// ceases to exist, and comes into being again, begins with 0. A snapshot.
     ///
     /// # Examples
     ///

@@ -148,6 +148,7 @@ const STEPS: &[(u32, Make)] = &[
     (640, |it| Step::Defer(it.0)),
     (640, |it| Step::Drain(it.2)),
     (240, |_| Step::ClearQueue),
+    (240, |it| Step::ClearTopic(it.0)),
     // The last one has no handle of its own, so that closing it would only make it go.
     (144, |it| Step::Close(it.0.min(script::TOPICS.len() - 2))),
     (72, |_| Step::CloseBus),

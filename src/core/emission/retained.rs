@@ -146,13 +146,12 @@ pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
         next: 1,
         behind: BTreeMap::new(),
     };
-    WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_viewed(
+    WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_live(
         Header::alone(location, None),
         (),
         M::Lock::new(history),
         |live| live as &dyn Retain<M, E, ()>,
     )
-    .1
 }
 
 impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, (), Retained<M, E>>> {

@@ -18,8 +18,9 @@ thread_local! {
 }
 
 /// Drops a part of what is dropped together. If another part has panicked, a panic of this one would end the
-/// process: it is collected, or logged where nobody collects it.
-pub(crate) fn drop_apart(drop: impl FnOnce()) {
+/// process: it is collected, or logged where nobody collects it. `drop` is called once; not generic, because it
+/// is code of every handler.
+pub(crate) fn drop_apart(drop: &mut dyn FnMut()) {
     if !panicking() {
         return drop();
     }
@@ -36,9 +37,9 @@ pub(crate) fn drop_apart(drop: impl FnOnce()) {
     }
 }
 
-/// Drops what consists of several parts. Returns the panics of all of them.
+/// Drops what consists of several parts. Returns the panics of all of them. `drop` is called once.
 #[inline]
-pub(crate) fn catch_apart(drop: impl FnOnce()) -> Vec<Payload> {
+pub(crate) fn catch_apart(drop: &mut dyn FnMut()) -> Vec<Payload> {
     // Only a thread that is unwinding may have collected something before.
     let outer = if panicking() {
         exchange(Vec::new())

@@ -13,6 +13,7 @@ use std::any::Any;
 use std::cmp::Reverse;
 
 use crate::core::failure::apart::catch_apart;
+use crate::core::failure::panics::Payload;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::parking;
 use crate::core::primitives::room;
@@ -174,10 +175,27 @@ impl<M: Primitives> Header<M> {
         left.update(|n| n.checked_sub(1)).map(|before| before == 1)
     }
 
+    /// Marks a handler as cancelled that is not in its roster any more.
+    pub(crate) fn set_cancelled(&self) {
+        self.original().state.or(state::REMOVED | state::CANCELLED);
+        if M::WAITS {
+            // A call of it may wait for room.
+            room::let_go();
+        }
+    }
+
     /// Returns whether no call of the limit is left.
     pub(crate) fn is_used_up(&self) -> bool {
         let left = self.extra.as_ref().and_then(|extra| extra.left.as_ref());
         left.is_some_and(|left| left.get() == 0)
+    }
+
+    /// Reports the panics of the captures' drops.
+    #[cold]
+    fn report_dropped(&self, panics: Vec<Payload>) {
+        for payload in panics {
+            self.failure_source(None).panicked(payload);
+        }
     }
 
     /// Marks the captures as dropped and wakes the threads that wait for that. Those of a replaced handler
@@ -200,7 +218,7 @@ impl<M: Primitives> Header<M> {
 }
 
 impl<M: Primitives> Outlives for Header<M> {
-    fn release(&self, drop_captures: impl FnOnce()) {
+    fn release(&self, drop_captures: &mut dyn FnMut()) {
         let scope_guard = thread::enter_scope(ActiveScope {
             inside: std::ptr::from_ref(self.original()).addr(),
             sequence_limit: 0,
@@ -209,8 +227,8 @@ impl<M: Primitives> Outlives for Header<M> {
         drop(scope_guard);
         self.dropped(state::ENDED);
         // After the waiting threads were woken: reporting it may run a hook.
-        for payload in panics {
-            self.failure_source(None).panicked(payload);
+        if !panics.is_empty() {
+            self.report_dropped(panics);
         }
     }
 }
@@ -267,12 +285,7 @@ impl<M: Primitives, T: ?Sized + Allocation<M, Header = Header<M>>> WeakRef<M, T>
     /// Cancels a handler that is not in its roster any more: its limit may have removed it, with calls that
     /// still wait in a queue. May drop its captures, so no lock may be held.
     pub(crate) fn cancel_removed(&self) {
-        let state = &self.head().original().state;
-        state.or(state::REMOVED | state::CANCELLED);
-        if M::WAITS {
-            // A call of it may wait for room.
-            room::let_go();
-        }
+        self.head().set_cancelled();
         self.release();
     }
 }

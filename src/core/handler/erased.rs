@@ -253,16 +253,18 @@ fn with_event<'r, E: 'static, C, R>(
     again: bool,
     f: impl FnOnce(&E, &mut EmitContext<'r, C>) -> R,
 ) -> R {
-    let (event, topic_info) = (event.event, cx.topic_info);
-    if is_any::<E>() && !again {
+    let topic_info = cx.topic_info;
+    let any;
+    let event = if is_any::<E>() && !again {
         // SAFETY: event and context are those of one emission, so the caller of `EmitContext::with`
         // guarantees that `topic_info` states the event's type. `any` is dropped before either.
-        let any = unsafe { AnyEvent::new(event, topic_info) };
-        // SAFETY: `E` is `AnyEvent`.
-        return f(unsafe { NonNull::from(&any).cast().as_ref() }, cx);
-    }
-    debug_assert!(topic_info.is_of::<E>());
+        any = unsafe { AnyEvent::new(event.event, topic_info) };
+        NonNull::from(&any).cast()
+    } else {
+        debug_assert!(topic_info.is_of::<E>());
+        event.event.cast()
+    };
     // SAFETY: the caller of `EmitContext::with` guarantees that only handlers of this type of event and
-    // those of patterns are called with it. For the latter it is an `AnyEvent` itself.
-    f(unsafe { event.cast().as_ref() }, cx)
+    // those of patterns are called with it. For the latter it is an `AnyEvent`: `any`, or itself.
+    f(unsafe { event.as_ref() }, cx)
 }

@@ -7,14 +7,13 @@ use crate::core::handler::entry::{
 };
 use crate::core::handler::erased::{DynHandler, EmitContext, ErasedEvent, Handler, is_any};
 use crate::core::handler::owner::Owner;
-use crate::core::handler::replace::{self, ReplaceRequest, ReplacementCaptures};
+use crate::core::handler::registered::Registered;
+use crate::core::handler::replace::{ReplaceRequest, ReplacementCaptures, replace};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
 use crate::core::reclaim::counted::{Counted, Live, Part};
-use crate::core::settings::signal_info::SignalInfo;
 use crate::error::ReplaceErrorKind;
-use crate::topic::any_event::Kind;
 
 /// Decides for each event whether a handler is called: its filters and owners.
 pub trait Condition<E>: 'static {
@@ -232,14 +231,14 @@ where
         erased: ErasedEvent<'r>,
         cx: &mut EmitContext<'r, S::Context>,
     ) -> CallResult {
-        let (head, link) = (self.head(), self.link());
+        let head = self.head();
         if head.state.get() & !state::GATED != 0 && head.has(state::REPLACED) {
-            return replace::pass_on(&link.signal, head, erased, cx);
+            return self.registered().pass_on(erased, cx);
         }
         if let Some(result) = self.check(event, erased, cx) {
             return result;
         }
-        if !K::reserve_call(&link.state) {
+        if !K::reserve_call(&self.link().state) {
             let late = cx.topic_info().is_late();
             return self.refuse(late).unwrap_or(CallResult::Skipped);
         }
@@ -277,52 +276,56 @@ where
         request: &mut dyn Any,
     ) -> Option<WeakRef<M, dyn DynHandler<M, S::Context>>> {
         let request = request.downcast_mut::<ReplaceRequest<M, S::Event>>()?;
-        let (head, captures) = (self.head(), self.captures());
-        let keeper = captures.callee.keeper();
-        let callee = ReplacementCaptures {
-            closure: request.closure.take()?,
-            _filter: captures.filter.clone(),
-            keeper: keeper.unwrap_or_else(|| M::ptr(Keeper(request.original.clone()))),
-        };
-        let header = Header {
-            key: head.key,
-            sequence: head.sequence,
-            location: request.location,
-            info: head.info.clone(),
-            extra: Some(Box::new(HeaderExt {
-                label: head.label().map(Box::from),
-                left: None,
-                priority: head.priority(),
-                original: Some(request.original.clone()),
-            })),
-            state: M::Word::new(state::SUCCESSOR | if P::OWNED { state::WEAK } else { 0 }),
-        };
-        let link = BackRef {
-            signal: self.link().signal.clone(),
-            state: (),
-        };
-        let captures = Captures {
-            filter: captures.filter.clone(),
-            callee: Part::new(callee),
-        };
-        let (_, made) =
-            WeakRef::<M, Subscribed<M, S, P, ReplacementCaptures<M, S::Event, P>>>::new_viewed(
-                header,
-                link,
-                captures,
-                |live| live as &dyn DynHandler<M, S::Context>,
-            );
-        Some(made)
+        let captures = self.captures();
+        successor(
+            self.registered(),
+            &captures.filter,
+            captures.callee.keeper(),
+            request,
+        )
     }
 }
 
-/// The flag of a handler that is not called any more. A late event reaches those that a close has removed.
-fn ended(late: bool) -> usize {
-    if late {
-        state::CANCELLED
-    } else {
-        state::REMOVED
-    }
+/// Creates the handler that replaces one with this filter, and with this keeper if it is a replacement itself.
+fn successor<M: Primitives, S: Owner<M>, P: Condition<S::Event> + Clone>(
+    of: Registered<'_, M, S>,
+    filter: &P,
+    keeper: Option<M::Ptr<Keeper<M>>>,
+    request: &mut ReplaceRequest<M, S::Event>,
+) -> Option<WeakRef<M, dyn DynHandler<M, S::Context>>> {
+    let Registered { head, signal } = of;
+    let callee = ReplacementCaptures {
+        closure: request.closure.take()?,
+        _filter: filter.clone(),
+        keeper: keeper.unwrap_or_else(|| M::ptr(Keeper(request.original.clone()))),
+    };
+    let header = Header {
+        key: head.key,
+        sequence: head.sequence,
+        location: request.location,
+        info: head.info.clone(),
+        extra: Some(Box::new(HeaderExt {
+            label: head.label().map(Box::from),
+            left: None,
+            priority: head.priority(),
+            original: Some(request.original.clone()),
+        })),
+        state: M::Word::new(state::SUCCESSOR | if P::OWNED { state::WEAK } else { 0 }),
+    };
+    let link = BackRef {
+        signal: signal.clone(),
+        state: (),
+    };
+    let captures = Captures {
+        filter: filter.clone(),
+        callee: Part::new(callee),
+    };
+    Some(WeakRef::<
+        M,
+        Subscribed<M, S, P, ReplacementCaptures<M, S::Event, P>>,
+    >::new_live(header, link, captures, |live| {
+        live as &dyn DynHandler<M, S::Context>
+    }))
 }
 
 /// Records, when a panic of a filter drops it, that the handler was not entered.
@@ -379,57 +382,18 @@ where
             // The filter is user code, and may have cancelled or replaced the handler.
             let changes = state::REMOVED | state::REPLACED | state::SUCCESSOR;
             if head.state.get() & changes != 0 || self.is_orphaned() {
-                return self.check_again(erased, cx);
+                let (is_orphaned, claim) = (self.is_orphaned(), &mut || self.claim());
+                return self
+                    .registered()
+                    .check_again(is_orphaned, claim, erased, cx);
             }
         }
         None
     }
 
-    /// Checks after the filter whether the handler is still connected and was not replaced. Whether it is
-    /// paused was checked before.
-    #[cold]
-    fn check_again<'r>(
-        &self,
-        erased: ErasedEvent<'r>,
-        cx: &mut EmitContext<'r, S::Context>,
-    ) -> Option<CallResult> {
-        let head = self.head();
-        let late = cx.topic_info().is_late();
-        let removed = head.original().has(ended(late));
-        if !removed && head.has(state::REPLACED) {
-            let signal = &self.link().signal;
-            let claim = || self.claim();
-            return Some(replace::hand_over(signal, head, claim, erased, cx));
-        }
-        if removed || self.is_orphaned() {
-            return Some(self.refuse(late).unwrap_or(CallResult::Skipped));
-        }
-        None
-    }
-
-    /// Checks whether the handler is connected and not paused. Returns the result of the call if it is not
-    /// to be made. `late`: the event was accepted before a close, which therefore does not count.
     #[cold]
     fn refuse(&self, late: bool) -> Option<CallResult> {
-        let original = self.head().original();
-        match original.state.get() {
-            state if state & state::CLOSED != 0 && !late => Some(CallResult::Closed),
-            state if state & ended(late) != 0 => Some(CallResult::Skipped),
-            // A limit that is used up removes the handler, but a close has done that before.
-            _ if late && original.is_used_up() => Some(CallResult::Skipped),
-            _ if self.is_orphaned() => {
-                self.remove_itself(state::CANCELLED);
-                Some(CallResult::Orphaned)
-            }
-            _ if original.is_paused() => Some(CallResult::Skipped),
-            _ => {
-                if self.head().has(state::HELD) {
-                    // For all handlers of the signal: the first that is called after the pause.
-                    _ = M::upgrade(&self.link().signal).map(|signal| signal.unhold());
-                }
-                None
-            }
-        }
+        self.registered().refuse(self.is_orphaned(), late)
     }
 
     /// Returns whether its weak target or its owner is dead.
@@ -446,7 +410,7 @@ where
             None => return Some(CallResult::Skipped),
             // The last one: removed before that call, so that the handler can subscribe anew from inside.
             Some(true) if K::QUEUED => {
-                if self.remove(state::PENDING) {
+                if self.registered().remove(state::PENDING) {
                     let unneeded = K::retire(&self.link().state);
                     debug_assert!(
                         !unneeded,
@@ -454,7 +418,7 @@ where
                     );
                 }
             }
-            Some(true) => _ = self.remove(0),
+            Some(true) => _ = self.registered().remove(0),
             Some(false) => {}
         }
         None
@@ -462,18 +426,10 @@ where
 }
 
 impl<M: Primitives, S: Owner<M>, X, Y> Entry<M, BackRef<M, S, X>, Y> {
-    /// Removes the handler, or the one that has replaced it, from its signal. Returns whether it was
-    /// there.
     #[inline(always)]
-    pub(crate) fn remove(&self, flags: usize) -> bool {
-        let (signal, head) = (M::upgrade(&self.link().signal), self.head());
-        signal.is_some_and(|signal| signal.remove(head.key, head.sequence, flags))
-    }
-
-    /// Like [`remove`](Self::remove), but leaves one that has replaced it.
-    pub(crate) fn remove_itself(&self, flags: usize) -> bool {
-        let signal = M::upgrade(&self.link().signal);
-        signal.is_some_and(|signal| signal.remove_itself(self.head(), flags))
+    pub(crate) fn registered(&self) -> Registered<'_, M, S> {
+        let (head, signal) = (self.head(), &self.link().signal);
+        Registered { head, signal }
     }
 }
 
@@ -481,8 +437,8 @@ impl<M: Primitives, S: Owner<M>, X, Y> Live<Entry<M, BackRef<M, S, X>, Y>> {
     /// Cancels the handler after a call that has asked for it, and returns the result of that call.
     #[cold]
     pub(crate) fn cancel_itself(&self) -> CallResult {
-        if !self.remove_itself(state::CANCELLED) && !self.head().has(state::REPLACED) {
-            self.weak_ref().cancel_removed();
+        if self.registered().cancel_itself() {
+            self.release();
         }
         CallResult::Ran
     }
@@ -496,36 +452,21 @@ where
     K: HandlerFn<M, S::Event, S::Context>,
 {
     fn cancel(&self) -> bool {
-        self.remove(state::CANCELLED)
+        self.registered().remove(state::CANCELLED)
     }
     fn cancel_itself(&self, alive: Alive<'_>) -> CallResult {
         let entry = self.live(alive);
         entry.map_or(CallResult::Skipped, Live::cancel_itself)
     }
     fn is_alive(&self, alive: Option<Alive<'_>>) -> bool {
-        let head = self.head();
-        if let (Some(entry), false) = (
-            alive.and_then(|it| self.live(it)),
-            head.has(state::REPLACED),
-        ) {
-            return !entry.is_orphaned();
+        match alive.and_then(|alive| self.live(alive)) {
+            Some(entry) if !self.head().has(state::REPLACED) => !entry.is_orphaned(),
+            // Removed, or replaced by one that has the same owner.
+            _ => self.registered().is_replacement_alive(),
         }
-        // Removed, or replaced by one that has the same owner.
-        let signal = M::upgrade(&self.link().signal);
-        let current = signal.and_then(|signal| signal.current(head.key, head.sequence));
-        current.is_some_and(|current| current.is_alive())
     }
     fn replace(&self, request: &mut dyn Any) -> Result<(), ReplaceErrorKind> {
-        let Some(request) = request.downcast_mut::<ReplaceRequest<M, S::Event>>() else {
-            return Err(ReplaceErrorKind::WrongType);
-        };
-        if K::QUEUED {
-            return Err(ReplaceErrorKind::Queued);
-        }
-        match M::upgrade(&self.link().signal) {
-            Some(signal) => replace::replace(&signal, request),
-            None => Err(ReplaceErrorKind::Inactive),
-        }
+        replace(self.registered(), K::QUEUED, request)
     }
     fn give_up(&self) {
         K::give_up(&self.link().state, self.head());
@@ -534,11 +475,6 @@ where
         K::dropped(&self.link().state)
     }
     fn is_run_by(&self, signal: usize) -> bool {
-        // The signal may have gone, with its last handler or with its bus.
-        let pattern = |info: &SignalInfo<M>| {
-            info.topic_info.kind == Kind::Pattern && info.config.matches(info.name(), signal)
-        };
-        M::address(&self.link().signal).addr() == signal
-            || (is_any::<S::Event>() && self.head().info.as_deref().is_some_and(pattern))
+        self.registered().is_run_by(signal)
     }
 }

@@ -91,6 +91,7 @@ pub(crate) mod failures;
 pub(crate) mod handler_fn;
 pub(crate) mod owner;
 pub(crate) mod plain;
+pub(crate) mod registered;
 pub(crate) mod replace;
 pub(crate) mod unhandled;
 pub(crate) mod weak;

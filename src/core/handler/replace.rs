@@ -8,9 +8,10 @@
 
 use std::any::{Any, TypeId};
 
-use crate::core::handler::entry::{CallResult, Connection, Header, Keeper, WeakRef, state};
-use crate::core::handler::erased::{EmitContext, ErasedEvent, HandlerRef, code};
+use crate::core::handler::entry::{CallResult, Connection, Header, Keeper, WeakRef};
+use crate::core::handler::erased::{HandlerRef, code};
 use crate::core::handler::owner::Owner;
+use crate::core::handler::registered::Registered;
 use crate::core::primitives::flavour::Primitives;
 use crate::error::ReplaceErrorKind;
 use crate::failure::CallSite;
@@ -76,11 +77,21 @@ pub(crate) struct ReplacementCaptures<M: Primitives, E, P> {
     pub(crate) keeper: M::Ptr<Keeper<M>>,
 }
 
-/// Replaces a handler, or its latest replacement, by the closure of a request.
+/// Replaces a handler, or its latest replacement, by the closure of a [`ReplaceRequest`].
 pub(crate) fn replace<M: Primitives, S: Owner<M>>(
-    signal: &M::Ptr<S>,
-    request: &mut ReplaceRequest<M, S::Event>,
+    of: Registered<'_, M, S>,
+    is_queued: bool,
+    request: &mut dyn Any,
 ) -> Result<(), ReplaceErrorKind> {
+    let Some(request) = request.downcast_mut::<ReplaceRequest<M, S::Event>>() else {
+        return Err(ReplaceErrorKind::WrongType);
+    };
+    if is_queued {
+        return Err(ReplaceErrorKind::Queued);
+    }
+    let Some(signal) = M::upgrade(of.signal) else {
+        return Err(ReplaceErrorKind::Inactive);
+    };
     if request
         .context
         .is_some_and(|wanted| wanted != TypeId::of::<S::Context>())
@@ -93,46 +104,4 @@ pub(crate) fn replace<M: Primitives, S: Owner<M>>(
     let make = |current: &HandlerRef<M, S::Context>| current.successor(request);
     let replaced = signal.exchange(head.key, head.sequence, make);
     replaced.then_some(()).ok_or(ReplaceErrorKind::Inactive)
-}
-
-/// Calls the latest replacement of a handler, for an emission that has the replaced handler in its list.
-#[cold]
-pub(crate) fn pass_on<'r, M: Primitives, S: Owner<M>>(
-    signal: &M::Weak<S>,
-    head: &Header<M>,
-    event: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> CallResult {
-    match current(signal, head) {
-        Ok(current) => current.call(event, cx),
-        Err(result) => result,
-    }
-}
-
-/// Like [`pass_on`], after all checks but the claim.
-#[cold]
-pub(crate) fn hand_over<'r, M: Primitives, S: Owner<M>>(
-    signal: &M::Weak<S>,
-    head: &Header<M>,
-    claim: impl FnOnce() -> Option<CallResult>,
-    event: ErasedEvent<'r>,
-    cx: &mut EmitContext<'r, S::Context>,
-) -> CallResult {
-    // Before the claim, which may be the last and remove it from the roster.
-    match current(signal, head) {
-        Ok(current) => claim().unwrap_or_else(|| current.enter(event, cx)),
-        Err(result) => result,
-    }
-}
-
-/// The latest replacement of a handler. An error is the result of the call if there is none.
-fn current<M: Primitives, S: Owner<M>>(
-    signal: &M::Weak<S>,
-    head: &Header<M>,
-) -> Result<HandlerRef<M, S::Context>, CallResult> {
-    let current = M::upgrade(signal).and_then(|signal| signal.current(head.key, head.sequence));
-    current.ok_or_else(|| match head.original().has(state::CLOSED) {
-        true => CallResult::Closed,
-        false => CallResult::Skipped,
-    })
 }

@@ -28,7 +28,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 let (mut rest, mut left) = (None, Vec::new());
                 match outbox {
                     // A drain further up this thread's stack: as if one inside of it took them.
-                    Some(outbox) if inbox.draining > 0 => {
+                    Some(outbox) if !inbox.running.is_empty() => {
                         let outbox = outbox.borrow();
                         for count in (1..=self.left.swap(0)).rev() {
                             left.extend(outbox.pop(count, &mut inbox.free_list));
@@ -44,25 +44,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 let end = inbox.batch.end();
                 let batch = std::mem::take(&mut inbox.batch);
                 inbox.batch.begin_at(end);
-                left.extend(
-                    inbox
-                        .latest
-                        .take()
-                        .into_iter()
-                        .flat_map(|it| it.into_envelopes()),
-                );
-                let delayed = inbox.delayed.take();
+                let (latest, delayed) = (inbox.latest.take(), inbox.delayed.take());
                 inbox.set_limit();
-                (
-                    rest,
-                    batch,
-                    left,
-                    delayed,
-                    std::mem::take(&mut inbox.free_list),
-                )
+                let free_list = std::mem::take(&mut inbox.free_list);
+                (rest, left, batch, latest, delayed, free_list)
             })
         };
-        let (rest, batch, singles, delayed, free_list) = self
+        let (rest, left, batch, latest, delayed, free_list) = self
             .outbox
             .try_with(|outbox| take(Some(outbox)))
             .unwrap_or_else(|| take(None));
@@ -72,8 +60,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             count += batch.len();
             holes += batch.discard(&self.info, self.location);
         }
+        let latest = latest.into_iter().flat_map(|it| it.into_envelopes());
         let delayed = delayed.into_iter().flat_map(|it| it.into_envelopes());
-        for mut envelope in singles.into_iter().chain(delayed) {
+        for mut envelope in left.into_iter().chain(latest).chain(delayed) {
             count += 1;
             holes += usize::from(envelope.discard(&self.info, self.location));
         }
@@ -121,7 +110,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 }
 
 fn is_of<M: QueueFlavour, C>(envelope: &M::Envelope<C>, info: &SignalInfo<M>) -> bool {
-    envelope.info().is_some_and(|own| std::ptr::eq(own, info))
+    envelope.info().is_some_and(|own| own.is_same(info))
 }
 
 impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
@@ -145,9 +134,10 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
                 taken.push(envelope);
                 continue;
             }
-            // What a running drain has not begun with waits for the next one.
-            let is_later = self.draining > 0 && position >= self.untaken;
-            let drains = if is_later { self.drains } else { 0 };
+            // For the first of the running drains that has found it there, or else for the next one.
+            let mut running = self.running.iter();
+            let first = running.find(|(_, untaken)| position < *untaken);
+            let drains = first.map_or(self.drains, |(number, _)| number - 1);
             let latest = self.latest.get_or_insert_default();
             last = latest.insert(envelope, position, drains, last);
         }

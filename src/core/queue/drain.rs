@@ -178,7 +178,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 self.next_inside(inbox, &outbox.borrow(), cutoff)
             });
         }
-        self.inbox.with(|inbox| inbox.draining -= 1);
+        self.inbox.with(|inbox| inbox.running.pop());
         self.finish_inside(&mut drain.summary)
     }
 
@@ -322,7 +322,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// have to be notified of the remaining ones.
     fn finish(&self, outbox: &OutboxBatch<M, C>, summary: &mut DrainSummary) -> bool {
         let (notify, blocked, replaced) = self.inbox.with(|inbox| {
-            inbox.draining = 0;
+            inbox.running.clear();
             if self.left.get() > 0 && inbox.is_stepped() {
                 self.take_back(inbox, &outbox.borrow());
             }
@@ -361,8 +361,8 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
             self.join_due(now);
         }
         self.drains += 1;
-        self.draining += 1;
         self.untaken = self.batch.end();
+        self.running.push((self.drains, self.untaken));
         self.now()
     }
 

@@ -75,24 +75,31 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         M: LaneFor<E>,
     {
         let mut link = SpanLink::here();
+        self.admit_accepted(signal, event, until, |inbox, accepted, event| {
+            let joins = |last: &Target<M, E, C>, _| last.is_signal(signal.address());
+            inbox.push(event, &mut link, joins, || {
+                accepted.take().map(Target::Signal)
+            });
+        })
+    }
+
+    /// Like [`admit`](Self::admit), for an event of a signal, which accepts it first. `push` may take that.
+    fn admit_accepted<E: 'static>(
+        &self,
+        signal: &M::Ptr<Signal<M, E, C>>,
+        event: E,
+        until: Option<Instant>,
+        mut push: impl FnMut(&mut Inbox<M, C>, &mut Option<Accepted<M, E, C>>, E),
+    ) -> Result<(), DeferError<E>> {
         // Out here, so that it is dropped after the lock if the queue refuses the event.
         let mut accepted = Accepted::new(signal);
         if accepted.is_none() {
             return Err(DeferError::Closed(event));
         }
-        let is_closed = || signal.is_closed();
-        self.admit(
-            event,
-            Some(&signal.info),
-            until,
-            is_closed,
-            |inbox, event| {
-                let joins = |last: &Target<M, E, C>, _| last.is_signal(signal.address());
-                inbox.push(event, &mut link, joins, || {
-                    accepted.take().map(Target::Signal)
-                });
-            },
-        )
+        let (info, is_closed) = (Some(&*signal.info), || signal.is_closed());
+        self.admit(event, info, until, is_closed, |inbox, event| {
+            push(inbox, &mut accepted, event);
+        })
     }
 
     /// Adds an event for the topic with this name in the bus with this configuration, if the last
@@ -388,29 +395,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
                 Ok(())
             }
-            Err(event) => {
-                // Out here, so that it is dropped after the lock if the queue refuses the event.
-                let mut accepted = Accepted::new(signal);
-                if accepted.is_none() {
-                    return Err(DeferError::Closed(event));
+            Err(event) => self.admit_accepted(signal, event, None, |inbox, accepted, event| {
+                // Once more: another thread may have added one meanwhile.
+                if let Err(event) = replace(inbox, &mut link, event) {
+                    let Some(accepted) = accepted.take() else {
+                        unreachable!("an event is added once")
+                    };
+                    push(inbox, &mut link, accepted, event);
                 }
-                let is_closed = || signal.is_closed();
-                self.admit(
-                    event,
-                    Some(&signal.info),
-                    None,
-                    is_closed,
-                    |inbox, event| {
-                        // Once more: another thread may have added one meanwhile.
-                        if let Err(event) = replace(inbox, &mut link, event) {
-                            let Some(accepted) = accepted.take() else {
-                                unreachable!("an event is added once")
-                            };
-                            push(inbox, &mut link, accepted, event);
-                        }
-                    },
-                )
-            }
+            }),
         };
         // Outside of the lock: dropping it runs user code.
         drop_event(old, &signal.info, self.location);

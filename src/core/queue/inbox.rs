@@ -49,8 +49,9 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) blocked: usize,
     /// The number of drains that have begun.
     pub(super) drains: u64,
-    /// The number of them that are running, all on one thread.
-    pub(super) draining: usize,
+    /// The drains that are running, all on one thread, the outermost first: the number of each, and that of the
+    /// first lane event that it leaves to later ones.
+    pub(super) running: SmallVec<[(u64, u64); 2]>,
     /// The number of the first lane event that no drain has taken, while one is running.
     pub(super) untaken: u64,
     pub(super) latest: Option<Box<Latest<M, C>>>,
@@ -88,7 +89,7 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
             dropped: 0,
             blocked: 0,
             drains: 0,
-            draining: 0,
+            running: SmallVec::new(),
             untaken: 0,
             latest: None,
             delayed: None,
@@ -141,7 +142,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         Now {
             position: self.batch.end(),
             drains: self.drains,
-            draining: self.draining > 0,
+            draining: !self.running.is_empty(),
         }
     }
 

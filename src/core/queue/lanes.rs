@@ -35,7 +35,6 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::mem::needs_drop;
 use std::ops::DerefMut;
 
@@ -47,6 +46,7 @@ use crate::core::primitives::thread;
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
+use crate::core::queue::order::Position;
 use crate::core::queue::runs::{Content, Emptied};
 use crate::core::queue::target::{Target, call, unreached};
 use crate::core::settings::failure_source::drop_event;
@@ -262,63 +262,6 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
         // SAFETY: `Batch::open` alone constructs an `Erased`, and asks `LaneFor` for the lane of the payload type
         // that was just found to be `E`.
         Some(unsafe { &mut *lane.cast() })
-    }
-}
-
-/// The order of the events in a batch, and how far it is delivered.
-#[derive(Default)]
-pub(crate) struct Position {
-    /// Numbers of lanes, each with how many events in a row are from that lane.
-    order: RefCell<VecDeque<(usize, usize)>>,
-    /// The last of these, stored inline.
-    last: Cell<(usize, usize)>,
-    len: Cell<usize>,
-    /// The number of the first event of this batch, counted over the life of the queue.
-    first: Cell<u64>,
-}
-
-impl Position {
-    /// Accounts for an event that was added to this lane.
-    #[inline]
-    fn push(&mut self, number: usize) {
-        let last = self.last.get_mut();
-        if last.0 == number {
-            last.1 += 1;
-        } else {
-            if last.1 > 0 {
-                self.order.get_mut().push_back(*last);
-            }
-            *last = (number, 1);
-        }
-        *self.len.get_mut() += 1;
-    }
-
-    /// The number of the lane with the first event, and how many events in a row are from it.
-    fn front(&self) -> (usize, usize) {
-        let front = self.order.borrow().front().copied();
-        front.unwrap_or(self.last.get())
-    }
-
-    /// Accounts for events that were removed from the front.
-    fn advance(&self, taken: usize) {
-        self.len.set(self.len.get() - taken);
-        self.first.set(self.first.get() + taken as u64);
-        let mut order = self.order.borrow_mut();
-        match order.front_mut() {
-            Some((_, count)) if *count > taken => *count -= taken,
-            Some(_) => _ = order.pop_front(),
-            None => {
-                let (number, count) = self.last.get();
-                self.last.set((number, count - taken));
-            }
-        }
-    }
-
-    /// Removes all events. Their numbers are not given to others.
-    fn clear(&mut self) {
-        self.first.set(self.first.get() + self.len.take() as u64);
-        self.order.get_mut().clear();
-        self.last.set((0, 0));
     }
 }
 

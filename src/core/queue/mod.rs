@@ -77,6 +77,7 @@ pub(crate) mod index;
 pub(crate) mod lanes;
 pub(crate) mod latest;
 pub(crate) mod mailbox;
+pub(crate) mod order;
 pub(crate) mod overflow;
 pub(crate) mod queue;
 pub(crate) mod queued;

@@ -133,7 +133,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Whether events wait that a drain on this thread would deliver: none does that is in the batch of
     /// a drain on another one.
     pub(super) fn has_ready(&self, inbox: &Inbox<M, C>) -> bool {
-        if inbox.draining == 0 || self.outbox.is_mine() {
+        if inbox.running.is_empty() || self.outbox.is_mine() {
             return self.pending(inbox) > 0;
         }
         let latest = inbox.latest.as_ref();

@@ -109,7 +109,7 @@ where
         entry: &Live<Subscribed<M, S, P, Self>>,
     ) {
         if entry.link().state.settle() {
-            entry.weak_ref().release();
+            entry.release();
         }
     }
 
@@ -132,10 +132,7 @@ where
     ) -> CallResult {
         // Made before the event, whose clone may panic.
         let reservation = Reservation(|| Self::release_reservation::<S, P>(entry));
-        let claim = || {
-            let weak = entry.weak_ref();
-            Claim(weak.erase(|entry| entry as &dyn QueuedHandler<M, D>))
-        };
+        let claim = || Claim(entry.weak_ref(|entry| entry as &dyn QueuedHandler<M, D>));
         let (head, topic_info) = (entry.head(), cx.topic_info());
         let is_closed = || head.has(state::CLOSED) || topic_info.is_closed();
         // An event that was accepted before the close is delivered all the same.

@@ -33,9 +33,9 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
         }
     }
 
-    /// Returns whether it is the signal with this information, or a handler of it.
+    /// Returns whether it is the topic with this information, or a handler of it.
     pub(super) fn is_of_topic(&self, info: &SignalInfo<M>) -> bool {
-        self.info().is_some_and(|own| std::ptr::eq(own, info))
+        self.info().is_some_and(|own| own.is_same(info))
     }
 
     /// Delivers one event, and drops it.

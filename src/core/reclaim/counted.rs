@@ -114,18 +114,29 @@ impl<M: Primitives, H: Outlives, L, K> Live<Counted<M, H, L, K>> {
         unsafe { &(*self.0.0.get()).captures }
     }
 
-    /// Another strong reference to the allocation.
-    pub(crate) fn strong_ref(&self) -> StrongRef<M, Counted<M, H, L, K>> {
-        let strong = StrongRef(NonNull::from(&self.0), PhantomData);
-        count_one_more(&prefix(&strong.0).strong, STRONG);
-        strong
+    /// Another strong reference to the allocation, to a trait object of it.
+    pub(crate) fn strong_ref<U: ?Sized + Allocation<M, Header = H>>(
+        &self,
+        view: View<Counted<M, H, L, K>, U>,
+    ) -> StrongRef<M, U> {
+        let allocation = NonNull::from(&self.0);
+        count_one_more(&prefix(&allocation).strong, STRONG);
+        StrongRef(view_of(allocation, view(&self.0)), PhantomData)
     }
 
-    /// Another weak reference to the allocation.
-    pub(crate) fn weak_ref(&self) -> WeakRef<M, Counted<M, H, L, K>> {
-        let weak = WeakRef(NonNull::from(&self.0), PhantomData);
-        count_one_more(&prefix(&weak.0).weak, 1);
-        weak
+    /// Another weak reference to the allocation, to a trait object of it.
+    pub(crate) fn weak_ref<U: ?Sized + Allocation<M, Header = H>>(
+        &self,
+        view: View<Counted<M, H, L, K>, U>,
+    ) -> WeakRef<M, U> {
+        let allocation = NonNull::from(&self.0);
+        count_one_more(&prefix(&allocation).weak, 1);
+        WeakRef(view_of(allocation, view(&self.0)), PhantomData)
+    }
+
+    /// Like [`WeakRef::release`]. There is another strong reference, so it drops nothing.
+    pub(crate) fn release(&self) {
+        release_first(&prefix(&NonNull::from(&self.0)).strong);
     }
 }
 
@@ -151,21 +162,21 @@ impl<T> Drop for Part<T> {
     fn drop(&mut self) {
         if std::mem::needs_drop::<T>() {
             // SAFETY: dropped only here, and not used afterwards.
-            drop_apart(|| unsafe { ManuallyDrop::drop(&mut self.0) });
+            drop_apart(&mut || unsafe { ManuallyDrop::drop(&mut self.0) });
         }
     }
 }
 
 /// The header of an allocation, which outlives the captures.
 pub trait Outlives {
-    /// Called once, after the last strong reference was dropped. `drop_captures` runs user code, which
-    /// may panic.
-    fn release(&self, drop_captures: impl FnOnce());
+    /// Called once, after the last strong reference was dropped. Calls `drop_captures` once, which runs user
+    /// code and may panic.
+    fn release(&self, drop_captures: &mut dyn FnMut());
 }
 
 /// Only drops the captures.
 impl Outlives for () {
-    fn release(&self, drop_captures: impl FnOnce()) {
+    fn release(&self, drop_captures: &mut dyn FnMut()) {
         drop_captures();
     }
 }
@@ -190,7 +201,7 @@ pub unsafe trait Allocation<M: Primitives> {
 unsafe impl<M: Primitives, H: Outlives, L, K> Allocation<M> for Counted<M, H, L, K> {
     type Header = H;
     unsafe fn drop_captures(&self) {
-        self.head().release(|| {
+        self.head().release(&mut || {
             // SAFETY: without a strong reference there is no `Live`, so nothing borrows the captures,
             // and the caller guarantees that they are dropped only here.
             unsafe { ManuallyDrop::drop(&mut (*self.0.get()).captures) }
@@ -264,21 +275,16 @@ impl<M: Primitives, H: Outlives, L, K> WeakRef<M, Counted<M, H, L, K>> {
         WeakRef(allocation, PhantomData)
     }
 
-    /// Like [`new`](Self::new), with a second weak reference, to a trait object of the allocation with its
-    /// captures.
-    pub(crate) fn new_viewed<U: ?Sized + Allocation<M, Header = H>>(
+    /// Like [`new`](Self::new), to a trait object of the allocation with its captures.
+    pub(crate) fn new_live<U: ?Sized + Allocation<M, Header = H>>(
         header: H,
         link: L,
         captures: K,
         view: View<Live<Counted<M, H, L, K>>, U>,
-    ) -> (Self, WeakRef<M, U>) {
-        let this = WeakRef::new(header, link, captures);
-        // SAFETY: nothing else has access to it, so the first strong reference exists. `Live` is a
-        // transparent wrapper.
-        let view = view(unsafe { this.0.cast::<Live<Counted<M, H, L, K>>>().as_ref() });
-        let viewed = view_of(this.0, view);
-        count_one_more(&prefix(&this.0).weak, 1);
-        (this, WeakRef(viewed, PhantomData))
+    ) -> WeakRef<M, U> {
+        Unshared::new(header, link, captures, view, |it| it)
+            .share()
+            .0
     }
 
     /// The same reference to a trait object.
@@ -318,9 +324,7 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> WeakRef<M, T> {
     /// Drops the strong reference that the allocation was created with. Only the first call has an effect.
     /// Drops the captures if there is no other strong reference, so no lock may be held.
     pub(crate) fn release(&self) {
-        let first = |n| (n & FIRST != 0).then_some(n & !FIRST);
-        // AcqRel; pairs with the decrements of the other strong references, like `StrongRef::drop`.
-        if prefix(&self.0).strong.update(first) == Some(FIRST) {
+        if release_first(&prefix(&self.0).strong) {
             finish(WeakRef(self.0, PhantomData));
         }
     }
@@ -354,6 +358,45 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for WeakRef<M, T> {
     }
 }
 
+/// A new allocation, which nothing else refers to, so that its header can still be changed.
+pub(crate) struct Unshared<M: Primitives, U: ?Sized + Allocation<M>, V: ?Sized + Allocation<M>>(
+    WeakRef<M, U>,
+    WeakRef<M, V>,
+);
+
+impl<M: Primitives, U: ?Sized + Allocation<M>, V: ?Sized + Allocation<M>> Unshared<M, U, V> {
+    /// Like [`WeakRef::new`], seen with its captures and without them.
+    pub(crate) fn new<H: Outlives, L, K>(
+        header: H,
+        link: L,
+        captures: K,
+        live_view: View<Live<Counted<M, H, L, K>>, U>,
+        view: View<Counted<M, H, L, K>, V>,
+    ) -> Self
+    where
+        U: Allocation<M, Header = H>,
+        V: Allocation<M, Header = H>,
+    {
+        let allocation = Counted::<M, H, L, K>::contents(header, link, captures, FIRST, 3);
+        // SAFETY: nothing else has access to it, so the first strong reference exists. `Live` is a
+        // transparent wrapper.
+        let live = unsafe { allocation.cast::<Live<Counted<M, H, L, K>>>().as_ref() };
+        let live_view = WeakRef(view_of(allocation, live_view(live)), PhantomData);
+        let view = WeakRef(view_of(allocation, view(live)), PhantomData);
+        Unshared(live_view, view)
+    }
+
+    pub(crate) fn head_mut(&mut self) -> &mut U::Header {
+        // SAFETY: the two references are the only ones, and give no access while this is borrowed. Everything is
+        // inside of an `UnsafeCell`.
+        unsafe { &mut self.0.0.cast::<Prefix<M, U::Header>>().as_mut().header }
+    }
+
+    pub(crate) fn share(self) -> (WeakRef<M, U>, WeakRef<M, V>) {
+        (self.0, self.1)
+    }
+}
+
 /// A strong reference: keeps the captures.
 pub struct StrongRef<M: Primitives, T: ?Sized + Allocation<M>>(NonNull<T>, PhantomData<M>);
 
@@ -367,16 +410,6 @@ impl<M: Primitives, H: Outlives, L, K> StrongRef<M, Counted<M, H, L, K>> {
     pub(crate) fn new(header: H, link: L, captures: K) -> Self {
         let allocation = Counted::contents(header, link, captures, STRONG, 1);
         StrongRef(allocation, PhantomData)
-    }
-
-    /// The same reference to a trait object of the allocation with its captures.
-    pub(crate) fn erase<U: ?Sized + Allocation<M, Header = H>>(
-        self,
-        view: View<Live<Counted<M, H, L, K>>, U>,
-    ) -> StrongRef<M, U> {
-        let viewed = StrongRef(view_of(self.0, view(self.live())), PhantomData);
-        let _counted = ManuallyDrop::new(self);
-        viewed
     }
 
     #[inline(always)]
@@ -439,6 +472,13 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for StrongRef<M, T> {
 fn finish<M: Primitives, T: ?Sized + Allocation<M>>(last: WeakRef<M, T>) {
     // SAFETY: the strong count is zero, and never changes again. `last` keeps the memory.
     unsafe { last.0.as_ref().drop_captures() };
+}
+
+/// Drops the first strong reference. Returns whether it was the last.
+fn release_first(strong: &impl Word) -> bool {
+    let first = |n| (n & FIRST != 0).then_some(n & !FIRST);
+    // AcqRel; pairs with the decrements of the other strong references, like `StrongRef::drop`.
+    strong.update(first) == Some(FIRST)
 }
 
 /// Increments a count. Aborts the process, as `Arc` does, before leaked references overflow it.

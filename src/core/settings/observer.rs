@@ -27,7 +27,7 @@ pub(crate) trait Observer<M: Primitives, T>: Allocation<M, Header = Setter> {
 }
 
 impl Outlives for Setter {
-    fn release(&self, drop_captures: impl FnOnce()) {
+    fn release(&self, drop_captures: &mut dyn FnMut()) {
         let inside = std::ptr::from_ref(self).addr();
         let scope_guard = thread::enter_scope(ActiveScope {
             inside,
@@ -59,5 +59,5 @@ pub(crate) fn observer<M: Primitives, T: 'static, F: Fn(&T) + 'static>(
     location: CallSite,
 ) -> ObserverRef<M, T> {
     let setter = Setter { location };
-    WeakRef::<M, ObserverFn<M, F>>::new_viewed(setter, (), f, |live| live as &dyn Observer<M, T>).1
+    WeakRef::<M, ObserverFn<M, F>>::new_live(setter, (), f, |live| live as &dyn Observer<M, T>)
 }

@@ -39,6 +39,13 @@ impl<M: Primitives> SignalInfo<M> {
         &self.topic_info.name
     }
 
+    /// Returns whether it is the same signal, or a topic with the same name in the same bus: a call of a handler may
+    /// wait longer than its topic exists.
+    pub(crate) fn is_same(&self, other: &SignalInfo<M>) -> bool {
+        let in_bus = self.key != 0 && other.key != 0;
+        std::ptr::eq(self, other) || (in_bus && self.is(&other.config, other.name()))
+    }
+
     /// Returns whether this is the topic with this name in the bus with this configuration.
     pub(crate) fn is(&self, config: &BusConfig<M>, name: &Name) -> bool {
         self.config.address() == config.address() && self.name().as_str() == name.as_str()

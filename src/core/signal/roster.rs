@@ -18,7 +18,7 @@ pub(crate) struct Roster<H> {
     closed: bool,
     /// Handlers with a weak target have been inserted since it was last empty.
     pub(crate) has_weak: bool,
-    /// The signal belongs to a bus that exists.
+    /// The signal belongs to a bus that exists. Here, because beside the other flags it takes no room.
     pub(crate) in_bus: bool,
 }
 

@@ -4,7 +4,7 @@ use crate::core::handler::entry::{Header, HeaderExt, WeakRef, state};
 use crate::core::handler::erased::DynHandler;
 use crate::core::handler::handler_fn::{BackRef, Captures, Condition, HandlerFn, Subscribed};
 use crate::core::primitives::sync::{Lock, Word};
-use crate::core::reclaim::counted::Part;
+use crate::core::reclaim::counted::{Allocation, Live, Part, Unshared};
 use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{SEQUENCE, Signal};
@@ -38,106 +38,128 @@ impl SubscribeOptions {
 }
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
-    /// Adds a handler. If that is not possible (the signal is closed, or the limit is zero), the returned
-    /// entry is removed already, and its captures are dropped.
-    pub(crate) fn subscribe<P, K>(
+    /// Adds a handler, and returns a view of it. If that is not possible (the signal is closed, or the limit is
+    /// zero), it is removed already, and its captures are dropped.
+    pub(crate) fn subscribe<P, K, V>(
         this: &M::Ptr<Self>,
         options: SubscribeOptions,
         filter: P,
         callee: K,
-    ) -> WeakRef<M, Subscribed<M, Self, P, K>>
+        view: fn(&Subscribed<M, Self, P, K>) -> &V,
+    ) -> WeakRef<M, V>
     where
         E: 'static,
         P: Condition<E> + Clone,
         K: HandlerFn<M, E, C>,
+        V: ?Sized + Allocation<M, Header = Header<M>>,
     {
         let is_gated = P::ASKS || options.limit.is_some();
         let is_weak = K::WEAK || P::OWNED;
+        if is_weak {
+            this.expect_weak();
+        }
         let flags = if is_gated { state::GATED } else { 0 } | if is_weak { state::WEAK } else { 0 };
+        let (is_callable, skips_kept) = (options.limit != Some(0), options.skips_kept);
+        let link = BackRef {
+            signal: M::downgrade(this),
+            state: callee.new_state(),
+        };
+        let captures = Captures {
+            filter,
+            callee: Part::new(callee),
+        };
+        let handler = Unshared::new(
+            this.header(options, flags),
+            link,
+            captures,
+            |live: &Live<Subscribed<M, Self, P, K>>| live as &dyn DynHandler<M, C>,
+            view,
+        );
+        Self::insert(this, handler, is_callable, skips_kept)
+    }
+
+    /// The header of a new handler, without its place in the roster.
+    #[inline]
+    fn header(&self, options: SubscribeOptions, flags: usize) -> Header<M> {
         let left = options.limit.map(M::Word::new);
-        let extra =
-            (options.label.is_some() || left.is_some() || options.priority != 0).then(|| {
+        let has_extra = options.label.is_some() || left.is_some() || options.priority != 0;
+        Header {
+            key: 0,
+            sequence: 0,
+            location: options.location,
+            info: Some(self.info.clone()),
+            extra: has_extra.then(|| {
                 Box::new(HeaderExt {
                     label: options.label,
                     left,
                     priority: options.priority,
                     original: None,
                 })
-            });
-        let make = |key, state| {
-            let header = Header {
-                key,
-                sequence: SEQUENCE.take(),
-                location: options.location,
-                info: Some(this.info.clone()),
-                extra,
-                state: M::Word::new(state | flags),
-            };
-            let link = BackRef {
-                signal: M::downgrade(this),
-                state: callee.new_state(),
-            };
-            WeakRef::<M, Subscribed<M, Self, P, K>>::new_viewed(
-                header,
-                link,
-                Captures {
-                    filter,
-                    callee: Part::new(callee),
-                },
-                |live| live as &dyn DynHandler<M, C>,
-            )
-        };
-        if is_weak {
-            this.expect_weak();
+            }),
+            state: M::Word::new(flags),
         }
-        let mut make = Some(make);
+    }
+
+    /// Inserts a handler into the roster, and returns the view of it. Not generic over the handler, because every
+    /// closure of a program would have this code of its own.
+    fn insert<V: ?Sized + Allocation<M, Header = Header<M>>>(
+        this: &M::Ptr<Self>,
+        handler: Unshared<M, dyn DynHandler<M, C>, V>,
+        is_callable: bool,
+        skips_kept: bool,
+    ) -> WeakRef<M, V>
+    where
+        E: 'static,
+    {
+        let mut handler = Some(handler);
+        // The handler, where it was refused or is to be given retained events.
+        let (mut refused, mut for_kept) = (None, None);
         // `None` if there are retained events, which are to be handed over in the same step.
-        let mut insert = |kept: bool| {
+        let mut insert = |kept: bool, for_kept: &mut Option<WeakRef<M, dyn DynHandler<M, C>>>| {
             this.state.with(|state| {
                 if state.retains() && !kept {
                     return None;
                 }
-                let make = make.take()?;
-                if state.roster.is_closed() {
-                    return Some((make(0, state::REMOVED | state::CLOSED).0, None));
+                let mut handler = handler.take()?;
+                let head = handler.head_mut();
+                head.sequence = SEQUENCE.take();
+                let is_closed = state.roster.is_closed();
+                if is_closed || !is_callable {
+                    let closed = if is_closed { state::CLOSED } else { 0 };
+                    head.state.or(state::REMOVED | closed);
+                    let (handler, view) = handler.share();
+                    refused = Some(handler);
+                    return Some((view, None));
                 }
-                if options.limit == Some(0) {
-                    return Some((make(0, state::REMOVED).0, None));
+                if this.info.is_paused() {
+                    head.state.or(state::HELD);
                 }
-                if is_weak {
-                    state.roster.has_weak = true;
-                }
-                let mut entry = None;
-                let held = if this.info.is_paused() {
-                    state::HELD
-                } else {
-                    0
-                };
+                state.roster.has_weak |= head.has(state::WEAK);
+                let mut inserted = None;
                 state.roster.insert(|key| {
-                    let (made, handler) = make(key, held);
-                    entry = Some(made);
+                    handler.head_mut().key = key;
+                    let (handler, view) = handler.share();
+                    if kept {
+                        *for_kept = Some(handler.clone());
+                    }
+                    inserted = Some(view);
                     handler
                 });
                 if state.roster.in_bus && state.self_ref.is_none() {
                     state.self_ref = Some(this.clone());
                 }
-                let Some(entry) = entry else {
-                    unreachable!("a slotmap calls the closure once")
-                };
-                Some((entry, this.published.take(SnapshotState::Stale)))
+                Some((inserted?, this.published.take(SnapshotState::Stale)))
             })
         };
-        let mut inserted = insert(options.skips_kept);
+        let mut inserted = insert(skips_kept, &mut for_kept);
         if let (None, Some(retained)) = (&inserted, this.retained()) {
             retained.hand_over(&this.info, &mut || {
-                inserted = insert(true);
-                let (entry, _) = inserted.as_ref()?;
+                inserted = insert(true, &mut for_kept);
                 // Even if it was removed: this may be the last strong reference, and there is a lock.
-                let handler = entry.upgrade()?;
-                Some(handler.erase(|live| live as &dyn DynHandler<M, C>))
+                for_kept.take()?.upgrade()
             });
         }
-        let Some((entry, old)) = inserted.or_else(|| insert(true)) else {
+        let Some((view, old)) = inserted.or_else(|| insert(true, &mut for_kept)) else {
             unreachable!("a handler is inserted once")
         };
         // Outside of the lock, like every release, which may run user code.
@@ -148,10 +170,10 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         this.notify_watchers();
         // Only those that were never inserted. Any other is released by what removes it, or by a call that
         // waits in a queue.
-        if entry.head().has(state::CLOSED) || options.limit == Some(0) {
-            entry.release();
+        if let Some(refused) = refused {
+            refused.release();
         }
-        entry
+        view
     }
 
     /// Prepares for a handler with a weak target or an owner: only those can accumulate without an emission, and only

@@ -127,9 +127,7 @@ where
 {
     let (head, topic_info) = (entry.head(), cx.topic_info());
     HandlerFuture {
-        handler: entry
-            .strong_ref()
-            .erase(|live| &**live as &dyn Connection<M>),
+        handler: entry.strong_ref(|entry| entry as &dyn Connection<M>),
         future: Some(future),
         span: KeptSpan::of_call(|| (Some(&topic_info.name), head.label(), head.location)),
     }

@@ -144,7 +144,7 @@ where
         match oneshot.fill(value) {
             Ok(wake) => {
                 // Before the waiter is woken, so that it can wait anew.
-                entry.remove(0);
+                entry.registered().remove(0);
                 wake.wake::<M>(&oneshot.condvar);
                 CallResult::Ran
             }

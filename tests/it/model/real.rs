@@ -325,6 +325,10 @@ impl<M: Either> Face for Real<M> {
         self.bus.queue().clear()
     }
 
+    fn clear_topic(&self, topic: usize) -> usize {
+        self.bus.queue().clear_topic(&self.signal(topic))
+    }
+
     fn waiting(&self) -> usize {
         self.bus.queue().len()
     }

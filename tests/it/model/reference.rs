@@ -30,6 +30,7 @@ pub(crate) const SITUATIONS: &[&str] = &[
     "panic told by an inner emission",
     "two panics in an emission",
     "cleared during the drain",
+    "topic cleared during the drain",
 ];
 
 struct Handler {
@@ -103,24 +104,41 @@ impl Reference {
         })
     }
 
-    /// The calls of a handler that is given up wait no more.
-    fn take_back_calls(&self, handler: usize) {
-        let (mut index, mut count) = (0, 0);
+    /// Takes items out of the queue, and tells the drains that are running.
+    fn take_if(&self, is_taken: impl Fn(&Item) -> bool) -> Vec<Item> {
         let mut draining = self.draining.borrow_mut();
         let before = draining.clone();
-        self.queue.borrow_mut().retain(|item| {
-            let gone = matches!(item, Item::Call(of, _) if *of == handler);
-            count += usize::from(gone);
-            for (left, before) in draining.iter_mut().zip(&before) {
-                *left -= usize::from(gone && index < *before);
+        let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
+        for (index, item) in self.queue.take().into_iter().enumerate() {
+            if !is_taken(&item) {
+                kept.push_back(item);
+                continue;
             }
-            index += 1;
-            !gone
-        });
-        drop(draining);
-        if count > 0 {
+            for (left, before) in draining.iter_mut().zip(&before) {
+                *left -= usize::from(index < *before);
+            }
+            taken.push(item);
+        }
+        self.queue.replace(kept);
+        taken
+    }
+
+    /// What was taken out waits no more. Returns how many.
+    fn discard(&self, items: Vec<Item>) -> usize {
+        for item in &items {
+            match item {
+                Item::Call(handler, _) => self.with(*handler, |it| it.pending -= 1),
+                Item::Event(topic, _) => self.accepted[*topic].set(self.accepted[*topic].get() - 1),
+            }
+        }
+        items.len()
+    }
+
+    /// The calls of a handler that is given up wait no more.
+    fn take_back_calls(&self, handler: usize) {
+        let calls = self.take_if(|item| matches!(item, Item::Call(of, _) if *of == handler));
+        if self.discard(calls) > 0 {
             self.book.saw("call cancelled in the queue");
-            self.with(handler, |it| it.pending -= count);
         }
     }
 
@@ -576,14 +594,18 @@ impl Face for Reference {
             self.book.saw("cleared during the drain");
             self.draining.borrow_mut().fill(0);
         }
-        let items = self.queue.take();
-        for item in &items {
-            match item {
-                Item::Call(handler, _) => self.with(*handler, |it| it.pending -= 1),
-                Item::Event(topic, _) => self.accepted[*topic].set(self.accepted[*topic].get() - 1),
-            }
+        self.discard(self.queue.take().into())
+    }
+
+    fn clear_topic(&self, topic: usize) -> usize {
+        let items = self.take_if(|item| match item {
+            Item::Event(of, _) => *of == topic,
+            Item::Call(handler, _) => self.with(*handler, |it| it.plan.topic) == topic,
+        });
+        if !items.is_empty() && !self.draining.borrow().is_empty() {
+            self.book.saw("topic cleared during the drain");
         }
-        items.len()
+        self.discard(items)
     }
 
     fn waiting(&self) -> usize {

@@ -57,6 +57,7 @@ pub(crate) enum Step {
     Defer(usize),
     Drain(How),
     ClearQueue,
+    ClearTopic(usize),
 }
 
 /// What every run has to have performed inside of handlers.
@@ -84,6 +85,7 @@ pub(crate) const NESTED: &[&str] = &[
     "drain one",
     "drain until idle",
     "clear queue",
+    "clear topic",
     "stop",
     "fail",
     "panic",
@@ -118,6 +120,7 @@ impl Step {
             Step::Drain(How::One) => "drain one",
             Step::Drain(How::UntilIdle(_)) => "drain until idle",
             Step::ClearQueue => "clear queue",
+            Step::ClearTopic(_) => "clear topic",
         }
     }
 }
@@ -316,6 +319,7 @@ pub(crate) trait Face {
     fn defer(&self, topic: usize, event: u32) -> bool;
     fn drain(&self, how: How) -> Result<(), Panic>;
     fn clear_queue(&self) -> usize;
+    fn clear_topic(&self, topic: usize) -> usize;
     fn waiting(&self) -> usize;
     fn topics(&self) -> Vec<String>;
     /// Performs a step outside of all handlers, where every panic ends.
@@ -471,6 +475,10 @@ pub(crate) fn perform(face: &impl Face, step: &Step, me: Option<usize>) -> Resul
         Step::Drain(how) => return face.drain(*how),
         Step::ClearQueue => {
             let events = face.clear_queue();
+            book.write(Line::QueueCleared { events });
+        }
+        Step::ClearTopic(topic) => {
+            let events = face.clear_topic(*topic);
             book.write(Line::QueueCleared { events });
         }
     }

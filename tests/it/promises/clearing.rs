@@ -65,6 +65,66 @@ fn clear_topic_inside_of_a_drain_takes_what_it_has_not_delivered_and_the_rest_go
     assert_eq!(log.take(), ["later"], "it waited for the next drain");
 }
 
+/// The outer drain begins with `a`, the inner one with `b` too, and `c` comes later.
+#[test]
+fn clear_topic_inside_of_nested_drains_leaves_each_of_them_what_it_began_with() {
+    let (bus, log) = (Bus::new(), Log::default());
+    let (weak, writes) = (bus.downgrade(), log.clone());
+    let _text = bus.on(&TEXT, move |text| {
+        let bus = weak.upgrade().unwrap();
+        writes.add(text);
+        match text.as_str() {
+            "outer" => {
+                bus.defer(&TEXT, "inner".to_owned()).unwrap();
+                bus.defer(&TEXT, "b".to_owned()).unwrap();
+                bus.defer(&NUMBER, 1).unwrap();
+                let inner = bus.queue().drain_one();
+                writes.add(format!("left {}", inner.remaining()));
+            }
+            "a" => {
+                bus.defer(&TEXT, "c".to_owned()).unwrap();
+                let number = bus.signal(&NUMBER);
+                writes.add(format!("cleared {}", bus.queue().clear_topic(&number)));
+            }
+            _ => {}
+        }
+    });
+    bus.defer(&TEXT, "outer".to_owned()).unwrap();
+    bus.defer(&TEXT, "a".to_owned()).unwrap();
+    let drained = bus.drain();
+    assert_eq!((drained.delivered(), drained.remaining()), (1, 3));
+    let expected = ["outer", "a", "cleared 1", "left 3"];
+    assert_eq!(
+        log.take(),
+        expected,
+        "the inner one has taken what was first"
+    );
+    assert_eq!(bus.drain().delivered(), 3);
+    assert_eq!(log.take(), ["inner", "b", "c"]);
+}
+
+#[test]
+fn clear_topic_finds_the_calls_of_a_topic_that_has_ceased_to_exist() {
+    let bus = Bus::new();
+    let other = Bus::new();
+    for bus in [&bus, &other] {
+        let queue = bus.queue();
+        bus.subscribe(&NUMBER)
+            .once_queue(&queue, |(), _| ())
+            .detach();
+        assert_eq!(bus.emit(&NUMBER, &1).ran(), 1);
+        assert!(bus.topics().is_empty());
+    }
+    assert_eq!(other.queue().clear_topic(&bus.signal(&NUMBER)), 0);
+    assert_eq!(bus.queue().clear_topic(&bus.signal(&TEXT)), 0);
+    assert_eq!(bus.queue().clear_topic(&bus.signal(&NUMBER)), 1);
+    assert_eq!((bus.queue().len(), other.queue().len()), (0, 1));
+    let (one, two) = (Signal::<u32>::new(), Signal::<u32>::new());
+    let queue = Queue::new();
+    queue.defer(&one, 1).unwrap();
+    assert_eq!(queue.clear_topic(&two), 0, "signals without a bus");
+}
+
 #[test]
 fn clear_topic_makes_room() {
     let log = Log::default();

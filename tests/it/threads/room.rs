@@ -90,6 +90,10 @@ fn clearing_and_another_bound_make_room() {
         thread::sleep(Duration::from_millis(5));
         assert_eq!(queue.clear(), 1);
         waiting.join().unwrap().unwrap();
+        let waiting = scope.spawn(|| queue.defer(&signal, 2));
+        thread::sleep(Duration::from_millis(5));
+        assert_eq!(queue.clear_topic(&signal), 1);
+        waiting.join().unwrap().unwrap();
         let waiting = scope.spawn(|| queue.defer_latest(&signal, 3));
         thread::sleep(Duration::from_millis(5));
         _ = queue.clone().bounded(2, Overflow::Block);
