@@ -181,7 +181,7 @@
 //! *Failure*
 //!
 //! 9. A handler that fails, by an `Err` or a panic, in itself, its filter or the `Drop` of its
-//!    captures, keeps no other handler from running, and leaves the bus fully usable.
+//!    captures, does not stop the other handlers, and leaves the bus fully usable.
 //! 10. Each failure is reported once, by the innermost emission or drain: in its `errors()`, with
 //!     topic, label and the line that subscribed the handler, and to the error hook. After the other
 //!     handlers have run, the first panic resumes in the emitter, unless the bus contains panics or

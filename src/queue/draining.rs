@@ -23,7 +23,7 @@ impl<M: Flavour> Queue<M> {
     ///
     /// ```
     /// let queue = slotcast::Queue::new();
-    /// queue.post(|| println!("now is later"))?;
+    /// queue.post(|| println!("called by the drain"))?;
     /// assert_eq!(queue.drain().delivered(), 1);
     /// # Ok::<(), slotcast::PostError>(())
     /// ```

@@ -113,7 +113,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// }
     /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
     /// let queue = Queue::new();
-    /// queue.post(|| println!("now is later"))?;
+    /// queue.post(|| println!("called by the drain"))?;
     /// queue.close();
     /// let mut context = Context::from_waker(Waker::noop());
     /// assert_eq!(pin!(serve(queue)).poll(&mut context), Poll::Ready(()));
