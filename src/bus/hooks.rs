@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::bus::Bus;
-use crate::core::flavour::{Flavour, SyncBound};
+use crate::core::flavour::{Flavour, SendBound, SyncBound};
 use crate::core::handler::entry::Connection;
 use crate::core::handler::unhandled::Unhandled;
 use crate::core::registry::registry::Found;
@@ -16,7 +16,7 @@ use crate::topic::Topic;
 use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
 use crate::topic::name::Name;
 
-impl<M: Flavour> Bus<M> {
+impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Keeps the last event of a topic for later subscribers; see
     /// [`Signal::retain_last`](crate::flavour::Signal::retain_last).
     ///
@@ -29,7 +29,7 @@ impl<M: Flavour> Bus<M> {
     #[track_caller]
     pub fn retain_last<E: Clone + 'static>(&self, topic: &Topic<E>)
     where
-        M: SyncBound<E>,
+        M: SyncBound<E> + SendBound<()>,
     {
         self.signal(topic).retain_last();
     }
@@ -43,7 +43,7 @@ impl<M: Flavour> Bus<M> {
     #[track_caller]
     pub fn retain<E: Clone + 'static>(&self, topic: &Topic<E>, events: usize)
     where
-        M: SyncBound<E>,
+        M: SyncBound<E> + SendBound<()>,
     {
         self.signal(topic).retain(events);
     }

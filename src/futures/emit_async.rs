@@ -112,7 +112,7 @@ impl<M: Flavour, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
         self.begun = true;
         if self.in_order {
             let mut handlers = Vec::new();
-            match gathered::collect_handlers(&self.signal, event, &mut handlers) {
+            match gathered::collect_handlers(&self.signal, event, self.context, &mut handlers) {
                 Some(sequence_limit) => self.sequence_limit = sequence_limit,
                 None => self.summary = EmissionSummary::CLOSED,
             }

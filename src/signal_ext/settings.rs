@@ -3,12 +3,13 @@
 use std::panic::Location;
 
 use crate::core::emission::retained::retain;
-use crate::core::flavour::{Flavour, SyncBound};
+use crate::core::flavour::{Flavour, SendBound, SyncBound};
+use crate::core::queue::claim::posted;
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::pause::Pause;
 use crate::signal::{Signal, WeakSignal};
 
-impl<M: Flavour, E: 'static> Signal<M, E> {
+impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Keeps the last event from now on, and hands it to later subscribers; see
     /// [`retain`](Signal::retain).
     ///
@@ -33,7 +34,7 @@ impl<M: Flavour, E: 'static> Signal<M, E> {
     pub fn retain_last(&self)
     where
         E: Clone,
-        M: SyncBound<E>,
+        M: SyncBound<E> + SendBound<()>,
     {
         self.retain(1);
     }
@@ -60,17 +61,61 @@ impl<M: Flavour, E: 'static> Signal<M, E> {
     /// oldest kept event again and again. For each event once there is a
     /// [`stream`](Self::stream), for the next change `signal.subscribe().skip_kept().next()`.
     ///
-    /// Only for signals without a context, because subscribing has none to lend. An emission costs one
-    /// clone of the event, a lock and an allocation more, and three locks for each handler; signals that
-    /// retain nothing pay nothing.
+    /// With a context there is none to lend when a handler is subscribed, so `on` does not call it. It is handed
+    /// the kept events by the next emission, before the event of that, or by the next drain of the queue of the
+    /// bus, where one call waits for that whatever the capacity. A signal without a bus has no queue, and leaves
+    /// it to the next emission. A handler that is cancelled before that is not called, and leaves nothing.
+    ///
+    /// An emission costs one clone of the event, a lock and an allocation more, and three locks for each
+    /// handler; signals that retain nothing pay nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const RENAMED: Topic<&str> = Topic::new("renamed");
+    /// let bus = Bus::<Vec<&str>>::with_context();
+    /// bus.retain(&RENAMED, 2);
+    /// let mut titles = Vec::new();
+    /// bus.emit_with(&mut titles, &RENAMED, &"a");
+    /// bus.emit_with(&mut titles, &RENAMED, &"b");
+    /// let _sub = bus.on_with(&RENAMED, |titles, name| titles.push(*name));
+    /// assert!(titles.is_empty(), "nobody has lent it the titles");
+    /// bus.queue().drain_with(&mut titles);
+    /// assert_eq!(titles, ["a", "b"]);
+    /// ```
     #[track_caller]
     pub fn retain(&self, events: usize)
     where
         E: Clone,
-        M: SyncBound<E>,
+        M: SyncBound<E> + SendBound<()>,
     {
         let location = Location::caller();
-        Core::retain(&self.core, events, || retain::<M, E>(events, location));
+        let (signal, queue) = (
+            M::downgrade(&self.core),
+            self.queue.as_ref().map(M::downgrade),
+        );
+        let ask = move |asked: M::Ptr<()>| {
+            let Some(queue) = queue.as_ref().and_then(M::upgrade) else {
+                return;
+            };
+            let signal = signal.clone();
+            let catch_up = move |context: &mut C| {
+                // From here on, whoever is subscribed asks anew.
+                drop(asked);
+                if let Some(signal) = M::upgrade(&signal) {
+                    let retained = signal.retained();
+                    _ = retained.map(|it| it.catch_up(&signal.info, context));
+                }
+            };
+            let info = queue.info.clone();
+            // A closed queue refuses it: then it is left to the next emission.
+            _ = queue.call_uncounted(posted(catch_up, info, location), ());
+        };
+        Core::retain(&self.core, events, || {
+            retain::<M, E, C>(events, location, ask)
+        });
     }
 
     /// A clone of the event that was kept last; `None` if the signal keeps none. O(1) beside the clone, which is

@@ -159,15 +159,20 @@ pub(crate) fn run_late<M: SignalFlavour, E: 'static, C: 'static>(
 }
 
 /// Collects the handlers of an event of the signal, sorted by rank, and returns the sequence limit. Retains
-/// the event, if the signal retains events. `None`: the signal is closed.
+/// the event, if the signal retains events, after all handlers have been handed the earlier ones. `None`: the
+/// signal is closed.
 pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
+    context: &mut C,
     handlers: &mut Vec<HandlerRef<M, C>>,
 ) -> Option<u64> {
     let mut give = |it| handlers.push(it);
     let sequence_limit = match signal.retained() {
-        Some(retained) => signal.keep(&retained, event, false, &mut give)?.0,
+        Some(retained) => {
+            retained.catch_up(&signal.info, context);
+            signal.keep(&retained, event, false, &mut give)?.0
+        }
         None => {
             signal
                 .collect_handlers(signal.unhandled().as_ref(), &mut give)?

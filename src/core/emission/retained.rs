@@ -17,13 +17,19 @@
 //!
 //! **A handler that emits while it is called** is called at once, inside of its own call, as for any signal, unless
 //! older events wait for it.
+//!
+//! **With a context, a new handler stays behind** until somebody lends one: the next emission, which calls it with
+//! its backlog first as always, or the next drain of the bus's queue, which is asked to. One call in the queue
+//! stands for all handlers that are behind, and a backlog keeps nothing alive but its events, so that handlers
+//! that come and go before a loop that stands still leave nothing.
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::emission::gathered;
 use crate::core::failure::trace::FollowsFrom;
 use crate::core::handler::entry::{Entry, Header, WeakRef, state};
-use crate::core::handler::erased::HandlerRef;
+use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread::{self, ActiveScope};
@@ -34,24 +40,41 @@ use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::retain::{CollectHandlers, Deliver, Kept, Retain};
 use crate::failure::CallSite;
 
+/// With fewer handlers behind, none of them is looked for that was removed.
+const MANY: usize = 16;
+
 /// The captures of what retains events.
-type Retained<M, E> = <M as Primitives>::Lock<History<M, E>>;
+type Retained<M, E, C> = <M as Primitives>::Lock<History<M, E, C>>;
+
+type RetainedEntry<M, E, C> = Entry<M, HandOver<M, C>, Retained<M, E, C>>;
 
 type KeptRef<M, E> = <M as Primitives>::Ptr<Kept<M, E>>;
 
 /// The last events.
-pub(crate) struct History<M: SignalFlavour, E: 'static> {
+pub(crate) struct History<M: SignalFlavour, E: 'static, C: 'static> {
     events: VecDeque<KeptRef<M, E>>,
     most: usize,
     /// The number of the next event.
     next: u64,
     /// What handlers have not been given yet, by their sequence numbers.
-    behind: BTreeMap<u64, Backlog<M, E>>,
+    behind: BTreeMap<u64, Backlog<M, E, C>>,
+    /// How many may be behind before those that were removed are looked for.
+    most_behind: usize,
+    /// Exists as long as a call waits that hands over to all that are behind.
+    asked: Option<M::Weak<()>>,
+}
+
+/// When a new handler is handed the retained events.
+enum HandOver<M: Primitives, C> {
+    /// At once: the signal has no context but `()`, which is lent here.
+    Now(fn(&mut dyn FnMut(&mut C))),
+    /// When a context is lent. The closure asks for that, with what is to be dropped once it has happened.
+    Later(Box<dyn Fn(M::Ptr<()>)>),
 }
 
 /// The events that a handler has not been given yet.
-struct Backlog<M: SignalFlavour, E: 'static> {
-    handler: HandlerRef<M, ()>,
+struct Backlog<M: SignalFlavour, E: 'static, C: 'static> {
+    handler: WeakRef<M, dyn DynHandler<M, C>>,
     events: VecDeque<KeptRef<M, E>>,
     /// The token of the thread that calls the handler, or 0.
     caller: usize,
@@ -62,18 +85,18 @@ struct Backlog<M: SignalFlavour, E: 'static> {
 }
 
 /// What to do next for a handler.
-enum Step<M: SignalFlavour, E: 'static> {
+enum Step<M: SignalFlavour, E: 'static, C: 'static> {
     Call(KeptRef<M, E>),
     /// Nothing: a handler that came earlier has stopped this event.
     Skip(KeptRef<M, E>),
     /// Nothing is left. The backlog is to be dropped outside of the lock.
-    End(Option<Backlog<M, E>>),
+    End(Option<Backlog<M, E, C>>),
 }
 
-impl<M: SignalFlavour, E> History<M, E> {
-    fn backlog(&mut self, handler: &HandlerRef<M, ()>) -> &mut Backlog<M, E> {
+impl<M: SignalFlavour, E, C> History<M, E, C> {
+    fn backlog(&mut self, handler: &HandlerRef<M, C>) -> &mut Backlog<M, E, C> {
         let new = || Backlog {
-            handler: handler.clone(),
+            handler: handler.downgrade(),
             events: VecDeque::new(),
             caller: 0,
             current: 0,
@@ -86,7 +109,7 @@ impl<M: SignalFlavour, E> History<M, E> {
 
     /// Begins the hand-over to a handler that is inserted in the same moment. Returns it, and the number of the
     /// last event that it is handed.
-    fn begin(&mut self, handler: Option<HandlerRef<M, ()>>) -> Option<(HandlerRef<M, ()>, u64)> {
+    fn begin(&mut self, handler: Option<HandlerRef<M, C>>) -> Option<(HandlerRef<M, C>, u64)> {
         let handler = handler?;
         let after = self.ended_at().unwrap_or(0);
         let events = self.events.iter().filter(|it| it.number > after);
@@ -96,8 +119,34 @@ impl<M: SignalFlavour, E> History<M, E> {
         Some((handler, handed))
     }
 
+    /// What is to be kept until all that are behind have been handed what they have not been given, unless
+    /// somebody keeps it already.
+    fn ask(&mut self) -> Option<M::Ptr<()>> {
+        if self.asked.as_ref().is_some_and(M::exists) {
+            return None;
+        }
+        let asked = M::ptr(());
+        self.asked = Some(M::downgrade(&asked));
+        Some(asked)
+    }
+
+    /// Takes the backlogs of handlers that were removed, except of those that are being called.
+    fn take_removed(&mut self) -> Vec<Backlog<M, E, C>> {
+        let is_removed = |it: &Backlog<M, E, C>| {
+            it.caller == 0 && it.handler.head().original().has(state::REMOVED)
+        };
+        let removed = self.behind.iter().filter(|(_, it)| is_removed(it));
+        let removed: Vec<_> = removed.map(|(sequence, _)| *sequence).collect();
+        let removed = removed
+            .iter()
+            .filter_map(|it| self.behind.remove(it))
+            .collect();
+        self.most_behind = MANY.max(2 * self.behind.len());
+        removed
+    }
+
     /// The next step of a call of `deliver`; `leads` is whether it is the one that calls the handler.
-    fn step(&mut self, sequence: u64, leads: &mut bool) -> Step<M, E> {
+    fn step(&mut self, sequence: u64, leads: &mut bool) -> Step<M, E, C> {
         let Some(backlog) = self.behind.get_mut(&sequence) else {
             return Step::End(None);
         };
@@ -127,7 +176,7 @@ impl<M: SignalFlavour, E> History<M, E> {
     /// thread. What it subscribes takes its place, and begins after that event.
     fn ended_at(&self) -> Option<u64> {
         let token = thread::token();
-        let has_ended = |it: &&Backlog<M, E>| {
+        let has_ended = |it: &&Backlog<M, E, C>| {
             it.caller == token && it.handler.head().original().has(state::REMOVED)
         };
         let ended = self.behind.values().filter(has_ended);
@@ -135,31 +184,42 @@ impl<M: SignalFlavour, E> History<M, E> {
     }
 }
 
-/// Creates an empty history. The caller has to release it.
-pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static>(
+/// Creates an empty history. The caller has to release it. `ask` is for a signal with a context: it asks for a
+/// call of [`Retain::catch_up`], and keeps what it is given until then.
+pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static, C: 'static>(
     most: usize,
     location: CallSite,
-) -> WeakRef<M, dyn Retain<M, E, ()>> {
+    ask: impl Fn(M::Ptr<()>) + 'static,
+) -> WeakRef<M, dyn Retain<M, E, C>> {
     let history = History {
         events: VecDeque::new(),
         most,
         next: 1,
         behind: BTreeMap::new(),
+        most_behind: MANY,
+        asked: None,
     };
-    WeakRef::<M, Entry<M, (), Retained<M, E>>>::new_live(
+    let lend: fn(&mut dyn FnMut(&mut ())) = |f| f(&mut ());
+    let hand_over = match (&lend as &dyn Any).downcast_ref() {
+        Some(lend) => HandOver::Now(*lend),
+        None => HandOver::Later(Box::new(ask)),
+    };
+    WeakRef::<M, RetainedEntry<M, E, C>>::new_live(
         Header::alone(location, None),
-        (),
+        hand_over,
         M::Lock::new(history),
-        |live| live as &dyn Retain<M, E, ()>,
+        |live| live as &dyn Retain<M, E, C>,
     )
 }
 
-impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, (), Retained<M, E>>> {
+impl<M: SignalFlavour, E: Clone + 'static, C: 'static> Retain<M, E, C>
+    for Live<RetainedEntry<M, E, C>>
+{
     fn keep(
         &self,
         event: &E,
         info: &SignalInfo<M>,
-        collect_handlers: &mut CollectHandlers<'_, M, ()>,
+        collect_handlers: &mut CollectHandlers<'_, M, C>,
     ) -> Option<KeptRef<M, E>> {
         let location = self.head().location;
         let mut clone = None;
@@ -191,14 +251,14 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
 
     fn deliver(
         &self,
-        handler: &HandlerRef<M, ()>,
+        handler: &HandlerRef<M, C>,
         number: u64,
         info: &SignalInfo<M>,
         deliver: &mut Deliver<'_, M, E>,
     ) {
         let (sequence, mut leads) = (handler.head().sequence, false);
         loop {
-            let step = |history: &mut History<M, E>| history.step(sequence, &mut leads);
+            let step = |history: &mut History<M, E, C>| history.step(sequence, &mut leads);
             let event = match self.captures().with(step) {
                 Step::End(_backlog) => return,
                 Step::Skip(event) => event,
@@ -214,29 +274,50 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
     fn hand_over(
         &self,
         info: &SignalInfo<M>,
-        insert: &mut dyn FnMut() -> Option<HandlerRef<M, ()>>,
+        insert: &mut dyn FnMut() -> Option<HandlerRef<M, C>>,
     ) {
-        let inserted = self.captures().with(|history| history.begin(insert()));
-        let Some((handler, handed)) = inserted else {
-            return;
-        };
-        let scope_guard = thread::enter_scope(ActiveScope {
-            inside: handler.address(),
-            sequence_limit: 0,
-        });
-        self.deliver(&handler, 0, info, &mut |event| {
-            if let Some(event) = event {
-                let _hand_over = thread::begin_hand_over();
-                // There is no emission to return failures. Those without a hook are logged here.
-                let summary =
-                    gathered::run_one(&handler, &*event.event, info, &mut (), FollowsFrom::NONE);
-                if event.number > handed {
-                    event.note(summary.counts.ran(), summary.counts.stopped());
+        let ask = match self.link() {
+            HandOver::Now(lend) => {
+                let begun = self.captures().with(|history| history.begin(insert()));
+                if let Some((handler, handed)) = begun {
+                    lend(&mut |context| hand_to(self, &handler, handed, info, context));
                 }
+                return;
             }
+            HandOver::Later(ask) => ask,
+        };
+        let (asked, removed) = self.captures().with(|history| {
+            let begun = history.begin(insert());
+            let Some((handler, _)) = begun else {
+                return (None, Vec::new());
+            };
+            if history.events.is_empty() {
+                let nothing = history.behind.remove(&handler.head().sequence);
+                return (None, nothing.into_iter().collect());
+            }
+            let are_many = history.behind.len() > history.most_behind;
+            let removed = are_many.then(|| history.take_removed());
+            (history.ask(), removed.unwrap_or_default())
         });
-        drop(handler);
-        drop(scope_guard);
+        drop_backlogs(removed, info, self.head().location);
+        if let Some(asked) = asked {
+            ask(asked);
+        }
+    }
+
+    fn catch_up(&self, info: &SignalInfo<M>, context: &mut C) {
+        let (removed, behind) = self.captures().with(|history| {
+            let removed = history.take_removed();
+            let behind = history.behind.values();
+            let behind: Vec<_> = behind.map(|it| (it.handler.clone(), it.handed)).collect();
+            (removed, behind)
+        });
+        drop_backlogs(removed, info, self.head().location);
+        for (handler, handed) in behind {
+            if let Some(handler) = handler.upgrade() {
+                hand_to(self, &handler, handed, info, context);
+            }
+        }
     }
 
     fn resize(&self, most: usize, info: &SignalInfo<M>) {
@@ -254,4 +335,41 @@ impl<M: SignalFlavour, E: Clone + 'static> Retain<M, E, ()> for Live<Entry<M, ()
         self.captures()
             .with(|history| history.events.back().cloned())
     }
+}
+
+/// Drops backlogs, outside of locks.
+fn drop_backlogs<M: SignalFlavour, E, C>(
+    backlogs: Vec<Backlog<M, E, C>>,
+    info: &SignalInfo<M>,
+    location: CallSite,
+) {
+    let events = backlogs.into_iter().flat_map(|it| it.events);
+    events.for_each(|event| drop_event(event, info, location));
+}
+
+/// Calls a handler with all that it has not been given yet. `handed` is the number of the last event that was
+/// emitted before it was there.
+fn hand_to<M: SignalFlavour, E: 'static, C: 'static>(
+    retained: &dyn Retain<M, E, C>,
+    handler: &HandlerRef<M, C>,
+    handed: u64,
+    info: &SignalInfo<M>,
+    context: &mut C,
+) {
+    let scope_guard = thread::enter_scope(ActiveScope {
+        inside: handler.address(),
+        sequence_limit: 0,
+    });
+    retained.deliver(handler, 0, info, &mut |event| {
+        if let Some(event) = event {
+            let _hand_over = thread::begin_hand_over();
+            // There is no emission to return failures. Those without a hook are logged here.
+            let summary =
+                gathered::run_one(handler, &*event.event, info, context, FollowsFrom::NONE);
+            if event.number > handed {
+                event.note(summary.counts.ran(), summary.counts.stopped());
+            }
+        }
+    });
+    drop(scope_guard);
 }

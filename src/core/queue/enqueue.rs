@@ -148,7 +148,6 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Adds the call of a posted closure whatever the capacity, which does not count it. Never waits;
     /// refused only by a closed queue.
-    #[cfg(feature = "jobs")]
     pub(crate) fn call_uncounted(&self, claim: Claim<M, C>, event: ()) -> Result<(), DeferError<()>>
     where
         M: LaneFor<()>,

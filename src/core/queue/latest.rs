@@ -149,7 +149,6 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     }
 
     /// Adds an event at the end that no other replaces and that the capacity does not count.
-    #[cfg(feature = "jobs")]
     pub(crate) fn push_uncounted(&mut self, envelope: M::Envelope<C>, now: Now) {
         self.uncounted += 1;
         self.add(0, None, false, envelope, now);

@@ -430,6 +430,12 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> StrongRef<M, T> {
         std::ptr::from_ref(self.head()).addr()
     }
 
+    /// A weak reference to the same.
+    pub(crate) fn downgrade(&self) -> WeakRef<M, T> {
+        count_one_more(&prefix(&self.0).weak, 1);
+        WeakRef(self.0, PhantomData)
+    }
+
     #[inline(always)]
     pub(crate) fn alive(&self) -> Alive<'_> {
         Alive {

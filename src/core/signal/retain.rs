@@ -66,8 +66,11 @@ pub(crate) trait Retain<M: Primitives, E, C>: Allocation<M, Header = Header<M>> 
         info: &SignalInfo<M>,
         deliver: &mut Deliver<'_, M, E>,
     );
-    /// Inserts a handler and calls it with the retained events, the oldest first.
+    /// Inserts a handler and calls it with the retained events, the oldest first; with a context it is called
+    /// when one is lent.
     fn hand_over(&self, info: &SignalInfo<M>, insert: &mut dyn FnMut() -> Option<HandlerRef<M, C>>);
+    /// Calls the handlers that are behind with what they have not been given yet.
+    fn catch_up(&self, info: &SignalInfo<M>, context: &mut C);
     /// Sets the number of events to retain.
     fn resize(&self, most: usize, info: &SignalInfo<M>);
     /// The event that was retained last.

@@ -15,6 +15,7 @@ mod drops;
 mod failure;
 mod hooks;
 mod kept;
+mod kept_with_context;
 mod lazy;
 mod lifetimes;
 mod misuse;
