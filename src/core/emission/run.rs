@@ -70,7 +70,7 @@ pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
         return too_deep(signal, Location::caller());
     };
     if !signal.has_receiver(depth_guard.above()) {
-        return EmissionSummary::NOTHING;
+        return end(signal, depth_guard, EmissionSummary::NOTHING);
     }
     let (event, made) = make(event, &signal.info.config);
     let follows = FollowsFrom::NONE;
@@ -190,9 +190,21 @@ fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
             let depth_guard = depth_guard.with_scope(guard.scope());
             read(signal, guard, depth_guard, event, context, follows)
         }
-        Loaded::Closed => EmissionSummary::CLOSED,
-        Loaded::Empty => EmissionSummary::NOTHING,
+        Loaded::Closed => end(signal, depth_guard, EmissionSummary::CLOSED),
+        Loaded::Empty => end(signal, depth_guard, EmissionSummary::NOTHING),
     }
+}
+
+/// Ends an emission that has called nobody. What it has let go of on the way may have panicked when it was dropped.
+#[cold]
+fn end<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    depth_guard: DepthGuard,
+    mut summary: EmissionSummary,
+) -> EmissionSummary {
+    collect(&signal.info.config, &mut summary);
+    drop(depth_guard);
+    summary
 }
 
 #[inline(always)]

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use slotcast::{Panics, Topic};
 
-use super::{Bus, Queue, Signal};
+use super::{Bus, Ptr, Queue, Signal};
 use crate::log::{Log, OnDrop, boom, panic_of};
 
 const INNER: Topic<u32> = Topic::new("inner");
@@ -296,5 +296,27 @@ fn a_clone_that_panics_is_reported_by_its_emission_though_the_signal_is_closed_m
         let queue = Queue::new();
         queue.post(|| ()).unwrap();
         assert_eq!(queue.drain().errors().len(), 0, "{number}");
+    }
+}
+
+#[test]
+fn captures_that_panic_are_reported_by_the_emission_that_lets_go_of_them_though_it_calls_nobody() {
+    let ways: [fn(&Bus); 3] = [
+        |bus| _ = bus.emit_lazy(&INNER, || 1),
+        |bus| _ = bus.signal(&INNER).emit_lazy(|| 1),
+        |bus| _ = bus.emit(&INNER, &1),
+    ];
+    for (number, emit) in ways.into_iter().enumerate() {
+        let (bus, log) = logged();
+        let (owner, bomb) = (Ptr::new(()), OnDrop(|| boom("boom")));
+        let sub = bus.subscribe(&INNER).owner(&owner).on(move |_| _ = &bomb);
+        drop(owner);
+        assert_eq!(panic_of(|| emit(&bus)), "boom", "{number}");
+        assert_eq!(log.take(), ["inner"], "{number}");
+        assert!(!sub.is_active());
+        // Nothing is left for whoever comes next on this thread.
+        let other = Signal::<u32>::new();
+        let _sub = other.on(|_| ());
+        assert_eq!(other.emit(&1).errors().len(), 0, "{number}");
     }
 }
