@@ -64,10 +64,13 @@ pub(crate) struct History<M: SignalFlavour, E: 'static, C: 'static> {
     asked: Option<M::Weak<()>>,
 }
 
+/// Calls a closure with a context.
+type Lend<C> = fn(&mut dyn FnMut(&mut C));
+
 /// When a new handler is handed the retained events.
 enum HandOver<M: Primitives, C> {
     /// At once: the signal has no context but `()`, which is lent here.
-    Now(fn(&mut dyn FnMut(&mut C))),
+    Now(Lend<C>),
     /// When a context is lent. The closure asks for that, with what is to be dropped once it has happened.
     Later(Box<dyn Fn(M::Ptr<()>)>),
 }
@@ -199,7 +202,7 @@ pub(crate) fn retain<M: SignalFlavour, E: Clone + 'static, C: 'static>(
         most_behind: MANY,
         asked: None,
     };
-    let lend: fn(&mut dyn FnMut(&mut ())) = |f| f(&mut ());
+    let lend: Lend<()> = |f| f(&mut ());
     let hand_over = match (&lend as &dyn Any).downcast_ref() {
         Some(lend) => HandOver::Now(*lend),
         None => HandOver::Later(Box::new(ask)),
