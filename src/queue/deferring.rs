@@ -86,6 +86,9 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// the failure is in the drain's [`Drained`](crate::Drained), and is reported to the error hook of the queue's
     /// bus.
     ///
+    /// There is no handle to take it back by, which few need and all would pay for: where you may want to,
+    /// use [`post_after`](Self::post_after) with a delay of zero.
+    ///
     /// # Errors
     ///
     /// If the queue was closed, or is full; the closure is dropped.

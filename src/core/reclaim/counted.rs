@@ -386,10 +386,17 @@ impl<M: Primitives, U: ?Sized + Allocation<M>, V: ?Sized + Allocation<M>> Unshar
         Unshared(live_view, view)
     }
 
+    /// # Panics
+    ///
+    /// If a view has made another reference.
     pub(crate) fn head_mut(&mut self) -> &mut U::Header {
-        // SAFETY: the two references are the only ones, and give no access while this is borrowed. Everything is
-        // inside of an `UnsafeCell`.
-        unsafe { &mut self.0.0.cast::<Prefix<M, U::Header>>().as_mut().header }
+        let mut prefix = self.0.0.cast::<Prefix<M, U::Header>>();
+        // SAFETY: the references keep the memory, which begins with a prefix.
+        let counts = unsafe { (prefix.as_ref().strong.get(), prefix.as_ref().weak.get()) };
+        assert!(counts == (FIRST, 3), "it is shared already");
+        // SAFETY: by the counts these two references are the only ones. They are borrowed, and everything is inside of
+        // an `UnsafeCell`.
+        unsafe { &mut prefix.as_mut().header }
     }
 
     pub(crate) fn share(self) -> (WeakRef<M, U>, WeakRef<M, V>) {
