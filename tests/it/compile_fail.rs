@@ -10,6 +10,40 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// The twins are compiled here, as modules: as programs, each would be linked.
+macro_rules! twins {
+    ($($name:ident: $path:literal,)*) => {
+        $(#[path = $path] #[allow(warnings, reason = "only that it compiles matters")] mod $name;)*
+        const TWINS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+twins! {
+    bounds_of_its_own: "../compile/pass/bounds_of_its_own.rs",
+    emit_with_the_wrong_payload: "../compile/pass/emit_with_the_wrong_payload.rs",
+    emit_without_the_context: "../compile/pass/emit_without_the_context.rs",
+    event_that_is_not_clone: "../compile/pass/event_that_is_not_clone.rs",
+    event_that_is_not_send: "../compile/pass/event_that_is_not_send.rs",
+    event_type_with_a_bad_name: "../compile/pass/event_type_with_a_bad_name.rs",
+    executor_whose_task_has_no_type: "../compile/pass/executor_whose_task_has_no_type.rs",
+    filter_that_is_not_send: "../compile/pass/filter_that_is_not_send.rs",
+    handler_of_the_wrong_payload: "../compile/pass/handler_of_the_wrong_payload.rs",
+    handler_that_changes_its_captures: "../compile/pass/handler_that_changes_its_captures.rs",
+    handler_that_is_not_send: "../compile/pass/handler_that_is_not_send.rs",
+    handler_that_is_not_sync: "../compile/pass/handler_that_is_not_sync.rs",
+    handler_that_returns_a_number: "../compile/pass/handler_that_returns_a_number.rs",
+    handler_that_returns_a_result_of_a_number: "../compile/pass/handler_that_returns_a_result_of_a_number.rs",
+    handler_that_uses_a_question_mark: "../compile/pass/handler_that_uses_a_question_mark.rs",
+    local_bus_on_another_thread: "../compile/pass/local_bus_on_another_thread.rs",
+    once_that_is_not_send: "../compile/pass/once_that_is_not_send.rs",
+    outcome_of_its_own: "../compile/pass/outcome_of_its_own.rs",
+    signal_emit_without_the_context: "../compile/pass/signal_emit_without_the_context.rs",
+    subscription_that_is_lost: "../compile/pass/subscription_that_is_lost.rs",
+    topic_with_a_bad_name: "../compile/pass/topic_with_a_bad_name.rs",
+    turn_that_is_not_send: "../compile/pass/turn_that_is_not_send.rs",
+    weak_target_that_is_not_sync: "../compile/pass/weak_target_that_is_not_sync.rs",
+}
+
 /// The release whose words stand in the `.stderr` files.
 const COMPILER: &str = "rustc 1.95.";
 
@@ -27,11 +61,12 @@ fn compiler() -> String {
 
 #[test]
 #[cfg_attr(miri, ignore = "runs the compiler")]
-fn misuse_does_not_compile_and_its_twin_does() {
-    let cases = trybuild::TestCases::new();
-    cases.pass(format!("{PASS}/*.rs"));
+fn misuse_does_not_compile() {
     let compiler = compiler();
     if compiler.starts_with(COMPILER) {
+        let cases = trybuild::TestCases::new();
+        // With one that compiles all are built: some errors come only with the code.
+        cases.pass(format!("{PASS}/event_type_with_a_bad_name.rs"));
         cases.compile_fail(format!("{FAIL}/*.rs"));
     } else {
         println!(
@@ -90,6 +125,7 @@ fn twins_differ_in_one_token() {
     let cases = names(FAIL, "rs");
     assert!(cases.len() >= 4);
     assert_eq!(cases, names(PASS, "rs"));
+    assert_eq!(cases, TWINS.iter().map(|it| it.to_string()).collect());
     assert_eq!(
         cases,
         names(FAIL, "stderr"),
