@@ -24,6 +24,10 @@
 //! **The bounds are sealed by blanket implementations.** `SyncBound` and `SendBound` decide what may cross
 //! threads, so users must not be able to implement them. A private trait without a type parameter would
 //! not have been enough, because `&'static dyn TheirTrait` counts as a type of theirs.
+//!
+//! **Methods that lend no context are those of `C = ()`.** On a bus with a context the compiler says that there is
+//! no `emit`, and does not name `emit_with`. A bound with a message of its own does, but then the context of
+//! `Bus::builder().build()` would have to be written out everywhere: nothing else says that it is `()`.
 
 pub use crate::core::primitives::flavour::{Local, Shared, SyncBound};
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
