@@ -24,6 +24,7 @@ on_both! {
     a_scope_does_not_grow_by_what_has_ended;
     replacing_leaves_nothing;
     forwarding_to_what_has_gone_leaves_nothing;
+    handlers_that_come_and_go_before_a_context_is_lent_leave_nothing;
 }
 
 fn idle_signal_takes_at_most_320_bytes<M: Either>() {
@@ -290,4 +291,19 @@ fn forwarding_to_what_has_gone_leaves_nothing<M: Either>() {
     let (bytes, ()) = bytes_of(|| (0..times(50_000)).for_each(|_| forward()));
     assert!(bytes.abs() < 2048, "{bytes} bytes more");
     assert!(source.is_empty());
+}
+
+fn handlers_that_come_and_go_before_a_context_is_lent_leave_nothing<M: Either>() {
+    const LEVEL: Topic<u32> = Topic::new("level");
+    let (bus, handler): (_, Plain) = (Bus::<M, u8>::with_context(), |_| Flow::Continue);
+    let (in_bus, alone) = (bus.signal(&LEVEL), Signal::<M, u32, u8>::with_context());
+    for signal in [in_bus, alone] {
+        signal.retain_last();
+        signal.emit_with(&mut 0, &1);
+        let come_and_go = |_: usize| drop(signal.on(handler));
+        (0..100).for_each(come_and_go);
+        let bytes = bytes_of(|| (0..times(20_000)).for_each(come_and_go)).0;
+        assert!(bytes < 10_000, "{bytes} bytes more");
+    }
+    assert_eq!(bus.queue().len(), 1);
 }

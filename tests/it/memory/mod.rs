@@ -81,6 +81,8 @@ trait Either:
     + SyncBound<Nested<Self>>
     + SyncBound<Later>
     + SyncBound<Capturing>
+    + SyncBound<u32>
+    + SendBound<()>
     + SendBound<u32>
     + SendBound<[u64; 5]>
     + SendBound<String>

@@ -115,11 +115,6 @@ fn handlers_that_come_and_go_before_that_leave_nothing() {
     }
     assert_eq!(Ptr::strong_count(&alive), 1, "captures go with the cancel");
     assert_eq!(bus.queue().len(), 1);
-    assert!(
-        Ptr::strong_count(&kept) < 50,
-        "{}",
-        Ptr::strong_count(&kept)
-    );
     bus.queue().drain_with(&mut Seen::new());
     assert_eq!(Ptr::strong_count(&kept), 2, "that of the topic is left");
 }
