@@ -4,9 +4,11 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use slotcast::{FailureKind, Flow, Signal};
+use slotcast::{Bus, FailureKind, Flow, Signal, Topic};
 
 use super::{Captures, model};
+
+const TOPIC: Topic<u32> = Topic::new("room.one");
 
 /// Planted: `Unpublished`.
 #[test]
@@ -346,5 +348,56 @@ fn a_late_comer_ends_with_the_last_kept_event() {
         });
         emitting.join().unwrap();
         assert_eq!(seen.load(SeqCst), 2);
+    });
+}
+
+/// Uses the signal when it is dropped, and lends it a context.
+struct EmitsWith(slotcast::WeakSignal<u32, u8>);
+
+impl Drop for EmitsWith {
+    fn drop(&mut self) {
+        if let Some(signal) = self.0.upgrade() {
+            signal.emit_with(&mut 0, &2);
+        }
+    }
+}
+
+/// What is cleared while it waits for a context is not dropped under the lock either. Planted: `Undelayed`.
+#[test]
+fn clear_against_a_kept_event_that_waits_for_a_context() {
+    model(|| {
+        let signal = Signal::<u32, u8>::with_context();
+        signal.retain_last();
+        signal.emit_with(&mut 0, &1);
+        let clearing = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.clear()
+        });
+        let captured = EmitsWith(signal.downgrade());
+        let sub = signal.on(move |_| _ = &captured);
+        clearing.join().unwrap();
+        drop(sub);
+    });
+}
+
+/// Whoever lends a context first hands them over. Planted: `Unordered`.
+#[test]
+fn a_drain_and_an_emission_hand_kept_events_over_in_order() {
+    model(|| {
+        let bus = Bus::<u8>::with_context();
+        bus.retain_last(&TOPIC);
+        bus.emit_with(&mut 0, &TOPIC, &1);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let _sub = bus.on(&TOPIC, {
+            let seen = seen.clone();
+            move |n| seen.lock().unwrap().push(*n)
+        });
+        let emitting = thread::spawn({
+            let bus = bus.clone();
+            move || _ = bus.emit_with(&mut 0, &TOPIC, &2)
+        });
+        bus.queue().drain_with(&mut 0);
+        emitting.join().unwrap();
+        assert_eq!(*seen.lock().unwrap(), [1, 2]);
     });
 }

@@ -122,9 +122,18 @@ impl<M: SignalFlavour, E, C> History<M, E, C> {
         Some((handler, handed))
     }
 
-    /// What is to be kept until all that are behind have been handed what they have not been given, unless
-    /// somebody keeps it already.
-    fn ask(&mut self) -> Option<M::Ptr<()>> {
+    /// Lets a new handler wait for a context, if there is anything to hand it. Returns what is to be kept until
+    /// all that wait have been handed what they have not been given, unless somebody keeps it already. What is
+    /// added to `removed` is to be dropped outside of the lock.
+    fn wait(&mut self, sequence: u64, removed: &mut Vec<Backlog<M, E, C>>) -> Option<M::Ptr<()>> {
+        let backlog = self.behind.get(&sequence);
+        if backlog.is_none_or(|it| it.events.is_empty()) {
+            removed.extend(self.behind.remove(&sequence));
+            return None;
+        }
+        if self.behind.len() > self.most_behind {
+            removed.extend(self.take_removed());
+        }
         if self.asked.as_ref().is_some_and(M::exists) {
             return None;
         }
@@ -289,19 +298,15 @@ impl<M: SignalFlavour, E: Clone + 'static, C: 'static> Retain<M, E, C>
             }
             HandOver::Later(ask) => ask,
         };
-        let (asked, removed) = self.captures().with(|history| {
+        let mut removed = Vec::new();
+        let (begun, asked) = self.captures().with(|history| {
             let begun = history.begin(insert());
-            let Some((handler, _)) = begun else {
-                return (None, Vec::new());
-            };
-            if history.events.is_empty() {
-                let nothing = history.behind.remove(&handler.head().sequence);
-                return (None, nothing.into_iter().collect());
-            }
-            let are_many = history.behind.len() > history.most_behind;
-            let removed = are_many.then(|| history.take_removed());
-            (history.ask(), removed.unwrap_or_default())
+            let sequence = begun.as_ref().map(|(handler, _)| handler.head().sequence);
+            let asked = sequence.and_then(|sequence| history.wait(sequence, &mut removed));
+            (begun, asked)
         });
+        // Out here: something else may have removed the handler, and this be the last strong reference.
+        drop(begun);
         drop_backlogs(removed, info, self.head().location);
         if let Some(asked) = asked {
             ask(asked);
@@ -311,7 +316,8 @@ impl<M: SignalFlavour, E: Clone + 'static, C: 'static> Retain<M, E, C>
     fn catch_up(&self, info: &SignalInfo<M>, context: &mut C) {
         let (removed, behind) = self.captures().with(|history| {
             let removed = history.take_removed();
-            let behind = history.behind.values();
+            // Those that are being called go on by themselves, further out on this thread too.
+            let behind = history.behind.values().filter(|it| it.caller == 0);
             let behind: Vec<_> = behind.map(|it| (it.handler.clone(), it.handed)).collect();
             (removed, behind)
         });

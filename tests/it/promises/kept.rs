@@ -7,6 +7,7 @@ use futures::Stream as _;
 use slotcast::{Flow, Overflow, Topic};
 
 use super::{Bus, Queue, Signal};
+use crate::gate::block_on;
 use crate::log::{Log, boom};
 
 const LEVEL: Topic<u32> = Topic::new("level");
@@ -225,4 +226,21 @@ fn kept_events_that_panic_when_they_are_dropped_end_nothing() {
     (0..3).for_each(|_| _ = signal.emit(&Bomb(false)));
     signal.close();
     assert!(signal.is_closed());
+}
+
+#[test]
+fn an_awaited_emission_inside_of_a_hand_over_leaves_the_rest_to_that() {
+    let (signal, log) = (three(), Log::default());
+    let _sub = signal.on_mut({
+        let (signal, log) = (signal.downgrade(), log.clone());
+        move |n| {
+            log.add(n);
+            if *n == 2 {
+                let signal = signal.upgrade().unwrap();
+                let done = block_on(signal.emit_async(4).in_order());
+                assert_eq!(done.errors().len(), 1, "that of the nested event alone");
+            }
+        }
+    });
+    assert_eq!(log.take(), ["1", "2", "3"]);
 }

@@ -172,6 +172,14 @@ fn a_stream_and_a_queued_handler_are_handed_them_in_the_same_way() {
 }
 
 #[test]
+fn a_handler_that_has_missed_nothing_asks_for_no_context() {
+    let bus = Bus::<Seen>::with_context();
+    bus.retain_last(&LEVEL);
+    let _sub = bus.on_with(&LEVEL, note);
+    assert_eq!(bus.queue().len(), 0);
+}
+
+#[test]
 fn keeping_nothing_more_hands_nothing_over() {
     let (bus, mut seen) = (three(), Seen::new());
     let _sub = bus.on_with(&LEVEL, note);
@@ -180,4 +188,24 @@ fn keeping_nothing_more_hands_nothing_over() {
     assert!(seen.is_empty());
     bus.emit_with(&mut seen, &LEVEL, &4);
     assert_eq!(seen, ["4"]);
+}
+
+#[test]
+fn an_awaited_emission_inside_of_a_hand_over_leaves_the_rest_to_that() {
+    let (bus, mut seen) = (three(), Seen::new());
+    let weak = bus.downgrade();
+    let _sub = bus.subscribe(&LEVEL).on_mut_with(move |seen, n| {
+        note(seen, n);
+        if *n == 2 {
+            let bus = weak.upgrade().unwrap();
+            let emission = bus.emit_async_with(seen, &LEVEL, 4).in_order();
+            assert_eq!(
+                block_on(emission).errors().len(),
+                1,
+                "that of the nested event alone"
+            );
+        }
+    });
+    bus.queue().drain_with(&mut seen);
+    assert_eq!(seen, ["1", "2", "3"]);
 }
