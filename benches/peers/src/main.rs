@@ -1,0 +1,5 @@
+//! Starts [`slotcast_peers`].
+
+fn main() {
+    slotcast_peers::main();
+}
