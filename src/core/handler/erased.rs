@@ -190,6 +190,7 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
     #[inline(always)]
     fn call<'r>(&self, event: ErasedEvent<'r>, cx: &mut EmitContext<'r, T::Context>) -> CallResult {
         if self.head().state.get() != 0 || (is_any::<T::Event>() && !cx.topic_info.is_plain()) {
+            unlikely();
             return check_and_call(self, event, cx);
         }
         with_event(event, cx, false, |event, cx| Handler::call(self, event, cx))
@@ -229,6 +230,11 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
         Handler::successor(self, request)
     }
 }
+
+/// Where this is called, the compiler lets the other branch go straight on.
+#[cold]
+#[inline]
+fn unlikely() {}
 
 /// The call with checks. Separate from [`DynHandler::call`] and with the same arguments, so that a plain
 /// call is only a test and a jump.
