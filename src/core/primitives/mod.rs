@@ -7,6 +7,7 @@
 //!   checker.
 //! - `flavour`: the pointers, locks and counters of [`Shared`](flavour::Shared) and
 //!   [`Local`](flavour::Local), and the bound on what may be called from several threads.
+//! - `hash`: the hash maps of the crate, with their hasher.
 //! - `thread`: per thread, the depth of nested emissions, what is running, the queue being drained and
 //!   the hook being called.
 //! - `parking`: the one place where threads wait for a handler's captures to be dropped.
@@ -32,6 +33,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod flavour;
+pub(crate) mod hash;
 pub(crate) mod parking;
 pub(crate) mod room;
 pub(crate) mod sync;

@@ -11,11 +11,11 @@
 //! back: otherwise a producer that is faster than the drain would keep its event from ever being
 //! delivered.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use slotmap::{Key as _, SecondaryMap, SlotMap, new_key_type};
 
+use crate::core::primitives::hash::HashMap;
 use crate::core::queue::delayed::{self, TimerKey};
 use crate::core::queue::envelope::EnvelopeFlavour;
 
@@ -61,7 +61,7 @@ impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
     fn default() -> Self {
         Latest {
             nodes: SlotMap::with_key(),
-            by_signal: HashMap::new(),
+            by_signal: HashMap::default(),
             due: SecondaryMap::new(),
             first: Key::null(),
             last: Key::null(),

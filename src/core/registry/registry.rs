@@ -4,7 +4,6 @@
 //! either is added, never for an emission of a topic that exists.
 
 use std::any::{Any, type_name};
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
+use crate::core::primitives::hash::HashMap;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::registry::listed::{AnySignal, WeakSignal};
 use crate::core::registry::trie::Trie;
@@ -136,7 +136,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> M::Ptr<Self> {
         let topics = Topics {
             topics: SlotMap::with_key(),
-            names: HashMap::new(),
+            names: HashMap::default(),
             trie: Trie::new(),
             closed: false,
         };

@@ -8,10 +8,9 @@
 //!
 //! Knows nothing of handlers, locks or events.
 
-use std::collections::HashMap;
-
 use slotmap::{SlotMap, new_key_type};
 
+use crate::core::primitives::hash::HashMap;
 use crate::topic::any_event::Kind;
 
 new_key_type! { struct NodeKey; }
