@@ -61,6 +61,19 @@ fn where_an_event_is_made_for_a_name_that_nobody_holds() {
 }
 
 #[test]
+fn where_a_handler_was_subscribed_after_an_emission() {
+    let (signal, waited) = (Signal::<u32>::new(), Waited::default());
+    let _other = signal.on(|_| ());
+    signal.emit(&0);
+    waited.set(signal.on({
+        let waited = waited.clone();
+        move |_| waited.wait()
+    }));
+    signal.emit(&1);
+    assert!(waited.is_inside());
+}
+
+#[test]
 fn where_an_emission_by_a_name_that_nobody_holds_is_refused() {
     let waited = Waited::default();
     let bus = waited.told(Bus::builder().max_depth(1).build());

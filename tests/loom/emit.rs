@@ -72,6 +72,28 @@ fn the_last_of_two_readers_drops_the_captures() {
     });
 }
 
+/// A list that nobody reads is changed, and published again at the same address. Planted: none of its own; `Alone` breaks what it does.
+#[test]
+fn a_list_that_is_changed_against_emit() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (stays, goes) = (Captures::new(&dropped), Captures::new(&dropped));
+        let _first = signal.on(move |_| stays.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        let second = signal.on(move |_| goes.read());
+        assert_eq!(signal.emit(&2).ran(), 2);
+        second.cancel();
+        assert_eq!(signal.emit(&3).ran(), 1);
+        assert!([1, 2].contains(&emitting.join().unwrap()));
+        assert_eq!(dropped.load(SeqCst), 1);
+    });
+}
+
 /// Slots are shared by all signals of a thread. That a snapshot of one comes to stand where one of the
 /// other has been cannot be modelled (the allocator chooses), and is left to
 /// `tests/it/threads/signals.rs`. Planted: `Unpaid`.

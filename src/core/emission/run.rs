@@ -15,7 +15,8 @@ use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::signal::{Handlers, Signal};
+use crate::core::signal::handler_list::HandlerList;
+use crate::core::signal::signal::Signal;
 use crate::failure::CallSite;
 
 /// Calls the handlers of `signal`, as they are now, with one event. Panics of handlers are in the report,
@@ -116,7 +117,7 @@ pub(crate) fn after(made: Option<Box<Report>>, mut summary: EmissionSummary) -> 
 /// snapshot is still published is checked after each emission.
 pub(crate) struct Runner<'s, M: SignalFlavour, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
-    guard: Option<SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>>,
+    guard: Option<SnapshotGuard<M, HandlerList<M, C>, M::ReadGuard>>,
     follows: FollowsFrom<'s>,
 }
 
@@ -210,7 +211,7 @@ fn end<M: SignalFlavour, E: 'static, C: 'static>(
 #[inline(always)]
 fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     signal: &Signal<M, E, C>,
-    guard: SnapshotGuard<M, Handlers<M, C>, P>,
+    guard: SnapshotGuard<M, HandlerList<M, C>, P>,
     depth_guard: L,
     event: &E,
     context: &mut C,

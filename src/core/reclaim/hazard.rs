@@ -72,6 +72,17 @@ pub(crate) unsafe fn release<M: Primitives>(header: NonNull<SnapshotHeader<M>>) 
     }
 }
 
+/// Returns whether the caller's count is the only one.
+///
+/// # Safety
+///
+/// The caller owns a count.
+pub(crate) unsafe fn is_alone<M: Primitives>(header: NonNull<SnapshotHeader<M>>) -> bool {
+    // Acquire; pairs with the decrements of the readers: what they did happens before a change.
+    // SAFETY: the caller's count keeps the header alive.
+    unsafe { header.as_ref() }.count.get() == 1
+}
+
 /// What is published when there is no snapshot. No snapshot has one of these addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotState {

@@ -1,4 +1,4 @@
-//! Immutable snapshots, and the publication of the current one.
+//! Snapshots, which nobody changes while they are published or read, and the publication of the current one.
 //!
 //! Adds types to the read side, and a safe interface.
 
@@ -9,11 +9,12 @@
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::hazard::{
-    CountGuard, Publish, ReadFlavour, ReadGuard, SnapshotHeader, SnapshotState, release,
+    CountGuard, Publish, ReadFlavour, ReadGuard, SnapshotHeader, SnapshotState, is_alone, release,
 };
 
 /// A value with the header in front, so that a pointer to one is a pointer to the other.
@@ -23,17 +24,50 @@ pub(crate) struct Snapshot<M: ReadFlavour, T> {
     pub(crate) value: T,
 }
 
-impl<M: ReadFlavour, T: 'static> Snapshot<M, T> {
-    fn boxed(scope: ActiveScope, value: T) -> NonNull<SnapshotHeader<M>> {
+/// A snapshot that is not published, and that nobody reads. So it can be changed. Dropping it may run the `Drop` of
+/// captures.
+pub(crate) struct Unpublished<M: ReadFlavour, T: 'static> {
+    retired: Retired<M>,
+    types: PhantomData<T>,
+}
+
+// SAFETY: it is the only pointer to a snapshot, which is `Send` if its value is.
+unsafe impl<M: ReadFlavour + Send, T: Send + 'static> Send for Unpublished<M, T> {}
+
+impl<M: ReadFlavour, T: 'static> Unpublished<M, T> {
+    /// A new snapshot. Its scope is that of the emissions that will read it.
+    pub(crate) fn new(scope: ActiveScope, value: T) -> Self {
         let header = SnapshotHeader::new(scope, free::<M, T>);
         let snapshot = Box::leak(Box::new(Snapshot { header, value }));
-        NonNull::from(snapshot).cast()
+        Unpublished {
+            retired: Retired(NonNull::from(snapshot).cast()),
+            types: PhantomData,
+        }
+    }
+
+    fn snapshot(&mut self) -> &mut Snapshot<M, T> {
+        // SAFETY: `new` made it, with these types, or a publication of these types did. Its only count is here, so
+        // there is no reader. A reader that announces the address nevertheless read the pointer while this was
+        // published, finds when it reads it again that this is published no more, and looks at nothing else.
+        unsafe { self.retired.0.cast::<Snapshot<M, T>>().as_mut() }
+    }
+
+    pub(crate) fn retire(self) -> Retired<M> {
+        self.retired
+    }
+
+    pub(crate) fn value(&mut self) -> &mut T {
+        &mut self.snapshot().value
+    }
+
+    pub(crate) fn set_scope(&mut self, scope: ActiveScope) {
+        self.snapshot().header.scope = scope;
     }
 }
 
 /// # Safety
 ///
-/// Once, with a header that `boxed` made for these types.
+/// Once, with a header that `Unpublished::new` made for these types.
 unsafe fn free<M: ReadFlavour, T: 'static>(header: NonNull<SnapshotHeader<M>>) {
     // SAFETY: the last count was released, and the pointer came from a box of this type.
     let snapshot = unsafe { Box::from_raw(header.cast::<Snapshot<M, T>>().as_ptr()) };
@@ -100,24 +134,23 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         self.published.is(SnapshotState::Empty)
     }
 
-    /// What is published; if that is stale, publishes what `make` returns, with the scope of the emissions that
-    /// read it. Called under the lock.
+    /// What is published; if that is stale, publishes what `make` returns. Called under the lock.
     pub(crate) fn read_or_publish(
         &self,
-        make: impl FnOnce() -> Option<(ActiveScope, T)>,
+        make: impl FnOnce() -> Option<Unpublished<M, T>>,
     ) -> Loaded<SnapshotGuard<M, T, CountGuard<M>>> {
         let header = match self.published.current() {
             Ok(header) => header,
             Err(SnapshotState::Empty) => return Loaded::Empty,
             Err(SnapshotState::Closed) => return Loaded::Closed,
             Err(SnapshotState::Stale) => {
-                let Some((scope, value)) = make() else {
+                let Some(made) = make() else {
                     // Returns `None`: no snapshot was published.
                     _ = self.published.take(SnapshotState::Empty);
                     return Loaded::Empty;
                 };
-                let header = Snapshot::boxed(scope, value);
-                // SAFETY: `boxed` created it with a count of one.
+                let header = ManuallyDrop::new(made.retired).0;
+                // SAFETY: its count is given up, and not released.
                 unsafe { self.published.put(header) };
                 header
             }
@@ -130,9 +163,22 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         })
     }
 
-    /// Publishes `state` instead. The returned snapshot is to be dropped after the lock.
-    pub(crate) fn take(&self, state: SnapshotState) -> Option<Retired<M>> {
-        self.published.take(state).map(Retired)
+    /// Publishes `state` instead. The returned snapshot is to be dropped after the lock; an error is one that is
+    /// being read.
+    pub(crate) fn take(
+        &self,
+        state: SnapshotState,
+    ) -> Option<Result<Unpublished<M, T>, Retired<M>>> {
+        let retired = Retired(self.published.take(state)?);
+        // SAFETY: `take` returned the publication's count.
+        Some(if unsafe { is_alone(retired.0) } {
+            Ok(Unpublished {
+                retired,
+                types: PhantomData,
+            })
+        } else {
+            Err(retired)
+        })
     }
 }
 
@@ -179,7 +225,7 @@ impl<M: ReadFlavour, X: 'static, T: Borrow<[X]> + 'static, P: ReadGuard<M>> Borr
     }
 }
 
-/// A snapshot that is no longer published. Dropping it may run the `Drop` of captures.
+/// A snapshot that is not published. Dropping it may run the `Drop` of captures.
 #[must_use = "drop it after the lock"]
 pub(crate) struct Retired<M: ReadFlavour>(NonNull<SnapshotHeader<M>>);
 
@@ -187,7 +233,7 @@ pub(crate) struct Retired<M: ReadFlavour>(NonNull<SnapshotHeader<M>>);
 
 impl<M: ReadFlavour> Drop for Retired<M> {
     fn drop(&mut self) {
-        // SAFETY: `take` returned the publication's count.
+        // SAFETY: it has the publication's count, or that of a snapshot that was never published.
         unsafe { release(self.0) };
     }
 }

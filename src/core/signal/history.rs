@@ -72,8 +72,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             }
             let removed = std::mem::replace(&mut state.ext().retained, new);
             state.trim();
-            let old = this.published.take(state.idle_state(&this.info));
-            (removed, old, state.take_self_ref())
+            let old = this.unpublish(state);
+            (removed, Some(old), state.take_self_ref())
         });
         drop(old);
         removed.as_ref().into_iter().for_each(WeakRef::release);

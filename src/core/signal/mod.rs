@@ -3,6 +3,7 @@
 //! # What it owns
 //!
 //! - `roster`: the handlers of a signal by key. `signal`: the roster under a lock, and what is published of it.
+//! - `handler_list`: what is published: the handlers, sorted. `publish`: how it is published, and changed.
 //! - `accepted`: how many events wait for it in queues. `linger`: what it keeps for them after a close.
 //! - `subscribe`, `remove`: how handlers are added, removed and replaced.
 //! - `patterns`: the handlers of patterns, and the topics that take them in.
@@ -56,10 +57,12 @@
 pub(crate) mod accepted;
 pub(crate) mod demand;
 pub(crate) mod directory;
+pub(crate) mod handler_list;
 pub(crate) mod history;
 pub(crate) mod linger;
 pub(crate) mod patterns;
 pub(crate) mod pauses;
+pub(crate) mod publish;
 pub(crate) mod remove;
 pub(crate) mod retain;
 pub(crate) mod roster;

@@ -2,7 +2,6 @@
 
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
-use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{PatternSignal, Signal};
 use crate::topic::any_event::Kind;
@@ -23,7 +22,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             if !state.patterns().any(known) {
                 state.ext().patterns.push(pattern);
             }
-            self.published.take(SnapshotState::Stale)
+            Some(self.unpublish(state))
         });
         drop(old);
         self.notify_watchers();
@@ -35,7 +34,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let stays = |it: &M::Weak<PatternSignal<M, C>>| M::address(it).addr() != pattern;
             state.ext().patterns.retain(stays);
             state.trim();
-            self.published.take(state.idle_state(&self.info))
+            self.unpublish(state)
         });
         drop(old);
         self.notify_watchers();
@@ -43,9 +42,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 
     /// Marks the published snapshot stale, because the handlers of a pattern have changed.
     pub(crate) fn invalidate(&self) {
-        let old = self
-            .state
-            .with(|state| self.published.take(state.idle_state(&self.info)));
+        let old = self.state.with(|state| self.unpublish(state));
         drop(old);
         self.notify_watchers();
     }

@@ -5,7 +5,6 @@ use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::handler::owner::Owner;
 use crate::core::primitives::room;
 use crate::core::primitives::sync::{Lock, Word};
-use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{HandlerRoster, Signal};
 
@@ -38,7 +37,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let entry = state.roster.remove(key)?;
             entry.head().original().state.or(state::REMOVED | flags);
             let kept = state.take_self_ref();
-            let old = self.published.take(state.idle_state(&self.info));
+            let old = self.edit(state, |list, _| list.remove(entry.head().rank()));
             Some((entry, lived, old, kept))
         });
         let Some((entry, lived, old, kept)) = removed else {
@@ -82,8 +81,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 let head = entry.head().original();
                 head.state.or(state::REMOVED | state::CANCELLED);
             }
-            let old = self.published.take(state.idle_state(&self.info));
-            (dead, old, state.take_self_ref())
+            let old = self.unpublish(state);
+            (dead, Some(old), state.take_self_ref())
         });
         drop(old);
         if !dead.is_empty() {
@@ -141,7 +140,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 state.roster.drain()
             };
             let kept = (state.take_self_ref(), patterns);
-            let old = self.published.take(state.idle_state(&self.info));
+            let old = self.unpublish(state);
             Some((count, entries, lingers, retained, old, kept))
         });
         let Some((count, entries, lingers, retained, old, kept)) = removed else {
@@ -231,7 +230,7 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Owner<M> for Signal<M, E, C> {
                 // It does not depend on its target any more. Set once, and cleared under the lock.
                 word.sub(state::WEAK);
             }
-            Some((old, current, self.published.take(SnapshotState::Stale)))
+            Some((old, current, self.unpublish(state)))
         });
         let Some((old, current, retired)) = exchanged else {
             return false;

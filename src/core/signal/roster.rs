@@ -25,16 +25,11 @@ pub(crate) struct Roster<H> {
 impl<H> Roster<H> {
     pub(crate) fn new(in_bus: bool) -> Self {
         Roster {
-            slots: Self::few(),
+            slots: SlotMap::with_key(),
             closed: false,
             has_weak: false,
             in_bus,
         }
-    }
-
-    /// Capacity for three, which is what the allocator provides anyway.
-    fn few() -> SlotMap<Key, H> {
-        SlotMap::with_capacity_and_key(3)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -92,7 +87,7 @@ impl<H> Roster<H> {
             self.has_weak = false;
             if self.slots.capacity() > MANY {
                 // Iterating over many free slots would take as long as over as many handlers.
-                self.slots = Self::few();
+                self.slots = SlotMap::with_key();
             }
         }
         Some(removed)
@@ -102,7 +97,7 @@ impl<H> Roster<H> {
     pub(crate) fn drain(&mut self) -> Vec<H> {
         let handlers = self.slots.drain().map(|(_, handler)| handler).collect();
         // Slots for many are not kept for the few that may be added later.
-        self.slots = Self::few();
+        self.slots = SlotMap::with_key();
         self.has_weak = false;
         handlers
     }

@@ -5,15 +5,14 @@ use std::ops::Deref;
 use smallvec::SmallVec;
 
 use crate::core::handler::entry::WeakRef;
-use crate::core::handler::erased::{DynHandler, HandlerRef, rank};
+use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::{Lock, Sequence, Word};
-use crate::core::primitives::thread::ActiveScope;
-use crate::core::reclaim::hazard::{CountGuard, Publish, SnapshotState};
-use crate::core::reclaim::publication::{Loaded, Publication, SnapshotGuard};
+use crate::core::reclaim::publication::Publication;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::accepted::AcceptedCount;
 use crate::core::signal::directory::{Directory, SignalFlavour};
+use crate::core::signal::handler_list::{HandlerList, UnpublishedList};
 use crate::core::signal::retain::Retain;
 use crate::core::signal::roster::Roster;
 use crate::core::signal::watchers::Watchers;
@@ -34,9 +33,6 @@ pub(crate) fn sequence_limit() -> u64 {
 pub(crate) fn next_sequence() -> u64 {
     SEQUENCE.take()
 }
-
-/// What is published: the handlers, sorted by rank.
-pub(crate) type Handlers<M, C> = SmallVec<[HandlerRef<M, C>; 2]>;
 
 /// The handlers by key, with any type of event.
 pub(super) type HandlerRoster<M, C> = Roster<WeakRef<M, dyn DynHandler<M, C>>>;
@@ -61,6 +57,8 @@ pub(super) struct SignalState<M: SignalFlavour, E, C: 'static> {
     pub(super) ext: Option<Box<SignalExt<M, E, C>>>,
     /// Set if this is a topic that has handlers or retains events, and keeps itself alive.
     pub(super) self_ref: Option<M::Ptr<Signal<M, E, C>>>,
+    /// The list that was published last, changed as the roster was since, if nothing is published.
+    pub(super) next_list: Option<UnpublishedList<M, C>>,
 }
 
 /// Fields that few signals need.
@@ -85,7 +83,7 @@ impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
 }
 
 pub(crate) struct Signal<M: SignalFlavour, E, C: 'static> {
-    pub(super) published: Publication<M, Handlers<M, C>>,
+    pub(super) published: Publication<M, HandlerList<M, C>>,
     pub(crate) max_depth: usize,
     pub(crate) info: M::Ptr<SignalInfo<M>>,
     pub(super) state: M::Lock<SignalState<M, E, C>>,
@@ -106,6 +104,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             roster: Roster::new(registry.is_some()),
             ext: None,
             self_ref: None,
+            next_list: None,
         };
         if !patterns.is_empty() {
             state.ext().patterns = patterns;
@@ -154,27 +153,6 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         drop(kept);
     }
 
-    /// The snapshot for an emission that begins now, without a lock. `None`: load it under the lock.
-    #[inline(always)]
-    pub(crate) fn try_load(
-        &self,
-        level: usize,
-    ) -> Option<SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>> {
-        self.published.try_load(level)
-    }
-
-    /// Returns whether this snapshot is published now, without a lock.
-    #[inline(always)]
-    pub(crate) fn publishes(&self, guard: &SnapshotGuard<M, Handlers<M, C>, M::ReadGuard>) -> bool {
-        self.published.publishes(guard)
-    }
-
-    /// Returns whether there is no handler to call, without a lock.
-    #[inline(always)]
-    pub(crate) fn is_silent(&self) -> bool {
-        self.published.is_empty()
-    }
-
     /// Returns whether an event would reach anybody: a handler whose target is not dead, the hook for unhandled
     /// events, or what retains events. If not, removes the handlers whose targets are dead.
     pub(crate) fn has_receiver(&self, level: usize) -> bool {
@@ -212,29 +190,6 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let patterns = open.then(|| state.collect_handlers(unhandled, give))?;
             Some((sequence_limit(), patterns))
         })
-    }
-
-    /// Loads the snapshot under the lock, and publishes one if it is stale.
-    pub(crate) fn load_slow(&self) -> Loaded<SnapshotGuard<M, Handlers<M, C>, CountGuard<M>>> {
-        M::Published::prepare();
-        let unhandled = self.unhandled();
-        let (loaded, _patterns) = self.state.with(|state| {
-            let mut patterns = PatternSignals::<M, C>::new();
-            let loaded = self.published.read_or_publish(|| {
-                let mut handlers = Handlers::<M, C>::new();
-                patterns = state.collect_handlers(unhandled.as_ref(), &mut |it| handlers.push(it));
-                // O(n log n), or O(n) if they are in order already.
-                handlers.sort_unstable_by_key(rank);
-                let scope = ActiveScope {
-                    inside: self.address(),
-                    sequence_limit: sequence_limit(),
-                };
-                (!handlers.is_empty()).then_some((scope, handlers))
-            });
-            // A pattern may have lost its last handle meanwhile, and must not be dropped under the lock.
-            (loaded, patterns)
-        });
-        loaded
     }
 
     /// The hook for unhandled events of its bus.
@@ -323,18 +278,6 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
 
     pub(super) fn patterns(&self) -> impl Iterator<Item = &M::Weak<PatternSignal<M, C>>> {
         self.ext.iter().flat_map(|ext| ext.patterns.iter())
-    }
-
-    /// What is published until the next emission builds a snapshot, or for ever if the signal is closed.
-    pub(super) fn idle_state(&self, info: &SignalInfo<M>) -> SnapshotState {
-        let is_empty = self.roster.is_empty() && self.patterns().next().is_none();
-        if self.roster.is_closed() {
-            SnapshotState::Closed
-        } else if is_empty && !self.retains() && !info.config.has_unhandled_hook() {
-            SnapshotState::Empty
-        } else {
-            SnapshotState::Stale
-        }
     }
 }
 

@@ -5,7 +5,6 @@ use crate::core::handler::erased::DynHandler;
 use crate::core::handler::handler_fn::{BackRef, Captures, Condition, HandlerFn, Subscribed};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::counted::{Allocation, Live, Part, Unshared};
-use crate::core::reclaim::hazard::SnapshotState;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::signal::{SEQUENCE, Signal};
 use crate::failure::CallSite;
@@ -135,8 +134,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                     head.state.or(state::HELD);
                 }
                 state.roster.has_weak |= head.has(state::WEAK);
-                let mut inserted = None;
+                let (mut inserted, mut at) = (None, 0);
                 state.roster.insert(|key| {
+                    at = key;
                     handler.head_mut().key = key;
                     let (handler, view) = handler.share();
                     if kept {
@@ -148,7 +148,11 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 if state.roster.in_bus && state.self_ref.is_none() {
                     state.self_ref = Some(this.clone());
                 }
-                Some((inserted?, this.published.take(SnapshotState::Stale)))
+                let old = this.edit(state, |list, state| {
+                    list.insert(state.roster.get(at)?.upgrade()?);
+                    None
+                });
+                Some((inserted?, Some(old)))
             })
         };
         let mut inserted = insert(skips_kept, &mut for_kept);

@@ -38,6 +38,32 @@ fn handler_added_during_emit_waits_for_the_next_one() {
 }
 
 #[test]
+fn handlers_that_change_between_emissions_keep_their_order() {
+    let (signal, log) = (Signal::<u32>::new(), Log::default());
+    let on = |priority, name: &'static str| {
+        let log = log.clone();
+        signal
+            .subscribe()
+            .priority(priority)
+            .on(move |_| log.add(name))
+    };
+    let emit = || {
+        signal.emit(&0);
+        log.take()
+    };
+    let _middle = on(0, "middle");
+    let last = on(-1, "last");
+    assert_eq!(emit(), ["middle", "last"]);
+    let first = on(1, "first");
+    let _second = on(0, "second");
+    assert_eq!(emit(), ["first", "middle", "second", "last"]);
+    assert!(first.cancel() && last.cancel());
+    assert_eq!(emit(), ["middle", "second"]);
+    let _end = on(-1, "end");
+    assert_eq!(emit(), ["middle", "second", "end"]);
+}
+
+#[test]
 fn handler_cancelled_during_emit_is_not_entered_again() {
     let (signal, log, shelf) = (Signal::<u32>::new(), Log::default(), Shelf::default());
     let weak = signal.downgrade();

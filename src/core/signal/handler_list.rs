@@ -1,0 +1,98 @@
+//! The list of handlers that a signal publishes, and how it outlives changes.
+
+use std::borrow::Borrow;
+use std::ops::Deref;
+
+use smallvec::SmallVec;
+
+use crate::core::handler::entry::Rank;
+use crate::core::handler::erased::{HandlerRef, rank};
+use crate::core::reclaim::hazard::ReadFlavour;
+use crate::core::reclaim::publication::Unpublished;
+
+/// As many handlers are moved in the time that it takes to build a list of one anew.
+const MOVES: usize = 4;
+/// As many handlers are moved in the time that a change takes apart from that.
+const CHANGE: usize = 16;
+/// What changes may cost however few handlers there are.
+const MOST: usize = 64;
+/// Room for so many handlers is kept however few there are.
+const ROOM: usize = 8;
+
+/// The list of a signal while it is not published. Part of what the signal's lock guards.
+pub(super) type UnpublishedList<M, C> = Unpublished<M, HandlerList<M, C>>;
+
+/// Handlers, sorted by rank.
+pub(crate) struct HandlerList<M: ReadFlavour, C: 'static> {
+    handlers: SmallVec<[HandlerRef<M, C>; 2]>,
+    /// What the changes since it was last published have cost, in handlers that were moved.
+    cost: usize,
+}
+
+impl<M: ReadFlavour, C: 'static> HandlerList<M, C> {
+    /// O(n log n), or O(n) if they are in order already.
+    pub(crate) fn new(mut handlers: SmallVec<[HandlerRef<M, C>; 2]>) -> Self {
+        handlers.sort_unstable_by_key(rank);
+        HandlerList { handlers, cost: 0 }
+    }
+
+    /// Inserts a handler. O(log n), and the handlers that come after it are moved.
+    pub(crate) fn insert(&mut self, handler: HandlerRef<M, C>) {
+        let rank = rank(&handler);
+        let at = self.find(|it| it < rank);
+        self.count_moves(at);
+        self.handlers.insert(at, handler);
+    }
+
+    /// Removes and returns the handler of this rank. O(log n), and the handlers that come after it are moved.
+    pub(crate) fn remove(&mut self, rank: Rank) -> Option<HandlerRef<M, C>> {
+        let at = self.find(|it| it < rank);
+        if self.handlers.get(at).map(self::rank) != Some(rank) {
+            return None;
+        }
+        self.count_moves(at);
+        Some(self.handlers.remove(at))
+    }
+
+    /// The place of the first handler that does not come `before`. Looks at the last one first, because most
+    /// changes are at the end.
+    fn find(&self, before: impl Fn(Rank) -> bool) -> usize {
+        match &*self.handlers {
+            [.., last] if before(rank(last)) => self.handlers.len(),
+            [.., one, _] if before(rank(one)) => self.handlers.len() - 1,
+            all => all.partition_point(|it| before(rank(it))),
+        }
+    }
+
+    fn count_moves(&mut self, at: usize) {
+        self.cost += CHANGE + self.handlers.len() - at;
+    }
+
+    /// Returns whether it is to be kept: where the changes so far took less time than to build it anew would
+    /// take. So a row of changes costs O(1) each, and no emission costs more than twice what it would otherwise.
+    pub(crate) fn is_worth_it(&self) -> bool {
+        let (len, room) = (self.handlers.len(), self.handlers.capacity());
+        self.cost <= MOST + len * MOVES && (room <= ROOM || len > room / 4)
+    }
+
+    /// Prepares it for another publication. Returns whether there are handlers.
+    pub(crate) fn renew(&mut self) -> bool {
+        self.cost = 0;
+        !self.handlers.is_empty()
+    }
+}
+
+impl<M: ReadFlavour, C: 'static> Deref for HandlerList<M, C> {
+    type Target = [HandlerRef<M, C>];
+    #[inline(always)]
+    fn deref(&self) -> &[HandlerRef<M, C>] {
+        &self.handlers
+    }
+}
+
+impl<M: ReadFlavour, C: 'static> Borrow<[HandlerRef<M, C>]> for HandlerList<M, C> {
+    #[inline(always)]
+    fn borrow(&self) -> &[HandlerRef<M, C>] {
+        &self.handlers
+    }
+}
