@@ -51,6 +51,25 @@ fn a_pattern_and_a_topic_that_meet_find_each_other() {
     });
 }
 
+/// While one thread tells the topics of a change, another makes one. Planted: `Unshown`, `Forgotten`.
+#[test]
+fn two_handlers_that_are_added_to_a_pattern_at_a_time_are_both_known_at_once() {
+    model(|| {
+        let bus = Bus::new();
+        let signal = bus.signal(&TOPIC);
+        let _known = bus.on_pattern("room.*", |_| ());
+        signal.emit(&0);
+        let subscribing = thread::spawn({
+            let bus = bus.clone();
+            move || bus.on_pattern("room.*", |_| ())
+        });
+        let _second = bus.on_pattern("room.*", |_| ());
+        assert!(signal.emit(&1).ran() >= 2);
+        let _first = subscribing.join().unwrap();
+        assert_eq!(signal.emit(&2).ran(), 3);
+    });
+}
+
 /// Planted: `Unlimited`.
 #[test]
 fn a_pattern_that_comes_while_a_list_is_gathered_knows_that_it_is_inside() {

@@ -23,8 +23,9 @@ pub trait AnySignal {
     fn attach(&self, pattern: &dyn Any);
     /// Removes a pattern, by its address.
     fn detach(&self, pattern: usize);
-    /// Marks the published snapshot as stale, because the handlers of a pattern have changed.
-    fn invalidate(&self);
+    /// Takes the published list out, because the handlers of a pattern have changed. `forget` is called if the topic
+    /// need not be told of the next change.
+    fn invalidate(&self, forget: &mut dyn FnMut());
     /// Removes the handlers whose target has been dropped.
     fn prune(&self);
     /// Tells all handlers that the bus is paused.
@@ -69,8 +70,11 @@ impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal for WeakSignal<M, E, C>
     fn detach(&self, pattern: usize) {
         self.if_exists(|signal| signal.detach(pattern));
     }
-    fn invalidate(&self) {
-        self.if_exists(Signal::invalidate);
+    fn invalidate(&self, forget: &mut dyn FnMut()) {
+        match M::upgrade(&self.0) {
+            Some(signal) => signal.invalidate(forget),
+            None => forget(),
+        }
     }
     fn prune(&self) {
         self.if_exists(Signal::prune);

@@ -25,8 +25,9 @@
 //!
 //! **Patterns are matched when a topic or a pattern is added**, in a trie, and not by emissions of a topic
 //! that exists: a topic holds the patterns that match it, and takes their handlers into its own snapshot by
-//! rank. When the handlers of a pattern change, the pattern invalidates its topics, which it finds in the
-//! trie.
+//! rank. A pattern notes which topics have done so, and when its handlers change, it invalidates those alone: a
+//! hundred changes in a row of a pattern that ten thousand topics match tell each of them once. Only its first handler
+//! looks for all topics, in the trie.
 //!
 //! **An emission to a name without a topic creates nothing.** The bus collects the handlers of the matching
 //! patterns, with one look-up in the trie however many patterns there are, and calls them without a

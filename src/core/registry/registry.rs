@@ -237,7 +237,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             self.config.set_has_unhandled_hook(hook.is_some());
             std::mem::replace(pattern, hook)
         });
-        self.all().iter().for_each(|it| it.invalidate());
+        self.all().iter().for_each(|it| it.invalidate(&mut || ()));
         // `old` is dropped last, when no snapshot that an emission may still load has that hook.
         old.is_some()
     }
@@ -398,9 +398,13 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
         }
     }
 
-    fn invalidate(&self, pattern: &SignalInfo<M>) {
-        let topics = self.topics_of(pattern.name());
-        topics.iter().for_each(|it| it.invalidate());
+    fn invalidate(&self, topics: &[u64], forget: &mut dyn FnMut(u64)) {
+        for &key in topics {
+            match self.get(key) {
+                Some(topic) => topic.invalidate(&mut || forget(key)),
+                None => forget(key),
+            }
+        }
     }
 
     fn unregister(&self, info: &SignalInfo<M>, address: usize) {
@@ -450,5 +454,20 @@ mod tests {
         // One look-up for a name without a topic, however many patterns there are.
         assert_eq!(bus.emit(&Topic::new("a.c"), &1).ran(), 2);
         assert_eq!(matched(&bus), before + 1);
+    }
+
+    #[test]
+    fn further_handlers_of_a_pattern_look_for_no_topics() {
+        let bus = Bus::new();
+        let topics = ["a.b", "a.c"].map(|name| bus.signal(&Topic::<u32>::new(name)));
+        let _first = bus.on_pattern("a.*", |_| ());
+        let before = matched(&bus);
+        for count in 1..4 {
+            assert_eq!(topics[0].emit(&1).ran(), count);
+            bus.on_pattern("a.*", |_| ()).detach();
+        }
+        assert!(bus.on_pattern("a.*", |_| ()).cancel());
+        assert!(topics.iter().all(|topic| topic.emit(&1).ran() == 4));
+        assert_eq!(matched(&bus), before);
     }
 }

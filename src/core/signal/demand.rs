@@ -14,6 +14,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.info.topic_info.set_watched();
             state.ext().watchers.add(hook);
         });
+        self.read_patterns();
         self.notify_watchers();
     }
 

@@ -18,8 +18,9 @@ pub trait Directory<M: Primitives, C: 'static> {
     fn unhandled(&self) -> Option<HandlerRef<M, C>>;
     /// Attaches a pattern, which has a new handler, to the topics that it matches.
     fn attach(&self, pattern: &SignalInfo<M>);
-    /// Invalidates the topics that a pattern matches, because its handlers have changed.
-    fn invalidate(&self, pattern: &SignalInfo<M>);
+    /// Invalidates topics, given by their keys, because the handlers of a pattern have changed. `forget` is called for
+    /// each that need not be told of the next change.
+    fn invalidate(&self, topics: &[u64], forget: &mut dyn FnMut(u64));
     /// Removes a signal, unless another one has its name by now.
     fn unregister(&self, info: &SignalInfo<M>, address: usize);
 }

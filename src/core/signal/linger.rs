@@ -30,7 +30,7 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Signal<M, E, C> {
         give: &mut impl FnMut(HandlerRef<M, C>),
     ) -> (u64, PatternSignals<M, C>) {
         self.state.with(|state| {
-            let patterns = state.collect_handlers(unhandled, give);
+            let patterns = state.collect_handlers(unhandled, None, give);
             (sequence_limit(), patterns)
         })
     }

@@ -3,7 +3,7 @@
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::signal::directory::{Directory, SignalFlavour};
-use crate::core::signal::signal::{PatternSignal, Signal};
+use crate::core::signal::signal::{PatternSignal, PatternSignals, Signal};
 use crate::topic::any_event::Kind;
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
@@ -25,6 +25,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             Some(self.unpublish(state))
         });
         drop(old);
+        if self.info.topic_info.is_watched() {
+            self.read_patterns();
+        }
         self.notify_watchers();
     }
 
@@ -40,18 +43,79 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.notify_watchers();
     }
 
-    /// Marks the published snapshot stale, because the handlers of a pattern have changed.
-    pub(crate) fn invalidate(&self) {
-        let old = self.state.with(|state| self.unpublish(state));
+    /// Takes the published list out, because the handlers of a pattern, or the hook for unhandled events, have
+    /// changed. `forget` is called in the same step if the topic need not be told of the next change: last, because
+    /// whoever finds the topic forgotten relies on it.
+    pub(crate) fn invalidate(&self, forget: &mut dyn FnMut()) {
+        let old = self.state.with(|state| {
+            let old = self.unpublish(state);
+            if !self.info.topic_info.is_watched() {
+                forget();
+            }
+            old
+        });
         drop(old);
         self.notify_watchers();
     }
 
-    /// Invalidates all topics that match, if this is a pattern. O(n) in the number of these topics.
-    pub(super) fn invalidate_topics(&self) {
-        if let Some(registry) = self.pattern_registry() {
-            registry.invalidate(&self.info);
+    /// Tells the topics of a new handler, if this is a pattern. O(n) in the number of topics that match for the first
+    /// one.
+    pub(super) fn attach_topics(&self) {
+        let Some(registry) = self.pattern_registry() else {
+            return;
+        };
+        if self.state.with(|state| state.roster.is_attached) {
+            return self.invalidate_topics();
         }
+        registry.attach(&self.info);
+        // Only now: another thread that adds a handler meanwhile has to see to it, too.
+        self.state.with(|state| state.roster.is_attached = true);
+    }
+
+    /// Invalidates the topics whose lists may have handlers of this, if it is a pattern. O(n) in the number of these
+    /// topics.
+    pub(super) fn invalidate_topics(&self) {
+        let Some(registry) = self.pattern_registry() else {
+            return;
+        };
+        // They stay noted until they are invalidated: another change finds them, and invalidates them itself.
+        let readers: Vec<u64> = self.state.with(|state| {
+            let ext = state.ext.iter();
+            ext.flat_map(|ext| &ext.readers).copied().collect()
+        });
+        if !readers.is_empty() {
+            registry.invalidate(&readers, &mut |topic| self.forget(topic));
+        }
+    }
+
+    /// Of a pattern: this topic need not be told of the next change.
+    pub(super) fn forget(&self, topic: u64) {
+        self.state.with(|state| {
+            if let Some(ext) = &mut state.ext {
+                ext.readers.remove(&topic);
+            }
+            state.trim();
+        });
+    }
+
+    /// Sees to it that the patterns of this topic tell it of their next change.
+    pub(super) fn read_patterns(&self) {
+        for pattern in self.upgrade_patterns() {
+            pattern.state.with(|state| {
+                state.ext().readers.insert(self.info.key);
+            });
+        }
+    }
+
+    /// The contrary.
+    pub(super) fn leave_patterns(&self) {
+        let patterns = self.upgrade_patterns();
+        patterns.iter().for_each(|it| it.forget(self.info.key));
+    }
+
+    fn upgrade_patterns(&self) -> PatternSignals<M, C> {
+        self.state
+            .with(|state| state.patterns().filter_map(M::upgrade).collect())
     }
 
     /// The registry, if this is a pattern.

@@ -66,8 +66,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 });
                 let gathered = if kept.is_none() {
                     let mut handlers = SmallVec::new();
-                    patterns =
-                        state.collect_handlers(unhandled.as_ref(), &mut |it| handlers.push(it));
+                    let reader = Some(self.info.key);
+                    let mut give = |it| handlers.push(it);
+                    patterns = state.collect_handlers(unhandled.as_ref(), reader, &mut give);
                     (!handlers.is_empty()).then(|| HandlerList::new(handlers))
                 } else {
                     None

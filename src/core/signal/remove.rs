@@ -6,7 +6,7 @@ use crate::core::handler::owner::Owner;
 use crate::core::primitives::room;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::signal::{HandlerRoster, Signal};
+use crate::core::signal::signal::{HandlerRoster, PatternSignals, Signal};
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Removes the handler with this key and sequence number. Returns whether it was there, and alive.
@@ -121,14 +121,16 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             for entry in state.roster.iter() {
                 entry.head().original().state.or(removal.flags());
             }
-            let (mut lingers, mut retained, mut patterns) = (false, None, None);
+            let (mut lingers, mut retained, mut patterns) =
+                (false, None, PatternSignals::<M, C>::new());
             if removal == Removal::Close {
                 state.roster.close();
                 self.info.topic_info.close();
                 lingers = self.accepted.close();
                 if lingers {
-                    patterns = Some(state.keep_patterns());
+                    patterns = state.keep_patterns();
                 } else {
+                    patterns = state.patterns().filter_map(M::upgrade).collect();
                     state.ext().patterns = Vec::new();
                 }
                 retained = state.ext().retained.take();
@@ -139,14 +141,16 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             } else {
                 state.roster.drain()
             };
-            let kept = (state.take_self_ref(), patterns);
+            let kept = state.take_self_ref();
             let old = self.unpublish(state);
-            Some((count, entries, lingers, retained, old, kept))
+            Some((count, entries, lingers, retained, old, patterns, kept))
         });
-        let Some((count, entries, lingers, retained, old, kept)) = removed else {
+        let Some((count, entries, lingers, retained, old, patterns, kept)) = removed else {
             return 0;
         };
         drop(old);
+        patterns.iter().for_each(|it| it.forget(self.info.key));
+        drop(patterns);
         if removal == Removal::Close && M::WAITS {
             room::let_go();
         }

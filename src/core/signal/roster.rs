@@ -20,6 +20,8 @@ pub(crate) struct Roster<H> {
     pub(crate) has_weak: bool,
     /// The signal belongs to a bus that exists. Here, because beside the other flags it takes no room.
     pub(crate) in_bus: bool,
+    /// It is a pattern, and the topics that it matches know it.
+    pub(crate) is_attached: bool,
 }
 
 impl<H> Roster<H> {
@@ -29,6 +31,7 @@ impl<H> Roster<H> {
             closed: false,
             has_weak: false,
             in_bus,
+            is_attached: false,
         }
     }
 

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::core::handler::entry::WeakRef;
 use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
+use crate::core::primitives::hash::HashSet;
 use crate::core::primitives::sync::{Lock, Sequence, Word};
 use crate::core::reclaim::publication::Publication;
 use crate::core::settings::signal_info::SignalInfo;
@@ -69,6 +70,9 @@ pub(super) struct SignalExt<M: SignalFlavour, E, C: 'static> {
     pub(super) retained: Option<WeakRef<M, dyn Retain<M, E, C>>>,
     /// The same patterns, while accepted events keep them.
     pub(super) kept: KeptPatterns<M, C>,
+    /// Of a pattern: the topics to be told of a change, by key. Their lists may have its handlers, or they are
+    /// watched.
+    pub(super) readers: HashSet<u64>,
 }
 
 impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
@@ -78,6 +82,7 @@ impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
             watchers: Watchers::new(),
             retained: None,
             kept: Vec::new(),
+            readers: HashSet::default(),
         }
     }
 }
@@ -187,7 +192,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     ) -> Option<(u64, PatternSignals<M, C>)> {
         self.state.with(|state| {
             let open = !state.roster.is_closed();
-            let patterns = open.then(|| state.collect_handlers(unhandled, give))?;
+            let patterns = open.then(|| state.collect_handlers(unhandled, None, give))?;
             Some((sequence_limit(), patterns))
         })
     }
@@ -235,6 +240,7 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
                 && ext.watchers.is_empty()
                 && ext.retained.is_none()
                 && ext.kept.is_empty()
+                && ext.readers.is_empty()
         };
         if self.ext.as_deref().is_some_and(is_empty) {
             self.ext = None;
@@ -246,10 +252,12 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
     }
 
     /// Passes a strong reference to each handler, including those of patterns, to `give`; to `unhandled` if
-    /// there are none. What is returned is to be dropped outside of the lock.
+    /// there are none. `reader` is the key of the topic, if it is to be told of changes of these patterns. What is
+    /// returned is to be dropped outside of the lock.
     pub(super) fn collect_handlers(
         &self,
         unhandled: Option<&HandlerRef<M, C>>,
+        reader: Option<u64>,
         give: &mut impl FnMut(HandlerRef<M, C>),
     ) -> PatternSignals<M, C> {
         let mut is_empty = true;
@@ -259,9 +267,14 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
         };
         self.upgrade_all(&mut note);
         let patterns: PatternSignals<M, C> = self.patterns().filter_map(M::upgrade).collect();
-        patterns
-            .iter()
-            .for_each(|pattern| pattern.upgrade_all(&mut note));
+        for pattern in &patterns {
+            pattern.state.with(|pattern| {
+                pattern.upgrade_all(&mut note);
+                if let Some(reader) = reader {
+                    pattern.ext().readers.insert(reader);
+                }
+            });
+        }
         if let (true, Some(unhandled)) = (is_empty, unhandled) {
             give(unhandled.clone());
         }
@@ -326,6 +339,7 @@ impl<M: SignalFlavour, E, C> Drop for Signal<M, E, C> {
             state.roster.has_weak = false;
             state.ext.as_mut().and_then(|ext| ext.retained.take())
         });
+        self.leave_patterns();
         self.vanish();
         retained.as_ref().into_iter().for_each(WeakRef::release);
         if let Some(registry) = &self.registry {

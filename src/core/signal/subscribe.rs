@@ -168,9 +168,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         };
         // Outside of the lock, like every release, which may run user code.
         drop(old);
-        if let Some(registry) = this.pattern_registry() {
-            registry.attach(&this.info);
-        }
+        this.attach_topics();
         this.notify_watchers();
         // Only those that were never inserted. Any other is released by what removes it, or by a call that
         // waits in a queue.

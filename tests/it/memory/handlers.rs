@@ -7,7 +7,8 @@ use slotcast::flavour::{Bus, Queue, Scope, Signal, Subscription};
 use slotcast::{Flow, Topic};
 
 use super::{
-    Capturing, Either, Passes, Plain, allocations_of, bytes_of, shuffle, signed, subscribe_all_kinds, times,
+    Capturing, Either, Passes, Plain, allocations_of, bytes_of, shuffle, signed,
+    subscribe_all_kinds, times,
 };
 
 on_both! {

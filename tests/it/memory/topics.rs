@@ -10,6 +10,7 @@ on_both! {
     many_names_in_turn_leave_nothing;
     a_million_names_under_a_pattern_create_nothing;
     patterns_that_come_and_go_leave_nothing;
+    topics_that_come_and_go_leave_nothing_with_a_pattern;
     topic_exists_while_a_handle_does;
     topic_exists_while_a_handler_does;
     topic_exists_while_a_deferred_event_does;
@@ -69,6 +70,21 @@ fn patterns_that_come_and_go_leave_nothing<M: Either>() {
     (0..200).for_each(use_one);
     assert_eq!(bytes_of(|| (0..times(40_000)).for_each(use_one)).0, 0);
     assert_eq!(held.emit(&1).ran(), 1);
+}
+
+fn topics_that_come_and_go_leave_nothing_with_a_pattern<M: Either>() {
+    let bus = Bus::<M>::new();
+    let _sub = M::on_any(&bus, "room.*.joined");
+    let use_one = |n: usize| {
+        let topic = Topic::<u32>::named(format!("room.{n:07}.joined")).unwrap();
+        let signal = bus.signal(&topic);
+        assert_eq!(signal.emit(&1).ran(), 1);
+        if n % 2 == 0 {
+            signal.close();
+        }
+    };
+    (0..200).for_each(use_one);
+    assert_eq!(bytes_of(|| (200..times(40_000)).for_each(use_one)).0, 0);
 }
 
 fn many_names_in_turn_leave_nothing<M: Either>() {

@@ -235,6 +235,28 @@ fn patterns_are_demand() {
 }
 
 #[test]
+fn demand_comes_and_goes_with_the_handlers_of_a_pattern() {
+    for pattern_is_first in [false, true] {
+        let (bus, log) = (Bus::new(), Log::default());
+        let _topic = bus.signal(&PLACED);
+        let watch = || bus.on_demand(&PLACED, told(&log));
+        let early = (!pattern_is_first).then(watch);
+        // Keeps the pattern.
+        let _builder = bus.subscribe_pattern("order.*");
+        if pattern_is_first {
+            drop(bus.on_pattern("order.*", |_| ()));
+        }
+        let _demand = early.unwrap_or_else(watch);
+        for _ in 0..3 {
+            let handler = bus.on_pattern("order.*", |_| ());
+            assert_eq!(log.take(), ["true"]);
+            drop(handler);
+            assert_eq!(log.take(), ["false"]);
+        }
+    }
+}
+
+#[test]
 fn a_demand_callback_may_subscribe_cancel_and_panic() {
     let bus = Bus::new();
     let signal = bus.signal(&PLACED);
