@@ -15,6 +15,7 @@ pub fn run(run: &mut Run) {
     one(run);
     many(run);
     alternating(run);
+    patterns(run);
 }
 
 fn one(run: &mut Run) {
@@ -185,4 +186,42 @@ fn alternating_of<P: Peer>(others: usize) -> Contestant<'static> {
         peer.cancel(handle);
         peer.emit(black_box(&EVENT));
     })
+}
+
+/// Handlers of a pattern that has one already. With an emission to one of the topics after each, or to none.
+fn patterns(run: &mut Run) {
+    let count = if run.is_test { 10 } else { 10_000 };
+    let table =
+        format!("Another handler of a pattern that {count} topics match, subscribed and cancelled");
+    for (case, emits) in [
+        ("nothing emitted", false),
+        ("an event to a topic after each", true),
+    ] {
+        let (shared, alone) = (slotcast::Bus::new(), local::Bus::new());
+        let topics = (0..count).map(|n| Topic::<Event>::named(format!("room.{n}.joined")).unwrap());
+        let topics: Vec<_> = topics.collect();
+        let signals: Vec<_> = topics.iter().map(|topic| shared.signal(topic)).collect();
+        let own_signals: Vec<_> = topics.iter().map(|topic| alone.signal(topic)).collect();
+        let first = shared.on_pattern("room.>", |_| ());
+        let own_first = alone.on_pattern("room.>", |_| ());
+        let mut turn = 0;
+        let shared = Contestant::each("slotcast", 0, move || {
+            let (_, handler) = (&first, shared.on_pattern("room.>", |_| ()));
+            turn += 1;
+            if emits {
+                signals[turn % count].emit(&EVENT);
+            }
+            drop(black_box(handler));
+        });
+        let mut turn = 0;
+        let alone = Contestant::each("slotcast, local", 0, move || {
+            let (_, handler) = (&own_first, alone.on_pattern("room.>", |_| ()));
+            turn += 1;
+            if emits {
+                own_signals[turn % count].emit(&EVENT);
+            }
+            drop(black_box(handler));
+        });
+        run.compare(&table, case, one_of::<Bare>(0), vec![shared, alone]);
+    }
 }
