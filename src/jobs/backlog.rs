@@ -44,6 +44,9 @@ pub(super) struct Backlog {
 /// Fewer tombstones are not worth a sweep.
 const MIN_TOMBSTONES: usize = 32;
 
+/// Room for so many jobs is kept when none waits.
+const KEPT: usize = 4096;
+
 impl Backlog {
     /// The number of waiting jobs, without tombstones.
     pub(super) fn len(&self) -> usize {
@@ -57,6 +60,10 @@ impl Backlog {
     /// Removes the first item, and claims it. `Err`: it was a tombstone.
     pub(super) fn pop(&mut self) -> Option<Result<Item, Item>> {
         let item = self.items.pop_front()?;
+        if self.items.is_empty() && self.items.capacity() > KEPT {
+            // The room of a burst is not kept.
+            self.items = VecDeque::new();
+        }
         let waits = match &item {
             Item::Job(job) => job.claim(),
             Item::Bare(_) => true,
@@ -91,5 +98,22 @@ impl Backlog {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_a_burst_is_given_back_when_no_job_waits() {
+        let mut backlog = Backlog::default();
+        for (burst, is_kept) in [(KEPT / 2, true), (KEPT * 2, false)] {
+            for _ in 0..burst {
+                backlog.push(Item::Bare(Box::new(|| ())));
+            }
+            while backlog.pop().is_some() {}
+            assert_eq!(backlog.items.capacity() > 0, is_kept);
+        }
     }
 }

@@ -30,7 +30,8 @@ use crate::failure::HandlerError;
 ///
 /// A [`backlog`](JobsBuilder::backlog) limits how many jobs may wait. When it is full,
 /// [`submit`](Self::submit) waits, and [`try_submit`](Self::try_submit) hands the work back. Without
-/// one, as many jobs wait as memory allows. The list keeps the memory of its largest burst.
+/// one, as many jobs wait as memory allows. What a burst of more than 4,096 takes is given
+/// back when no job waits.
 ///
 /// # Shutdown
 ///

@@ -50,7 +50,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// affected. One that a drain has taken does not wait any more: it is delivered, and the new
     /// one by the next drain. The event that is removed is dropped outside of all locks; a panic in
     /// its `Drop` is a failure of its topic, reported to the error hook or logged. O(1), and
-    /// allocates nothing once the queue has been as full before.
+    /// allocates nothing once the queue has been as full lately.
     ///
     /// # Errors
     ///

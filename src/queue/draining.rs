@@ -13,7 +13,7 @@ impl<M: Flavour> Queue<M> {
     ///
     /// Waits if another thread drains; not inside of a drain, where it says so instead: see
     /// [drains inside of drains](Queue#drains-inside-of-drains). Allocates nothing once the queue has
-    /// been as full before.
+    /// been as full lately.
     ///
     /// # Panics
     ///

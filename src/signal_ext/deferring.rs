@@ -14,7 +14,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     ///
     /// Events of all topics of a bus are delivered in the order they were deferred, by the thread
     /// that drains the queue. Takes the queue's lock briefly, and allocates nothing once the queue
-    /// has been as full before. If the queue was empty, the callback of
+    /// has been as full lately. If the queue was empty, the callback of
     /// [`on_ready`](crate::flavour::Queue::on_ready) is called here, on this thread.
     ///
     /// # Errors

@@ -48,6 +48,11 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         self.timers.len()
     }
 
+    /// How many events it has room for.
+    pub(super) fn room(&self) -> usize {
+        self.order.capacity().max(self.timers.capacity())
+    }
+
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.order.peek().map(|Reverse((deadline, _))| *deadline)

@@ -321,7 +321,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// not deliver, and for which a newer one was added. Returns whether those that wait for events
     /// have to be notified of the remaining ones.
     fn finish(&self, outbox: &OutboxBatch<M, C>, summary: &mut DrainSummary) -> bool {
-        let (notify, blocked, replaced) = self.inbox.with(|inbox| {
+        let (notify, blocked, replaced, limit) = self.inbox.with(|inbox| {
             inbox.running.clear();
             if self.left.get() > 0 && inbox.is_stepped() {
                 self.take_back(inbox, &outbox.borrow());
@@ -336,8 +336,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             summary.remaining = self.pending(inbox);
             // Those that wait for the end of a closed queue did not know whether this is it.
             let notify = (summary.remaining > 0 || inbox.closed) && inbox.has_waiters();
-            (notify, inbox.blocked, replaced)
+            (notify, inbox.blocked, replaced, inbox.recent.end())
         });
+        if let Some(limit) = limit {
+            self.trim(outbox, limit);
+        }
         self.notify_not_full(blocked);
         if let Some(replaced) = replaced {
             self.discard(replaced);
@@ -361,6 +364,8 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
             self.join_due(now);
         }
         self.drains += 1;
+        let waiting = self.batch.len() + self.latest_len() + self.delayed_len();
+        self.recent.note(waiting);
         self.untaken = self.batch.end();
         self.running.push((self.drains, self.untaken));
         self.now()

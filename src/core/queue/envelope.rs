@@ -117,6 +117,11 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
         boxed(TypedEnvelope { number, content })
     }
 
+    /// The number of envelopes.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
     /// Keeps an empty envelope for the next event of its type.
     pub(crate) fn recycle(&mut self, envelope: M::Envelope<C>) {
         let number = envelope.number();

@@ -12,6 +12,7 @@ use crate::core::queue::envelope::{FreeList, exchange};
 use crate::core::queue::index::Index;
 use crate::core::queue::lanes::{Batch, LaneFor, QueueFlavour};
 use crate::core::queue::latest::{Latest, Now};
+use crate::core::queue::recent::RecentUse;
 use crate::core::queue::target::Target;
 use crate::core::queue::wakers::{Notifying, Wakers};
 use crate::core::settings::observer::ObserverRef;
@@ -70,6 +71,8 @@ pub(super) struct Inbox<M: QueueFlavour, C: 'static> {
     pub(super) new_holes: usize,
     /// With as many of those they are joined again.
     pub(super) many_holes: usize,
+    /// By which the room of a burst is given back.
+    pub(super) recent: RecentUse,
 }
 
 impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
@@ -100,6 +103,7 @@ impl<M: QueueFlavour, C: 'static> Default for Inbox<M, C> {
             given_up: 0,
             new_holes: 0,
             many_holes: MANY_HOLES,
+            recent: RecentUse::default(),
         }
     }
 }

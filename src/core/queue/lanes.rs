@@ -113,6 +113,8 @@ pub trait Lane<M: QueueFlavour, C: 'static> {
     fn discard(&mut self, info: &SignalInfo<M>, location: CallSite) -> usize;
     /// Returns whether it has events of the topic with this information, or calls of handlers of it.
     fn is_of(&self, info: &SignalInfo<M>) -> bool;
+    /// How many events, or runs of them, it has room for.
+    fn room(&self) -> usize;
     /// Joins the places of calls that were taken back. Returns what is to be dropped, and the number of runs.
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize);
     /// Removes the first event. `number` is that of the lane.
@@ -186,6 +188,10 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
 
     fn is_of(&self, info: &SignalInfo<M>) -> bool {
         self.content.borrow().is_of(info)
+    }
+
+    fn room(&self) -> usize {
+        self.content.borrow().room()
     }
 
     fn join_holes(&mut self) -> (Vec<Emptied<M, C>>, usize) {
@@ -400,6 +406,13 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
     pub(super) fn is_of(&self, info: &SignalInfo<M>) -> bool {
         let lanes = self.lanes.iter().flatten();
         lanes.into_iter().any(|lane| lane.lane.is_of(info))
+    }
+
+    /// The most events, or runs of them, that a part of it has room for.
+    pub(super) fn room(&self) -> usize {
+        let lanes = self.lanes.iter().flatten();
+        let lanes = lanes.map(|lane| lane.lane.room());
+        lanes.fold(self.position.room(), usize::max)
     }
 
     /// Joins the places of calls that were taken back, in the lane with this number.

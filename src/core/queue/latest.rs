@@ -87,6 +87,11 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         self.nodes.len()
     }
 
+    /// How many events it has room for.
+    pub(super) fn room(&self) -> usize {
+        self.nodes.capacity().max(self.replaced.capacity())
+    }
+
     /// The number of events that the capacity counts.
     pub(crate) fn counted_len(&self) -> usize {
         self.nodes.len() - self.uncounted

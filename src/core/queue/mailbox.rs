@@ -6,6 +6,7 @@ use crate::core::handler::entry::Header;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::Queue;
+use crate::core::queue::recent::RecentUse;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::policy::Overflow;
@@ -34,6 +35,9 @@ struct Calls<T> {
     /// The number of events.
     len: usize,
     given_up: bool,
+    recent: RecentUse,
+    /// The number of the first slot when there was no event last.
+    begun: u64,
 }
 
 impl<T> Calls<T> {
@@ -52,7 +56,23 @@ impl<T> Calls<T> {
             self.slots.pop_front();
             self.first += 1;
         }
+        if self.slots.is_empty() {
+            self.trim();
+        }
         Some(event)
+    }
+
+    /// Gives back the room that a burst has left.
+    #[inline(never)]
+    fn trim(&mut self) {
+        // As many since the last time, which is no fewer than there were at a time.
+        let burst = self.first - std::mem::replace(&mut self.begun, self.first);
+        self.recent
+            .note(usize::try_from(burst).unwrap_or(usize::MAX));
+        let limit = self.recent.end();
+        if limit.is_some_and(|limit| self.slots.capacity() > limit) {
+            self.slots = VecDeque::new();
+        }
     }
 }
 
@@ -80,6 +100,8 @@ impl<M: QueueFlavour, D: 'static, T> Default for Mailbox<M, D, T> {
                 first: 0,
                 len: 0,
                 given_up: false,
+                recent: RecentUse::default(),
+                begun: 0,
             }),
         }
     }

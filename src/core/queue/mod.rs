@@ -27,8 +27,8 @@
 //!   events in it reports their number.
 //! - User code (handlers, `Drop` and `Clone` of events, wakers, a `tracing` subscriber) never runs
 //!   under the lock of the inbox.
-//! - Adding an event to a queue that has been as full before allocates nothing, except for a posted
-//!   closure.
+//! - Adding an event to a queue that has been as full lately allocates nothing, except for a posted
+//!   closure. The room of a burst is given back within 64 drains ([`trim`]).
 //! - Locks: the outbox before the inbox, and the inbox before a mailbox, under which nothing is locked.
 //!
 //! # What it does not know
@@ -82,7 +82,9 @@ pub(crate) mod overflow;
 pub(crate) mod queue;
 pub(crate) mod queued;
 pub(crate) mod ready;
+pub(crate) mod recent;
 pub(crate) mod runs;
 pub(crate) mod target;
 pub(crate) mod timers;
+pub(crate) mod trim;
 pub(crate) mod wakers;

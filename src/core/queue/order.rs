@@ -52,6 +52,11 @@ impl Position {
         }
     }
 
+    /// The room that it has.
+    pub(super) fn room(&self) -> usize {
+        self.order.borrow().capacity()
+    }
+
     /// Removes all events. Their numbers are not given to others.
     pub(super) fn clear(&mut self) {
         self.first.set(self.first.get() + self.len.take() as u64);

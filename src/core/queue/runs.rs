@@ -99,6 +99,16 @@ impl<M: SignalFlavour, E, C> Content<M, E, C> {
         holes
     }
 
+    pub(super) fn room(&self) -> usize {
+        // Those without a size need none, and have all.
+        let events = if size_of::<E>() == 0 {
+            0
+        } else {
+            self.events.capacity()
+        };
+        events.max(self.runs.capacity())
+    }
+
     pub(super) fn is_of(&self, info: &SignalInfo<M>) -> bool {
         let mut runs = self.runs.iter().chain(&self.open);
         runs.any(|run| run.target.is_of_topic(info))

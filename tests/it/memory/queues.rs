@@ -22,6 +22,7 @@ on_both! {
     a_cleared_queue_is_as_small_as_a_new_one;
     a_million_futures_leave_nothing;
     a_burst_of_events_does_not_add_up;
+    a_burst_of_each_kind_gives_its_room_back_within_64_drains;
     dialogs_that_come_and_go_before_a_loop_that_stands_still_leave_nothing;
     the_newest_events_of_two_handlers_take_the_memory_of_two;
 }
@@ -235,6 +236,65 @@ fn a_burst_of_events_does_not_add_up<M: Either>() {
     burst();
     burst();
     assert_eq!(bytes_of(|| (0..3).for_each(|_| burst())).0, 0);
+}
+
+fn a_burst_of_each_kind_gives_its_room_back_within_64_drains<M: Either>() {
+    let (queue, signals) = (Queue::<M>::new(), [(); 3].map(|()| Signal::<M, u32>::new()));
+    let bounded = Queue::<M>::new().bounded(times(100_000), Overflow::DropOldest);
+    let handler: Later = |(), _| ();
+    let _queued = signals[2].subscribe().on_queue(&queue, handler);
+    let start = Instant::now();
+    let kinds: [(_, &dyn Fn(usize)); 5] = [
+        ("deferred", &|_| queue.defer(&signals[0], 1).unwrap()),
+        ("in turn", &|n| queue.defer(&signals[n % 2], 1).unwrap()),
+        ("queued", &|_| assert_eq!(signals[2].emit(&1).ran(), 1)),
+        ("bounded", &|_| bounded.defer(&signals[0], 1).unwrap()),
+        ("delayed", &|_| {
+            drop(queue.defer_at(start, &signals[0], 1).unwrap());
+        }),
+    ];
+    let drain = || {
+        queue.drain_at(start);
+        bounded.drain();
+    };
+    for (kind, defer) in kinds {
+        let few = || {
+            (0..3).for_each(defer);
+            drain();
+        };
+        (0..64).for_each(|_| few());
+        let (bytes, ()) = bytes_of(|| {
+            (0..times(100_000)).for_each(defer);
+            drain();
+            (0..64).for_each(|_| few());
+        });
+        assert!(bytes < 20_000, "{kind}: {bytes} bytes");
+        assert_eq!(allocations_of(|| (0..200).for_each(|_| few())), 0);
+    }
+}
+
+/// Where the queue is never empty, and its two halves change places with each drain.
+#[test]
+fn what_is_deferred_meanwhile_does_not_keep_the_room_of_a_burst() {
+    let queue = slotcast::Queue::new();
+    let (signal, other) = (
+        slotcast::Signal::<u32>::new(),
+        slotcast::Signal::<u32>::new(),
+    );
+    let (own, weak) = (queue.clone(), signal.downgrade());
+    let _sub = signal.on(move |n| own.defer(&weak.upgrade().unwrap(), *n).unwrap());
+    queue.defer(&signal, 1).unwrap();
+    let few = || (0..64).for_each(|_| assert_eq!(queue.drain().delivered(), 1));
+    few();
+    let (bytes, ()) = bytes_of(|| {
+        for _ in 0..2 {
+            (0..times(100_000)).for_each(|_| queue.defer(&other, 1).unwrap());
+            queue.drain();
+        }
+        few();
+    });
+    assert!(bytes < 20_000, "{bytes} bytes");
+    queue.clear();
 }
 
 fn dialogs_that_come_and_go_before_a_loop_that_stands_still_leave_nothing<M: Either>() {
