@@ -79,6 +79,7 @@ impl TopicInfo {
         self.flags.load(Relaxed) & Self::LATE != 0
     }
 
+    #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         self.flags.load(Relaxed) & Self::WATCHED != 0
     }

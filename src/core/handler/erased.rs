@@ -139,6 +139,14 @@ impl<M: Primitives, C: 'static> WeakRef<M, dyn DynHandler<M, C>> {
         }
     }
 
+    /// Like [`end`](Self::end), for a handler that was cancelled: drops the strong reference of the roster, too.
+    pub(crate) fn end_and_release(&self) {
+        if let Some(handler) = self.upgrade() {
+            handler.on_removed();
+            handler.release();
+        }
+    }
+
     /// Drops the strong reference of the roster, from which the handler was removed without being
     /// cancelled; or leaves it to the claimed calls that wait in a queue. The caller has no lock.
     pub(crate) fn retire(&self) {

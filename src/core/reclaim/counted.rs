@@ -349,8 +349,9 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> Clone for WeakRef<M, T> {
 impl<M: Primitives, T: ?Sized + Allocation<M>> Drop for WeakRef<M, T> {
     fn drop(&mut self) {
         // AcqRel; pairs with the decrements of the other weak references: everything that was done through
-        // them happens before the memory is freed.
-        if prefix(&self.0).weak.sub(1) == 1 {
+        // them happens before the memory is freed. The last one need not be subtracted: nobody is left to see it.
+        let weak = &prefix(&self.0).weak;
+        if weak.get() == 1 || weak.sub(1) == 1 {
             // SAFETY: this is the last weak reference, and the strong references share one. The memory came
             // from a box of this type.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
@@ -435,6 +436,17 @@ impl<M: Primitives, T: ?Sized + Allocation<M>> StrongRef<M, T> {
     /// Like [`WeakRef::address`].
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self.head()).addr()
+    }
+
+    /// Drops this reference, and the one that the allocation was created with, as [`WeakRef::release`] does.
+    pub(crate) fn release(self) {
+        let this = ManuallyDrop::new(self);
+        let both = |n| STRONG + (n & FIRST);
+        // AcqRel; pairs with the decrements of the other strong references, like `StrongRef::drop`.
+        let before = prefix(&this.0).strong.update(|n| Some(n - both(n)));
+        if before.is_some_and(|n| n == both(n)) {
+            finish(WeakRef(this.0, PhantomData));
+        }
     }
 
     /// A weak reference to the same.

@@ -29,7 +29,15 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     }
 
     /// Notifies the observers of a change, with one call at a time for each of them.
+    #[inline]
     pub(super) fn notify_watchers(&self) {
+        if self.info.topic_info.is_watched() {
+            self.notify_each();
+        }
+    }
+
+    #[cold]
+    fn notify_each(&self) {
         while self.info.topic_info.is_watched() {
             let (next, _patterns) = self.state.with(|state| {
                 let patterns: PatternSignals<M, C> =

@@ -119,6 +119,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     }
 
     /// The registry, if this is a pattern.
+    #[inline]
     pub(super) fn pattern_registry(&self) -> Option<&M::Ptr<M::Directory<C>>> {
         match self.info.topic_info.kind {
             Kind::Pattern => self.registry.as_ref(),

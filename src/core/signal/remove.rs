@@ -47,9 +47,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.invalidate_topics();
         self.notify_watchers();
         if flags & state::CANCELLED != 0 {
-            entry.end();
-        }
-        if flags & state::PENDING == 0 {
+            entry.end_and_release();
+        } else if flags & state::PENDING == 0 {
             entry.release();
         }
         drop(kept);
@@ -89,10 +88,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             self.invalidate_topics();
             self.notify_watchers();
         }
-        for entry in &dead {
-            entry.end();
-            entry.release();
-        }
+        dead.iter().for_each(WeakRef::end_and_release);
         drop(kept);
     }
 

@@ -156,7 +156,12 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             })
         };
         let mut inserted = insert(skips_kept, &mut for_kept);
-        if let (None, Some(retained)) = (&inserted, this.retained()) {
+        let retained = if inserted.is_none() {
+            this.retained()
+        } else {
+            None
+        };
+        if let Some(retained) = retained {
             retained.hand_over(&this.info, &mut || {
                 inserted = insert(true, &mut for_kept);
                 // Even if it was removed: this may be the last strong reference, and there is a lock.
