@@ -1,6 +1,7 @@
 //! The text of topic names and patterns: its syntax, and how it is stored.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::error::Problem;
@@ -25,6 +26,27 @@ impl Name {
             Name::Fixed(name) => Cow::Borrowed(name),
             Name::Made(name) => Cow::Owned(name.to_string()),
         }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Name {}
+
+/// As its text, so that it is found by that.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 

@@ -23,6 +23,9 @@
 //!
 //! # Decisions
 //!
+//! **Topics are in the trie once there was a pattern.** There a topic takes as much memory and time again as it does
+//! otherwise, and a bus without patterns never looks for them. So the first pattern of a bus costs O(topics).
+//!
 //! **Patterns are matched when a topic or a pattern is added**, in a trie, and not by emissions of a topic
 //! that exists: a topic holds the patterns that match it, and takes their handlers into its own snapshot by
 //! rank. A pattern notes which topics have done so, and when its handlers change, it invalidates those alone: a

@@ -56,9 +56,11 @@ struct Topics<M: RegistryFlavour> {
     /// Topics and patterns. The signal of an entry may have been dropped already.
     topics: SlotMap<TopicKey, Topic<M>>,
     /// The keys of the topics.
-    names: HashMap<Box<str>, TopicKey>,
-    /// The keys of topics and patterns.
+    names: HashMap<Name, TopicKey>,
+    /// The keys of patterns, and of topics once there was a pattern.
     trie: Trie<TopicKey>,
+    /// The topics are in the trie.
+    is_indexed: bool,
     closed: bool,
 }
 
@@ -106,7 +108,9 @@ impl<M: RegistryFlavour> Topics<M> {
         let removed = self.topics.remove(key)?;
         let name = removed.name.as_str();
         if self.key(removed.kind, name) == Some(key) {
-            self.trie.remove(removed.kind, name);
+            if self.is_indexed {
+                self.trie.remove(removed.kind, name);
+            }
             if removed.kind == Kind::Topic {
                 self.names.remove(name);
             }
@@ -116,8 +120,24 @@ impl<M: RegistryFlavour> Topics<M> {
         }
         if self.topics.is_empty() {
             self.topics = SlotMap::with_key();
+            self.is_indexed = false;
         }
         Some(removed)
+    }
+
+    /// Adds a topic or a pattern to the trie. All topics, if it is the first pattern: a bus without patterns has no use
+    /// for them there.
+    fn index(&mut self, kind: Kind, name: &Name, key: TopicKey) {
+        if !self.is_indexed {
+            if kind == Kind::Topic {
+                return;
+            }
+            self.is_indexed = true;
+            for (name, key) in &self.names {
+                self.trie.insert(Kind::Topic, name.as_str(), *key);
+            }
+        }
+        self.trie.insert(kind, name.as_str(), key);
     }
 }
 
@@ -138,6 +158,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             topics: SlotMap::with_key(),
             names: HashMap::default(),
             trie: Trie::new(),
+            is_indexed: false,
             closed: false,
         };
         let this = M::ptr(Registry {
@@ -215,9 +236,9 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
                     signal: listed,
                 }
             });
-            all.trie.insert(kind, name.as_str(), key);
+            all.index(kind, name, key);
             if kind == Kind::Topic {
-                all.names.insert(name.as_str().into(), key);
+                all.names.insert(name.clone(), key);
             }
             let Some(signal) = created else {
                 unreachable!("a slotmap calls the closure once")

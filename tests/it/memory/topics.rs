@@ -3,12 +3,13 @@
 use slotcast::flavour::Bus;
 use slotcast::{Flow, Pattern, Topic};
 
-use super::{Either, Plain, allocations_of, bytes_of, times};
+use super::{Either, Plain, allocations_of, bytes_of, signed, times};
 
 on_both! {
     a_million_names_emitted_create_nothing;
     many_names_in_turn_leave_nothing;
     a_million_names_under_a_pattern_create_nothing;
+    an_idle_topic_takes_at_most_450_bytes;
     patterns_that_come_and_go_leave_nothing;
     topics_that_come_and_go_leave_nothing_with_a_pattern;
     topic_exists_while_a_handle_does;
@@ -49,6 +50,17 @@ fn a_million_names_under_a_pattern_create_nothing<M: Either>() {
     assert_eq!(bytes_of(emit).0, 0);
     assert_eq!((allocations, ran), (0, 3 * times(1_000_000)));
     assert!(bus.topics().is_empty());
+}
+
+/// Of a bus without patterns.
+fn an_idle_topic_takes_at_most_450_bytes<M: Either>() {
+    let count = times(1000);
+    let names = (0..count).map(|n| Topic::<u32>::named(format!("room.{n}.joined")).unwrap());
+    let names: Vec<_> = names.collect();
+    let bus = Bus::<M>::new();
+    let mut signals = Vec::with_capacity(count);
+    let (bytes, ()) = bytes_of(|| signals.extend(names.iter().map(|name| bus.signal(name))));
+    assert!(bytes <= 450 * signed(count), "{bytes} bytes");
 }
 
 fn patterns_that_come_and_go_leave_nothing<M: Either>() {
