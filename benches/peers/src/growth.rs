@@ -1,8 +1,9 @@
 //! Whether the cost of a piece grows with the number of all: from a thousand to a million.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slotcast::{Topic, local};
 
@@ -24,6 +25,10 @@ pub fn run(run: &mut Run) {
         record(run, count, "bare `Vec`", bare, bare);
         record(run, count, "slotcast", deferred(count), bare);
         record(run, count, "slotcast, local", deferred_locally(count), bare);
+        let bare = delayed_by_hand(count);
+        record(run, count, "`BinaryHeap`", bare, bare);
+        record(run, count, "slotcast", delayed(count), bare);
+        record(run, count, "slotcast, local", delayed_locally(count), bare);
         let names: Vec<String> = (0..count).map(|n| format!("room.{n}.joined")).collect();
         let bare = named_by_hand(&names);
         record(run, count, "`HashMap` + `Vec`, foldhash", bare, bare);
@@ -106,6 +111,33 @@ fn deferred_by_hand(count: usize) -> Costs<2> {
     })
 }
 
+const DELAYED: &str = "delaying an event, in any order";
+const DUE: &str = "draining a delayed event";
+
+/// The deadlines of delayed events, in no order.
+fn deadlines(start: Instant, count: usize) -> impl Iterator<Item = Instant> {
+    (0..count).map(move |at| start + Duration::from_micros(shuffled(at, count) as u64))
+}
+
+fn delayed_by_hand(count: usize) -> Costs<2> {
+    let handler: Boxed = Box::new(counter());
+    best(count, || {
+        let start = Instant::now();
+        let mut waiting = BinaryHeap::new();
+        let ((), delayed) = timed(|| {
+            for (number, deadline) in deadlines(start, count).enumerate() {
+                waiting.push(Reverse((deadline, number, EVENT.amount, EVENT.other)));
+            }
+        });
+        let ((), drained) = timed(|| {
+            while let Some(Reverse((_, _, amount, other))) = waiting.pop() {
+                handler(black_box(&Event { amount, other }));
+            }
+        });
+        [(DELAYED, delayed), (DUE, drained)]
+    })
+}
+
 fn named_by_hand(names: &[String]) -> Costs<2> {
     best(names.len(), || {
         let mut lists = HashMap::<String, Vec<Boxed>, foldhash::fast::RandomState>::default();
@@ -129,7 +161,7 @@ const SUBSCRIBED: &str = "a handler of a new topic, by name";
 const EMITTED: &str = "an emission by name, at random";
 
 macro_rules! own {
-    ($($deferred:ident, $named:ident: $bus:ty, $signal:ty, $queue:ty;)*) => { $(
+    ($($deferred:ident, $delayed:ident, $named:ident: $bus:ty, $signal:ty, $queue:ty;)*) => { $(
         fn $deferred(count: usize) -> Costs<2> {
             let signal = <$signal>::new();
             let _sub = signal.on(counter());
@@ -141,6 +173,23 @@ macro_rules! own {
                 let (delivered, drained) = timed(|| queue.drain().delivered());
                 assert_eq!(delivered, count);
                 [(DEFERRED, deferred), (DRAINED, drained)]
+            })
+        }
+
+        fn $delayed(count: usize) -> Costs<2> {
+            let signal = <$signal>::new();
+            let _sub = signal.on(counter());
+            best(count, || {
+                let (queue, start) = (<$queue>::new(), Instant::now());
+                let ((), delayed) = timed(|| {
+                    for deadline in deadlines(start, count) {
+                        drop(queue.defer_at(deadline, &signal, black_box(EVENT)).unwrap());
+                    }
+                });
+                let end = start + Duration::from_micros(count as u64);
+                let (delivered, drained) = timed(|| queue.drain_at(end).delivered());
+                assert_eq!(delivered, count);
+                [(DELAYED, delayed), (DUE, drained)]
             })
         }
 
@@ -164,6 +213,6 @@ macro_rules! own {
 }
 
 own! {
-    deferred, named: slotcast::Bus, slotcast::Signal<Event>, slotcast::Queue;
-    deferred_locally, named_locally: local::Bus, local::Signal<Event>, local::Queue;
+    deferred, delayed, named: slotcast::Bus, slotcast::Signal<Event>, slotcast::Queue;
+    deferred_locally, delayed_locally, named_locally: local::Bus, local::Signal<Event>, local::Queue;
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
 use slotcast::{Bus, Pattern, Topic, local};
 
-use crate::handlers::{Boxed, Event, counter};
+use crate::handlers::{Boxed, EVENT, Event, counter};
 use crate::measure::Run;
 use crate::peers::{
     Bare, Bevy, Evenio, Local, Peer, RsEvents, RxLocal, RxShared, Shared, Signals2, Snapshot, Swap,
@@ -142,6 +142,24 @@ pub fn run(run: &mut Run) {
         "slotcast, local",
         kept(|n| alone.on_pattern(pattern(n), |_| ())),
     );
+    let burst = if run.is_test { 1000 } else { 1_000_000 };
+    let signal = slotcast::Signal::<Event>::new();
+    let rooms = [("at once", 1), ("after 64 drains of 3 events", 65)];
+    for (case, drains) in rooms {
+        let queue = slotcast::Queue::new();
+        let bytes = kept_of_burst(drains, burst, |count| {
+            (0..count).for_each(|_| queue.defer(&signal, EVENT).unwrap());
+            assert_eq!(queue.drain().unhandled(), count);
+        });
+        let mut waiting = Vec::new();
+        let bare = kept_of_burst(drains, burst, |count| {
+            (0..count).for_each(|_| waiting.push(EVENT));
+            waiting.clear();
+        });
+        let table = format!("Heap that a burst of {burst} events leaves");
+        run.record([&table, case, "`Vec`"], "bytes", bare, bare);
+        run.record([&table, case, "slotcast"], "bytes", bytes, bare);
+    }
     for (unit, at) in [("bytes", 0), ("allocations", 1)] {
         let mut bare = f64::NAN;
         let mut last = "";
@@ -152,6 +170,17 @@ pub fn run(run: &mut Run) {
             run.record([table, case, contestant], unit, counts[at], bare);
         }
     }
+}
+
+/// The bytes that a burst leaves behind, after as many drains in all.
+fn kept_of_burst(drains: usize, burst: usize, mut drain: impl FnMut(usize)) -> f64 {
+    drain(3);
+    BYTES.store(0, Relaxed);
+    COUNTS.store(true, Relaxed);
+    drain(burst);
+    (1..drains).for_each(|_| drain(3));
+    COUNTS.store(false, Relaxed);
+    BYTES.load(Relaxed) as f64
 }
 
 fn peers_of<P: Peer>() -> [f64; 2] {
