@@ -20,7 +20,9 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// nothing is kept of the name. The handler does not make a topic exist, and does not count in
     /// [`Signal::len`](crate::flavour::Signal::len).
     ///
-    /// Subscribing and cancelling cost a look-up and a little for each existing topic that matches.
+    /// The first handler of a pattern costs a look-up and a little for each existing topic that matches, and
+    /// the first pattern of a bus O(topics) once. Another handler, and cancelling, cost a little for each of
+    /// those topics that were emitted to since the last such change.
     /// Emissions of an existing topic match nothing, and call the handler like any other. An emission
     /// by the name of a topic that does not exist looks the name up in an index, and does not allocate
     /// for up to eight handlers.

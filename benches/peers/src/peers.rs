@@ -164,7 +164,8 @@ impl Peer for Swap {
 
 /// What is written by hand on one thread, where handlers may change the list: it is copied if an emission
 /// has it.
-pub struct Snapshot(RefCell<Rc<Vec<Rc<dyn Fn(&Event)>>>>);
+pub struct Snapshot(RefCell<Rc<SharedHandlers>>);
+type SharedHandlers = Vec<Rc<dyn Fn(&Event)>>;
 
 impl Peer for Snapshot {
     const NAME: &'static str = "`Rc` snapshot + loop";

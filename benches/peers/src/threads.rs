@@ -375,8 +375,10 @@ where
 }
 
 fn swapped() -> Contestant<'static> {
+    /// The events that wait, and whether these are all.
+    type Waiting = Mutex<(Vec<Event>, bool)>;
     /// Closes when it is dropped.
-    struct Sender(Arc<(Mutex<(Vec<Event>, bool)>, Condvar)>);
+    struct Sender(Arc<(Waiting, Condvar)>);
     impl Sender {
         fn send(&self, event: Event) {
             self.0.0.lock().unwrap().0.push(event);

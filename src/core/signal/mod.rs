@@ -29,9 +29,9 @@
 //!
 //! # Decisions
 //!
-//! **Snapshots are published by emissions, not by changes.** A change marks the published snapshot stale; the
-//! next emission takes the lock and builds a new one. So a hundred thousand changes in a row cost no more than
-//! each of them alone.
+//! **Snapshots are published by emissions, not by changes.** A change takes the published snapshot out; the
+//! next emission takes the lock and publishes the same list again, changed meanwhile, or builds a new one. So a
+//! hundred thousand changes in a row cost no more than each of them alone. See [`publish`].
 //!
 //! **Snapshots have strong references to their handlers**: one count for each entry and snapshot, only when a
 //! snapshot is built. Cheaper schemes (freeing with the newest snapshot, epochs) drop captures later than
