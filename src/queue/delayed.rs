@@ -172,7 +172,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// [`on_ready`](Self::on_ready) is not called when it becomes due: a loop should sleep no
     /// longer than until [`next_deadline`](Self::next_deadline), and is woken by an event that gets
     /// an earlier one. [`run`](Queue::run) does that by itself. O(log n); allocates if more events
-    /// are delayed than ever before.
+    /// are delayed than lately.
     ///
     /// # Errors
     ///

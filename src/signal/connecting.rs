@@ -26,7 +26,7 @@ pub struct Signal<M: Flavour, E, C: 'static = ()> {
 impl<M: Flavour, E: 'static> Signal<M, E> {
     /// Creates a signal without a bus, and so without a queue.
     ///
-    /// An idle one takes 256 bytes.
+    /// An idle one takes 256 bytes, before its first handler.
     #[must_use]
     #[allow(
         clippy::new_without_default,

@@ -1,10 +1,12 @@
 //! One signal: emissions against whatever changes its handlers.
 
+use std::time::Duration;
+
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use slotcast::{Bus, FailureKind, Flow, Signal, Topic};
+use slotcast::{Bus, FailureKind, Flow, Signal, Subscription, Topic, WaitError};
 
 use super::{Captures, model};
 
@@ -91,6 +93,89 @@ fn a_list_that_is_changed_against_emit() {
         assert_eq!(signal.emit(&3).ran(), 1);
         assert!([1, 2].contains(&emitting.join().unwrap()));
         assert_eq!(dropped.load(SeqCst), 1);
+    });
+}
+
+/// Cancels another handler when it is dropped, and waits for that.
+struct Waits {
+    other: Option<Subscription>,
+    /// Told if this thread waits in vain.
+    thread: thread::ThreadId,
+    in_vain: Arc<AtomicUsize>,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let other = self.other.take();
+        let answer = other.map(|other| other.cancel_and_wait_timeout(Duration::ZERO));
+        if answer == Some(Err(WaitError::TimedOut)) && thread::current().id() == self.thread {
+            self.in_vain.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+/// A list that was changed, and is given up before it is published again. Planted: `old-scope`.
+#[test]
+fn what_a_list_drops_is_inside_of_it() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let in_vain = Arc::new(AtomicUsize::new(0));
+        let captures = Arc::new(Mutex::new(Waits {
+            other: None,
+            thread: thread::current().id(),
+            in_vain: in_vain.clone(),
+        }));
+        let first = signal.on({
+            let captures = captures.clone();
+            move |_| _ = &captures
+        });
+        signal.emit(&0);
+        captures.lock().unwrap().other = Some(signal.on(|_| ()));
+        drop(captures);
+        let cancelling = thread::spawn(move || drop(first));
+        signal.clear();
+        cancelling.join().unwrap();
+        assert_eq!(in_vain.load(SeqCst), 0);
+    });
+}
+
+/// Planted: `Unasked`.
+#[test]
+fn a_signal_that_begins_to_keep_events_keeps_the_next() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let _sub = signal.on(|_| ());
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        signal.retain_last();
+        emitting.join().unwrap();
+        signal.emit(&2);
+        assert_eq!(signal.last(), Some(2));
+    });
+}
+
+/// Planted: `Unhooked`.
+#[test]
+fn a_new_hook_for_unhandled_events_is_told_of_the_next() {
+    model(|| {
+        let bus = Bus::new();
+        let signal = bus.signal(&TOPIC);
+        bus.set_unhandled_hook(|_| ());
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        let told = Arc::new(AtomicUsize::new(0));
+        bus.set_unhandled_hook({
+            let told = told.clone();
+            move |_| _ = told.fetch_add(1, SeqCst)
+        });
+        emitting.join().unwrap();
+        let before = told.load(SeqCst);
+        signal.emit(&2);
+        assert_eq!(told.load(SeqCst), before + 1);
     });
 }
 

@@ -182,17 +182,21 @@ fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
     context: &mut C,
     follows: FollowsFrom<'_>,
 ) -> EmissionSummary {
-    let depth_guard = match gathered::run_retained(signal, depth_guard, event, context, follows) {
-        Ok(summary) => return summary,
-        Err(depth_guard) => depth_guard,
-    };
-    match signal.load_slow() {
-        Loaded::Found(guard) => {
-            let depth_guard = depth_guard.with_scope(guard.scope());
-            read(signal, guard, depth_guard, event, context, follows)
-        }
-        Loaded::Closed => end(signal, depth_guard, EmissionSummary::CLOSED),
-        Loaded::Empty => end(signal, depth_guard, EmissionSummary::NOTHING),
+    let mut depth_guard = depth_guard;
+    loop {
+        depth_guard = match gathered::run_retained(signal, depth_guard, event, context, follows) {
+            Ok(summary) => return summary,
+            Err(depth_guard) => depth_guard,
+        };
+        return match signal.load_slow() {
+            Some(Loaded::Found(guard)) => {
+                let depth_guard = depth_guard.with_scope(guard.scope());
+                read(signal, guard, depth_guard, event, context, follows)
+            }
+            Some(Loaded::Closed) => end(signal, depth_guard, EmissionSummary::CLOSED),
+            Some(Loaded::Empty) => end(signal, depth_guard, EmissionSummary::NOTHING),
+            None => continue,
+        };
     }
 }
 

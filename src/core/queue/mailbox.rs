@@ -6,7 +6,6 @@ use crate::core::handler::entry::Header;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::queue::lanes::QueueFlavour;
 use crate::core::queue::queue::Queue;
-use crate::core::queue::recent::RecentUse;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::policy::Overflow;
@@ -26,6 +25,9 @@ pub(crate) struct Mailbox<M: QueueFlavour, D: 'static, T> {
     calls: M::Lock<Calls<T>>,
 }
 
+/// Room for so many calls is kept when none waits.
+const KEPT: usize = 4096;
+
 /// The events of the calls that wait.
 struct Calls<T> {
     /// `None` for those that were taken out of order. Invariant: the first one is there.
@@ -35,9 +37,6 @@ struct Calls<T> {
     /// The number of events.
     len: usize,
     given_up: bool,
-    recent: RecentUse,
-    /// The number of the first slot when there was no event last.
-    begun: u64,
 }
 
 impl<T> Calls<T> {
@@ -56,23 +55,11 @@ impl<T> Calls<T> {
             self.slots.pop_front();
             self.first += 1;
         }
-        if self.slots.is_empty() {
-            self.trim();
-        }
-        Some(event)
-    }
-
-    /// Gives back the room that a burst has left.
-    #[inline(never)]
-    fn trim(&mut self) {
-        // As many since the last time, which is no fewer than there were at a time.
-        let burst = self.first - std::mem::replace(&mut self.begun, self.first);
-        self.recent
-            .note(usize::try_from(burst).unwrap_or(usize::MAX));
-        let limit = self.recent.end();
-        if limit.is_some_and(|limit| self.slots.capacity() > limit) {
+        if self.slots.is_empty() && self.slots.capacity() > KEPT {
+            // The room of a burst is not kept.
             self.slots = VecDeque::new();
         }
+        Some(event)
     }
 }
 
@@ -100,8 +87,6 @@ impl<M: QueueFlavour, D: 'static, T> Default for Mailbox<M, D, T> {
                 first: 0,
                 len: 0,
                 given_up: false,
-                recent: RecentUse::default(),
-                begun: 0,
             }),
         }
     }

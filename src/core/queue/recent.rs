@@ -13,7 +13,7 @@ const TIMES: usize = 4;
 /// Room for so many events is kept in any case.
 const FEW: usize = 256;
 
-/// The most events that waited for one of the last drains, or of the last bursts of calls.
+/// The most events that waited for one of the last drains.
 #[derive(Default)]
 pub(super) struct RecentUse {
     drains: u32,

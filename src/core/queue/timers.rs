@@ -226,9 +226,14 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
         self.replaceable.insert(signal, timer);
         // Of those that are delivered or cancelled, no more are kept than of others.
         if self.replaceable.len() > 2 * (self.delayed_len() + self.latest_len()) + 32 {
-            let mut kept = std::mem::take(&mut self.replaceable);
-            kept.retain(|_, timer| self.has_timer(*timer));
-            self.replaceable = kept;
+            self.forget_replaced();
         }
+    }
+
+    /// Forgets which events can be replaced that are delivered or cancelled.
+    pub(super) fn forget_replaced(&mut self) {
+        let mut kept = std::mem::take(&mut self.replaceable);
+        kept.retain(|_, timer| self.has_timer(*timer));
+        self.replaceable = kept;
     }
 }

@@ -27,6 +27,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             let delayed = inbox
                 .delayed
                 .take_if(|it| it.len() == 0 && it.room() > limit);
+            if inbox.replaceable.len() > limit {
+                inbox.forget_replaced();
+            }
             let is_surplus = inbox.free_list.len() > limit;
             let free_list = is_surplus.then(|| std::mem::take(&mut inbox.free_list));
             (batch, latest, delayed, free_list)

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::core::failure::log::{log, write_log};
 use crate::core::failure::panics::{drop_payload, is_reported, message};
@@ -32,8 +31,9 @@ struct BusConfigInner<M: Primitives> {
     /// Answers for the registry of the bus.
     registry: M::Lock<Option<ObserverRef<M, PatternQuery>>>,
     error_hook: M::Lock<Option<ObserverRef<M, HandlerError>>>,
-    /// Whether there is a hook for unhandled events. If so, signals without handlers have to look for it.
-    has_unhandled_hook: AtomicBool,
+    /// How often the hook for unhandled events was set, twice, and one more if there is one. If so, signals without
+    /// handlers have to look for it.
+    unhandled_hook: M::Word,
     /// The number of pauses of the whole bus.
     pauses: M::Word,
     panics: Panics,
@@ -50,7 +50,7 @@ impl<M: Primitives> BusConfig<M> {
         BusConfig(Some(M::ptr(BusConfigInner {
             registry: M::Lock::new(None),
             error_hook: M::Lock::new(None),
-            has_unhandled_hook: AtomicBool::new(false),
+            unhandled_hook: M::Word::new(0),
             pauses: M::Word::new(0),
             panics,
             max_depth,
@@ -79,17 +79,22 @@ impl<M: Primitives> BusConfig<M> {
 
     /// Returns whether signals without handlers have to look for a hook for unhandled events.
     pub(crate) fn has_unhandled_hook(&self) -> bool {
-        let inner = self.0.as_ref();
-        // Relaxed: `set_has_unhandled_hook` is ordered by the locks of the signals.
-        inner.is_some_and(|it| it.has_unhandled_hook.load(Relaxed))
+        self.unhandled_hook() % 2 == 1
     }
 
-    /// Records whether there is a hook for unhandled events. To be called before the signals are
-    /// invalidated, which happens under their locks.
+    /// A number that changes with the hook for unhandled events.
+    pub(crate) fn unhandled_hook(&self) -> usize {
+        self.0.as_ref().map_or(0, |it| it.unhandled_hook.get())
+    }
+
+    /// Records that the hook for unhandled events was set, and whether there is one. To be called under the lock of
+    /// the hook, before the signals are invalidated.
     pub(crate) fn set_has_unhandled_hook(&self, has_one: bool) {
         if let Some(inner) = &self.0 {
-            // Relaxed: a signal that is invalidated after this reads it under the same lock.
-            inner.has_unhandled_hook.store(has_one, Relaxed);
+            let times = inner.unhandled_hook.get() / 2;
+            inner
+                .unhandled_hook
+                .set((times + 1) * 2 + usize::from(has_one));
         }
     }
 

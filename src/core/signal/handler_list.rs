@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use crate::core::handler::entry::Rank;
 use crate::core::handler::erased::{HandlerRef, rank};
-use crate::core::reclaim::hazard::ReadFlavour;
-use crate::core::reclaim::publication::Unpublished;
+use crate::core::reclaim::hazard::{CountGuard, ReadFlavour};
+use crate::core::reclaim::publication::{Loaded, SnapshotGuard, Unpublished};
 
 /// As many handlers are moved in the time that it takes to build a list of one anew.
 const MOVES: usize = 4;
@@ -22,18 +22,38 @@ const ROOM: usize = 8;
 /// The list of a signal while it is not published. Part of what the signal's lock guards.
 pub(super) type UnpublishedList<M, C> = Unpublished<M, HandlerList<M, C>>;
 
+/// The list of a signal, loaded under its lock.
+pub(crate) type LoadedList<M, C> = Loaded<SnapshotGuard<M, HandlerList<M, C>, CountGuard<M>>>;
+
 /// Handlers, sorted by rank.
 pub(crate) struct HandlerList<M: ReadFlavour, C: 'static> {
     handlers: SmallVec<[HandlerRef<M, C>; 2]>,
     /// What the changes since it was last published have cost, in handlers that were moved.
     cost: usize,
+    /// There are no handlers, and the hook for unhandled events stands in.
+    is_of_hook: bool,
 }
 
 impl<M: ReadFlavour, C: 'static> HandlerList<M, C> {
     /// O(n log n), or O(n) if they are in order already.
-    pub(crate) fn new(mut handlers: SmallVec<[HandlerRef<M, C>; 2]>) -> Self {
+    /// `hook` is the hook for unhandled events.
+    pub(crate) fn new(
+        mut handlers: SmallVec<[HandlerRef<M, C>; 2]>,
+        hook: Option<&HandlerRef<M, C>>,
+    ) -> Self {
         handlers.sort_unstable_by_key(rank);
-        HandlerList { handlers, cost: 0 }
+        let is_hook = |hook: &HandlerRef<M, C>| hook.address() == handlers[0].address();
+        let is_of_hook = !handlers.is_empty() && hook.is_some_and(is_hook);
+        HandlerList {
+            handlers,
+            cost: 0,
+            is_of_hook,
+        }
+    }
+
+    /// Returns whether it has nobody but the hook for unhandled events.
+    pub(crate) fn is_of_hook(&self) -> bool {
+        self.is_of_hook
     }
 
     /// Inserts a handler. O(log n), and the handlers that come after it are moved.

@@ -93,6 +93,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.state.with(|state| {
             if let Some(ext) = &mut state.ext {
                 ext.readers.remove(&topic);
+                if ext.readers.len() < ext.readers.capacity() / 4 {
+                    ext.readers.shrink_to_fit();
+                }
             }
             state.trim();
         });
@@ -100,22 +103,27 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
 
     /// Sees to it that the patterns of this topic tell it of their next change.
     pub(super) fn read_patterns(&self) {
-        for pattern in self.upgrade_patterns() {
-            pattern.state.with(|state| {
-                state.ext().readers.insert(self.info.key);
-            });
-        }
+        let _patterns = self.state.with(|state| {
+            let mut patterns = PatternSignals::<M, C>::new();
+            if !state.roster.is_closed() {
+                patterns.extend(state.patterns().filter_map(M::upgrade));
+            }
+            for pattern in &patterns {
+                pattern.state.with(|state| {
+                    state.ext().readers.insert(self.info.key);
+                });
+            }
+            // To be dropped outside of the lock.
+            patterns
+        });
     }
 
     /// The contrary.
     pub(super) fn leave_patterns(&self) {
-        let patterns = self.upgrade_patterns();
+        let patterns: PatternSignals<M, C> = self
+            .state
+            .with(|state| state.patterns().filter_map(M::upgrade).collect());
         patterns.iter().for_each(|it| it.forget(self.info.key));
-    }
-
-    fn upgrade_patterns(&self) -> PatternSignals<M, C> {
-        self.state
-            .with(|state| state.patterns().filter_map(M::upgrade).collect())
     }
 
     /// The registry, if this is a pattern.

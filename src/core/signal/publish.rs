@@ -7,18 +7,19 @@
 //! emission after a change built a list anew, with a strong reference to each handler: thirteen times the cost of
 //! the emission itself with a thousand handlers, and now a tenth more. It is given up where the changes have cost as
 //! much as building it would (see [`HandlerList::is_worth_it`]), so a row of changes stays O(1) each. Changes that
-//! are about more than one handler give it up at once.
+//! are about more than one handler give it up at once, and so does the first handler where the list has nobody but the
+//! hook for unhandled events.
 
 use smallvec::SmallVec;
 
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::sync::Lock;
 use crate::core::primitives::thread::ActiveScope;
-use crate::core::reclaim::hazard::{CountGuard, Publish, SnapshotState};
-use crate::core::reclaim::publication::{Loaded, Retired, SnapshotGuard, Unpublished};
+use crate::core::reclaim::hazard::{Publish, SnapshotState};
+use crate::core::reclaim::publication::{Retired, SnapshotGuard, Unpublished};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::handler_list::HandlerList;
+use crate::core::signal::handler_list::{HandlerList, LoadedList};
 use crate::core::signal::signal::{PatternSignals, Signal, SignalState, sequence_limit};
 
 /// What a change has taken out. To be dropped after the lock: it may run the `Drop` of captures.
@@ -53,42 +54,43 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.is_empty()
     }
 
-    /// Loads the snapshot under the lock, and publishes one if there is none.
-    pub(crate) fn load_slow(&self) -> Loaded<SnapshotGuard<M, HandlerList<M, C>, CountGuard<M>>> {
+    /// Loads the snapshot under the lock, and publishes one if there is none. `None`: what is published has changed on
+    /// the way, and the emission has to look again.
+    pub(crate) fn load_slow(&self) -> Option<LoadedList<M, C>> {
         M::Published::prepare();
+        let hook = self.info.config.unhandled_hook();
         let unhandled = self.unhandled();
         let (loaded, _patterns) = self.state.with(|state| {
             let mut patterns = PatternSignals::<M, C>::new();
+            // Whoever has changed one of these has invalidated the signal, or waits for its lock in order to.
+            if state.retains() || self.info.config.unhandled_hook() != hook {
+                return (None, patterns);
+            }
             let loaded = self.published.read_or_publish(|| {
-                let kept = state.next_list.take().and_then(|mut list| {
-                    // One without handlers is dropped here, which runs no user code.
-                    list.value().renew().then_some(list)
-                });
-                let gathered = if kept.is_none() {
-                    let mut handlers = SmallVec::new();
-                    let reader = Some(self.info.key);
-                    let mut give = |it| handlers.push(it);
-                    patterns = state.collect_handlers(unhandled.as_ref(), reader, &mut give);
-                    (!handlers.is_empty()).then(|| HandlerList::new(handlers))
-                } else {
-                    None
-                };
-                let scope = ActiveScope {
-                    inside: self.address(),
-                    sequence_limit: sequence_limit(),
-                };
-                match kept {
-                    Some(mut list) => {
-                        list.set_scope(scope);
-                        Some(list)
-                    }
-                    None => Some(Unpublished::new(scope, gathered?)),
-                }
+                // One without handlers is dropped here, which runs no user code.
+                let kept = state.next_list.take();
+                kept.and_then(|mut list| list.value().renew().then_some(list))
+                    .or_else(|| {
+                        let (mut handlers, unhandled) = (SmallVec::new(), unhandled.as_ref());
+                        let mut give = |it| handlers.push(it);
+                        let reader = Some(self.info.key);
+                        patterns = state.collect_handlers(unhandled, reader, &mut give);
+                        let list = HandlerList::new(handlers, unhandled);
+                        (!list.is_empty()).then(|| Unpublished::new(self.scope(), list))
+                    })
             });
             // A pattern may have lost its last handle meanwhile, and must not be dropped under the lock.
-            (loaded, patterns)
+            (Some(loaded), patterns)
         });
         loaded
+    }
+
+    /// The scope of the emissions that read a list of the handlers that there are now.
+    fn scope(&self) -> ActiveScope {
+        ActiveScope {
+            inside: self.address(),
+            sequence_limit: sequence_limit(),
+        }
     }
 
     /// Takes the published list out after a change of one handler, which `edit` repeats in the list if that is kept.
@@ -107,11 +109,12 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let Some(mut list) = list else {
             return Outdated::NOTHING;
         };
-        // The list without handlers has the hook for unhandled events.
-        if idle == SnapshotState::Closed || self.info.config.has_unhandled_hook() {
+        if idle == SnapshotState::Closed || list.value().is_of_hook() {
             return Outdated::list(list.retire());
         }
         let removed = edit(list.value(), state);
+        // Whether or not it is published again: while its captures are dropped, this thread is inside of all of it.
+        list.set_scope(self.scope());
         if !list.value().is_worth_it() {
             return Outdated {
                 _handler: removed,

@@ -235,6 +235,21 @@ fn patterns_are_demand() {
 }
 
 #[test]
+fn a_handler_that_comes_after_an_unhandled_event_has_the_next_for_itself() {
+    let log = Log::default();
+    let bus = watched(&log);
+    let signal = bus.signal(&PLACED);
+    signal.emit(&1);
+    assert_eq!(log.take().len(), 1);
+    let sub = signal.on(|_| ());
+    assert_eq!(signal.emit(&2).ran(), 1);
+    assert_eq!(log.take(), [""; 0]);
+    drop(sub);
+    signal.emit(&3);
+    assert_eq!(log.take().len(), 1);
+}
+
+#[test]
 fn demand_comes_and_goes_with_the_handlers_of_a_pattern() {
     for pattern_is_first in [false, true] {
         let (bus, log) = (Bus::new(), Log::default());

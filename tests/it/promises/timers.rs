@@ -51,6 +51,33 @@ fn what_is_delayed_can_be_cancelled_until_its_delivery_begins() {
     }
 }
 
+/// A queue gives the room of a burst back every 21 drains.
+#[test]
+fn what_is_due_can_be_taken_back_after_a_burst() {
+    let (queue, log) = (Queue::new(), Log::default());
+    let save = Signal::<u32>::new();
+    let _saved = save.on({
+        let log = log.clone();
+        move |n| log.add(n)
+    });
+    let past = Instant::now().checked_sub(seconds(10)).unwrap();
+    queue.defer_at(past, &save, 0).unwrap();
+    queue.drain_at(past);
+    queue.defer_at(past + seconds(5), &save, 1).unwrap();
+    for _ in 0..600 {
+        queue.defer_at(past, &save, 0).unwrap();
+    }
+    (2..63).for_each(|_| _ = queue.drain_at(past));
+    assert_eq!(log.take().len(), 601);
+    queue.defer(&save, 2).unwrap();
+    queue.drain_one();
+    let late = queue.defer_at(past, &save, 3).unwrap();
+    queue.drain_one();
+    assert!(late.is_waiting() && late.cancel());
+    assert_eq!(queue.drain().delivered(), 0);
+    assert_eq!(log.take(), ["2", "1"]);
+}
+
 #[test]
 fn a_handler_of_the_same_drain_debounces_what_is_due_already() {
     let (queue, log) = (Queue::new(), Log::default());
