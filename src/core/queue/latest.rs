@@ -13,10 +13,10 @@
 
 use std::collections::hash_map::Entry;
 
-use slotmap::{Key as _, SlotMap, new_key_type};
+use slotmap::{Key as _, SecondaryMap, SlotMap, new_key_type};
 
 use crate::core::primitives::hash::HashMap;
-use crate::core::queue::delayed::TimerKey;
+use crate::core::queue::delayed::{self, TimerKey};
 use crate::core::queue::envelope::EnvelopeFlavour;
 
 new_key_type! { struct Key; }
@@ -46,8 +46,8 @@ pub(crate) struct Latest<M: EnvelopeFlavour, C: 'static> {
     nodes: SlotMap<Key, Node<M, C>>,
     /// The events that a newer one replaces, by signal. Invariant: keys of `nodes`.
     by_signal: HashMap<usize, Key>,
-    /// The events that were delayed, by the sequence numbers of their timers.
-    due: HashMap<u64, Key>,
+    /// The events that were delayed, with the sequence numbers of their timers. A newer timer may have the key.
+    due: SecondaryMap<delayed::Key, (u64, Key)>,
     first: Key,
     last: Key,
     /// Events that the running drain has taken and for which a newer one was added: removed if the
@@ -62,7 +62,7 @@ impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
         Latest {
             nodes: SlotMap::with_key(),
             by_signal: HashMap::default(),
-            due: HashMap::default(),
+            due: SecondaryMap::new(),
             first: Key::null(),
             last: Key::null(),
             replaced: Vec::new(),
@@ -130,11 +130,12 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     /// Adds an event at the end that was delayed until now.
     pub(crate) fn push_due(&mut self, timer: TimerKey, envelope: M::Envelope<C>, now: Now) {
         let key = self.add(0, Some(timer), true, envelope, now);
-        self.due.insert(timer.sequence, key);
+        self.due.insert(timer.key, (timer.sequence, key));
     }
 
     fn due(&self, timer: TimerKey) -> Option<Key> {
-        self.due.get(&timer.sequence).copied()
+        let (sequence, key) = *self.due.get(timer.key)?;
+        (sequence == timer.sequence).then_some(key)
     }
 
     /// Whether the event of this timer is here.
@@ -296,8 +297,8 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
         let node = self.nodes.remove(key)?;
         self.unlink(node.prev, node.next);
         self.uncounted -= usize::from(!node.counted);
-        if let Some(timer) = node.timer {
-            self.due.remove(&timer.sequence);
+        if let Some(timer) = node.timer.filter(|timer| self.due(*timer).is_some()) {
+            self.due.remove(timer.key);
         }
         // An address of 0 is in no map, and looking it up as an entry could make room for it.
         if node.signal != 0 {

@@ -24,9 +24,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             let latest = inbox
                 .latest
                 .take_if(|it| it.len() == 0 && it.room() > limit);
+            // Another one begins with the same keys, by which those are found that are due.
+            let is_none_due = inbox.latest_len() == 0;
             let delayed = inbox
                 .delayed
-                .take_if(|it| it.len() == 0 && it.room() > limit);
+                .take_if(|it| is_none_due && it.len() == 0 && it.room() > limit);
             if inbox.replaceable.len() > limit {
                 inbox.forget_replaced();
             }
