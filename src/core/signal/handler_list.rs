@@ -35,8 +35,7 @@ pub(crate) struct HandlerList<M: ReadFlavour, C: 'static> {
 }
 
 impl<M: ReadFlavour, C: 'static> HandlerList<M, C> {
-    /// O(n log n), or O(n) if they are in order already.
-    /// `hook` is the hook for unhandled events.
+    /// `hook` is the hook for unhandled events. O(n log n), or O(n) if the handlers are in order already.
     pub(crate) fn new(
         mut handlers: SmallVec<[HandlerRef<M, C>; 2]>,
         hook: Option<&HandlerRef<M, C>>,

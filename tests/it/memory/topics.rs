@@ -99,6 +99,23 @@ fn topics_that_come_and_go_leave_nothing_with_a_pattern<M: Either>() {
     assert_eq!(bytes_of(|| (200..times(40_000)).for_each(use_one)).0, 0);
 }
 
+/// Nor if they are asked for their demand after their close, while an event that they have accepted waits.
+#[test]
+fn closed_topics_that_are_watched_leave_nothing_with_a_pattern() {
+    let bus = slotcast::Bus::new();
+    let _sub = bus.on_pattern("room.*.joined", |_| ());
+    let use_one = |n: usize| {
+        let topic = Topic::<u32>::named(format!("room.{n:07}.joined")).unwrap();
+        let signal = bus.signal(&topic);
+        signal.defer(1).unwrap();
+        signal.close();
+        drop(signal.on_demand(|_| ()));
+        assert_eq!(bus.drain().delivered(), 1);
+    };
+    (0..200).for_each(use_one);
+    assert_eq!(bytes_of(|| (200..times(20_000)).for_each(use_one)).0, 0);
+}
+
 fn many_names_in_turn_leave_nothing<M: Either>() {
     let bus = Bus::<M>::new();
     let _sub = M::on_nothing(&bus.signal(&Topic::new("held")));
