@@ -6,6 +6,7 @@ use crate::bus::Bus;
 use crate::core::emission::run as emission;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::flavour::Flavour;
+use crate::core::registry::by_name;
 use crate::core::registry::registry::Found;
 use crate::core::registry::without_topic;
 use crate::core::signal::signal::PatternSignals;
@@ -70,9 +71,9 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     #[inline]
     #[track_caller]
     pub fn emit_with<E: 'static>(&self, context: &mut C, topic: &Topic<E>, event: &E) -> Emission {
-        match self.find(topic) {
-            Found::Topic(signal) => self.finish(emission::run(&signal, event, context)),
-            Found::Patterns(patterns) => self.emit_to_patterns(patterns, topic, || event, context),
+        match by_name::run(&self.core.registry, &topic.name, event, context) {
+            Ok(summary) => self.finish(summary),
+            Err(wrong) => panic!("{wrong}"),
         }
     }
 

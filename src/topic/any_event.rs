@@ -48,6 +48,11 @@ impl TopicInfo {
         }
     }
 
+    /// The name of the payload's type, for diagnostics.
+    pub(crate) fn type_name(&self) -> &'static str {
+        (self.type_name)()
+    }
+
     /// Whether the events are of this type.
     pub(crate) fn is_of<E: 'static>(&self) -> bool {
         self.payload == TypeId::of::<E>()
@@ -63,6 +68,9 @@ impl TopicInfo {
     const WATCHED: u8 = 8;
     /// This describes the delivery of an event that was accepted before the signal was closed.
     const LATE: u8 = 16;
+
+    /// There are, or were, patterns that match the topic.
+    const MATCHED: u8 = 32;
 
     /// The description for the delivery of an event that was accepted before the signal was closed.
     pub(crate) fn late(&self) -> Self {
@@ -82,6 +90,15 @@ impl TopicInfo {
     #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         self.flags.load(Relaxed) & Self::WATCHED != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_matched(&self) -> bool {
+        self.flags.load(Relaxed) & Self::MATCHED != 0
+    }
+
+    pub(crate) fn set_matched(&self) {
+        self.flags.fetch_or(Self::MATCHED, Relaxed);
     }
 
     pub(crate) fn set_watched(&self) {
@@ -173,7 +190,7 @@ impl AnyEvent {
     /// The name of the payload's type, for diagnostics.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        (self.topic_info().type_name)()
+        self.topic_info().type_name()
     }
 
     /// The event, if it has this type.

@@ -61,6 +61,30 @@ fn where_an_event_is_made_for_a_name_that_nobody_holds() {
 }
 
 #[test]
+fn where_an_emission_by_name_has_lost_its_topic() {
+    let (bus, waited) = (Bus::new(), Waited::default());
+    let own = Arc::new(Mutex::new(None::<Subscription>));
+    waited.set(bus.on_pattern("a.*", {
+        let (bus, own, waited) = (bus.downgrade(), own.clone(), waited.clone());
+        move |_| {
+            let last = own.lock().unwrap().take();
+            if last.is_some_and(|it| it.cancel()) {
+                // Nobody holds the topic but the emission, which calls this very handler.
+                assert_eq!(bus.upgrade().unwrap().topics(), [NUMBER.name()]);
+                waited.wait();
+            }
+        }
+    }));
+    let last = bus.on(&NUMBER, |_| ());
+    for n in 0..2 {
+        assert_eq!(bus.emit(&NUMBER, &n).ran(), 2);
+    }
+    *own.lock().unwrap() = Some(last);
+    assert_eq!(bus.emit(&NUMBER, &2).ran(), 1);
+    assert!(waited.is_inside());
+}
+
+#[test]
 fn where_a_handler_was_subscribed_after_an_emission() {
     let (signal, waited) = (Signal::<u32>::new(), Waited::default());
     let _other = signal.on(|_| ());

@@ -20,6 +20,7 @@ mod cancel;
 mod emit;
 #[cfg(feature = "jobs")]
 mod jobs;
+mod name;
 mod pattern;
 mod queue;
 mod stream;

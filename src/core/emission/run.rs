@@ -7,6 +7,7 @@ use crate::core::emission::gathered::{self, call_traced};
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, FollowsFrom};
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread::{self, DepthGuard};
 use crate::core::reclaim::hazard::ReadGuard;
@@ -40,13 +41,15 @@ pub(crate) fn run_followed<M: SignalFlavour, E: 'static, C: 'static>(
     context: &mut C,
     follows: FollowsFrom<'_>,
 ) -> EmissionSummary {
-    if signal.is_silent() {
+    // Found once: it is behind a pointer.
+    let published = &*signal.published;
+    if published.is_empty() {
         return EmissionSummary::NOTHING;
     }
     let Some(depth_guard) = thread::enter_emission(signal.max_depth) else {
         return too_deep(signal, Location::caller());
     };
-    match signal.try_load(depth_guard.above()) {
+    match published.try_load(depth_guard.above()) {
         Some(guard) => read(signal, guard, depth_guard, event, context, follows),
         None => load_slow(signal, depth_guard, event, context, follows),
     }
@@ -234,6 +237,30 @@ fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
         call_and_collect(guard, event, topic_info, config, context, unhandled)
     };
     drop(depth_guard);
+    summary
+}
+
+/// Calls the handlers of a list, whose signal nobody keeps. The level of the emission is open.
+#[inline(always)]
+pub(crate) fn run_list<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>>(
+    list: SnapshotGuard<M, HandlerList<M, C>, P>,
+    event: &E,
+    config: &BusConfig<M>,
+    context: &mut C,
+    unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
+) -> EmissionSummary {
+    let span = trace::emission(list.info.name(), FollowsFrom::NONE);
+    let mut summary = call_all(&list, event, &list.info.topic_info, context);
+    let orphaned = summary.counts.orphaned().then(|| list.info.clone());
+    // Before the failures are collected: the drop of captures may panic.
+    drop(list);
+    if thread::failures() != 0 {
+        collect(config, &mut summary);
+        if let Some(info) = orphaned {
+            tell_unhandled(event, &info.topic_info, context, unhandled);
+        }
+    }
+    span.end(summary.counts.ran(), summary.counts.stopped());
     summary
 }
 

@@ -26,6 +26,32 @@ pub(crate) use std::thread;
 pub(crate) const THREADS: bool =
     !cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
+#[cfg(slotcast_loom)]
+pub(crate) use loom::cell::UnsafeCell;
+
+/// A cell whose accesses the model checker sees.
+#[cfg(not(slotcast_loom))]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(slotcast_loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    /// For reading.
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// For writing.
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
 /// A process-wide value: one per process, or one per execution of a model.
 #[cfg(not(slotcast_loom))]
 macro_rules! global {

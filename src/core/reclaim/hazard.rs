@@ -11,6 +11,9 @@
 //! pointer and then reads the slots, all four sequentially consistent. In their one total order
 //! either the writer sees the slot, or the reader sees the new pointer and retries.
 //!
+//! With the same slots a reader passes a [`Gate`], to read what a lock guards: it announces the gate, and reads
+//! whether it is open; whoever holds the lock shuts it, and waits until no slot has it.
+//!
 //! Source: the debts of the `arc-swap` crate (Michal Vaner, 2018, <https://docs.rs/arc-swap>). Unlike
 //! there, slots are assigned by nesting depth, so that none has to be searched for, and a reader without
 //! a free slot takes the signal's lock. A slot may contain the address of a snapshot of another signal,
@@ -23,12 +26,13 @@
 )]
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::PoisonError;
 
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::sync::{
-    AtomicPtr, Ordering, RwLock, Word, global, model_fence, per_thread,
+    self, AtomicPtr, AtomicUsize, Ordering, RwLock, Word, global, model_fence, per_thread,
 };
 use crate::core::primitives::thread::{self, ActiveScope};
 
@@ -156,30 +160,47 @@ pub trait ReadFlavour: Primitives {
     type Published: Publish<Self>;
     /// The guard of a reader without the lock.
     type ReadGuard: ReadGuard<Self>;
+    type Gate: Gate;
 }
 
 impl ReadFlavour for Shared {
     type Published = AtomicPtr<SnapshotHeader<Shared>>;
     type ReadGuard = HazardGuard;
+    type Gate = AtomicUsize;
 }
 
 impl ReadFlavour for Local {
     type Published = Cell<*mut SnapshotHeader<Local>>;
     type ReadGuard = CountGuard<Local>;
+    type Gate = ();
 }
+
+/// A snapshot that was published no more when it had been announced. Dropping it may run the `Drop` of captures.
+#[must_use = "drop it where user code may run"]
+pub struct Missed<G>(G);
 
 /// A pointer to one published snapshot. Changed under the signal's lock, by one writer at a time.
 ///
 /// # Safety
 ///
-/// `try_load`, `current` and `take` return the snapshot that was `put` last and not taken since.
+/// `try_load_once`, `current` and `take` return the snapshot that was `put` last and not taken since.
 pub unsafe trait Publish<M: ReadFlavour>: 'static {
     fn new(state: SnapshotState) -> Self;
     /// Allocates what this thread needs for `try_load`, so that later emissions need not.
     fn prepare() {}
     /// Guards the published snapshot, without a lock. `None` if there is no snapshot, or no slot for it.
-    /// `level` is the nesting depth of the emission.
-    fn try_load(&self, level: usize) -> Option<M::ReadGuard>;
+    /// `level` is the nesting depth of the emission. May drop what was published before, and so captures.
+    #[inline(always)]
+    fn try_load(&self, level: usize) -> Option<M::ReadGuard> {
+        loop {
+            match self.try_load_once(level)? {
+                Ok(guard) => return Some(guard),
+                Err(missed) => drop(missed),
+            }
+        }
+    }
+    /// Like [`try_load`](Self::try_load), but drops nothing: an error is what was published before.
+    fn try_load_once(&self, level: usize) -> Option<Result<M::ReadGuard, Missed<M::ReadGuard>>>;
     /// The pointer to the snapshot, or the state, that is published. Without a lock.
     fn get(&self) -> *mut SnapshotHeader<M>;
     /// Returns whether this state is published, without a lock.
@@ -213,7 +234,7 @@ type SharedSnapshotHeader = SnapshotHeader<Shared>;
 const SLOTS: usize = 8;
 
 /// One announcement. Null: none. A header's address: a reader without a count. With the lowest bit set: a
-/// writer has paid its debt.
+/// writer has paid its debt. With the next bit set, the address of a gate: a reader who is passing it.
 #[derive(Debug)]
 pub(crate) struct Slot(AtomicPtr<SharedSnapshotHeader>);
 
@@ -230,8 +251,8 @@ struct SlotRegistry {
 }
 
 global! {
-    /// The slots of all threads. Locked for reading by writers of signals, and for writing when a thread
-    /// emits for the first time and when it ends.
+    /// The slots of all threads. Locked for reading by those who take a snapshot out or shut a gate, and for writing
+    /// when a thread emits for the first time and when it ends.
     SLOT_REGISTRY: RwLock<SlotRegistry> =
         RwLock::new(SlotRegistry { all: Vec::new(), free: Vec::new() })
 }
@@ -310,7 +331,11 @@ impl Slots {
     pub(crate) fn hazards(&self) -> impl Iterator<Item = ActiveScope> {
         self.0.iter().filter_map(|slot| {
             // Acquire; pairs with the mark in `pay_debts`, where a writer has replaced the announcement.
-            let header = NonNull::new(unmarked(slot.0.load(Ordering::Acquire)))?;
+            let announced = slot.0.load(Ordering::Acquire);
+            if announced.addr() & PASSING != 0 {
+                return None;
+            }
+            let header = NonNull::new(unmarked(announced))?;
             // SAFETY: this thread has announced it and is still inside of the emission, which keeps it.
             Some(unsafe { header.as_ref() }.scope)
         })
@@ -374,7 +399,7 @@ fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
     }
 }
 
-// SAFETY: it is one pointer, which only `put` and `take` change. `try_load` reads it again after the
+// SAFETY: it is one pointer, which only `put` and `take` change. `try_load_once` reads it again after the
 // announcement.
 unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     fn new(state: SnapshotState) -> Self {
@@ -386,30 +411,28 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     }
 
     #[inline(always)]
-    fn try_load(&self, level: usize) -> Option<HazardGuard> {
-        let mut seen = self.get();
-        loop {
-            if is_state(seen) || cfg!(slotcast_lock_reads) {
-                return None;
-            }
-            let slot = slots().or_else(register)?.0.get(level)?;
-            debug_assert!(
-                slot.0.load(Ordering::Relaxed).is_null(),
-                "a level has one guard"
-            );
-            // SeqCst, before the second load; pairs with the swap in `take` and the load in `pay_debts`.
-            // A swap and not a store, because it is a full barrier at half the cost.
-            slot.0.swap(seen, Ordering::SeqCst);
-            model_fence();
-            let again = self.load(Ordering::SeqCst);
-            if again == seen {
-                let header = NonNull::new(again)?;
-                return Some(HazardGuard { header, slot });
-            }
+    fn try_load_once(&self, level: usize) -> Option<Result<HazardGuard, Missed<HazardGuard>>> {
+        let seen = self.get();
+        if is_state(seen) || cfg!(slotcast_lock_reads) {
+            return None;
+        }
+        let header = NonNull::new(seen)?;
+        let slot = slots().or_else(register)?.0.get(level)?;
+        debug_assert!(
+            slot.0.load(Ordering::Relaxed).is_null(),
+            "a level has one guard"
+        );
+        // SeqCst, before the second load; pairs with the swap in `take` and the load in `pay_debts`.
+        // A swap and not a store, because it is a full barrier at half the cost.
+        slot.0.swap(seen, Ordering::SeqCst);
+        model_fence();
+        let guard = HazardGuard { header, slot };
+        if self.load(Ordering::SeqCst) == seen {
+            Some(Ok(guard))
+        } else {
             // Too late. The debt may have been paid nevertheless, even for a later snapshot at the same
             // address. Therefore counts do not depend on the type.
-            clear(slot, seen);
-            seen = again;
+            Some(Err(Missed(guard)))
         }
     }
 
@@ -428,7 +451,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
         if self.is(to) {
             return None;
         }
-        // SeqCst, before the slots are read; pairs with the second load in `try_load`.
+        // SeqCst, before the slots are read; pairs with the second load in `try_load_once`.
         let old = current(self.swap(from_state(to), Ordering::SeqCst)).ok()?;
         model_fence();
         pay_debts(old);
@@ -462,6 +485,114 @@ fn clear_paid(slot: &'static Slot, paid: *mut SharedSnapshotHeader) {
     unsafe { release(NonNull::new_unchecked(header)) };
 }
 
+/// Lets readers pass by to what a lock guards, until the holder of the lock shuts it.
+///
+/// # Safety
+///
+/// From the return of `shut` to the next `open` there is no [`Passing`], on any thread.
+pub unsafe trait Gate: 'static {
+    /// A gate that is shut.
+    fn new() -> Self;
+    /// Lets readers pass. Called under the lock.
+    fn open(&self);
+    /// Lets no more readers pass, and waits until those who are passing have left. Called under the lock, and not by
+    /// one who is passing.
+    fn shut(&self);
+    /// `None` if the gate is shut, or there is no slot. `level` is one that has no read guard.
+    fn pass(&self, level: usize) -> Option<Passing<'_>>;
+}
+
+const SHUT: usize = 0;
+const OPEN: usize = 1;
+
+/// A reader who is passing a [`Gate`]. It keeps whoever shuts the gate waiting, so it runs no user code.
+pub struct Passing<'g> {
+    slot: &'static Slot,
+    gate: PhantomData<&'g ()>,
+}
+
+impl Drop for Passing<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Release; pairs with the load in `shut`: what was read happens before the change.
+        self.slot.0.store(ptr::null_mut(), Ordering::Release);
+    }
+}
+
+/// What a reader who is passing a gate announces. Neither the address of a snapshot nor a paid debt.
+fn passing(gate: &AtomicUsize) -> *mut SharedSnapshotHeader {
+    ptr::without_provenance_mut(ptr::from_ref(gate).addr() | PASSING)
+}
+
+/// The bit of an announcement that is that of a gate. Gates and snapshots are aligned to words.
+const PASSING: usize = 2;
+
+// SAFETY: a reader writes its slot and then reads the gate, `shut` writes the gate and then reads the slots, all
+// sequentially consistent: either it sees the slot, and waits, or the reader sees that the gate is shut.
+unsafe impl Gate for AtomicUsize {
+    fn new() -> Self {
+        AtomicUsize::new(SHUT)
+    }
+
+    fn open(&self) {
+        // Relaxed: it is changed under the lock. Only looked at mostly, because readers look at it all the time.
+        if self.load(Ordering::Relaxed) == SHUT {
+            // Release; pairs with the load in `pass`: a reader sees what was changed.
+            self.store(OPEN, Ordering::Release);
+        }
+    }
+
+    fn shut(&self) {
+        // Relaxed: it is changed under the lock.
+        if self.load(Ordering::Relaxed) == SHUT {
+            return;
+        }
+        // SeqCst, before the slots are read; pairs with the swap and the load in `pass`.
+        self.swap(SHUT, Ordering::SeqCst);
+        model_fence();
+        let registry = SLOT_REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+        for slot in registry.all.iter().flat_map(|slots| &slots.0) {
+            // SeqCst, after the swap. Acquire as a part of it; pairs with the Release in `Passing::drop`.
+            while slot.0.load(Ordering::SeqCst) == passing(self) {
+                // It takes a few instructions, unless its thread is interrupted there.
+                sync::thread::yield_now();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn pass(&self, level: usize) -> Option<Passing<'_>> {
+        // Relaxed: only saves the rest. It is read again.
+        if self.load(Ordering::Relaxed) == SHUT || cfg!(slotcast_lock_reads) {
+            return None;
+        }
+        let slot = slots()?.0.get(level)?;
+        // Relaxed: only this thread announces anything there.
+        if !slot.0.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        // SeqCst, before the gate is read; pairs with the swap and the loads in `shut`.
+        slot.0.swap(passing(self), Ordering::SeqCst);
+        model_fence();
+        let gate = PhantomData;
+        let passing = Passing { slot, gate };
+        // SeqCst, after the swap. Acquire as a part of it; pairs with the Release in `open`.
+        (self.load(Ordering::SeqCst) == OPEN).then_some(passing)
+    }
+}
+
+/// In the local flavour the lock is as cheap.
+// SAFETY: nobody passes.
+unsafe impl Gate for () {
+    fn new() -> Self {}
+    fn open(&self) {}
+    fn shut(&self) {}
+    #[inline(always)]
+    fn pass(&self, _: usize) -> Option<Passing<'_>> {
+        None
+    }
+}
+
 /// The local flavour counts its readers: there is one thread, so a count is a plain addition.
 // SAFETY: it is one pointer, which only `put` and `take` change.
 unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
@@ -470,13 +601,16 @@ unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
     }
 
     #[inline(always)]
-    fn try_load(&self, _: usize) -> Option<CountGuard<Local>> {
+    fn try_load_once(
+        &self,
+        _: usize,
+    ) -> Option<Result<CountGuard<Local>, Missed<CountGuard<Local>>>> {
         let seen = self.get();
         if is_state(seen) {
             return None;
         }
         // SAFETY: alive, because the publication owns a count.
-        Some(unsafe { CountGuard::new(NonNull::new(seen)?) })
+        Some(Ok(unsafe { CountGuard::new(NonNull::new(seen)?) }))
     }
 
     #[inline(always)]

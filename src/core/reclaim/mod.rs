@@ -5,7 +5,8 @@
 //! - `counted`: an allocation with a strong count for what was captured and a weak count for the memory; parts of
 //!   captures that are dropped apart from the others.
 //! - `hazard`: one published pointer with many readers, hazard slots, and the slots of each thread.
-//! - `publication`: the same with the type of what is published, and without `unsafe` for its callers.
+//! - `publication`: the same with the type of what is published, and without `unsafe` for its callers. Also a value that
+//!   is changed under a lock, and read without it.
 //!
 //! # What it guarantees
 //!
@@ -15,6 +16,7 @@
 //!   reader whose debt was paid. Nothing is freed later than that.
 //! - A reader of a published snapshot takes no lock and waits for no other thread. The local flavour counts
 //!   its readers instead.
+//! - Whoever changes a guarded value waits for its readers, who run no user code and wait for nobody.
 //!
 //! # What it does not know
 //!

@@ -1,10 +1,11 @@
 //! Snapshots, which nobody changes while they are published or read, and the publication of the current one.
 //!
-//! Adds types to the read side, and a safe interface.
+//! Adds types to the read side, and a safe interface. Also what is changed under a lock and read without it, by the
+//! same slots.
 
 #![allow(
     unsafe_code,
-    reason = "gives snapshots, which the read side knows by their header alone, their type back"
+    reason = "gives snapshots, which the read side knows by their header alone, their type back, and guards a value"
 )]
 
 use std::borrow::Borrow;
@@ -12,9 +13,11 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use crate::core::primitives::sync::{Lock, UnsafeCell};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::hazard::{
-    CountGuard, Publish, ReadFlavour, ReadGuard, SnapshotHeader, SnapshotState, is_alone, release,
+    CountGuard, Gate, Missed, Publish, ReadFlavour, ReadGuard, SnapshotHeader, SnapshotState,
+    is_alone, release,
 };
 
 /// A value with the header in front, so that a pointer to one is a pointer to the other.
@@ -117,6 +120,20 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         })
     }
 
+    /// Like [`try_load`](Self::try_load), but drops nothing: an error is what was published before.
+    #[inline(always)]
+    #[expect(clippy::type_complexity, reason = "the guard, or what was missed")]
+    pub(crate) fn try_load_once(
+        &self,
+        level: usize,
+    ) -> Option<Result<SnapshotGuard<M, T, M::ReadGuard>, Missed<M::ReadGuard>>> {
+        let guard = self.published.try_load_once(level)?;
+        Some(guard.map(|guard| SnapshotGuard {
+            guard,
+            types: PhantomData,
+        }))
+    }
+
     /// Returns whether this snapshot is published now, without a lock.
     #[inline(always)]
     pub(crate) fn publishes(&self, guard: &SnapshotGuard<M, T, M::ReadGuard>) -> bool {
@@ -185,6 +202,76 @@ impl<M: ReadFlavour, T> Publication<M, T> {
 impl<M: ReadFlavour, T> Drop for Publication<M, T> {
     fn drop(&mut self) {
         drop(self.take(SnapshotState::Stale));
+    }
+}
+
+/// A value that is changed under a lock, and read without it by those who hold nothing of it afterwards.
+///
+/// Readers pass a gate, which a change shuts. It stays shut until it is opened again, under the lock, by one who
+/// would have passed. So a row of changes waits for readers once.
+pub(crate) struct Guarded<M: ReadFlavour, T> {
+    lock: M::Lock<()>,
+    gate: M::Gate,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: it owns the value.
+unsafe impl<M: ReadFlavour + Send, T: Send> Send for Guarded<M, T> {}
+// SAFETY: many threads read the value at a time, and any of them changes it, alone.
+unsafe impl<M: ReadFlavour + Sync, T: Send + Sync> Sync for Guarded<M, T> {}
+
+impl<M: ReadFlavour, T> Guarded<M, T> {
+    pub(crate) fn new(value: T) -> Self {
+        Guarded {
+            lock: M::Lock::new(()),
+            gate: M::Gate::new(),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Calls `f` under the lock.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Locked<'_, M, T>) -> R) -> R {
+        self.lock.with(|()| f(&mut Locked(self)))
+    }
+
+    /// Calls `f` without the lock. `None` if the gate is shut, or there is no slot. `level` is one that has no read
+    /// guard. `f` runs no user code, which could change the value, and would wait for itself.
+    #[inline(always)]
+    pub(crate) fn read<R>(&self, level: usize, f: impl FnOnce(&T) -> R) -> Option<R> {
+        if !M::WAITS {
+            // There is nobody to wait for.
+            return Some(self.with(|locked| f(locked)));
+        }
+        let passing = self.gate.pass(level)?;
+        // SAFETY: it is changed while the gate is shut, and then nobody is passing.
+        let result = self.value.with(|value| f(unsafe { &*value }));
+        drop(passing);
+        Some(result)
+    }
+}
+
+/// A value whose lock is held.
+pub(crate) struct Locked<'g, M: ReadFlavour, T>(&'g Guarded<M, T>);
+
+impl<M: ReadFlavour, T> Locked<'_, M, T> {
+    /// Lets readers pass from now on.
+    pub(crate) fn open(&mut self) {
+        self.0.gate.open();
+    }
+
+    /// For changes. Waits until the readers have left.
+    pub(crate) fn change(&mut self) -> &mut T {
+        self.0.gate.shut();
+        // SAFETY: the lock is held, this is borrowed, and so the gate stays shut, and nobody is passing.
+        self.0.value.with_mut(|value| unsafe { &mut *value })
+    }
+}
+
+impl<M: ReadFlavour, T> std::ops::Deref for Locked<'_, M, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held, and this is borrowed, so nobody changes it.
+        self.0.value.with(|value| unsafe { &*value })
     }
 }
 

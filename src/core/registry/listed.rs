@@ -19,13 +19,13 @@ pub trait AnySignal {
     fn address(&self) -> usize;
     /// Returns whether the signal has handles, handlers or waiting events.
     fn exists(&self) -> bool;
-    /// Adds a pattern that matches the topic: its [`WeakSignal`].
-    fn attach(&self, pattern: &dyn Any);
+    /// Adds a pattern that matches the topic: its [`WeakSignal`]. Returns whether the topic exists.
+    fn attach(&self, pattern: &dyn Any) -> bool;
     /// Removes a pattern, by its address.
     fn detach(&self, pattern: usize);
     /// Takes the published list out, because the handlers of a pattern have changed. `forget` is called if the topic
-    /// need not be told of the next change.
-    fn invalidate(&self, forget: &mut dyn FnMut());
+    /// need not be told of the next change. Returns whether the topic exists.
+    fn invalidate(&self, forget: &mut dyn FnMut()) -> bool;
     /// Removes the handlers whose target has been dropped.
     fn prune(&self);
     /// Tells all handlers that the bus is paused.
@@ -62,19 +62,24 @@ impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal for WeakSignal<M, E, C>
     fn exists(&self) -> bool {
         M::exists(&self.0)
     }
-    fn attach(&self, pattern: &dyn Any) {
-        if let Some(WeakSignal(pattern)) = pattern.downcast_ref::<WeakSignal<M, AnyEvent, C>>() {
-            self.if_exists(|signal| signal.attach(pattern.clone()));
+    fn attach(&self, pattern: &dyn Any) -> bool {
+        let signal = M::upgrade(&self.0);
+        let pattern = pattern.downcast_ref::<WeakSignal<M, AnyEvent, C>>();
+        if let (Some(signal), Some(WeakSignal(pattern))) = (&signal, pattern) {
+            signal.attach(pattern.clone());
         }
+        signal.is_some()
     }
     fn detach(&self, pattern: usize) {
         self.if_exists(|signal| signal.detach(pattern));
     }
-    fn invalidate(&self, forget: &mut dyn FnMut()) {
-        match M::upgrade(&self.0) {
+    fn invalidate(&self, forget: &mut dyn FnMut()) -> bool {
+        let signal = M::upgrade(&self.0);
+        match &signal {
             Some(signal) => signal.invalidate(forget),
             None => forget(),
         }
+        signal.is_some()
     }
     fn prune(&self) {
         self.if_exists(Signal::prune);

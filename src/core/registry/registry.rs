@@ -14,12 +14,15 @@ use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::hash::HashMap;
 use crate::core::primitives::sync::{Lock, Word};
+use crate::core::reclaim::hazard::{Missed, Publish};
+use crate::core::reclaim::publication::Guarded;
 use crate::core::registry::listed::{AnySignal, WeakSignal};
 use crate::core::registry::trie::Trie;
 use crate::core::settings::bus::{BusConfig, PatternQuery};
 use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::{Directory, SignalFlavour};
+use crate::core::signal::handler_list::{ListGuard, LoadedList, PublishedList};
 use crate::core::signal::signal::{PatternSignals, Signal, StrongPatternSignal};
 use crate::error::WrongType;
 use crate::failure::CallSite;
@@ -42,21 +45,50 @@ pub(crate) enum Found<M: RegistryFlavour, E, C: 'static> {
     Patterns(PatternSignals<M, C>),
 }
 
+impl<M: RegistryFlavour, E: 'static, C: 'static> Found<M, E, C> {
+    /// The list of a topic that has handlers and no patterns, published if it was not.
+    pub(crate) fn load_own(&self) -> Option<LoadedList<M, C>> {
+        match self {
+            Found::Topic(it) if !it.is_silent() && !it.info.topic_info.is_matched() => {
+                it.load_slow()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The result of looking up a name for an emission, without a lock.
+pub(crate) enum LookUp<M: RegistryFlavour, C: 'static> {
+    Handlers(ListGuard<M, C>),
+    Nobody,
+    /// The topic does not exist. There may be patterns that match, or a hook.
+    NoTopic,
+    /// It has changed on the way. To be dropped, and looked up again.
+    Missed(Missed<M::ReadGuard>),
+    /// It has to be looked up under the lock.
+    Locked,
+}
+
 /// A topic or a pattern.
 struct Topic<M: RegistryFlavour> {
-    name: Name,
-    type_name: &'static str,
+    info: M::Ptr<SignalInfo<M>>,
     /// The line of its first use.
     location: CallSite,
-    kind: Kind,
     signal: M::AnySignal,
 }
 
-struct Topics<M: RegistryFlavour> {
+/// What an emission by name reads of a topic.
+struct NamedTopic<M: RegistryFlavour, C: 'static> {
+    key: TopicKey,
+    info: M::Ptr<SignalInfo<M>>,
+    published: M::Ptr<PublishedList<M, C>>,
+}
+
+struct Topics<M: RegistryFlavour, C: 'static> {
     /// Topics and patterns. The signal of an entry may have been dropped already.
     topics: SlotMap<TopicKey, Topic<M>>,
-    /// The keys of the topics.
-    names: HashMap<Name, TopicKey>,
+    /// The topics.
+    names: HashMap<Name, NamedTopic<M, C>>,
     /// The keys of patterns, and of topics once there was a pattern.
     trie: Trie<TopicKey>,
     /// The topics are in the trie.
@@ -64,16 +96,16 @@ struct Topics<M: RegistryFlavour> {
     closed: bool,
 }
 
-impl<M: RegistryFlavour> Topics<M> {
+impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
     fn key(&self, kind: Kind, name: &str) -> Option<TopicKey> {
         match kind {
-            Kind::Topic => self.names.get(name).copied(),
+            Kind::Topic => self.names.get(name).map(|it| it.key),
             Kind::Pattern => self.trie.pattern(name),
         }
     }
 
     /// The signal with this key. `None` if it has been dropped.
-    fn signal<E: 'static, C: 'static>(&self, key: TopicKey) -> Lookup<M, E, C> {
+    fn signal<E: 'static>(&self, key: TopicKey) -> Lookup<M, E, C> {
         let Some(topic) = self.topics.get(key) else {
             return Ok(None);
         };
@@ -82,8 +114,8 @@ impl<M: RegistryFlavour> Topics<M> {
             // A topic that has been dropped does not reserve its name.
             None if !topic.signal.exists() => Ok(None),
             None => Err(WrongType {
-                topic: topic.name.as_str().to_owned(),
-                registered: topic.type_name,
+                topic: topic.info.name().as_str().to_owned(),
+                registered: topic.info.topic_info.type_name(),
                 requested: type_name::<E>(),
                 location: topic.location,
             }),
@@ -91,11 +123,7 @@ impl<M: RegistryFlavour> Topics<M> {
     }
 
     /// Visits the patterns that a name matches.
-    fn patterns_of_topic<C: 'static>(
-        &self,
-        name: &str,
-        mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>),
-    ) {
+    fn patterns_of_topic(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
         self.trie.patterns_of(name, &mut |key| {
             let pattern = self.topics.get(key).map(|it| it.signal.as_any());
             if let Some(pattern) = pattern.and_then(<dyn Any>::downcast_ref) {
@@ -104,14 +132,23 @@ impl<M: RegistryFlavour> Topics<M> {
         });
     }
 
+    /// The patterns that a name matches. To be dropped where user code may run.
+    fn upgrade_patterns(&self, name: &str) -> PatternSignals<M, C> {
+        let mut patterns = PatternSignals::<M, C>::new();
+        if self.is_indexed {
+            self.patterns_of_topic(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
+        }
+        patterns
+    }
+
     fn remove(&mut self, key: TopicKey) -> Option<Topic<M>> {
         let removed = self.topics.remove(key)?;
-        let name = removed.name.as_str();
-        if self.key(removed.kind, name) == Some(key) {
+        let (kind, name) = (removed.info.topic_info.kind, removed.info.name().as_str());
+        if self.key(kind, name) == Some(key) {
             if self.is_indexed {
-                self.trie.remove(removed.kind, name);
+                self.trie.remove(kind, name);
             }
-            if removed.kind == Kind::Topic {
+            if kind == Kind::Topic {
                 self.names.remove(name);
             }
         }
@@ -133,8 +170,8 @@ impl<M: RegistryFlavour> Topics<M> {
                 return;
             }
             self.is_indexed = true;
-            for (name, key) in &self.names {
-                self.trie.insert(Kind::Topic, name.as_str(), *key);
+            for (name, topic) in &self.names {
+                self.trie.insert(Kind::Topic, name.as_str(), topic.key);
             }
         }
         self.trie.insert(kind, name.as_str(), key);
@@ -143,7 +180,7 @@ impl<M: RegistryFlavour> Topics<M> {
 
 /// The topics and the patterns of a bus.
 pub struct Registry<M: RegistryFlavour, C: 'static> {
-    topics: M::Lock<Topics<M>>,
+    topics: Guarded<M, Topics<M, C>>,
     /// The hook for unhandled events, as the only handler of a pattern that is not in `topics`.
     unhandled: M::Lock<Option<StrongPatternSignal<M, C>>>,
     /// 1 once there has been a handler with a weak target, which keeps its topic even when the target has
@@ -162,7 +199,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             closed: false,
         };
         let this = M::ptr(Registry {
-            topics: M::Lock::new(topics),
+            topics: Guarded::new(topics),
             unhandled: M::Lock::new(None),
             has_weak: M::Word::new(0),
             config,
@@ -179,21 +216,59 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
 
     fn matches(&self, query: &PatternQuery) -> bool {
         let topics = self.topics_of(&query.pattern);
-        topics.iter().any(|it| it.address() == query.topic)
+        topics.iter().any(|(_, it)| it.address() == query.topic)
+    }
+
+    /// What an emission of this name finds that begins now at this level, without a lock.
+    #[inline(always)]
+    pub(crate) fn look_up<E: 'static>(&self, name: &str, level: usize) -> LookUp<M, C> {
+        // One level deeper there is no emission now, and so no read guard.
+        let found = self.topics.read(level + 1, |all| {
+            if all.closed {
+                return None;
+            }
+            let Some(topic) = all.names.get(name) else {
+                let is_nobody = !all.is_indexed && !self.config.has_unhandled_hook();
+                return Some(match is_nobody {
+                    true => LookUp::Nobody,
+                    false => LookUp::NoTopic,
+                });
+            };
+            let info = &topic.info.topic_info;
+            if !info.is_of::<E>() || info.is_matched() {
+                return None;
+            }
+            if topic.published.is_empty() {
+                return Some(LookUp::Nobody);
+            }
+            match topic.published.try_load_once(level)? {
+                Ok(list) => Some(LookUp::Handlers(list)),
+                Err(missed) => Some(LookUp::Missed(missed)),
+            }
+        });
+        found.flatten().unwrap_or(LookUp::Locked)
+    }
+
+    /// The patterns that a name matches, for an emission at this level; see [`look_up`](Self::look_up).
+    pub(crate) fn patterns(&self, name: &str, level: usize) -> PatternSignals<M, C> {
+        let upgrade = |all: &Topics<M, C>| all.upgrade_patterns(name);
+        let found = self.topics.read(level + 1, upgrade);
+        found.unwrap_or_else(|| self.topics.with(|all| upgrade(all)))
     }
 
     /// The signal of a topic if the topic exists, otherwise the patterns that match the name.
     pub(crate) fn find<E: 'static>(&self, name: &str) -> Result<Found<M, E, C>, WrongType> {
+        M::Published::prepare();
         self.topics.with(|all| {
-            if let Some(&key) = all.names.get(name) {
-                if let Some(signal) = all.signal(key)? {
+            // The next one need not come here.
+            all.open();
+            if let Some(topic) = all.names.get(name) {
+                if let Some(signal) = all.signal(topic.key)? {
                     return Ok(Found::Topic(signal));
                 }
             }
-            let mut patterns = PatternSignals::<M, C>::new();
             // Moved out of the lock: one of these may be the last reference.
-            all.patterns_of_topic::<C>(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
-            Ok(Found::Patterns(patterns))
+            Ok(Found::Patterns(all.upgrade_patterns(name)))
         })
     }
 
@@ -207,14 +282,16 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         if this.has_weak.get() != 0 {
             this.prune_if_full();
         }
-        let (signal, closed) = this.topics.with(|all| {
+        let (signal, closed, _dropped) = this.topics.with(|all| {
+            let mut dropped = None;
             if let Some(key) = all.key(kind, name.as_str()) {
                 if let Some(signal) = all.signal(key)? {
-                    return Ok((signal, false));
+                    return Ok((signal, false, None));
                 }
                 // The last handle is being dropped at this moment, on another thread.
-                drop(all.remove(key));
+                dropped = all.change().remove(key);
             }
+            let all = all.change();
             let mut patterns = Vec::new();
             if kind == Kind::Topic {
                 all.patterns_of_topic(name.as_str(), |pattern| patterns.push(pattern.0.clone()));
@@ -227,23 +304,27 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
                 let registry = M::directory(this);
                 let signal = M::ptr(Signal::new(info, Some(registry), patterns));
                 let listed = M::list(WeakSignal(M::downgrade(&signal)));
+                let info = signal.info.clone();
                 created = Some(signal);
                 Topic {
-                    name: name.clone(),
-                    type_name: type_name::<E>(),
+                    info,
                     location,
-                    kind,
                     signal: listed,
                 }
             });
-            all.index(kind, name, key);
-            if kind == Kind::Topic {
-                all.names.insert(name.clone(), key);
-            }
             let Some(signal) = created else {
                 unreachable!("a slotmap calls the closure once")
             };
-            Ok((signal, all.closed))
+            all.index(kind, name, key);
+            if kind == Kind::Topic {
+                let topic = NamedTopic {
+                    key,
+                    info: signal.info.clone(),
+                    published: signal.published.clone(),
+                };
+                all.names.insert(name.clone(), topic);
+            }
+            Ok((signal, all.closed, dropped))
         })?;
         if closed {
             signal.close();
@@ -258,7 +339,11 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             self.config.set_has_unhandled_hook(hook.is_some());
             std::mem::replace(pattern, hook)
         });
-        self.all().iter().for_each(|it| it.invalidate(&mut || ()));
+        for (key, signal) in self.all() {
+            if !signal.invalidate(&mut || ()) {
+                self.remove_dropped(key);
+            }
+        }
         // `old` is dropped last, when no snapshot that an emission may still load has that hook.
         old.is_some()
     }
@@ -267,35 +352,47 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     pub(crate) fn pause(&self) {
         // Before the handlers are held: one that is subscribed meanwhile looks here.
         self.config.pause();
-        self.all().iter().for_each(|it| it.hold());
+        self.all().iter().for_each(|(_, it)| it.hold());
     }
 
     /// If the next topic exceeds the capacity, removes handlers whose target has been dropped, and so the
     /// topics that only those kept. Then reserves capacity for as many topics as are left, so that adding
     /// n topics costs O(n) in total.
     fn prune_if_full(&self) {
-        let is_full = |all: &mut Topics<M>| all.topics.len() == all.topics.capacity();
-        if !self.topics.with(is_full) {
+        let is_full = self
+            .topics
+            .with(|all| all.topics.len() == all.topics.capacity());
+        if !is_full {
             return;
         }
-        self.all().iter().for_each(|it| it.prune());
+        self.all().iter().for_each(|(_, it)| it.prune());
         self.topics.with(|all| {
             let left = all.topics.len();
             if left > all.topics.capacity() / 2 {
-                all.topics.reserve(left);
+                all.change().topics.reserve(left);
             }
         });
     }
 
     /// The topics that match a pattern.
-    fn topics_of(&self, pattern: &Name) -> Vec<M::AnySignal> {
+    fn topics_of(&self, pattern: &Name) -> Vec<(TopicKey, M::AnySignal)> {
         self.topics.with(|all| {
             let mut found = Vec::new();
             all.trie.topics_of(pattern.as_str(), &mut |key| {
-                found.extend(all.topics.get(key).map(|topic| topic.signal.clone()));
+                let signal = all.topics.get(key).map(|topic| topic.signal.clone());
+                found.extend(signal.map(|it| (key, it)));
             });
             found
         })
+    }
+
+    /// Removes a signal that is being dropped at this moment, on another thread, which could not be told of a change.
+    /// From now on emissions by name do not find what it has published before that.
+    fn remove_dropped(&self, key: TopicKey) {
+        let _dropped = self.topics.with(|all| {
+            let exists = all.topics.get(key)?.signal.exists();
+            (!exists).then(|| all.change().remove(key))
+        });
     }
 
     /// Removes a handler of a topic. Returns whether it was there.
@@ -306,9 +403,11 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     /// The names of the topics that exist, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.topics.with(|all| {
-            let topics = all.topics.values().filter(|it| it.kind == Kind::Topic);
-            let existing = topics.filter(|it| it.signal.exists());
-            existing.map(|it| it.name.as_str().to_owned()).collect()
+            let existing = all.topics.values().filter(|it| it.signal.exists());
+            let topics = existing.filter(|it| it.info.topic_info.kind == Kind::Topic);
+            topics
+                .map(|it| it.info.name().as_str().to_owned())
+                .collect()
         });
         names.sort_unstable();
         names
@@ -316,7 +415,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
 
     /// Closes all signals, and those that are created later.
     pub(crate) fn close(&self) {
-        self.topics.with(|all| all.closed = true);
+        self.topics.with(|all| all.change().closed = true);
         self.topics_first().iter().for_each(|it| it.close());
         drop(self.unhandled.with(Option::take));
     }
@@ -326,21 +425,22 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     }
 
     fn get(&self, topic: u64) -> Option<M::AnySignal> {
-        let signal = |all: &mut Topics<M>| Some(all.topics.get(key_of(topic))?.signal.clone());
-        self.topics.with(signal)
+        self.topics
+            .with(|all| Some(all.topics.get(key_of(topic))?.signal.clone()))
     }
 
-    fn all(&self) -> Vec<M::AnySignal> {
+    fn all(&self) -> Vec<(TopicKey, M::AnySignal)> {
         self.topics.with(|all| {
-            let signals = all.topics.values().map(|topic| topic.signal.clone());
+            let signals = all.topics.iter().map(|(key, it)| (key, it.signal.clone()));
             signals.collect()
         })
     }
 
     /// All signals, those of patterns last: topics keep the patterns for the events that they have accepted.
     fn topics_first(&self) -> Vec<M::AnySignal> {
-        let of = |all: &Topics<M>, kind| {
-            let these = all.topics.values().filter(move |it| it.kind == kind);
+        let of = |all: &Topics<M, C>, kind| {
+            let all = all.topics.values();
+            let these = all.filter(move |it| it.info.topic_info.kind == kind);
             these.map(|it| it.signal.clone()).collect::<Vec<_>>()
         };
         self.topics
@@ -414,15 +514,17 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
         let Some(own) = self.get(pattern.key) else {
             return;
         };
-        for topic in self.topics_of(pattern.name()) {
-            topic.attach(own.as_any());
+        for (key, topic) in self.topics_of(pattern.name()) {
+            if !topic.attach(own.as_any()) {
+                self.remove_dropped(key);
+            }
         }
     }
 
     fn invalidate(&self, topics: &[u64], forget: &mut dyn FnMut(u64)) {
         for &key in topics {
             match self.get(key) {
-                Some(topic) => topic.invalidate(&mut || forget(key)),
+                Some(topic) => _ = topic.invalidate(&mut || forget(key)),
                 None => forget(key),
             }
         }
@@ -434,11 +536,11 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
             if all.topics.get(key)?.signal.address() != address {
                 return None;
             }
-            all.remove(key)
+            all.change().remove(key)
         });
         drop(removed);
         if info.topic_info.kind == Kind::Pattern {
-            for topic in self.topics_of(info.name()) {
+            for (_, topic) in self.topics_of(info.name()) {
                 topic.detach(address);
             }
         }
@@ -447,13 +549,17 @@ impl<M: RegistryFlavour, C: 'static> Directory<M, C> for Registry<M, C> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::core::flavour::Shared;
     use crate::{Bus, Topic};
 
     fn matched(bus: &Bus) -> usize {
         let registry: &Registry<Shared, ()> = &bus.core.registry;
-        Lock::with(&registry.topics, |all| all.trie.matched.get())
+        registry
+            .topics
+            .with(|all| all.trie.matched.load(Ordering::Relaxed))
     }
 
     #[test]

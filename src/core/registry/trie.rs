@@ -32,7 +32,7 @@ pub(crate) struct Trie<T> {
     root: NodeKey,
     /// The number of searches.
     #[cfg(test)]
-    pub(crate) matched: std::cell::Cell<usize>,
+    pub(crate) matched: std::sync::atomic::AtomicUsize,
 }
 
 impl<T: Copy + Default> Trie<T> {
@@ -43,7 +43,7 @@ impl<T: Copy + Default> Trie<T> {
             nodes,
             root,
             #[cfg(test)]
-            matched: std::cell::Cell::new(0),
+            matched: std::sync::atomic::AtomicUsize::new(0),
         }
     }
 
@@ -106,7 +106,8 @@ impl<T: Copy + Default> Trie<T> {
     /// match.
     pub(crate) fn patterns_of(&self, name: &str, visit: &mut impl FnMut(T)) {
         #[cfg(test)]
-        self.matched.set(self.matched.get() + 1);
+        self.matched
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.patterns_below(self.root, Some(name), visit);
     }
 
@@ -129,7 +130,8 @@ impl<T: Copy + Default> Trie<T> {
     /// Visits the topics that match a pattern, in no order. O(tokens + what `*` and `>` cover).
     pub(crate) fn topics_of(&self, pattern: &str, visit: &mut impl FnMut(T)) {
         #[cfg(test)]
-        self.matched.set(self.matched.get() + 1);
+        self.matched
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.topics_below(self.root, Some(pattern), visit);
     }
 

@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 use crate::core::handler::entry::Rank;
 use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::reclaim::hazard::{CountGuard, ReadFlavour};
-use crate::core::reclaim::publication::{Loaded, SnapshotGuard, Unpublished};
+use crate::core::reclaim::publication::{Loaded, Publication, SnapshotGuard, Unpublished};
+use crate::core::settings::signal_info::SignalInfo;
 
 /// As many handlers are moved in the time that it takes to build a list of one anew.
 const MOVES: usize = 4;
@@ -25,13 +26,24 @@ pub(super) type UnpublishedList<M, C> = Unpublished<M, HandlerList<M, C>>;
 /// The list of a signal, loaded under its lock.
 pub(crate) type LoadedList<M, C> = Loaded<SnapshotGuard<M, HandlerList<M, C>, CountGuard<M>>>;
 
+/// The current list of a signal, as emissions find it without a lock. It outlives its signal, without a list.
+pub(crate) type PublishedList<M, C> = Publication<M, HandlerList<M, C>>;
+
+/// The list of a signal, loaded without a lock.
+pub(crate) type ListGuard<M, C> =
+    SnapshotGuard<M, HandlerList<M, C>, <M as ReadFlavour>::ReadGuard>;
+
 /// Handlers, sorted by rank.
 pub(crate) struct HandlerList<M: ReadFlavour, C: 'static> {
     handlers: SmallVec<[HandlerRef<M, C>; 2]>,
+    /// For emissions that do not keep the signal.
+    pub(crate) info: M::Ptr<SignalInfo<M>>,
     /// What the changes since it was last published have cost, in handlers that were moved.
     cost: usize,
     /// There are no handlers, and the hook for unhandled events stands in.
     is_of_hook: bool,
+    /// The signal has patterns.
+    has_patterns: bool,
 }
 
 impl<M: ReadFlavour, C: 'static> HandlerList<M, C> {
@@ -39,15 +51,25 @@ impl<M: ReadFlavour, C: 'static> HandlerList<M, C> {
     pub(crate) fn new(
         mut handlers: SmallVec<[HandlerRef<M, C>; 2]>,
         hook: Option<&HandlerRef<M, C>>,
+        info: M::Ptr<SignalInfo<M>>,
+        has_patterns: bool,
     ) -> Self {
         handlers.sort_unstable_by_key(rank);
         let is_hook = |hook: &HandlerRef<M, C>| hook.address() == handlers[0].address();
         let is_of_hook = !handlers.is_empty() && hook.is_some_and(is_hook);
         HandlerList {
             handlers,
+            info,
             cost: 0,
             is_of_hook,
+            has_patterns,
         }
+    }
+
+    /// Returns whether it has handlers of the signal itself alone.
+    #[inline(always)]
+    pub(crate) fn is_own(&self) -> bool {
+        !self.has_patterns && !self.is_of_hook
     }
 
     /// Returns whether it has nobody but the hook for unhandled events.

@@ -20,6 +20,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             }
             let known = |it: &M::Weak<PatternSignal<M, C>>| M::address(it) == M::address(&pattern);
             if !state.patterns().any(known) {
+                self.info.topic_info.set_matched();
                 state.ext().patterns.push(pattern);
             }
             Some(self.unpublish(state))

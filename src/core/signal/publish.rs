@@ -75,7 +75,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                         let mut give = |it| handlers.push(it);
                         let reader = Some(self.info.key);
                         patterns = state.collect_handlers(unhandled, reader, &mut give);
-                        let list = HandlerList::new(handlers, unhandled);
+                        let has_patterns = state.patterns().next().is_some();
+                        let info = self.info.clone();
+                        let list = HandlerList::new(handlers, unhandled, info, has_patterns);
                         (!list.is_empty()).then(|| Unpublished::new(self.scope(), list))
                     })
             });

@@ -13,7 +13,8 @@ const MANY: usize = 64;
 
 /// Handlers by key. `H` is a pointer to one. Keys may be reused after the roster was empty.
 pub(crate) struct Roster<H> {
-    slots: SlotMap<Key, H>,
+    /// None until the first handler, because an empty one allocates.
+    slots: Option<SlotMap<Key, H>>,
     /// New handlers are refused. If there are any, they are kept for events that were accepted before.
     closed: bool,
     /// Handlers with a weak target have been inserted since it was last empty.
@@ -27,7 +28,7 @@ pub(crate) struct Roster<H> {
 impl<H> Roster<H> {
     pub(crate) fn new(in_bus: bool) -> Self {
         Roster {
-            slots: SlotMap::with_key(),
+            slots: None,
             closed: false,
             has_weak: false,
             in_bus,
@@ -36,11 +37,11 @@ impl<H> Roster<H> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.as_ref().map_or(0, SlotMap::len)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.len() == 0
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -50,47 +51,58 @@ impl<H> Roster<H> {
     /// Inserts the handler that `make` creates for its key. O(1).
     pub(crate) fn insert(&mut self, make: impl FnOnce(u64) -> H) {
         debug_assert!(!self.closed);
-        self.slots.insert_with_key(|key| make(key.data().as_ffi()));
+        self.slots
+            .get_or_insert_with(SlotMap::with_key)
+            .insert_with_key(|key| make(key.data().as_ffi()));
     }
 
     pub(crate) fn get(&self, key: u64) -> Option<&H> {
-        self.slots.get(Key::from(KeyData::from_ffi(key)))
+        self.slots.as_ref()?.get(Key::from(KeyData::from_ffi(key)))
     }
 
     pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut H> {
-        self.slots.get_mut(Key::from(KeyData::from_ffi(key)))
+        self.slots
+            .as_mut()?
+            .get_mut(Key::from(KeyData::from_ffi(key)))
     }
 
     /// Removes and returns the dead handlers.
     pub(crate) fn prune(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
-        let dead = self.slots.iter().filter(|(_, it)| is_dead(it));
+        let Some(slots) = &mut self.slots else {
+            return Vec::new();
+        };
+        let dead = slots.iter().filter(|(_, it)| is_dead(it));
         let dead: Vec<Key> = dead.map(|(key, _)| key).collect();
-        let dead = dead.iter().filter_map(|key| self.slots.remove(*key));
+        let dead = dead.iter().filter_map(|key| slots.remove(*key));
         dead.collect()
     }
 
     /// Removes and returns the dead handlers if the next one would exceed the capacity. Then reserves
     /// capacity for as many again as are left, so that adding n handlers costs O(n) in all.
     pub(crate) fn make_room(&mut self, is_dead: impl Fn(&H) -> bool) -> Vec<H> {
-        if self.slots.len() < self.slots.capacity() {
+        let is_full = |slots: &mut SlotMap<Key, H>| slots.len() == slots.capacity();
+        if !self.slots.as_mut().is_some_and(is_full) {
             return Vec::new();
         }
         let dead = self.prune(is_dead);
-        let left = self.slots.len();
-        if left > self.slots.capacity() / 2 {
-            self.slots.reserve(left);
+        if let Some(slots) = &mut self.slots {
+            let left = slots.len();
+            if left > slots.capacity() / 2 {
+                slots.reserve(left);
+            }
         }
         dead
     }
 
     /// Removes and returns a handler. O(1); `None` if it was removed already.
     pub(crate) fn remove(&mut self, key: u64) -> Option<H> {
-        let removed = self.slots.remove(Key::from(KeyData::from_ffi(key)))?;
-        if self.slots.is_empty() {
+        let slots = self.slots.as_mut()?;
+        let removed = slots.remove(Key::from(KeyData::from_ffi(key)))?;
+        if slots.is_empty() {
             self.has_weak = false;
-            if self.slots.capacity() > MANY {
+            if slots.capacity() > MANY {
                 // Iterating over many free slots would take as long as over as many handlers.
-                self.slots = SlotMap::with_key();
+                self.slots = None;
             }
         }
         Some(removed)
@@ -98,11 +110,10 @@ impl<H> Roster<H> {
 
     /// Removes and returns all handlers.
     pub(crate) fn drain(&mut self) -> Vec<H> {
-        let handlers = self.slots.drain().map(|(_, handler)| handler).collect();
-        // Slots for many are not kept for the few that may be added later.
-        self.slots = SlotMap::with_key();
         self.has_weak = false;
-        handlers
+        // Slots for many are not kept for the few that may be added later.
+        let slots = self.slots.take();
+        slots.into_iter().flatten().map(|(_, it)| it).collect()
     }
 
     /// Refuses new handlers from now on.
@@ -112,6 +123,6 @@ impl<H> Roster<H> {
 
     /// All handlers, in no order. The caller sorts them by rank.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &H> {
-        self.slots.values()
+        self.slots.iter().flat_map(SlotMap::values)
     }
 }

@@ -13,7 +13,7 @@ use crate::core::reclaim::publication::Publication;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::accepted::AcceptedCount;
 use crate::core::signal::directory::{Directory, SignalFlavour};
-use crate::core::signal::handler_list::{HandlerList, UnpublishedList};
+use crate::core::signal::handler_list::{PublishedList, UnpublishedList};
 use crate::core::signal::retain::Retain;
 use crate::core::signal::roster::Roster;
 use crate::core::signal::watchers::Watchers;
@@ -88,7 +88,7 @@ impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
 }
 
 pub(crate) struct Signal<M: SignalFlavour, E, C: 'static> {
-    pub(super) published: Publication<M, HandlerList<M, C>>,
+    pub(crate) published: M::Ptr<PublishedList<M, C>>,
     pub(crate) max_depth: usize,
     pub(crate) info: M::Ptr<SignalInfo<M>>,
     pub(super) state: M::Lock<SignalState<M, E, C>>,
@@ -112,10 +112,11 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             next_list: None,
         };
         if !patterns.is_empty() {
+            info.topic_info.set_matched();
             state.ext().patterns = patterns;
         }
         Signal {
-            published: Publication::new(state.idle_state(&info)),
+            published: M::ptr(Publication::new(state.idle_state(&info))),
             max_depth: info.config.max_depth(),
             info: M::ptr(info),
             state: M::Lock::new(state),
