@@ -89,6 +89,8 @@ pub(crate) const fn find_problem(name: &str, wild: bool) -> Option<(&'static str
             b'>' if at > token || at + 1 < bytes.len() => {
                 return problem!("has a `>` that is not the whole last token", at);
             }
+            // Most, and none of the others.
+            b'!'..=b'~' => {}
             _ if is_blank(bytes, at) => {
                 return problem!("has white space or a control character", at);
             }
