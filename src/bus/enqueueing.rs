@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bus::Bus;
 use crate::core::flavour::{Flavour, SendBound, Shared};
+use crate::core::queue::active_drain::DrainOptions;
 use crate::error::DeferError;
 use crate::queue::Queue;
 use crate::queue::delayed::Delayed;
@@ -182,7 +183,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// If a handler panics, after all has been delivered.
     #[track_caller]
     pub fn drain_with(&self, context: &mut C) -> Drained {
-        self.queue().drain_with(context)
+        Drained(self.core.queue.drain(context, DrainOptions::ALL))
     }
 
     /// Returns the queue of the bus.

@@ -10,7 +10,7 @@ use crate::signal::emission::{errors, into_result};
 ///
 /// It may be ignored. Failures that were neither reported to a hook nor looked at are logged when
 /// it is dropped.
-pub struct Drained(pub(super) DrainSummary);
+pub struct Drained(pub(crate) DrainSummary);
 
 impl Drained {
     /// Adds the result of a later drain of the same queue.
