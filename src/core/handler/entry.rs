@@ -254,8 +254,9 @@ pub(crate) trait QueuedHandler<M: Primitives, C>: WeakView<M, Header = Header<M>
     fn discard(&self, number: u64) -> bool;
     /// Returns whether the event of a call is there.
     fn is_waiting(&self, number: u64) -> bool;
-    /// Records that a claimed call was made or dropped. Returns whether the captures were kept only for it.
-    fn settle(&self) -> bool;
+    /// Records that so many claimed calls were made or dropped. Returns whether the captures were kept only for
+    /// them.
+    fn settle(&self, calls: usize) -> bool;
     /// Returns whether this is a closure that was posted, and not a subscribed handler.
     fn is_posted(&self) -> bool;
 }

@@ -1,9 +1,12 @@
 //! Claimed calls, which wait in a queue, and closures that are posted to one.
 
-use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, WeakRef};
+use crate::core::handler::entry::{
+    Alive, CallResult, Entry, Header, QueuedHandler, StrongRef, WeakRef,
+};
 use crate::core::handler::erased::code;
 use crate::core::handler::plain::Once;
 use crate::core::primitives::flavour::Primitives;
+use crate::core::primitives::thread::{self, ActiveScope, ScopeGuard};
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::CallSite;
@@ -17,21 +20,11 @@ impl<M: Primitives, C> Claim<M, C> {
         &self.0
     }
 
-    /// Makes a call. `None` if its event was taken already, or is dropped because the handler was given up.
-    pub(super) fn deliver(&self, number: u64, context: &mut C) -> Option<CallResult> {
-        let Some(strong) = self.0.upgrade() else {
-            return self.discard(number).then_some(CallResult::Skipped);
-        };
-        let result = strong.deliver(strong.alive(), number, context)?;
-        self.settle();
-        Some(result)
-    }
-
     /// Drops the event of a call. Returns whether it was there.
     pub(super) fn discard(&self, number: u64) -> bool {
         let was_there = self.0.discard(number);
         if was_there {
-            self.settle();
+            self.settle(1);
         }
         was_there
     }
@@ -40,9 +33,56 @@ impl<M: Primitives, C> Claim<M, C> {
         self.0.is_waiting(number)
     }
 
-    fn settle(&self) {
-        if self.0.settle() {
+    fn settle(&self, calls: usize) {
+        if self.0.settle(calls) {
             self.0.release();
+        }
+    }
+}
+
+/// What a thread has while it makes calls of one handler: a strong reference, unless the captures are dropped, and a
+/// scope. When it is dropped, settles the calls that were made; that may drop captures.
+pub(super) struct Calling<'c, M: Primitives, C: 'static> {
+    claim: &'c Claim<M, C>,
+    strong: Option<StrongRef<M, dyn QueuedHandler<M, C>>>,
+    made: usize,
+    /// The number of failures before the first call.
+    pub(super) mark: usize,
+    // Dropped last.
+    _scope: ScopeGuard,
+}
+
+impl<'c, M: Primitives, C: 'static> Calling<'c, M, C> {
+    pub(super) fn begin(claim: &'c Claim<M, C>) -> Self {
+        let scope = thread::enter_scope(ActiveScope {
+            inside: claim.0.address(),
+            sequence_limit: 0,
+        });
+        Calling {
+            claim,
+            strong: claim.0.upgrade(),
+            made: 0,
+            mark: thread::failures(),
+            _scope: scope,
+        }
+    }
+
+    /// Makes a call. `None` if its event was taken already, or is dropped because the handler was given up.
+    pub(super) fn call(&mut self, number: u64, context: &mut C) -> Option<CallResult> {
+        let Some(strong) = &self.strong else {
+            let was_there = self.claim.discard(number);
+            return was_there.then_some(CallResult::Skipped);
+        };
+        let result = strong.deliver(strong.alive(), number, context)?;
+        self.made += 1;
+        Some(result)
+    }
+}
+
+impl<M: Primitives, C: 'static> Drop for Calling<'_, M, C> {
+    fn drop(&mut self) {
+        if self.made > 0 {
+            self.claim.settle(self.made);
         }
     }
 }
@@ -83,7 +123,7 @@ where
     fn is_waiting(&self, _: u64) -> bool {
         true
     }
-    fn settle(&self) -> bool {
+    fn settle(&self, _: usize) -> bool {
         false
     }
     fn is_posted(&self) -> bool {

@@ -48,7 +48,7 @@ use crate::core::queue::envelope::{EnvelopeFlavour, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
 use crate::core::queue::order::Position;
 use crate::core::queue::runs::{Content, Emptied};
-use crate::core::queue::target::{Target, call, unreached};
+use crate::core::queue::target::{Caller, Target, unreached};
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::{SignalInfo, TopicId};
 use crate::core::signal::signal::Signal;
@@ -139,11 +139,13 @@ impl<M: LaneFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C> {
                             self.deliver_run(signal, &link, &mut now, end, drain);
                         }
                         Target::Call(claim, first) => {
+                            let mut caller = Caller::new(claim, link.follows());
                             let mut number = *first;
                             while self.take_next(&mut now, end, drain).is_some() {
-                                call(claim, number, link.follows(), drain);
+                                caller.call(number, drain);
                                 number += 1;
                             }
+                            caller.leave(drain);
                         }
                         Target::Hole => {
                             while self.take_next(&mut now, end, drain).is_some() {

@@ -111,10 +111,10 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
         self.pending.update(more).is_some()
     }
 
-    /// Records that a reserved call was made or dropped, or that the handler was removed. Returns whether
-    /// the captures are to be released.
-    pub(super) fn settle(&self) -> bool {
-        self.pending.sub(1) == 1
+    /// Records that so many reserved calls were made or dropped; one more if the handler was removed. Returns
+    /// whether the captures are to be released.
+    pub(super) fn settle(&self, calls: usize) -> bool {
+        self.pending.sub(calls) == calls
     }
 
     /// The number of events that its own bound has dropped.

@@ -108,13 +108,13 @@ where
     fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
     ) {
-        if entry.link().state.settle() {
+        if entry.link().state.settle(1) {
             entry.release();
         }
     }
 
     fn retire(mailbox: &Mailbox<M, D, T>) -> bool {
-        mailbox.settle()
+        mailbox.settle(1)
     }
 
     fn give_up(mailbox: &Mailbox<M, D, T>, head: &Header<M>) {
@@ -224,8 +224,8 @@ where
         self.link().state.is_waiting(number)
     }
 
-    fn settle(&self) -> bool {
-        self.link().state.settle()
+    fn settle(&self, calls: usize) -> bool {
+        self.link().state.settle(calls)
     }
 
     fn is_posted(&self) -> bool {

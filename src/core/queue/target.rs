@@ -5,9 +5,9 @@ use crate::core::emission::run::Runner;
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::failure::trace::{self, FollowsFrom};
 use crate::core::handler::entry::{CallResult, Header, state};
-use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::primitives::thread;
 use crate::core::queue::active_drain::ActiveDrain;
-use crate::core::queue::claim::Claim;
+use crate::core::queue::claim::{Calling, Claim};
 use crate::core::settings::failure_source::{collect, drop_event};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
@@ -57,7 +57,11 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
                     drain.report(report, signal.info.config.panics());
                 }
             }
-            Target::Call(claim, number) => call(claim, *number, follows, drain),
+            Target::Call(claim, number) => {
+                let mut caller = Caller::new(claim, follows);
+                caller.call(*number, drain);
+                caller.leave(drain);
+            }
             Target::Hole => drain.pass_hole(),
         }
         drop_event(event, self.info().unwrap_or(drain.info), drain.location);
@@ -118,38 +122,61 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
     }
 }
 
-/// Makes one call that was claimed earlier. Neither it nor the drop of its captures unwinds.
-pub(super) fn call<M: SignalFlavour, C>(
-    claim: &Claim<M, C>,
-    number: u64,
-    follows: FollowsFrom<'_>,
-    drain: &mut ActiveDrain<'_, M, C>,
-) {
-    let scope_guard = thread::enter_scope(ActiveScope {
-        inside: claim.entry().address(),
-        sequence_limit: 0,
-    });
-    let mark = thread::failures();
-    let head = claim.entry().head();
-    let (info, label) = (head.info.as_deref(), head.label());
-    let span = trace::call(
-        || (info.map(SignalInfo::name), label, head.location),
-        follows,
-    );
-    let result = claim.deliver(number, drain.context);
-    drop(scope_guard);
-    if thread::failures() > mark {
-        let config = &info.unwrap_or(drain.info).config;
-        if let Some(report) = collect(0, mark, config) {
-            drain.report(report, config.panics());
+/// Consecutive calls of one handler that were claimed earlier. Neither they nor the drop of its captures unwind.
+///
+/// What a thread needs for a call is kept for the next one, as long as no other code runs in between and the
+/// handler is not removed: then its captures go at once.
+pub(super) struct Caller<'c, M: SignalFlavour, C: 'static> {
+    claim: &'c Claim<M, C>,
+    follows: FollowsFrom<'c>,
+    calling: Option<Calling<'c, M, C>>,
+}
+
+impl<'c, M: SignalFlavour, C> Caller<'c, M, C> {
+    pub(super) fn new(claim: &'c Claim<M, C>, follows: FollowsFrom<'c>) -> Self {
+        Caller {
+            claim,
+            follows,
+            calling: None,
         }
     }
-    span.leave();
-    match result {
-        None => drain.pass_hole(),
-        Some(CallResult::Skipped) if head.has(state::CANCELLED) => drain.summary.given_up += 1,
-        Some(CallResult::Skipped) => drain.summary.skipped += 1,
-        Some(_) => drain.summary.delivered += 1,
+
+    #[inline(always)]
+    pub(super) fn call(&mut self, number: u64, drain: &mut ActiveDrain<'_, M, C>) {
+        let Caller { claim, follows, .. } = *self;
+        let head = claim.entry().head();
+        let calling = self.calling.get_or_insert_with(|| Calling::begin(claim));
+        let topic = || head.info.as_deref().map(SignalInfo::name);
+        let span = trace::call(|| (topic(), head.label(), head.location), follows);
+        let result = calling.call(number, drain.context);
+        let has_failed = thread::failures() > calling.mark;
+        if has_failed || trace::is_enabled() || head.has(state::REMOVED) {
+            self.leave(drain);
+        }
+        span.leave();
+        match result {
+            None => drain.pass_hole(),
+            Some(CallResult::Skipped) if head.has(state::CANCELLED) => drain.summary.given_up += 1,
+            Some(CallResult::Skipped) => drain.summary.skipped += 1,
+            Some(_) => drain.summary.delivered += 1,
+        }
+    }
+
+    /// Lets go what the calls needed, and reports what has failed. To be called at the end.
+    #[inline]
+    pub(super) fn leave(&mut self, drain: &mut ActiveDrain<'_, M, C>) {
+        let Some(calling) = self.calling.take() else {
+            return;
+        };
+        let mark = calling.mark;
+        drop(calling);
+        if thread::failures() > mark {
+            let info = self.claim.entry().head().info.as_deref();
+            let config = &info.unwrap_or(drain.info).config;
+            if let Some(report) = collect(0, mark, config) {
+                drain.report(report, config.panics());
+            }
+        }
     }
 }
 
