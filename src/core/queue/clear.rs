@@ -8,10 +8,10 @@
 //! **`clear_topic` makes single events of all that stay**, as a drain does that is cut short: to take events
 //! out of the middle of a lane would have to change the numbers of those behind them.
 
-use crate::core::primitives::sync::{Lock, Word};
+use crate::core::primitives::sync::Word;
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
-use crate::core::queue::lanes::{Batch, OutboxBatch, QueueFlavour};
+use crate::core::queue::lanes::{Batch, QueueFlavour};
 use crate::core::queue::latest::Place;
 use crate::core::queue::queue::Queue;
 use crate::core::settings::signal_info::SignalInfo;
@@ -23,8 +23,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn clear(&self) -> usize {
         // All of it under one lock, or a wake-up could be lost: an event that is added in between
         // would not be the first, because of events that are about to be removed.
-        let take = |outbox: Option<&OutboxBatch<M, C>>| {
-            self.inbox.with(|inbox| {
+        let (rest, left, batch, latest, delayed, free_list) =
+            self.boxes.with_both(|inbox, outbox| {
                 let (mut rest, mut left) = (None, Vec::new());
                 match outbox {
                     // A drain further up this thread's stack: as if one inside of it took them.
@@ -48,12 +48,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 inbox.set_limit();
                 let free_list = std::mem::take(&mut inbox.free_list);
                 (rest, left, batch, latest, delayed, free_list)
-            })
-        };
-        let (rest, left, batch, latest, delayed, free_list) = self
-            .outbox
-            .try_with(|outbox| take(Some(outbox)))
-            .unwrap_or_else(|| take(None));
+            });
         self.room.notify();
         let (mut count, mut holes) = (0, 0);
         for mut batch in rest.into_iter().chain([batch]) {
@@ -74,32 +69,29 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Drops the events of one topic that wait, delayed ones and queued calls included, and returns their
     /// number. Leaves what a drain on another thread has taken.
     pub(crate) fn clear_topic(&self, info: &SignalInfo<M>) -> usize {
-        let take = |outbox: Option<&OutboxBatch<M, C>>| {
-            self.inbox.with(|inbox| {
-                let mut taken = Vec::new();
-                let mut last = Place::default();
-                if let Some(outbox) = outbox.map(|it| it.borrow()).filter(|it| it.is_of(info)) {
-                    let left = self.left.swap(0);
-                    last = inbox.separate(Some(&outbox), left, info, last, &mut taken);
-                }
-                if inbox.batch.is_of(info) {
-                    inbox.separate(None, inbox.batch.len(), info, last, &mut taken);
-                }
-                let is_of = |envelope: &M::Envelope<C>| is_of(envelope, info);
-                if let Some(latest) = &mut inbox.latest {
-                    latest.take_if(is_of, &mut taken);
-                }
-                if let Some(delayed) = &mut inbox.delayed {
-                    delayed.take_if(is_of, &mut taken);
-                }
-                inbox.set_limit();
-                taken
-            })
-        };
-        let taken = self.outbox.try_with(|outbox| take(Some(outbox)));
+        let taken = self.boxes.with_both(|inbox, outbox| {
+            let mut taken = Vec::new();
+            let mut last = Place::default();
+            if let Some(outbox) = outbox.map(|it| it.borrow()).filter(|it| it.is_of(info)) {
+                let left = self.left.swap(0);
+                last = inbox.separate(Some(&outbox), left, info, last, &mut taken);
+            }
+            if inbox.batch.is_of(info) {
+                inbox.separate(None, inbox.batch.len(), info, last, &mut taken);
+            }
+            let is_of = |envelope: &M::Envelope<C>| is_of(envelope, info);
+            if let Some(latest) = &mut inbox.latest {
+                latest.take_if(is_of, &mut taken);
+            }
+            if let Some(delayed) = &mut inbox.delayed {
+                delayed.take_if(is_of, &mut taken);
+            }
+            inbox.set_limit();
+            taken
+        });
         let mut count = 0;
         let mut holes = 0;
-        for mut envelope in taken.unwrap_or_else(|| take(None)) {
+        for mut envelope in taken {
             count += 1;
             holes += usize::from(envelope.discard(&self.info, self.location));
         }

@@ -1,4 +1,4 @@
-//! A drain: acquires the drain lock, and delivers what was in the queue when it began.
+//! A drain: takes the turn, and delivers what was in the queue when it began.
 //!
 //! Lanes are swapped out as a whole, under the lock of the inbox, and delivered without it. Single
 //! events are taken under that lock one by one. There are two kinds of them: those in the list that
@@ -25,12 +25,12 @@ use std::panic::Location;
 
 use crate::core::failure::report::Report;
 use crate::core::primitives::clock::Instant;
-use crate::core::primitives::sync::{Lock, Word};
+use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
 use crate::core::queue::active_drain::{ActiveDrain, DrainOptions, DrainSummary};
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
-use crate::core::queue::lanes::{Batch, OutboxBatch, QueueFlavour};
+use crate::core::queue::lanes::{Batch, OutboxBatch, QueueFlavour, Turn};
 use crate::core::queue::latest::{Now, Place};
 use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::collect;
@@ -74,17 +74,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             left: &self.left,
             holes: &self.holes,
         };
-        let deliver = |outbox: &OutboxBatch<M, C>| self.deliver(outbox, &mut drain);
         // Inside of a drain it does not wait: the thread that has the turn may wait for this one.
-        let notify = if self.outbox.is_mine() {
-            self.outbox
-                .try_with(|outbox| self.deliver_inside(outbox, &mut drain))
-        } else if options.waits && !is_nested {
-            Some(self.outbox.with(deliver))
+        let waits = options.waits && !is_nested;
+        let notify = if self.boxes.is_mine() {
+            self.boxes
+                .with_mine(|outbox| self.deliver_inside(outbox, &mut drain))
         } else {
-            self.outbox.try_with(deliver)
+            self.deliver(waits, &mut drain)
         };
-        // Before any hook runs, and after the drain lock is released.
+        // Before any hook runs, and after the turn.
         drop(draining);
         drop(level);
         let mut summary = drain.summary;
@@ -125,16 +123,18 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
     }
 
-    /// Delivers, with the drain lock held. Returns whether those that wait for events have to be
+    /// Takes the turn, or returns `None`, and delivers. Returns whether those that wait for events have to be
     /// notified of the remaining ones.
-    fn deliver(&self, outbox: &OutboxBatch<M, C>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
-        if drain.options.most == 0 {
-            return self.finish(outbox, &mut drain.summary);
-        }
-        let (cutoff, mut next) = self.inbox.with(|inbox| {
-            let cutoff = inbox.begin(drain.options.now);
-            (cutoff, self.next(inbox, &mut outbox.borrow_mut(), cutoff))
-        });
+    fn deliver(&self, waits: bool, drain: &mut ActiveDrain<'_, M, C>) -> Option<bool> {
+        let DrainOptions { most, now, .. } = drain.options;
+        let (mut cutoff, mut next) = (Now::default(), Next::Done);
+        let turn = self.boxes.take_turn(waits, |inbox, outbox| {
+            if most > 0 {
+                cutoff = inbox.begin(now);
+                next = self.next(inbox, &mut outbox.borrow_mut(), cutoff);
+            }
+        })?;
+        let outbox = turn.outbox();
         loop {
             match next {
                 Next::Done => break,
@@ -152,11 +152,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     let next_of = |inbox: &mut Inbox<M, C>| {
                         self.next(inbox, &mut outbox.borrow_mut(), cutoff)
                     };
-                    next = self.inbox.with(next_of);
+                    next = self.boxes.with(next_of);
                 }
             }
         }
-        self.finish(outbox, &mut drain.summary)
+        Some(self.finish(turn, &mut drain.summary))
     }
 
     /// Delivers inside of another drain of this queue on this thread: first what that one has taken and
@@ -169,7 +169,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if drain.options.most == 0 {
             return self.finish_inside(&mut drain.summary);
         }
-        let (cutoff, mut next) = self.inbox.with(|inbox| {
+        let (cutoff, mut next) = self.boxes.with(|inbox| {
             let cutoff = inbox.begin(drain.options.now);
             (cutoff, self.next_inside(inbox, &outbox.borrow(), cutoff))
         });
@@ -178,7 +178,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 self.next_inside(inbox, &outbox.borrow(), cutoff)
             });
         }
-        self.inbox.with(|inbox| inbox.running.pop());
+        self.boxes.with(|inbox| inbox.running.pop());
         self.finish_inside(&mut drain.summary)
     }
 
@@ -198,7 +198,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             envelope.deliver(drain);
             drain.options.most -= 1;
             let is_over = drain.options.is_over();
-            let next = self.inbox.with(|inbox| {
+            let next = self.boxes.with(|inbox| {
                 inbox.free_list.recycle(envelope);
                 if is_over { Next::Done } else { next(inbox) }
             });
@@ -317,11 +317,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         inbox.set_limit();
     }
 
-    /// Ends a drain, before the drain lock is released: drops the events that it had taken but did
-    /// not deliver, and for which a newer one was added. Returns whether those that wait for events
-    /// have to be notified of the remaining ones.
-    fn finish(&self, outbox: &OutboxBatch<M, C>, summary: &mut DrainSummary) -> bool {
-        let (notify, blocked, replaced, limit) = self.inbox.with(|inbox| {
+    /// Ends a drain: drops the events that it had taken but did not deliver, and for which a newer one was
+    /// added. Returns whether those that wait for events have to be notified of the remaining ones.
+    fn finish(&self, turn: Turn<'_, M, C, Inbox<M, C>>, summary: &mut DrainSummary) -> bool {
+        let (mut notify, mut blocked, mut replaced, mut surplus) = (false, 0, None, None);
+        turn.end(|inbox, outbox| {
             inbox.running.clear();
             if self.left.get() > 0 && inbox.is_stepped() {
                 self.take_back(inbox, &outbox.borrow());
@@ -331,16 +331,17 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 // Its lanes have grown: the next events are to find them, and not those of the other.
                 inbox.swap(&mut outbox.borrow_mut());
             }
-            let replaced = inbox.take_replaced();
+            replaced = inbox.take_replaced();
             summary.given_up += std::mem::take(&mut inbox.given_up);
             summary.remaining = self.pending(inbox);
             // Those that wait for the end of a closed queue did not know whether this is it.
-            let notify = (summary.remaining > 0 || inbox.closed) && inbox.has_waiters();
-            (notify, inbox.blocked, replaced, inbox.recent.end())
+            notify = (summary.remaining > 0 || inbox.closed) && inbox.has_waiters();
+            blocked = inbox.blocked;
+            if let Some(limit) = inbox.recent.end() {
+                surplus = Some(inbox.trim(outbox, limit));
+            }
         });
-        if let Some(limit) = limit {
-            self.trim(outbox, limit);
-        }
+        drop(surplus);
         self.notify_not_full(blocked);
         if let Some(replaced) = replaced {
             self.discard(replaced);

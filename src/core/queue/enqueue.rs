@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::core::failure::trace::SpanLink;
 use crate::core::handler::entry::Header;
 use crate::core::primitives::clock::Instant;
-use crate::core::primitives::sync::{Lock, Word};
+use crate::core::primitives::sync::Word;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
@@ -155,7 +155,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let mut link = SpanLink::here();
         // Dropped after the lock if the queue refuses it.
         let mut claim = Some(claim);
-        let notify = self.inbox.with(|inbox| {
+        let notify = self.boxes.with(|inbox| {
             let Some(claim) = claim.take_if(|_| !inbox.closed) else {
                 return Err(DeferError::Closed(event));
             };
@@ -196,7 +196,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             return Ok(Queued::Nothing);
         };
         let mut link = SpanLink::here();
-        let put = queue.inbox.with(|inbox| {
+        let put = queue.boxes.with(|inbox| {
             let len = inbox.batch.len() + queue.left.get();
             if len >= inbox.limit {
                 return Err(event);
@@ -251,7 +251,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             }
             joined = Some(result);
         };
-        let put = queue.inbox.with(|inbox| {
+        let put = queue.boxes.with(|inbox| {
             let len = inbox.batch.len() + queue.left.get();
             if len >= inbox.limit && (inbox.closed || !mailbox.is_full()) {
                 return Err(event);
@@ -329,7 +329,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     {
         // Made and dropped outside of the lock: both may call a `tracing` subscriber.
         let mut link = SpanLink::here();
-        let notify = self.inbox.with(|inbox| {
+        let notify = self.boxes.with(|inbox| {
             let len = inbox.batch.len() + self.left.get();
             if len >= inbox.limit {
                 return Err(event);
@@ -372,7 +372,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             latest.push(signal.address(), envelope, now);
             inbox.set_limit();
         };
-        let put = self.inbox.with(|inbox| {
+        let put = self.boxes.with(|inbox| {
             let Err(event) = replace(inbox, &mut link, event) else {
                 return Ok(false);
             };

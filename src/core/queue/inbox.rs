@@ -10,7 +10,7 @@ use crate::core::primitives::clock::Instant;
 use crate::core::queue::delayed::{DelayQueue, TimerKey};
 use crate::core::queue::envelope::{FreeList, exchange};
 use crate::core::queue::index::Index;
-use crate::core::queue::lanes::{Batch, LaneFor, QueueFlavour};
+use crate::core::queue::lanes::{Batch, Boxes, LaneFor, QueueFlavour};
 use crate::core::queue::latest::{Latest, Now};
 use crate::core::queue::recent::RecentUse;
 use crate::core::queue::target::Target;
@@ -21,6 +21,8 @@ use crate::policy::Overflow;
 
 /// As many calls have to be taken back before their places are joined.
 pub(super) const MANY_HOLES: usize = 64;
+
+pub(super) type QueueBoxes<M, C> = Boxes<M, C, Inbox<M, C>>;
 
 /// What the lock of a queue guards. Nothing in it is dropped under that lock, because drops are
 /// user code.

@@ -16,9 +16,10 @@
 //! and compared at once. So the lane's `TypeId` is compared where it is stored, and the cast is
 //! done by hand.
 //!
-//! **The outbox is a lock that its thread can enter again.** A mutex for each event would have cost two
-//! atomic instructions; so the turn is a mutex, held for the whole drain, and the batch beside it is
-//! reached by the thread whose token stands there. In the batch all that a drain changes is in cells.
+//! **The outbox belongs to whoever has the turn, and that is written under the lock of the inbox**, which a drain
+//! needs at its begin and at its end in any case. A mutex of its own cost each drain two locked instructions of
+//! sixteen. The thread whose token stands there reaches the outbox again in the drains inside of its handlers. In
+//! the batch all that a drain changes is in cells.
 //!
 //! **A deferred event keeps the span, not its number.** Subscribers forget a span when it is
 //! closed, and a number alone would mostly lead to nothing by the time of the drain. The span is
@@ -35,11 +36,13 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::mem::needs_drop;
-use std::ops::DerefMut;
+use std::ops::{ControlFlow, DerefMut};
 
 use crate::core::emission::run::Runner;
 use crate::core::failure::trace::SpanLink;
+use crate::core::primitives::clock::Instant;
 use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
@@ -438,67 +441,153 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
 /// another drain.
 pub(super) type OutboxBatch<M, C> = RefCell<Box<Batch<M, C>>>;
 
-/// The batch that the drains of a queue deliver from, one thread at a time.
-pub(crate) struct Outbox<M: QueueFlavour, C: 'static> {
-    turn: M::Lock<()>,
-    /// The token of the thread that has the turn, or 0.
+/// The two boxes of a queue: the inbox, under its lock, and the outbox, from which one thread at a time delivers.
+pub(crate) struct Boxes<M: QueueFlavour, C: 'static, I> {
+    inbox: M::Lock<I>,
+    /// The token of the thread that has the turn, or 0; with [`AWAITED`] if others wait for it. Changed under the
+    /// lock.
     owner: M::Word,
-    /// Used by the owner only.
-    batch: OutboxBatch<M, C>,
+    /// Used under the lock while nobody has the turn, and by the owner.
+    outbox: OutboxBatch<M, C>,
+    /// Notified when a turn ends that others wait for.
+    turn: M::Condvar,
 }
 
-// SAFETY: `batch` is private, and only `with` and `try_with` lead to it, on the thread that has the turn:
-// either it holds the lock, or it finds its own token, which only a thread that holds the lock writes, and
-// erases before it releases the lock. The batch itself is `Send`.
-unsafe impl<C: 'static> Sync for Outbox<Shared, C> {}
+/// Tokens are even.
+const AWAITED: usize = 1;
 
-impl<M: QueueFlavour, C: 'static> Default for Outbox<M, C> {
+// SAFETY: `outbox` is private, and is reached in two ways: under the lock, where no other thread has the turn; and
+// by a thread that has it, which is never sent to another one (`Turn`), or finds its own token in `owner`. A turn
+// begins under the lock when there is none. The batch itself is `Send`, and so is what the lock guards.
+unsafe impl<C: 'static, I: Send> Sync for Boxes<Shared, C, I> {}
+
+impl<M: QueueFlavour, C: 'static, I: Default> Default for Boxes<M, C, I> {
     fn default() -> Self {
-        Outbox {
-            turn: M::Lock::new(()),
+        Boxes {
+            inbox: M::Lock::new(I::default()),
             owner: M::Word::new(0),
-            batch: RefCell::default(),
+            outbox: RefCell::default(),
+            turn: M::condvar(),
         }
     }
 }
 
-/// Gives the turn back when it is dropped, before the lock is released.
-struct TurnGuard<'o, M: QueueFlavour>(&'o M::Word);
-
-impl<M: QueueFlavour> Drop for TurnGuard<'_, M> {
-    fn drop(&mut self) {
-        self.0.set(0);
+impl<M: QueueFlavour, C: 'static, I> Boxes<M, C, I> {
+    /// Calls `f` with the inbox, under the lock.
+    #[inline]
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut I) -> R) -> R {
+        self.inbox.with(f)
     }
-}
 
-impl<M: QueueFlavour, C: 'static> Outbox<M, C> {
+    /// Like `with`, and with the outbox, unless another thread has the turn.
+    pub(super) fn with_both<R>(
+        &self,
+        f: impl FnOnce(&mut I, Option<&OutboxBatch<M, C>>) -> R,
+    ) -> R {
+        self.inbox.with(|inbox| {
+            let is_free = self.owner.get() == 0 || self.is_mine();
+            f(inbox, is_free.then_some(&self.outbox))
+        })
+    }
+
+    /// Calls `check` under the lock, and again whenever `condvar` is notified; see [`Primitives::wait`].
+    ///
+    /// [`Primitives::wait`]: crate::core::primitives::flavour::Primitives::wait
+    pub(super) fn wait<R>(
+        &self,
+        condvar: &M::Condvar,
+        check: impl FnMut(&mut I) -> ControlFlow<R, Option<Instant>>,
+    ) -> R {
+        M::wait(&self.inbox, condvar, check)
+    }
+
     /// Whether this thread has the turn.
     pub(super) fn is_mine(&self) -> bool {
-        self.owner.get() == thread::token()
+        self.owner.get() & !AWAITED == thread::token()
     }
 
-    /// Calls `f` with the batch when it is this thread's turn; at once if it is already.
-    pub(super) fn with<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> R {
-        if self.is_mine() {
-            return f(&self.batch);
+    /// Calls `f` with the outbox if this thread has the turn.
+    pub(super) fn with_mine<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> Option<R> {
+        self.is_mine().then(|| f(&self.outbox))
+    }
+
+    /// Begins the turn of this thread, which has none, and calls `begin` under the lock. If another thread has the
+    /// turn, waits for it, or returns `None`.
+    #[inline]
+    pub(super) fn take_turn(
+        &self,
+        waits: bool,
+        mut begin: impl FnMut(&mut I, &OutboxBatch<M, C>),
+    ) -> Option<Turn<'_, M, C, I>> {
+        if !self.inbox.with(|inbox| self.try_begin(inbox, &mut begin)) {
+            if !waits {
+                return None;
+            }
+            self.wait_for_turn(&mut begin);
         }
-        self.turn.with(|()| self.enter(f))
+        Some(Turn {
+            boxes: self,
+            one_thread: PhantomData,
+        })
     }
 
-    /// Like `with`, but returns `None` if another thread has the turn.
-    pub(super) fn try_with<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> Option<R> {
-        if self.is_mine() {
-            return Some(f(&self.batch));
+    /// Begins the turn of this thread if there is none.
+    #[inline(always)]
+    fn try_begin(&self, inbox: &mut I, begin: impl FnOnce(&mut I, &OutboxBatch<M, C>)) -> bool {
+        let is_free = self.owner.get() == 0;
+        if is_free {
+            begin(inbox, &self.outbox);
+            self.owner.set(thread::token());
         }
-        self.turn.try_with(|()| self.enter(f))
+        is_free
     }
 
-    fn enter<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> R {
-        self.owner.set(thread::token());
-        let turn = TurnGuard::<M>(&self.owner);
-        let result = f(&self.batch);
-        drop(turn);
-        result
+    #[cold]
+    fn wait_for_turn(&self, begin: &mut dyn FnMut(&mut I, &OutboxBatch<M, C>)) {
+        M::wait(&self.inbox, &self.turn, |inbox| {
+            if self.try_begin(inbox, &mut *begin) {
+                return ControlFlow::Break(());
+            }
+            self.owner.or(AWAITED);
+            ControlFlow::Continue(None)
+        });
+    }
+}
+
+/// The turn of this thread: it has the outbox.
+pub(crate) struct Turn<'b, M: QueueFlavour, C: 'static, I> {
+    boxes: &'b Boxes<M, C, I>,
+    one_thread: PhantomData<*const ()>,
+}
+
+impl<M: QueueFlavour, C, I> Turn<'_, M, C, I> {
+    pub(super) fn outbox(&self) -> &OutboxBatch<M, C> {
+        &self.boxes.outbox
+    }
+
+    /// Calls `end` under the lock, and ends the turn.
+    #[inline]
+    pub(super) fn end(self, end: impl FnOnce(&mut I, &OutboxBatch<M, C>)) {
+        let boxes = self.boxes;
+        let before = boxes.inbox.with(|inbox| {
+            end(inbox, &boxes.outbox);
+            let before = boxes.owner.get();
+            boxes.owner.set(0);
+            before
+        });
+        std::mem::forget(self);
+        if before & AWAITED != 0 {
+            M::notify_all(&boxes.turn);
+        }
+    }
+}
+
+/// Only where the turn does not end as it should.
+impl<M: QueueFlavour, C, I> Drop for Turn<'_, M, C, I> {
+    #[cold]
+    fn drop(&mut self) {
+        self.boxes.inbox.with(|_| self.boxes.owner.set(0));
+        M::notify_all(&self.boxes.turn);
     }
 }
 

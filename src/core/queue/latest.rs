@@ -72,7 +72,7 @@ impl<M: EnvelopeFlavour, C: 'static> Default for Latest<M, C> {
 }
 
 /// How far a queue is at the moment an event is added.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Now {
     /// The number of the next lane event.
     pub(crate) position: u64,

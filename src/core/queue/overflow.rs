@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use crate::core::primitives::clock::Instant;
 use crate::core::primitives::room::Room;
-use crate::core::primitives::sync::{Lock, THREADS, Word};
+use crate::core::primitives::sync::{THREADS, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
@@ -86,30 +86,25 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn bound(&self, capacity: usize, overflow: Overflow) {
-        self.inbox.with(|inbox| {
+        self.boxes.with_both(|inbox, outbox| {
             (inbox.capacity, inbox.overflow) = (capacity, overflow);
             inbox.set_limit();
+            // What a drain has left. If one runs, it does this itself.
+            if let Some(outbox) = outbox.filter(|_| inbox.running.is_empty() && inbox.is_stepped())
+            {
+                self.take_back(inbox, &outbox.borrow());
+            }
         });
-        // What a drain has left. If one runs, it does this itself.
-        if !self.outbox.is_mine() {
-            self.outbox.try_with(|outbox| {
-                self.inbox.with(|inbox| {
-                    if inbox.is_stepped() {
-                        self.take_back(inbox, &outbox.borrow());
-                    }
-                });
-            });
-        }
         self.room.notify();
     }
 
     pub(crate) fn capacity(&self) -> Option<usize> {
-        let capacity = self.inbox.with(|inbox| inbox.capacity);
+        let capacity = self.boxes.with(|inbox| inbox.capacity);
         (capacity < usize::MAX).then_some(capacity)
     }
 
     pub(crate) fn dropped(&self) -> usize {
-        self.inbox.with(|inbox| inbox.dropped)
+        self.boxes.with(|inbox| inbox.dropped)
     }
 
     /// Adds an event by `push`, which is called once, under the lock, when there is capacity. Until
@@ -144,7 +139,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     ) -> Attempt<E> {
         let mut event = Some(event);
         let mut oldest = SmallVec::<[M::Envelope<C>; 1]>::new();
-        let admission = self.inbox.with(|inbox| {
+        let admission = self.boxes.with(|inbox| {
             inbox.blocked -= usize::from(std::mem::take(blocked));
             let len = self.pending(inbox);
             if is_pointless() {
@@ -240,7 +235,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             }
             // Kept events are bounded already, and the thread that subscribes may be the one that drains.
             Overflow::Block if thread::is_handing_over() => Admission::Admitted,
-            Overflow::Block if !M::WAITS || self.outbox.is_mine() => Admission::Inside,
+            Overflow::Block if !M::WAITS || self.boxes.is_mine() => Admission::Inside,
             Overflow::Block if !THREADS => Admission::Full,
             Overflow::Block if until.is_some_and(|until| Instant::now() >= until) => {
                 Admission::TimedOut

@@ -10,10 +10,10 @@ use std::any::TypeId;
 
 use crate::core::failure::log::log;
 use crate::core::primitives::room::Room;
-use crate::core::primitives::sync::{Lock, Word};
+use crate::core::primitives::sync::Word;
 use crate::core::queue::envelope::Envelope;
-use crate::core::queue::inbox::{Inbox, MANY_HOLES};
-use crate::core::queue::lanes::{Outbox, QueueFlavour};
+use crate::core::queue::inbox::{Inbox, MANY_HOLES, QueueBoxes};
+use crate::core::queue::lanes::{Boxes, QueueFlavour};
 use crate::core::queue::runs::Emptied;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
@@ -22,11 +22,10 @@ use crate::topic::any_event::{Kind, TopicInfo};
 use crate::topic::name::Name;
 
 pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
-    pub(super) inbox: M::Lock<Inbox<M, C>>,
-    /// What is left of the batch that a drain has taken. Has the drain lock: held while a drain calls
-    /// handlers, and never waited for by a thread that is inside a drain already.
-    pub(super) outbox: Outbox<M, C>,
-    /// The number of events left to deliver in the outbox. Written only with the drain lock held:
+    /// The inbox, and what is left of the batch that a drain has taken. A drain has the turn while it calls
+    /// handlers; a thread that is inside a drain already never waits for one.
+    pub(super) boxes: QueueBoxes<M, C>,
+    /// The number of events left to deliver in the outbox. Written only by whoever has the turn:
     /// raised under the lock of the inbox, lowered by the drain for each event that it delivers,
     /// and set to zero by `clear`, also in a handler that the drain calls. The loads (Acquire) pair
     /// with these stores (Release). Another thread may see a number that is too high; then the end
@@ -48,8 +47,7 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
         Queue {
-            inbox: M::Lock::new(Inbox::default()),
-            outbox: Outbox::default(),
+            boxes: Boxes::default(),
             left: M::Word::new(0),
             holes: M::Word::new(0),
             not_empty: M::condvar(),
@@ -83,7 +81,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if envelope.discard(&self.info, self.location) {
                 self.holes.sub(1);
             }
-            self.inbox.with(|inbox| inbox.free_list.recycle(envelope));
+            self.boxes.with(|inbox| inbox.free_list.recycle(envelope));
         }
     }
 
@@ -122,7 +120,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Accounts for the calls of a handler that was given up: the next drain counts them.
     pub(super) fn give_up(&self, count: usize) {
-        let (emptied, blocked) = self.inbox.with(|inbox| {
+        let (emptied, blocked) = self.boxes.with(|inbox| {
             inbox.given_up += count;
             (self.leave_holes(inbox, count), inbox.blocked)
         });
@@ -133,7 +131,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Whether events wait that a drain on this thread would deliver: none does that is in the batch of
     /// a drain on another one.
     pub(super) fn has_ready(&self, inbox: &Inbox<M, C>) -> bool {
-        if inbox.running.is_empty() || self.outbox.is_mine() {
+        if inbox.running.is_empty() || self.boxes.is_mine() {
             return self.pending(inbox) > 0;
         }
         let latest = inbox.latest.as_ref();
@@ -142,15 +140,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.inbox.with(|inbox| self.pending(inbox))
+        self.boxes.with(|inbox| self.pending(inbox))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.inbox.with(|inbox| inbox.closed)
+        self.boxes.with(|inbox| inbox.closed)
     }
 
     pub(crate) fn close(&self) {
-        let wakers = self.inbox.with(|inbox| {
+        let wakers = self.boxes.with(|inbox| {
             inbox.closed = true;
             inbox.set_limit();
             inbox.wakers.take()
@@ -163,7 +161,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
 impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
     fn drop(&mut self) {
-        let owned = self.inbox.with(|inbox| inbox.owned_timers());
+        let owned = self.boxes.with(|inbox| inbox.owned_timers());
         let count = self.clear().saturating_sub(owned);
         if count > 0 {
             let error = self.error(self.location, Cause::Undelivered(count));
@@ -171,7 +169,7 @@ impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
                 log(&error);
             }
         }
-        if let Some(on_ready) = self.inbox.with(|inbox| inbox.on_ready.take()) {
+        if let Some(on_ready) = self.boxes.with(|inbox| inbox.on_ready.take()) {
             on_ready.release();
         }
         // They find no queue any more.

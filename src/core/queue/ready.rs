@@ -15,8 +15,8 @@ use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 
 use crate::core::primitives::clock::Instant;
-use crate::core::primitives::flavour::{Primitives, Shared};
-use crate::core::primitives::sync::{Lock, THREADS};
+use crate::core::primitives::flavour::Shared;
+use crate::core::primitives::sync::THREADS;
 use crate::core::primitives::thread;
 use crate::core::queue::inbox::Inbox;
 use crate::core::queue::lanes::QueueFlavour;
@@ -71,7 +71,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(super) fn notify_ready(&self) {
         let own = thread::token();
         loop {
-            let (called, waiting) = self.inbox.with(|inbox| {
+            let (called, waiting) = self.boxes.with(|inbox| {
                 let called = inbox.begin_notifying(own);
                 (called, inbox.waiting > 0)
             });
@@ -85,7 +85,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if let Some(on_ready) = on_ready {
                 self.call_on_ready(&on_ready);
             }
-            if !self.inbox.with(|inbox| inbox.end_notifying(own)) {
+            if !self.boxes.with(|inbox| inbox.end_notifying(own)) {
                 return;
             }
         }
@@ -109,14 +109,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Takes the callback out, and returns whether there was one.
     pub(crate) fn clear_on_ready(&self) -> bool {
-        let old = self.inbox.with(|inbox| inbox.on_ready.take());
+        let old = self.boxes.with(|inbox| inbox.on_ready.take());
         // Outside of the lock: dropping it runs user code.
         old.inspect(ObserverRef::<M, _>::release).is_some()
     }
 
     /// Sets the callback, and calls it if there are events to drain already.
     pub(crate) fn on_ready(&self, on_ready: ObserverRef<M, ()>) {
-        let (old, is_ready) = self.inbox.with(|inbox| {
+        let (old, is_ready) = self.boxes.with(|inbox| {
             let is_ready = self.has_ready(inbox);
             (inbox.on_ready.replace(on_ready.clone()), is_ready)
         });
@@ -130,7 +130,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// The key of a new future.
     pub(crate) fn listen(&self) -> ReadyKey {
-        let firsts = self.inbox.with(|inbox| inbox.firsts);
+        let firsts = self.boxes.with(|inbox| inbox.firsts);
         ReadyKey { key: None, firsts }
     }
 
@@ -140,7 +140,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn poll_ready(&self, ready_key: &mut ReadyKey, waker: &Waker) -> Poll<bool> {
         // Cloned and dropped outside of the lock: both are user code.
         let new = waker.clone();
-        let (poll, unused) = self.inbox.with(|inbox| {
+        let (poll, unused) = self.boxes.with(|inbox| {
             // A task that sleeps until the next deadline has to look at it again.
             let seen = std::mem::replace(&mut ready_key.firsts, inbox.firsts);
             if self.has_ready(inbox) || seen < inbox.firsts {
@@ -167,7 +167,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn forget(&self, ready_key: &ReadyKey) {
         let Some(key) = ready_key.key else { return };
         let waker = self
-            .inbox
+            .boxes
             .with(|inbox| inbox.wakers.0.as_mut()?.remove(key));
         // Outside of the lock: user code.
         drop(waker);
@@ -179,8 +179,8 @@ impl<C: 'static> Queue<Shared, C> {
     /// is closed, or until `until`; returns whether there are. Where there are no threads it does not wait.
     pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let mut waiting = false;
-        let (is_inside, is_mine) = (thread::is_draining(), self.outbox.is_mine());
-        Shared::wait(&self.inbox, &self.not_empty, |inbox| {
+        let (is_inside, is_mine) = (thread::is_draining(), self.boxes.is_mine());
+        self.boxes.wait(&self.not_empty, |inbox| {
             inbox.waiting -= usize::from(std::mem::take(&mut waiting));
             // Inside of a drain it waits for no turn: the drain that follows says that it is busy.
             let is_busy = !inbox.running.is_empty() && until.is_none() && is_inside && !is_mine;

@@ -20,7 +20,6 @@
 
 use crate::core::failure::trace::SpanLink;
 use crate::core::primitives::clock::Instant;
-use crate::core::primitives::sync::Lock;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::delayed::TimerKey;
 use crate::core::queue::envelope::exchange;
@@ -73,7 +72,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let mut link = SpanLink::here();
         // Out here, so that it is dropped after the lock if the queue refuses the event.
         let mut target = Some(target);
-        let added = self.inbox.with(|inbox| {
+        let added = self.boxes.with(|inbox| {
             if inbox.closed {
                 return Err(DeferError::Closed(event));
             }
@@ -114,7 +113,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let mut link = SpanLink::here();
         // Out here, so that they are dropped after the lock: what is not needed, and the event before.
         let (mut accepted, mut old) = (Some(accepted), None);
-        let added = self.inbox.with(|inbox| {
+        let added = self.boxes.with(|inbox| {
             if inbox.closed {
                 return Err(DeferError::Closed(event));
             }
@@ -157,7 +156,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Drops a delayed event; returns whether its delivery had not begun.
     pub(crate) fn cancel(&self, timer: TimerKey) -> bool {
         let (cancelled, blocked) = self
-            .inbox
+            .boxes
             .with(|inbox| (inbox.remove_timer(timer), inbox.blocked));
         let was_waiting = cancelled.is_some();
         if was_waiting {
@@ -169,23 +168,23 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Whether the delivery of a delayed event has not begun.
     pub(crate) fn is_waiting(&self, timer: TimerKey) -> bool {
-        self.inbox.with(|inbox| inbox.has_timer(timer))
+        self.boxes.with(|inbox| inbox.has_timer(timer))
     }
 
     /// Records that a delayed event has an owner, which cancels it when it goes.
     pub(crate) fn set_owned(&self, timer: TimerKey) {
-        self.inbox.with(|inbox| {
+        self.boxes.with(|inbox| {
             let delayed = inbox.delayed.as_mut();
             delayed.into_iter().for_each(|it| it.set_owned(timer));
         });
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.inbox.with(|inbox| inbox.next_deadline())
+        self.boxes.with(|inbox| inbox.next_deadline())
     }
 
     pub(crate) fn delayed(&self) -> usize {
-        self.inbox.with(|inbox| inbox.delayed_len())
+        self.boxes.with(|inbox| inbox.delayed_len())
     }
 }
 
