@@ -144,3 +144,28 @@ impl EnvelopeFlavour for Shared {
 impl EnvelopeFlavour for Local {
     type Envelope<C: 'static> = Box<dyn Envelope<Local, C>>;
 }
+
+/// A flavour whose queues put events of this type into envelopes.
+pub trait EnvelopeFor<E>: EnvelopeFlavour {
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
+    where
+        E: 'static;
+}
+
+impl<E: Send> EnvelopeFor<E> for Shared {
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
+    where
+        E: 'static,
+    {
+        Box::new(typed)
+    }
+}
+
+impl<E> EnvelopeFor<E> for Local {
+    fn envelope<C: 'static>(typed: TypedEnvelope<Self, E, C>) -> Self::Envelope<C>
+    where
+        E: 'static,
+    {
+        Box::new(typed)
+    }
+}

@@ -40,8 +40,8 @@
 //!
 //! # Decisions
 //!
-//! Those about one file stand in its header: one read guard for a run of events, the payload type
-//! beside the lane, and the span of a deferred event in [`lanes`]; joining by name in [`enqueue`];
+//! Those about one file stand in its header: one read guard for a run of events, and the span of
+//! a deferred event in [`lane`]; the payload type beside the lane, and the turn of a drain in [`lanes`]; joining by name in [`enqueue`];
 //! single events in [`drain`]; the list for `defer_latest` in [`latest`]; the separate count of
 //! delayed events in [`timers`]; which queue `bounded` sets in [`overflow`]; what wakes and what
 //! does not in [`ready`]; clearing beside a drain in [`clear`]; how a wait for room ends in
@@ -74,6 +74,7 @@ pub(crate) mod enqueue;
 pub(crate) mod envelope;
 pub(crate) mod inbox;
 pub(crate) mod index;
+pub(crate) mod lane;
 pub(crate) mod lanes;
 pub(crate) mod latest;
 pub(crate) mod mailbox;
