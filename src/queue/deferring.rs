@@ -347,11 +347,6 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         G: Fn(&E) -> Option<T> + 'static,
         F: QueueFn<M, D, T>,
     {
-        QueueHandler {
-            map,
-            f,
-            queue: M::downgrade(&queue.core),
-            room: self.options.room,
-        }
+        QueueHandler::new(map, f, &queue.core, self.options.room)
     }
 }

@@ -30,13 +30,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     // A drain further up this thread's stack: as if one inside of it took them.
                     Some(outbox) if !inbox.running.is_empty() => {
                         let outbox = outbox.borrow();
-                        for count in (1..=self.left.swap(0)).rev() {
+                        for count in (1..=self.boxes.left.swap(0)).rev() {
                             left.extend(outbox.pop(count, &mut inbox.free_list));
                         }
                     }
                     Some(outbox) => {
                         rest = Some(outbox.take());
-                        self.left.set(0);
+                        self.boxes.left.set(0);
                     }
                     // A drain on another thread keeps what it has taken.
                     None => {}
@@ -61,7 +61,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             count += 1;
             holes += usize::from(envelope.discard(&self.info, self.location));
         }
-        self.holes.sub(holes);
+        self.boxes.holes.sub(holes);
         drop(free_list);
         count - holes
     }
@@ -73,7 +73,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             let mut taken = Vec::new();
             let mut last = Place::default();
             if let Some(outbox) = outbox.map(|it| it.borrow()).filter(|it| it.is_of(info)) {
-                let left = self.left.swap(0);
+                let left = self.boxes.left.swap(0);
                 last = inbox.separate(Some(&outbox), left, info, last, &mut taken);
             }
             if inbox.batch.is_of(info) {
@@ -95,7 +95,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             count += 1;
             holes += usize::from(envelope.discard(&self.info, self.location));
         }
-        self.holes.sub(holes);
+        self.boxes.holes.sub(holes);
         self.room.notify();
         count - holes
     }

@@ -71,8 +71,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             summary: DrainSummary::default(),
             info: &self.info,
             location: self.location,
-            left: &self.left,
-            holes: &self.holes,
+            left: &self.boxes.left,
+            holes: &self.boxes.holes,
         };
         // Inside of a drain it does not wait: the thread that has the turn may wait for this one.
         let waits = options.waits && !is_nested;
@@ -217,7 +217,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         mut count: usize,
         drain: &mut ActiveDrain<'_, M, C>,
     ) -> bool {
-        let mut left = self.left.get();
+        let mut left = self.boxes.left.get();
         while count > 0 && left > 0 {
             let most = match drain.options.until {
                 None => count.min(drain.options.most),
@@ -229,7 +229,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             drain.options.most -= taken;
             left -= taken;
             // Fewer are left if a handler has cleared the queue, or drained it.
-            if drain.options.is_over() || self.left.get() != left {
+            if drain.options.is_over() || self.boxes.left.get() != left {
                 break;
             }
         }
@@ -245,7 +245,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         outbox: &mut Box<Batch<M, C>>,
         cutoff: Now,
     ) -> Next<M::Envelope<C>> {
-        let mut left = self.left.get();
+        let mut left = self.boxes.left.get();
         if left > 0 && inbox.is_stepped() {
             self.take_back(inbox, outbox);
             left = 0;
@@ -254,7 +254,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             inbox.swap(outbox);
             inbox.swapped = true;
             left = outbox.len();
-            self.left.set(left);
+            self.boxes.left.set(left);
         }
         let first = match left {
             0 => inbox.batch.first(),
@@ -283,7 +283,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         outbox: &Batch<M, C>,
         cutoff: Now,
     ) -> Next<M::Envelope<C>> {
-        let left = self.left.get();
+        let left = self.boxes.left.get();
         let first = match left {
             0 => inbox.batch.first(),
             // Some may be taken that are not accounted for.
@@ -291,7 +291,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         };
         let single = inbox.latest_position(cutoff.drains).unwrap_or(u64::MAX);
         let envelope = if single > first && left > 0 {
-            self.left.set(left - 1);
+            self.boxes.left.set(left - 1);
             outbox.pop(left, &mut inbox.free_list)
         } else if single <= first || first < cutoff.position {
             inbox.pop(single <= first)
@@ -306,7 +306,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     #[cold]
     pub(super) fn take_back(&self, inbox: &mut Inbox<M, C>, outbox: &Batch<M, C>) {
         let mut last = Place::default();
-        for _ in 0..self.left.swap(0) {
+        for _ in 0..self.boxes.left.swap(0) {
             let position = outbox.first();
             let Some(envelope) = outbox.pop(outbox.len(), &mut inbox.free_list) else {
                 break;
@@ -323,17 +323,19 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let (mut notify, mut blocked, mut replaced, mut surplus) = (false, 0, None, None);
         turn.end(|inbox, outbox| {
             inbox.running.clear();
-            if self.left.get() > 0 && inbox.is_stepped() {
+            if self.boxes.left.get() > 0 && inbox.is_stepped() {
                 self.take_back(inbox, &outbox.borrow());
             }
-            if self.left.get() == 0 && inbox.batch.len() == 0 && std::mem::take(&mut inbox.swapped)
+            if self.boxes.left.get() == 0
+                && inbox.batch.len() == 0
+                && std::mem::take(&mut inbox.swapped)
             {
                 // Its lanes have grown: the next events are to find them, and not those of the other.
                 inbox.swap(&mut outbox.borrow_mut());
             }
             replaced = inbox.take_replaced();
             summary.given_up += std::mem::take(&mut inbox.given_up);
-            summary.remaining = self.pending(inbox);
+            summary.remaining = self.boxes.pending(inbox);
             // Those that wait for the end of a closed queue did not know whether this is it.
             notify = (summary.remaining > 0 || inbox.closed) && inbox.has_waiters();
             blocked = inbox.blocked;

@@ -17,10 +17,10 @@ use crate::core::handler::entry::Header;
 use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::Word;
 use crate::core::queue::claim::Claim;
-use crate::core::queue::inbox::Inbox;
+use crate::core::queue::inbox::{Inbox, QueueBoxes};
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::mailbox::{Joined, Mailbox, discard};
-use crate::core::queue::overflow::{Attempt, wait_for_room};
+use crate::core::queue::overflow::{AdmitOne, Attempt, wait_for_room};
 use crate::core::queue::queue::Queue;
 use crate::core::queue::target::Target;
 use crate::core::settings::bus::BusConfig;
@@ -159,7 +159,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             let Some(claim) = claim.take_if(|_| !inbox.closed) else {
                 return Err(DeferError::Closed(event));
             };
-            let notify = self.pending(inbox) == 0 && inbox.has_waiters();
+            let notify = self.boxes.pending(inbox) == 0 && inbox.has_waiters();
             let envelope = inbox.envelope(Target::Call(claim, 0), &mut link, event);
             let now = inbox.now();
             let latest = inbox.latest.get_or_insert_default();
@@ -189,43 +189,41 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     where
         M: LaneFor<()>,
     {
-        let Some(queue) = mailbox.queue() else {
+        if !mailbox.has_queue() {
             return Err(DeferErrorKind::Closed);
-        };
+        }
         let Some(event) = event() else {
             return Ok(Queued::Nothing);
         };
-        let mut link = SpanLink::here();
-        let put = queue.boxes.with(|inbox| {
-            let len = inbox.batch.len() + queue.left.get();
+        let (mut link, mut event) = (SpanLink::here(), Some(event));
+        let notify = mailbox.with(|boxes, inbox, calls| {
+            let len = inbox.batch.len() + boxes.left.get();
             if len >= inbox.limit {
-                return Err(event);
+                return None;
             }
-            let number = mailbox.join_unbounded(event)?;
-            let was_empty = queue.was_empty(inbox, len);
+            let number = mailbox.join_unbounded(calls, &mut event)?;
+            let was_empty = boxes.was_empty(inbox, len);
             let is_same = |last: &Target<M, (), C>, _| last.is_of(head);
             let target = || Some(Target::Call(claim(), number));
             inbox.push((), &mut link, is_same, target);
-            Ok(was_empty && inbox.has_waiters())
+            Some(was_empty && inbox.has_waiters())
         });
-        match put {
-            Ok(notify) => {
-                if notify {
-                    queue.notify_ready();
-                }
-                Ok(Queued::Waiting)
-            }
-            Err(event) => {
-                let wait = (is_pointless, interval);
-                Self::call_bounded(queue, mailbox, head, link, claim, event, wait)
+        if let Some(event) = event {
+            let wait = (is_pointless, interval);
+            return Self::call_bounded(mailbox, head, link, claim, event, wait);
+        }
+        if notify.flatten() == Some(true) {
+            // Otherwise nobody waits for it any more.
+            if let Some(queue) = mailbox.queue() {
+                queue.notify_ready();
             }
         }
+        Ok(Queued::Waiting)
     }
 
     /// Adds a claimed call where a bound may forbid it, or the handler was given up.
     #[inline(never)]
     fn call_bounded<T>(
-        queue: M::Ptr<Self>,
         mailbox: &Mailbox<M, C, T>,
         head: &Header<M>,
         mut link: SpanLink,
@@ -236,38 +234,45 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     where
         M: LaneFor<()>,
     {
+        let Some(queue) = mailbox.queue() else {
+            discard(event, head);
+            return Err(DeferErrorKind::Closed);
+        };
         // Handled after the lock: what is in them is dropped there.
         let (mut joined, mut emptied) = (None, Vec::new());
-        let mut push = |queue: &Self, inbox: &mut Inbox<M, C>, event| {
-            let result = mailbox.join(event);
+        let mut push = |boxes: &QueueBoxes<M, C>, inbox: &mut Inbox<M, C>, calls: &mut _, event| {
+            let result = mailbox.join(calls, event);
             if let Joined::Number(number, displaced) = &result {
                 let is_same = |last: &Target<M, (), C>, _| last.is_of(head);
                 inbox.push((), &mut link, is_same, || {
                     Some(Target::Call(claim(), *number))
                 });
                 if displaced.is_some() {
-                    emptied = queue.leave_holes(inbox, 1);
+                    emptied = boxes.leave_holes(inbox, 1);
                 }
             }
             joined = Some(result);
         };
-        let put = queue.boxes.with(|inbox| {
-            let len = inbox.batch.len() + queue.left.get();
-            if len >= inbox.limit && (inbox.closed || !mailbox.is_full()) {
-                return Err(event);
+        let mut event = Some(event);
+        let notify = mailbox.with(|boxes, inbox, calls| {
+            let len = inbox.batch.len() + boxes.left.get();
+            if len >= inbox.limit && (inbox.closed || !mailbox.is_full(calls)) {
+                return false;
             }
-            let was_empty = queue.was_empty(inbox, len);
-            push(&queue, inbox, event);
-            Ok(was_empty && inbox.has_waiters())
+            let was_empty = boxes.was_empty(inbox, len);
+            if let Some(event) = event.take() {
+                push(boxes, inbox, calls, event);
+            }
+            was_empty && inbox.has_waiters()
         });
-        let waited = match put {
-            Ok(notify) => {
-                if notify {
+        let waited = match event {
+            None => {
+                if notify == Some(true) {
                     queue.notify_ready();
                 }
                 Ok(())
             }
-            Err(event) => {
+            Some(event) => {
                 let room = queue.room.clone();
                 // May be the last reference.
                 drop(queue);
@@ -276,10 +281,15 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     event,
                     |event, blocked| match mailbox.queue() {
                         Some(queue) => {
-                            let mut push =
-                                |inbox: &mut Inbox<M, C>, event| push(&queue, inbox, event);
                             let info = head.info.as_deref();
-                            queue.try_admit(event, info, None, blocked, &is_pointless, &mut push)
+                            let mut push = |inbox: &mut Inbox<M, C>, calls: &mut _, event| {
+                                push(&queue.boxes, inbox, calls, event);
+                            };
+                            let lock = |f: &mut AdmitOne<'_, M, C, _>| {
+                                mailbox.with(|_, inbox, calls| f(inbox, calls));
+                            };
+                            let pushing = (lock, &mut push);
+                            queue.try_admit(event, info, None, blocked, &is_pointless, pushing)
                         }
                         None => Attempt::Done(Err(DeferError::Closed(event))),
                     },
@@ -330,11 +340,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // Made and dropped outside of the lock: both may call a `tracing` subscriber.
         let mut link = SpanLink::here();
         let notify = self.boxes.with(|inbox| {
-            let len = inbox.batch.len() + self.left.get();
+            let len = inbox.batch.len() + self.boxes.left.get();
             if len >= inbox.limit {
                 return Err(event);
             }
-            let was_empty = self.was_empty(inbox, len);
+            let was_empty = self.boxes.was_empty(inbox, len);
             inbox
                 .batch
                 .push(&mut inbox.index, event, &mut link, joins, target)?;
@@ -376,14 +386,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             let Err(event) = replace(inbox, &mut link, event) else {
                 return Ok(false);
             };
-            let len = inbox.batch.len() + self.left.get();
+            let len = inbox.batch.len() + self.boxes.left.get();
             if len >= inbox.limit {
                 return Err(event);
             }
             let Some(accepted) = Accepted::new(signal) else {
                 return Err(event);
             };
-            let notify = self.was_empty(inbox, len) && inbox.has_waiters();
+            let notify = self.boxes.was_empty(inbox, len) && inbox.has_waiters();
             push(inbox, &mut link, accepted, event);
             Ok(notify)
         });

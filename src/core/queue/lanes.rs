@@ -22,7 +22,7 @@
 )]
 
 use std::any::TypeId;
-use std::cell::RefCell;
+use std::cell::{RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, DerefMut};
 
@@ -237,6 +237,16 @@ pub(crate) struct Boxes<M: QueueFlavour, C: 'static, I> {
     outbox: OutboxBatch<M, C>,
     /// Notified when a turn ends that others wait for.
     turn: M::Condvar,
+    /// The number of events left to deliver in the outbox. Written only by whoever has the turn:
+    /// raised under the lock of the inbox, lowered by the drain for each event that it delivers,
+    /// and set to zero by `clear`, also in a handler that the drain calls. The loads (Acquire) pair
+    /// with these stores (Release). Another thread may see a number that is too high; then the end
+    /// of the drain, under the lock of the inbox, does the notification that this thread has left
+    /// out.
+    pub(super) left: M::Word,
+    /// The number of calls in inbox and outbox that were taken back: their places are there, and are not
+    /// events.
+    pub(super) holes: M::Word,
 }
 
 /// Tokens are even.
@@ -254,6 +264,8 @@ impl<M: QueueFlavour, C: 'static, I: Default> Default for Boxes<M, C, I> {
             owner: M::Word::new(0),
             outbox: RefCell::default(),
             turn: M::condvar(),
+            left: M::Word::new(0),
+            holes: M::Word::new(0),
         }
     }
 }
@@ -337,6 +349,35 @@ impl<M: QueueFlavour, C: 'static, I> Boxes<M, C, I> {
             self.owner.or(AWAITED);
             ControlFlow::Continue(None)
         });
+    }
+}
+
+/// What the lock of a queue guards together with its inbox, and is kept elsewhere.
+pub(crate) struct Beside<M: QueueFlavour, C: 'static, I, T> {
+    boxes: M::Ptr<Boxes<M, C, I>>,
+    /// Used under the lock of the boxes.
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: `value` is private, and reached under a lock that one thread has at a time.
+unsafe impl<C: 'static, I: Send, T: Send> Sync for Beside<Shared, C, I, T> {}
+
+impl<M: QueueFlavour, C: 'static, I, T> Beside<M, C, I, T> {
+    pub(super) fn new(boxes: M::Ptr<Boxes<M, C, I>>, value: T) -> Self {
+        let value = UnsafeCell::new(value);
+        Beside { boxes, value }
+    }
+
+    pub(super) fn boxes(&self) -> &M::Ptr<Boxes<M, C, I>> {
+        &self.boxes
+    }
+
+    /// Calls `f` with both, under the lock.
+    #[inline]
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut I, &mut T) -> R) -> R {
+        // SAFETY: only here, and under a lock that is not entered again.
+        let f = |inbox: &mut I| f(inbox, unsafe { &mut *self.value.get() });
+        self.boxes.inbox.with(f)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::core::handler::entry::Header;
-use crate::core::primitives::sync::{Lock, Word};
-use crate::core::queue::lanes::QueueFlavour;
+use crate::core::primitives::sync::Word;
+use crate::core::queue::inbox::{Inbox, QueueBoxes};
+use crate::core::queue::lanes::{Beside, QueueFlavour};
 use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
@@ -12,49 +13,65 @@ use crate::policy::Overflow;
 
 /// What a queued handler keeps beside its captures: the events of its calls, which are in the queue by their
 /// number alone.
-pub(crate) struct Mailbox<M: QueueFlavour, D: 'static, T> {
+pub(crate) struct Mailbox<M: QueueFlavour, D: 'static, T: 'static> {
     /// The number of claimed calls that are not made or dropped yet, and one more until the limit or a
     /// close has removed the handler. The thread that reduces it to zero releases the captures; no call is
     /// claimed after that.
     pending: M::Word,
     /// The number of events that its own bound has dropped.
     dropped: M::Word,
-    queue: Option<M::Weak<Queue<M, D>>>,
-    /// Its own bound.
+    /// The number of the first slot. Calls that wait have this one or a later one; both begin again after the last
+    /// number. Changed under the lock of the queue.
+    first: M::Word,
+    /// `None` in the default alone.
+    place: Option<Place<M, D, T>>,
+}
+
+/// Where the calls wait.
+struct Place<M: QueueFlavour, D: 'static, T> {
+    queue: M::Weak<Queue<M, D>>,
+    /// The handler's own bound.
     room: Option<(usize, Overflow)>,
-    calls: M::Lock<Calls<T>>,
+    calls: Beside<M, D, Inbox<M, D>, Calls<T>>,
 }
 
 /// Room for so many calls is kept when none waits.
 const KEPT: usize = 4096;
 
 /// The events of the calls that wait.
-struct Calls<T> {
+pub(super) struct Calls<T> {
     /// `None` for those that were taken out of order. Invariant: the first one is there.
     slots: VecDeque<Option<T>>,
-    /// The number of the first slot.
-    first: u64,
     /// The number of events.
     len: usize,
     given_up: bool,
 }
 
 impl<T> Calls<T> {
-    fn push(&mut self, event: T) -> u64 {
-        let number = self.first + self.slots.len() as u64;
+    #[inline]
+    fn push(&mut self, first: &impl Word, event: T) -> u64 {
+        let number = first.get().wrapping_add(self.slots.len());
         self.slots.push_back(Some(event));
         self.len += 1;
-        number
+        number as u64
     }
 
-    fn take(&mut self, number: u64) -> Option<T> {
-        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        let event = self.slots.get_mut(index)?.take()?;
+    #[inline]
+    fn take(&mut self, first: &impl Word, number: usize) -> Option<T> {
+        let index = number.wrapping_sub(first.get());
+        if index > 0 {
+            let event = self.slots.get_mut(index)?.take()?;
+            self.len -= 1;
+            return Some(event);
+        }
+        let event = self.slots.pop_front()??;
         self.len -= 1;
+        let mut passed = 1;
         while let Some(None) = self.slots.front() {
             self.slots.pop_front();
-            self.first += 1;
+            passed += 1;
         }
+        first.set(number.wrapping_add(passed));
         if self.slots.is_empty() && self.slots.capacity() > KEPT {
             // The room of a burst is not kept.
             self.slots = VecDeque::new();
@@ -80,29 +97,48 @@ impl<M: QueueFlavour, D: 'static, T> Default for Mailbox<M, D, T> {
         Mailbox {
             pending: M::Word::new(1),
             dropped: M::Word::new(0),
-            queue: None,
-            room: None,
-            calls: M::Lock::new(Calls {
-                slots: VecDeque::new(),
-                first: 0,
-                len: 0,
-                given_up: false,
-            }),
+            first: M::Word::new(0),
+            place: None,
         }
     }
 }
 
 impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
-    pub(super) fn new(queue: M::Weak<Queue<M, D>>, room: Option<(usize, Overflow)>) -> Self {
+    pub(super) fn new(
+        queue: M::Weak<Queue<M, D>>,
+        boxes: M::Ptr<QueueBoxes<M, D>>,
+        room: Option<(usize, Overflow)>,
+    ) -> Self {
+        let calls = Calls {
+            slots: VecDeque::new(),
+            len: 0,
+            given_up: false,
+        };
+        let calls = Beside::new(boxes, calls);
         Mailbox {
-            queue: Some(queue),
-            room,
+            place: Some(Place { queue, room, calls }),
             ..Mailbox::default()
         }
     }
 
     pub(super) fn queue(&self) -> Option<M::Ptr<Queue<M, D>>> {
-        M::upgrade(self.queue.as_ref()?)
+        M::upgrade(&self.place.as_ref()?.queue)
+    }
+
+    /// Whether its queue exists.
+    pub(super) fn has_queue(&self) -> bool {
+        let place = self.place.as_ref();
+        place.is_some_and(|place| M::exists(&place.queue))
+    }
+
+    /// Calls `f` with the boxes of the queue, its inbox and the calls, under the lock of the queue.
+    #[inline]
+    pub(super) fn with<R>(
+        &self,
+        f: impl FnOnce(&QueueBoxes<M, D>, &mut Inbox<M, D>, &mut Calls<T>) -> R,
+    ) -> Option<R> {
+        let Place { calls, .. } = self.place.as_ref()?;
+        Some(calls.with(|inbox, own| f(calls.boxes(), inbox, own)))
     }
 
     /// Reserves a call. Returns `false` if the captures do not stay for it.
@@ -122,78 +158,86 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
         self.dropped.get()
     }
 
-    /// Adds an event as the call with the number that is returned, unless the handler has a bound of its own or
-    /// has been given up. Called under the lock of the queue, as [`join`](Self::join) is.
+    /// Takes an event, and adds it as the call with the number that is returned, unless the handler has a bound of its own or
+    /// has been given up.
     #[inline]
-    pub(super) fn join_unbounded(&self, event: T) -> Result<u64, T> {
-        self.calls.with(|calls| {
-            if calls.given_up || self.room.is_some() {
-                return Err(event);
-            }
-            Ok(calls.push(event))
-        })
+    pub(super) fn join_unbounded(
+        &self,
+        calls: &mut Calls<T>,
+        event: &mut Option<T>,
+    ) -> Option<u64> {
+        if calls.given_up || self.room().is_some() {
+            return None;
+        }
+        Some(calls.push(&self.first, event.take()?))
     }
 
-    /// Adds an event. Called under the lock of the queue, so that the numbers of one handler rise in the
-    /// order of the queue.
-    pub(super) fn join(&self, event: T) -> Joined<T> {
-        self.calls.with(|calls| {
-            if calls.given_up {
-                return Joined::GivenUp(event);
-            }
-            let mut displaced = None;
-            if let Some((most, overflow)) = self.room {
-                if calls.len >= most {
-                    match overflow {
-                        Overflow::DropOldest => displaced = calls.take(calls.first),
-                        Overflow::DropNewest => {
-                            self.dropped.add(1);
-                            return Joined::Dropped(event);
-                        }
-                        Overflow::Reject | Overflow::Block => return Joined::Full(event),
+    /// Adds an event.
+    pub(super) fn join(&self, calls: &mut Calls<T>, event: T) -> Joined<T> {
+        if calls.given_up {
+            return Joined::GivenUp(event);
+        }
+        let mut displaced = None;
+        if let Some((most, overflow)) = self.room() {
+            if calls.len >= most {
+                match overflow {
+                    Overflow::DropOldest => {
+                        displaced = calls.take(&self.first, self.first.get());
                     }
-                    self.dropped.add(1);
-                    self.pending.sub(1);
+                    Overflow::DropNewest => {
+                        self.dropped.add(1);
+                        return Joined::Dropped(event);
+                    }
+                    Overflow::Reject | Overflow::Block => return Joined::Full(event),
                 }
+                self.dropped.add(1);
+                self.pending.sub(1);
             }
-            Joined::Number(calls.push(event), displaced)
-        })
+        }
+        Joined::Number(calls.push(&self.first, event), displaced)
+    }
+
+    #[inline]
+    fn room(&self) -> Option<(usize, Overflow)> {
+        self.place.as_ref()?.room
     }
 
     /// Whether the next event is decided on by the handler's own bound, and not by that of the queue.
-    pub(super) fn is_full(&self) -> bool {
-        self.room
-            .is_some_and(|(most, _)| self.calls.with(|calls| calls.len >= most))
+    pub(super) fn is_full(&self, calls: &Calls<T>) -> bool {
+        self.room().is_some_and(|(most, _)| calls.len >= most)
     }
 
     /// Takes the event of a call. `None` if it was taken already.
+    #[inline]
     pub(super) fn take(&self, number: u64) -> Option<T> {
-        self.calls.with(|calls| calls.take(number))
+        self.with(|_, _, calls| calls.take(&self.first, number as usize))?
     }
 
+    /// Whether a call waits that has its place in the queue. Called under the lock of the queue.
     pub(super) fn is_waiting(&self, number: u64) -> bool {
-        self.calls.with(|calls| {
-            let index = number.checked_sub(calls.first);
-            let index = index.and_then(|index| usize::try_from(index).ok());
-            index.is_some_and(|index| calls.slots.get(index).is_some_and(Option::is_some))
-        })
+        (number as usize).wrapping_sub(self.first.get()) <= usize::MAX / 2
     }
 
     /// Drops all events, of a handler that was given up, and refuses others from now on. The caller has no
     /// lock.
     pub(super) fn give_up(&self, head: &Header<M>) {
-        let slots = self.calls.with(|calls| {
+        let taken = self.with(|boxes, inbox, calls| {
             calls.given_up = true;
-            calls.first += calls.slots.len() as u64;
-            calls.len = 0;
-            std::mem::take(&mut calls.slots)
+            let slots = std::mem::take(&mut calls.slots);
+            self.first.set(self.first.get().wrapping_add(slots.len()));
+            let count = std::mem::take(&mut calls.len);
+            // The next drain counts them.
+            inbox.given_up += count;
+            (slots, boxes.leave_holes(inbox, count), inbox.blocked)
         });
-        let count = slots.iter().flatten().count();
-        if count == 0 {
+        let Some((slots, emptied, blocked)) = taken else {
             return;
-        }
-        if let Some(queue) = self.queue() {
-            queue.give_up(count);
+        };
+        drop(emptied);
+        if blocked > 0 && !slots.is_empty() {
+            if let Some(queue) = self.queue() {
+                queue.notify_not_full(blocked);
+            }
         }
         for event in slots.into_iter().flatten() {
             discard(event, head);

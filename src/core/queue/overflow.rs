@@ -41,6 +41,9 @@ enum Admission {
     Dropped,
 }
 
+/// What an attempt to add an event does under the lock.
+pub(super) type AdmitOne<'f, M, C, X> = dyn FnMut(&mut Inbox<M, C>, &mut X) + 'f;
+
 /// What came of an attempt to add an event.
 pub(super) enum Attempt<E> {
     Done(Result<(), DeferError<E>>),
@@ -121,27 +124,41 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         mut push: impl FnMut(&mut Inbox<M, C>, E),
     ) -> Result<(), DeferError<E>> {
         let room = (&self.room, until, None);
+        let mut push = |inbox: &mut Inbox<M, C>, (): &mut (), event| push(inbox, event);
         wait_for_room(room, event, |event, blocked| {
-            self.try_admit(event, info, until, blocked, &is_pointless, &mut push)
+            let lock = |f: &mut AdmitOne<'_, M, C, ()>| self.boxes.with(|inbox| f(inbox, &mut ()));
+            self.try_admit(
+                event,
+                info,
+                until,
+                blocked,
+                &is_pointless,
+                (lock, &mut push),
+            )
         })
     }
 
     /// Makes one attempt of [`admit`](Self::admit). `blocked` says whether the thread is counted as
-    /// one that waits for room, before and after.
-    pub(super) fn try_admit<E>(
+    /// one that waits for room, before and after. `lock` calls what it is given, under the lock, with what `push`
+    /// needs.
+    pub(super) fn try_admit<E, X>(
         &self,
         event: E,
         info: Option<&SignalInfo<M>>,
         until: Option<Instant>,
         blocked: &mut bool,
         is_pointless: &impl Fn() -> bool,
-        push: &mut impl FnMut(&mut Inbox<M, C>, E),
+        (lock, push): (
+            impl FnOnce(&mut AdmitOne<'_, M, C, X>),
+            &mut impl FnMut(&mut Inbox<M, C>, &mut X, E),
+        ),
     ) -> Attempt<E> {
         let mut event = Some(event);
         let mut oldest = SmallVec::<[M::Envelope<C>; 1]>::new();
-        let admission = self.boxes.with(|inbox| {
+        let mut admission = Admission::Closed;
+        let mut admit = |inbox: &mut Inbox<M, C>, more: &mut X| {
             inbox.blocked -= usize::from(std::mem::take(blocked));
-            let len = self.pending(inbox);
+            let len = self.boxes.pending(inbox);
             if is_pointless() {
                 return Admission::Closed;
             }
@@ -153,13 +170,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
                 Admission::Admitted => {
                     if let Some(event) = event.take() {
-                        push(inbox, event);
+                        push(inbox, more, event);
                     }
                     Admission::Added(len == 0 && inbox.has_waiters())
                 }
                 admission => admission,
             }
-        });
+        };
+        lock(&mut |inbox, more| admission = admit(inbox, more));
         if let Admission::Added(true) = admission {
             self.notify_ready();
         }
@@ -193,7 +211,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if inbox.closed {
             return Admission::Closed;
         }
-        if self.counted(inbox) < inbox.capacity {
+        if self.boxes.counted(inbox) < inbox.capacity {
             return Admission::Admitted;
         }
         match inbox.overflow {
@@ -205,7 +223,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             Overflow::DropOldest => {
                 // They make no capacity, and are accounted for when they are dropped.
                 let mut holes = 0;
-                while self.counted(inbox) + holes >= inbox.capacity {
+                while self.boxes.counted(inbox) + holes >= inbox.capacity {
                     // Those that a drain had taken before the queue was bounded, and is delivering,
                     // are out of reach.
                     let is_oldest =

@@ -24,17 +24,8 @@ use crate::topic::name::Name;
 pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     /// The inbox, and what is left of the batch that a drain has taken. A drain has the turn while it calls
     /// handlers; a thread that is inside a drain already never waits for one.
-    pub(super) boxes: QueueBoxes<M, C>,
-    /// The number of events left to deliver in the outbox. Written only by whoever has the turn:
-    /// raised under the lock of the inbox, lowered by the drain for each event that it delivers,
-    /// and set to zero by `clear`, also in a handler that the drain calls. The loads (Acquire) pair
-    /// with these stores (Release). Another thread may see a number that is too high; then the end
-    /// of the drain, under the lock of the inbox, does the notification that this thread has left
-    /// out.
-    pub(super) left: M::Word,
-    /// The number of calls in inbox and outbox that were taken back: their places are there, and are not
-    /// events.
-    pub(super) holes: M::Word,
+    /// A pointer, because a queued handler puts its calls there without keeping the queue.
+    pub(super) boxes: M::Ptr<QueueBoxes<M, C>>,
     /// Notified when there is something to drain.
     pub(super) not_empty: M::Condvar,
     /// Where threads wait for capacity for another event. Not a part of the queue, because they wait
@@ -44,12 +35,47 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     pub(super) location: CallSite,
 }
 
+impl<M: QueueFlavour, C: 'static> QueueBoxes<M, C> {
+    /// The number of events that wait for a drain that begins now.
+    pub(super) fn pending(&self, inbox: &Inbox<M, C>) -> usize {
+        let all = inbox.batch.len() + self.left.get() + inbox.latest_len();
+        all.saturating_sub(self.holes.get())
+    }
+
+    /// Returns whether nothing is pending where the lanes have `len` events.
+    #[inline]
+    pub(super) fn was_empty(&self, inbox: &Inbox<M, C>, len: usize) -> bool {
+        // The first test is mostly enough.
+        len <= self.holes.get() && self.pending(inbox) == 0
+    }
+
+    /// The number of those that the capacity counts.
+    pub(super) fn counted(&self, inbox: &Inbox<M, C>) -> usize {
+        let all = inbox.batch.len() + self.left.get() + inbox.counted_latest_len();
+        all.saturating_sub(self.holes.get())
+    }
+
+    /// Accounts for calls that are taken back while they wait. What is returned is to be dropped after the
+    /// lock.
+    pub(super) fn leave_holes(&self, inbox: &mut Inbox<M, C>, count: usize) -> Vec<Emptied<M, C>> {
+        if count > 0 {
+            self.holes.add(count);
+        }
+        inbox.new_holes += count;
+        if inbox.new_holes < inbox.many_holes {
+            return Vec::new();
+        }
+        let number = inbox.index.number(TypeId::of::<()>());
+        let (emptied, runs) = inbox.batch.join_holes(number);
+        (inbox.new_holes, inbox.many_holes) = (0, runs.max(MANY_HOLES));
+        emptied
+    }
+}
+
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
         Queue {
-            boxes: Boxes::default(),
-            left: M::Word::new(0),
-            holes: M::Word::new(0),
+            boxes: M::ptr(Boxes::default()),
             not_empty: M::condvar(),
             room: Room::new(),
             info: M::ptr(SignalInfo::new(
@@ -79,60 +105,17 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     pub(super) fn discard(&self, envelopes: impl IntoIterator<Item = M::Envelope<C>>) {
         for mut envelope in envelopes {
             if envelope.discard(&self.info, self.location) {
-                self.holes.sub(1);
+                self.boxes.holes.sub(1);
             }
             self.boxes.with(|inbox| inbox.free_list.recycle(envelope));
         }
-    }
-
-    /// The number of events that wait for a drain that begins now.
-    pub(super) fn pending(&self, inbox: &Inbox<M, C>) -> usize {
-        let all = inbox.batch.len() + self.left.get() + inbox.latest_len();
-        all.saturating_sub(self.holes.get())
-    }
-
-    /// Returns whether nothing is pending where the lanes have `len` events.
-    #[inline]
-    pub(super) fn was_empty(&self, inbox: &Inbox<M, C>, len: usize) -> bool {
-        // The first test is mostly enough.
-        len <= self.holes.get() && self.pending(inbox) == 0
-    }
-
-    /// The number of those that the capacity counts.
-    pub(super) fn counted(&self, inbox: &Inbox<M, C>) -> usize {
-        let all = inbox.batch.len() + self.left.get() + inbox.counted_latest_len();
-        all.saturating_sub(self.holes.get())
-    }
-
-    /// Accounts for calls that are taken back while they wait. What is returned is to be dropped after the
-    /// lock.
-    pub(super) fn leave_holes(&self, inbox: &mut Inbox<M, C>, count: usize) -> Vec<Emptied<M, C>> {
-        self.holes.add(count);
-        inbox.new_holes += count;
-        if inbox.new_holes < inbox.many_holes {
-            return Vec::new();
-        }
-        let number = inbox.index.number(TypeId::of::<()>());
-        let (emptied, runs) = inbox.batch.join_holes(number);
-        (inbox.new_holes, inbox.many_holes) = (0, runs.max(MANY_HOLES));
-        emptied
-    }
-
-    /// Accounts for the calls of a handler that was given up: the next drain counts them.
-    pub(super) fn give_up(&self, count: usize) {
-        let (emptied, blocked) = self.boxes.with(|inbox| {
-            inbox.given_up += count;
-            (self.leave_holes(inbox, count), inbox.blocked)
-        });
-        drop(emptied);
-        self.notify_not_full(blocked);
     }
 
     /// Whether events wait that a drain on this thread would deliver: none does that is in the batch of
     /// a drain on another one.
     pub(super) fn has_ready(&self, inbox: &Inbox<M, C>) -> bool {
         if inbox.running.is_empty() || self.boxes.is_mine() {
-            return self.pending(inbox) > 0;
+            return self.boxes.pending(inbox) > 0;
         }
         let latest = inbox.latest.as_ref();
         inbox.batch.len() > 0 && inbox.batch.end() > inbox.untaken
@@ -140,7 +123,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.boxes.with(|inbox| self.pending(inbox))
+        self.boxes.with(|inbox| self.boxes.pending(inbox))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -161,7 +144,12 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
 impl<M: QueueFlavour, C: 'static> Drop for Queue<M, C> {
     fn drop(&mut self) {
-        let owned = self.boxes.with(|inbox| inbox.owned_timers());
+        let owned = self.boxes.with(|inbox| {
+            // Handlers may still have a way to it.
+            inbox.closed = true;
+            inbox.set_limit();
+            inbox.owned_timers()
+        });
         let count = self.clear().saturating_sub(owned);
         if count > 0 {
             let error = self.error(self.location, Cause::Undelivered(count));

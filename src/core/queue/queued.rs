@@ -13,6 +13,7 @@ use crate::core::primitives::room;
 use crate::core::primitives::sync::Lock;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::enqueue::Queued;
+use crate::core::queue::inbox::QueueBoxes;
 use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::mailbox::{Mailbox, discard};
 use crate::core::queue::queue::Queue;
@@ -27,10 +28,28 @@ const OWNERS: Duration = Duration::from_millis(1);
 /// A closure that a queue calls, with the context `D` of the drain: an emission puts what `map` makes of the
 /// event into the queue.
 pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, G, F> {
-    pub(crate) map: G,
-    pub(crate) f: F,
-    pub(crate) queue: M::Weak<Queue<M, D>>,
-    pub(crate) room: Option<(usize, Overflow)>,
+    map: G,
+    f: F,
+    queue: M::Weak<Queue<M, D>>,
+    boxes: M::Ptr<QueueBoxes<M, D>>,
+    room: Option<(usize, Overflow)>,
+}
+
+impl<M: QueueFlavour, D, G, F> QueueHandler<M, D, G, F> {
+    pub(crate) fn new(
+        map: G,
+        f: F,
+        queue: &M::Ptr<Queue<M, D>>,
+        room: Option<(usize, Overflow)>,
+    ) -> Self {
+        QueueHandler {
+            map,
+            f,
+            queue: M::downgrade(queue),
+            boxes: queue.boxes.clone(),
+            room,
+        }
+    }
 }
 
 /// How a closure is called by a queue.
@@ -98,7 +117,7 @@ where
     type EntryState = Mailbox<M, D, T>;
 
     fn new_state(&self) -> Mailbox<M, D, T> {
-        Mailbox::new(self.queue.clone(), self.room)
+        Mailbox::new(self.queue.clone(), self.boxes.clone(), self.room)
     }
 
     fn reserve_call(mailbox: &Mailbox<M, D, T>) -> bool {

@@ -146,7 +146,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if self.has_ready(inbox) || seen < inbox.firsts {
                 return (Poll::Ready(true), Some(new));
             }
-            if inbox.closed && self.pending(inbox) == 0 {
+            if inbox.closed && self.boxes.pending(inbox) == 0 {
                 return (Poll::Ready(false), Some(new));
             }
             let wakers = inbox.wakers.0.get_or_insert_default();
@@ -193,7 +193,7 @@ impl<C: 'static> Queue<Shared, C> {
             if due.is_some() && due <= now {
                 return ControlFlow::Break(true);
             }
-            let is_over = inbox.closed && self.pending(inbox) == 0;
+            let is_over = inbox.closed && self.boxes.pending(inbox) == 0;
             if is_over || !THREADS || (until.is_some() && until <= now) {
                 return ControlFlow::Break(false);
             }
