@@ -338,13 +338,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         M: LaneFor<E>,
     {
         // Made and dropped outside of the lock: both may call a `tracing` subscriber.
-        let mut link = SpanLink::here();
-        let notify = self.boxes.with(|inbox| {
-            let len = inbox.batch.len() + self.boxes.left.get();
+        let (mut link, boxes) = (SpanLink::here(), &*self.boxes);
+        let notify = boxes.with(|inbox| {
+            let len = inbox.batch.len() + boxes.left.get();
             if len >= inbox.limit {
                 return Err(event);
             }
-            let was_empty = self.boxes.was_empty(inbox, len);
+            let was_empty = boxes.was_empty(inbox, len);
             inbox
                 .batch
                 .push(&mut inbox.index, event, &mut link, joins, target)?;
