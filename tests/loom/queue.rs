@@ -39,6 +39,24 @@ fn a_wake_is_never_lost() {
     });
 }
 
+/// Drains of two threads take turns, and neither waits for ever, however the turn of the other ends. Planted:
+/// `Unturned`, `Turnless`.
+#[test]
+fn drains_of_two_threads_take_turns() {
+    model(|| {
+        let (queue, done) = (Queue::new(), Arc::new(AtomicUsize::new(0)));
+        let posted = done.clone();
+        queue.post(move || _ = posted.fetch_add(1, SeqCst)).unwrap();
+        let draining = thread::spawn({
+            let queue = queue.clone();
+            move || queue.drain().delivered()
+        });
+        let drained = queue.drain().delivered();
+        assert_eq!(done.load(SeqCst), 1, "a drain has waited for the other");
+        assert_eq!(draining.join().unwrap() + drained, 1);
+    });
+}
+
 /// Planted: `Untolled`.
 #[test]
 fn run_returns_when_the_queue_is_closed_and_empty() {

@@ -20,6 +20,10 @@
 //! event, and the others nothing. What a drain has left in the outbox before such a bound was set goes
 //! back to the front of the inbox; what a drain is delivering from the outbox meanwhile stays out of
 //! reach until its run of events ends.
+//!
+//! **An event that is alone is taken out under the lock of the begin**, into an envelope that the outbox keeps. To
+//! change the lanes would mean to change them back at the end, or a burst would find those that have not grown; and
+//! the end needs no lock if nobody has had it meanwhile ([`Turn::end_untouched`]).
 
 use std::panic::Location;
 
@@ -30,7 +34,7 @@ use crate::core::primitives::thread;
 use crate::core::queue::active_drain::{ActiveDrain, DrainOptions, DrainSummary};
 use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::Inbox;
-use crate::core::queue::lanes::{Batch, OutboxBatch, QueueFlavour, Turn};
+use crate::core::queue::lanes::{Batch, Outbox, QueueFlavour, Turn};
 use crate::core::queue::latest::{Now, Place};
 use crate::core::queue::queue::Queue;
 use crate::core::settings::failure_source::collect;
@@ -38,6 +42,8 @@ use crate::failure::{CallSite, Cause};
 
 /// What a drain does next.
 enum Next<P> {
+    /// Deliver this event, the only one.
+    Alone(P),
     /// Deliver this event. The number of threads that wait for the capacity it frees.
     Single(P, usize),
     /// Deliver so many events from the outbox. Whether there is nothing after them.
@@ -130,27 +136,43 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let (mut cutoff, mut next) = (Now::default(), Next::Done);
         let turn = self.boxes.take_turn(waits, |inbox, outbox| {
             if most > 0 {
-                cutoff = inbox.begin(now);
-                next = self.next(inbox, &mut outbox.borrow_mut(), cutoff);
+                inbox.recent.count();
+                inbox.join_due(now);
+                if let Some(envelope) = self.take_alone(inbox, outbox) {
+                    next = Next::Alone(envelope);
+                    return false;
+                }
+                cutoff = inbox.begin();
+                next = self.next(inbox, &mut outbox.batch.borrow_mut(), cutoff);
             }
+            true
         })?;
         let outbox = turn.outbox();
         loop {
             match next {
                 Next::Done => break,
+                Next::Alone(mut envelope) => {
+                    envelope.deliver(drain);
+                    drain.options.most -= 1;
+                    outbox.spare.borrow_mut().recycle(envelope);
+                    return match turn.end_untouched() {
+                        Ok(()) => Some(false),
+                        Err(turn) => Some(self.finish(turn, &mut drain.summary)),
+                    };
+                }
                 Next::Single(envelope, blocked) => {
                     next = self.singles(envelope, blocked, drain, |inbox| {
-                        self.next(inbox, &mut outbox.borrow_mut(), cutoff)
+                        self.next(inbox, &mut outbox.batch.borrow_mut(), cutoff)
                     });
                 }
                 Next::Run(count, is_all) => {
                     // A handler may have drained or cleared a part of the run.
-                    let is_complete = self.run(&outbox.borrow(), count, drain);
+                    let is_complete = self.run(&outbox.batch.borrow(), count, drain);
                     if (is_all && is_complete) || drain.options.is_over() {
                         break;
                     }
                     let next_of = |inbox: &mut Inbox<M, C>| {
-                        self.next(inbox, &mut outbox.borrow_mut(), cutoff)
+                        self.next(inbox, &mut outbox.batch.borrow_mut(), cutoff)
                     };
                     next = self.boxes.with(next_of);
                 }
@@ -161,25 +183,39 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Delivers inside of another drain of this queue on this thread: first what that one has taken and
     /// not delivered, all as single events. Returns what [`deliver`](Self::deliver) does.
-    fn deliver_inside(
-        &self,
-        outbox: &OutboxBatch<M, C>,
-        drain: &mut ActiveDrain<'_, M, C>,
-    ) -> bool {
+    fn deliver_inside(&self, outbox: &Outbox<M, C>, drain: &mut ActiveDrain<'_, M, C>) -> bool {
         if drain.options.most == 0 {
             return self.finish_inside(&mut drain.summary);
         }
         let (cutoff, mut next) = self.boxes.with(|inbox| {
-            let cutoff = inbox.begin(drain.options.now);
-            (cutoff, self.next_inside(inbox, &outbox.borrow(), cutoff))
+            inbox.join_due(drain.options.now);
+            let cutoff = inbox.begin();
+            (
+                cutoff,
+                self.next_inside(inbox, &outbox.batch.borrow(), cutoff),
+            )
         });
         while let Next::Single(envelope, blocked) = next {
             next = self.singles(envelope, blocked, drain, |inbox| {
-                self.next_inside(inbox, &outbox.borrow(), cutoff)
+                self.next_inside(inbox, &outbox.batch.borrow(), cutoff)
             });
         }
         self.boxes.with(|inbox| inbox.running.pop());
         self.finish_inside(&mut drain.summary)
+    }
+
+    /// Takes the only event there is, if the drain has nothing else to look at under the lock.
+    #[inline]
+    fn take_alone(&self, inbox: &mut Inbox<M, C>, outbox: &Outbox<M, C>) -> Option<M::Envelope<C>> {
+        let others = self.boxes.left.get() + self.boxes.holes.get() + inbox.latest_len();
+        let is_alone = inbox.batch.len() == 1 && others == 0;
+        let is_plain = !inbox.closed && !inbox.is_stepped() && inbox.given_up + inbox.blocked == 0;
+        if !is_alone || !is_plain || inbox.recent.is_due() {
+            return None;
+        }
+        inbox.drains += 1;
+        inbox.recent.note(1 + inbox.delayed_len());
+        inbox.batch.pop(1, &mut outbox.spare.borrow_mut())
     }
 
     /// Delivers single events as long as the `next` one is single; returns what comes after them. Calls
@@ -324,14 +360,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         turn.end(|inbox, outbox| {
             inbox.running.clear();
             if self.boxes.left.get() > 0 && inbox.is_stepped() {
-                self.take_back(inbox, &outbox.borrow());
+                self.take_back(inbox, &outbox.batch.borrow());
             }
             if self.boxes.left.get() == 0
                 && inbox.batch.len() == 0
                 && std::mem::take(&mut inbox.swapped)
             {
                 // Its lanes have grown: the next events are to find them, and not those of the other.
-                inbox.swap(&mut outbox.borrow_mut());
+                inbox.swap(&mut outbox.batch.borrow_mut());
             }
             replaced = inbox.take_replaced();
             summary.given_up += std::mem::take(&mut inbox.given_up);
@@ -360,12 +396,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 }
 
 impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
-    /// Begins a drain: adds the delayed events that are due, and returns where the drain
-    /// ends: it delivers what was added before that.
-    fn begin(&mut self, now: Option<Instant>) -> Now {
-        if self.delayed.is_some() {
-            self.join_due(now);
-        }
+    /// Begins a drain, and returns where it ends: it delivers what was added before that.
+    fn begin(&mut self) -> Now {
         self.drains += 1;
         let waiting = self.batch.len() + self.latest_len() + self.delayed_len();
         self.recent.note(waiting);
@@ -382,10 +414,17 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     }
 
     /// Moves the delayed events that are due to the end of the queue.
-    #[cold]
+    #[inline]
     fn join_due(&mut self, now: Option<Instant>) {
+        if self.delayed_len() > 0 {
+            self.join_those_due(now);
+        }
+    }
+
+    #[cold]
+    fn join_those_due(&mut self, now: Option<Instant>) {
         let position = self.now();
-        let Some(delayed) = self.delayed.as_mut().filter(|it| it.len() > 0) else {
+        let Some(delayed) = &mut self.delayed else {
             return;
         };
         let now = now.unwrap_or_else(Instant::now);

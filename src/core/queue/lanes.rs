@@ -12,7 +12,8 @@
 //!
 //! **The outbox belongs to whoever has the turn, and that is written under the lock of the inbox**, which a drain
 //! needs at its begin and at its end in any case. A mutex of its own cost each drain two locked instructions of
-//! sixteen. The thread whose token stands there reaches the outbox again in the drains inside of its handlers. In
+//! sixteen. An event that is drained alone needs only the first of these two locks: if nobody has had the lock since,
+//! there is nothing to be looked at. The thread whose token stands there reaches the outbox again in the drains inside of its handlers. In
 //! the batch all that a drain changes is in cells.
 
 #![allow(
@@ -225,18 +226,23 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
 
 /// What a thread that has the turn delivers from. Not borrowed mutably while user code runs, which may be
 /// another drain.
-pub(super) type OutboxBatch<M, C> = RefCell<Box<Batch<M, C>>>;
+pub(crate) struct Outbox<M: QueueFlavour, C: 'static> {
+    pub(super) batch: RefCell<Box<Batch<M, C>>>,
+    /// Envelopes for events that are drained alone.
+    pub(super) spare: RefCell<FreeList<M, C>>,
+}
 
 /// The two boxes of a queue: the inbox, under its lock, and the outbox, from which one thread at a time delivers.
 pub(crate) struct Boxes<M: QueueFlavour, C: 'static, I> {
     inbox: M::Lock<I>,
-    /// The token of the thread that has the turn, or 0; with [`AWAITED`] if others wait for it. Changed under the
-    /// lock.
+    /// The token of the thread that has the turn, or 0; with [`AWAITED`] if others wait for it. Set under the lock.
     owner: M::Word,
     /// Used under the lock while nobody has the turn, and by the owner.
-    outbox: OutboxBatch<M, C>,
+    outbox: Outbox<M, C>,
     /// Notified when a turn ends that others wait for.
     turn: M::Condvar,
+    /// Not 0 if anybody has had the lock since the turn began; or if its end needs the lock in any case.
+    touched: M::Word,
     /// The number of events left to deliver in the outbox. Written only by whoever has the turn:
     /// raised under the lock of the inbox, lowered by the drain for each event that it delivers,
     /// and set to zero by `clear`, also in a handler that the drain calls. The loads (Acquire) pair
@@ -254,7 +260,7 @@ const AWAITED: usize = 1;
 
 // SAFETY: `outbox` is private, and is reached in two ways: under the lock, where no other thread has the turn; and
 // by a thread that has it, which is never sent to another one (`Turn`), or finds its own token in `owner`. A turn
-// begins under the lock when there is none. The batch itself is `Send`, and so is what the lock guards.
+// begins under the lock when there is none, and ends with a store that the next one has loaded. The batch itself is `Send`, and so is what the lock guards.
 unsafe impl<C: 'static, I: Send> Sync for Boxes<Shared, C, I> {}
 
 impl<M: QueueFlavour, C: 'static, I: Default> Default for Boxes<M, C, I> {
@@ -262,8 +268,12 @@ impl<M: QueueFlavour, C: 'static, I: Default> Default for Boxes<M, C, I> {
         Boxes {
             inbox: M::Lock::new(I::default()),
             owner: M::Word::new(0),
-            outbox: RefCell::default(),
+            outbox: Outbox {
+                batch: RefCell::default(),
+                spare: RefCell::default(),
+            },
             turn: M::condvar(),
+            touched: M::Word::new(0),
             left: M::Word::new(0),
             holes: M::Word::new(0),
         }
@@ -274,16 +284,16 @@ impl<M: QueueFlavour, C: 'static, I> Boxes<M, C, I> {
     /// Calls `f` with the inbox, under the lock.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut I) -> R) -> R {
-        self.inbox.with(f)
+        self.inbox.with(|inbox| {
+            self.touched.set(1);
+            f(inbox)
+        })
     }
 
     /// Like `with`, and with the outbox, unless another thread has the turn.
-    pub(super) fn with_both<R>(
-        &self,
-        f: impl FnOnce(&mut I, Option<&OutboxBatch<M, C>>) -> R,
-    ) -> R {
-        self.inbox.with(|inbox| {
-            let is_free = self.owner.get() == 0 || self.is_mine();
+    pub(super) fn with_both<R>(&self, f: impl FnOnce(&mut I, Option<&Outbox<M, C>>) -> R) -> R {
+        self.with(|inbox| {
+            let is_free = !self.is_taken() || self.is_mine();
             f(inbox, is_free.then_some(&self.outbox))
         })
     }
@@ -294,9 +304,17 @@ impl<M: QueueFlavour, C: 'static, I> Boxes<M, C, I> {
     pub(super) fn wait<R>(
         &self,
         condvar: &M::Condvar,
-        check: impl FnMut(&mut I) -> ControlFlow<R, Option<Instant>>,
+        mut check: impl FnMut(&mut I) -> ControlFlow<R, Option<Instant>>,
     ) -> R {
-        M::wait(&self.inbox, condvar, check)
+        M::wait(&self.inbox, condvar, |inbox| {
+            self.touched.set(1);
+            check(inbox)
+        })
+    }
+
+    /// Whether a thread has the turn.
+    pub(super) fn is_taken(&self) -> bool {
+        self.owner.get() != 0
     }
 
     /// Whether this thread has the turn.
@@ -305,19 +323,27 @@ impl<M: QueueFlavour, C: 'static, I> Boxes<M, C, I> {
     }
 
     /// Calls `f` with the outbox if this thread has the turn.
-    pub(super) fn with_mine<R>(&self, f: impl FnOnce(&OutboxBatch<M, C>) -> R) -> Option<R> {
+    pub(super) fn with_mine<R>(&self, f: impl FnOnce(&Outbox<M, C>) -> R) -> Option<R> {
         self.is_mine().then(|| f(&self.outbox))
     }
 
-    /// Begins the turn of this thread, which has none, and calls `begin` under the lock. If another thread has the
-    /// turn, waits for it, or returns `None`.
+    /// Begins the turn of this thread, which has none, and calls `begin` under the lock; that returns whether the end
+    /// of the turn needs the lock if nobody has had it in between. If another thread has the turn, waits for it, or
+    /// returns `None`.
     #[inline]
     pub(super) fn take_turn(
         &self,
         waits: bool,
-        mut begin: impl FnMut(&mut I, &OutboxBatch<M, C>),
+        mut begin: impl FnMut(&mut I, &Outbox<M, C>) -> bool,
     ) -> Option<Turn<'_, M, C, I>> {
-        if !self.inbox.with(|inbox| self.try_begin(inbox, &mut begin)) {
+        let begun = self.inbox.with(|inbox| {
+            let is_free = !self.is_taken();
+            if is_free {
+                self.begin_turn(inbox, &mut begin);
+            }
+            is_free
+        });
+        if !begun {
             if !waits {
                 return None;
             }
@@ -329,25 +355,22 @@ impl<M: QueueFlavour, C: 'static, I> Boxes<M, C, I> {
         })
     }
 
-    /// Begins the turn of this thread if there is none.
     #[inline(always)]
-    fn try_begin(&self, inbox: &mut I, begin: impl FnOnce(&mut I, &OutboxBatch<M, C>)) -> bool {
-        let is_free = self.owner.get() == 0;
-        if is_free {
-            begin(inbox, &self.outbox);
-            self.owner.set(thread::token());
-        }
-        is_free
+    fn begin_turn(&self, inbox: &mut I, begin: impl FnOnce(&mut I, &Outbox<M, C>) -> bool) {
+        let needs_lock = begin(inbox, &self.outbox);
+        self.touched.set(usize::from(needs_lock));
+        self.owner.set(thread::token());
     }
 
     #[cold]
-    fn wait_for_turn(&self, begin: &mut dyn FnMut(&mut I, &OutboxBatch<M, C>)) {
-        M::wait(&self.inbox, &self.turn, |inbox| {
-            if self.try_begin(inbox, &mut *begin) {
-                return ControlFlow::Break(());
+    fn wait_for_turn(&self, begin: &mut dyn FnMut(&mut I, &Outbox<M, C>) -> bool) {
+        self.wait(&self.turn, |inbox| {
+            // It may end meanwhile, without the lock.
+            if self.owner.or(AWAITED) & !AWAITED != 0 {
+                return ControlFlow::Continue(None);
             }
-            self.owner.or(AWAITED);
-            ControlFlow::Continue(None)
+            self.begin_turn(inbox, &mut *begin);
+            ControlFlow::Break(())
         });
     }
 }
@@ -377,7 +400,7 @@ impl<M: QueueFlavour, C: 'static, I, T> Beside<M, C, I, T> {
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut I, &mut T) -> R) -> R {
         // SAFETY: only here, and under a lock that is not entered again.
         let f = |inbox: &mut I| f(inbox, unsafe { &mut *self.value.get() });
-        self.boxes.inbox.with(f)
+        self.boxes.with(f)
     }
 }
 
@@ -388,13 +411,13 @@ pub(crate) struct Turn<'b, M: QueueFlavour, C: 'static, I> {
 }
 
 impl<M: QueueFlavour, C, I> Turn<'_, M, C, I> {
-    pub(super) fn outbox(&self) -> &OutboxBatch<M, C> {
+    pub(super) fn outbox(&self) -> &Outbox<M, C> {
         &self.boxes.outbox
     }
 
     /// Calls `end` under the lock, and ends the turn.
     #[inline]
-    pub(super) fn end(self, end: impl FnOnce(&mut I, &OutboxBatch<M, C>)) {
+    pub(super) fn end(self, end: impl FnOnce(&mut I, &Outbox<M, C>)) {
         let boxes = self.boxes;
         let before = boxes.inbox.with(|inbox| {
             end(inbox, &boxes.outbox);
@@ -406,6 +429,22 @@ impl<M: QueueFlavour, C, I> Turn<'_, M, C, I> {
         if before & AWAITED != 0 {
             M::notify_all(&boxes.turn);
         }
+    }
+
+    /// Ends the turn, unless that needs the lock.
+    #[inline]
+    pub(super) fn end_untouched(self) -> Result<(), Self> {
+        let boxes = self.boxes;
+        if boxes.touched.get() != 0 {
+            return Err(self);
+        }
+        std::mem::forget(self);
+        if boxes.owner.swap(0) & AWAITED != 0 {
+            // Whoever has set this a moment ago waits by the time that the lock is free.
+            boxes.with(|_| ());
+            M::notify_all(&boxes.turn);
+        }
+        Ok(())
     }
 }
 

@@ -114,7 +114,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Whether events wait that a drain on this thread would deliver: none does that is in the batch of
     /// a drain on another one.
     pub(super) fn has_ready(&self, inbox: &Inbox<M, C>) -> bool {
-        if inbox.running.is_empty() || self.boxes.is_mine() {
+        if !self.boxes.is_taken() || self.boxes.is_mine() {
             return self.boxes.pending(inbox) > 0;
         }
         let latest = inbox.latest.as_ref();

@@ -183,7 +183,7 @@ impl<C: 'static> Queue<Shared, C> {
         self.boxes.wait(&self.not_empty, |inbox| {
             inbox.waiting -= usize::from(std::mem::take(&mut waiting));
             // Inside of a drain it waits for no turn: the drain that follows says that it is busy.
-            let is_busy = !inbox.running.is_empty() && until.is_none() && is_inside && !is_mine;
+            let is_busy = self.boxes.is_taken() && until.is_none() && is_inside && !is_mine;
             if self.has_ready(inbox) || is_busy {
                 return ControlFlow::Break(true);
             }

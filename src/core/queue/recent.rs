@@ -21,17 +21,28 @@ pub(super) struct RecentUse {
 }
 
 impl RecentUse {
+    /// Counts a drain.
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.drains += 1;
+    }
+
     /// Records how many events there are.
     #[inline]
     pub(super) fn note(&mut self, events: usize) {
         self.most = self.most.max(events);
     }
 
-    /// Records that a drain has ended. Once in a while returns for how many events room is to be kept.
+    /// Whether the end of this drain is the one at which room is looked at.
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.drains >= DRAINS
+    }
+
+    /// At the end of a drain: once in a while returns for how many events room is to be kept.
     #[inline]
     pub(super) fn end(&mut self) -> Option<usize> {
-        self.drains += 1;
-        if self.drains < DRAINS {
+        if !self.is_due() {
             return None;
         }
         let most = std::mem::take(self).most;

@@ -124,8 +124,8 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
 
 /// Consecutive calls of one handler that were claimed earlier. Neither they nor the drop of its captures unwind.
 ///
-/// What a thread needs for a call is kept for the next one, as long as no other code runs in between and the
-/// handler is not removed: then its captures go at once.
+/// What a thread needs for a call is kept for the next one, as long as no other code runs in between: no hook, and no
+/// subscriber. A handler that is cancelled has no further call, so that its captures go soon.
 pub(super) struct Caller<'c, M: SignalFlavour, C: 'static> {
     claim: &'c Claim<M, C>,
     follows: FollowsFrom<'c>,
@@ -150,7 +150,7 @@ impl<'c, M: SignalFlavour, C> Caller<'c, M, C> {
         let span = trace::call(|| (topic(), head.label(), head.location), follows);
         let result = calling.call(number, drain.context);
         let has_failed = thread::failures() > calling.mark;
-        if has_failed || trace::is_enabled() || head.has(state::REMOVED) {
+        if has_failed || trace::is_enabled() {
             self.leave(drain);
         }
         span.leave();

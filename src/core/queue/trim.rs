@@ -4,7 +4,7 @@
 use crate::core::queue::delayed::DelayQueue;
 use crate::core::queue::envelope::FreeList;
 use crate::core::queue::inbox::Inbox;
-use crate::core::queue::lanes::{Batch, OutboxBatch, QueueFlavour};
+use crate::core::queue::lanes::{Batch, Outbox, QueueFlavour};
 use crate::core::queue::latest::Latest;
 
 /// What a queue has let go. There is no event in any of it. To be dropped after the lock, because it may take long.
@@ -21,9 +21,9 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     /// Lets go what is empty and has room for more events than this.
     #[cold]
     #[inline(never)]
-    pub(super) fn trim(&mut self, outbox: &OutboxBatch<M, C>, limit: usize) -> Surplus<M, C> {
+    pub(super) fn trim(&mut self, outbox: &Outbox<M, C>, limit: usize) -> Surplus<M, C> {
         let is_surplus = |batch: &Batch<M, C>| batch.len() == 0 && batch.room() > limit;
-        let mut outbox = outbox.borrow_mut();
+        let mut outbox = outbox.batch.borrow_mut();
         let delivered = is_surplus(&outbox).then(|| std::mem::take(&mut *outbox));
         let batch = is_surplus(&self.batch).then(|| {
             let end = self.batch.end();

@@ -213,6 +213,48 @@ fn on_ready_fires_when_something_comes_and_when_something_is_left() {
 }
 
 #[test]
+fn what_comes_while_the_only_event_is_delivered_is_left() {
+    const LATER: Topic<u32> = Topic::new("later");
+    for how in [
+        "deferred",
+        "latest",
+        "posted",
+        "emitted",
+        "by a drain inside",
+    ] {
+        let (bus, wakes) = (Bus::new(), Arc::new(AtomicUsize::new(0)));
+        let (queue, later) = (bus.queue(), bus.signal(&LATER));
+        let _later = later.on(|_| ());
+        let calls = Signal::<u32>::new();
+        let _calls = calls.subscribe().on_queue(&queue, |(), _| ());
+        let inner = queue.clone();
+        queue.on_ready({
+            let wakes = wakes.clone();
+            move || _ = wakes.fetch_add(1, Relaxed)
+        });
+        queue
+            .post(move || match how {
+                "deferred" => later.defer(1).unwrap(),
+                "latest" => later.defer_latest(1).unwrap(),
+                "posted" => inner.post(|| ()).unwrap(),
+                "emitted" => _ = calls.emit(&1),
+                _ => {
+                    later.defer(1).unwrap();
+                    later.defer(2).unwrap();
+                    assert_eq!(inner.drain_one().delivered(), 1);
+                }
+            })
+            .unwrap();
+        wakes.store(0, Relaxed);
+        let drained = queue.drain();
+        assert_eq!((drained.delivered(), drained.remaining()), (1, 1), "{how}");
+        assert!(wakes.load(Relaxed) > 1, "{how}: it comes, and it is left");
+        let drained = queue.drain();
+        assert_eq!((drained.delivered(), drained.remaining()), (1, 0), "{how}");
+    }
+}
+
+#[test]
 fn a_wake_may_use_the_queue_and_may_panic() {
     let (queue, log) = (Queue::new(), Log::default());
     queue.on_ready({

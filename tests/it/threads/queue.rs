@@ -11,7 +11,7 @@ use std::time::Duration;
 use slotcast::{Bus, Queue, Signal, Topic};
 
 use super::{PATIENCE, until};
-use crate::log::Log;
+use crate::log::{Dropped, Log};
 
 #[test]
 fn run_drains_until_the_queue_is_closed_and_empty() {
@@ -32,6 +32,27 @@ fn run_drains_until_the_queue_is_closed_and_empty() {
         log.take(),
         (0..100).map(|n| n.to_string()).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn a_hook_cancels_the_queued_handler_that_has_failed_and_waits_for_it() {
+    const NUMBER: Topic<u32> = Topic::new("number");
+    let (bus, queue, log) = (Bus::new(), Queue::new(), Log::default());
+    let captured = Dropped(log.clone(), "captures");
+    let sub = bus.subscribe(&NUMBER).on_queue(&queue, move |(), _| {
+        let _held = &captured;
+        Err("no")
+    });
+    bus.set_error_hook({
+        let log = log.clone();
+        move |_| log.add(format!("{:?}", sub.cancel_and_wait()))
+    });
+    for n in 0..3 {
+        bus.emit(&NUMBER, &n);
+    }
+    let drained = queue.drain();
+    assert_eq!(log.take(), ["drop captures", "Ok(())"]);
+    assert_eq!((drained.delivered(), drained.given_up()), (1, 2));
 }
 
 #[test]
