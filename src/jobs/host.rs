@@ -383,7 +383,7 @@ impl<C: 'static, K: Queued<C>> QueuedHandler<Shared, C> for CallbackEntry<K, C> 
         false
     }
 
-    fn settle(&self, _: usize) -> bool {
+    fn settle(&self) -> bool {
         let_go(self.head(), self.link())
     }
 }

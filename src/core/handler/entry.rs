@@ -184,6 +184,11 @@ impl<M: Primitives> Header<M> {
         }
     }
 
+    pub(crate) fn is_limited(&self) -> bool {
+        let extra = self.extra.as_ref();
+        extra.is_some_and(|extra| extra.left.is_some())
+    }
+
     /// Returns whether no call of the limit is left.
     pub(crate) fn is_used_up(&self) -> bool {
         let left = self.extra.as_ref().and_then(|extra| extra.left.as_ref());
@@ -254,9 +259,8 @@ pub(crate) trait QueuedHandler<M: Primitives, C>: WeakView<M, Header = Header<M>
     fn discard(&self, number: u64) -> bool;
     /// Returns whether the event of a call is there.
     fn is_waiting(&self, number: u64) -> bool;
-    /// Records that so many claimed calls were made or dropped. Returns whether the captures were kept only for
-    /// them.
-    fn settle(&self, calls: usize) -> bool;
+    /// Called after claimed calls were made or dropped. Returns whether the captures were kept only for them.
+    fn settle(&self) -> bool;
     /// Returns whether this is a closure that was posted, and not a subscribed handler.
     fn is_posted(&self) -> bool;
 }

@@ -157,12 +157,13 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     fn is_alive(&self) -> bool {
         true
     }
-    /// Called before a call is claimed. Returns `false` if it was retired, and its captures do not stay.
-    #[inline(always)]
+    /// Called before the call of a queued handler is claimed that has a limit: the claim may retire it. Returns `false`
+    /// if it was retired, and its captures do not stay.
     fn reserve_call(_: &Self::EntryState) -> bool {
         true
     }
-    /// Called if it was not claimed. May release the captures, to which the caller has a strong reference.
+    /// Called when that call waits, or was not claimed. May release the captures, to which the caller has a strong
+    /// reference.
     fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         _: &Live<Subscribed<M, S, P, Self>>,
     ) {
@@ -217,9 +218,6 @@ where
 
     #[inline(always)]
     fn call(&self, event: &S::Event, cx: &mut EmitContext<'_, S::Context>) -> CallResult {
-        if !K::reserve_call(&self.link().state) {
-            return CallResult::Closed;
-        }
         self.run(event, cx)
     }
 
@@ -238,12 +236,16 @@ where
         if let Some(result) = self.check(event, erased, cx) {
             return result;
         }
-        if !K::reserve_call(&self.link().state) {
-            let late = cx.topic_info().is_late();
-            return self.refuse(late).unwrap_or(CallResult::Skipped);
-        }
+        let _reservation = if K::QUEUED && head.is_limited() {
+            if !K::reserve_call(&self.link().state) {
+                let late = cx.topic_info().is_late();
+                return self.refuse(late).unwrap_or(CallResult::Skipped);
+            }
+            Some(Reservation(|| K::release_reservation(self)))
+        } else {
+            None
+        };
         if let Some(result) = self.claim() {
-            K::release_reservation(self);
             return result;
         }
         self.run(event, cx)
@@ -326,6 +328,15 @@ fn successor<M: Primitives, S: Owner<M>, P: Condition<S::Event> + Clone>(
     >::new_live(header, link, captures, |live| {
         live as &dyn DynHandler<M, S::Context>
     }))
+}
+
+/// Gives a reserved call back when it is dropped.
+struct Reservation<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Reservation<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
 
 /// Records, when a panic of a filter drops it, that the handler was not entered.

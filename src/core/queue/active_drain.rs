@@ -17,7 +17,7 @@ pub(crate) struct DrainOptions {
     pub(crate) until: Option<Instant>,
     /// The time that decides which delayed events are due, in place of the clock.
     pub(crate) now: Option<Instant>,
-    /// Whether to wait for the drain lock if another thread has it.
+    /// Whether to wait for the turn if another thread has it.
     pub(crate) waits: bool,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct DrainSummary {
     /// Events taken out of the queue.
     pub(crate) taken: usize,
     pub(crate) remaining: usize,
-    /// Another thread had the drain lock.
+    /// Another thread had the turn.
     pub(crate) busy: bool,
     /// It was nested too deep.
     pub(crate) refused: bool,

@@ -24,7 +24,7 @@ impl<M: Primitives, C> Claim<M, C> {
     pub(super) fn discard(&self, number: u64) -> bool {
         let was_there = self.0.discard(number);
         if was_there {
-            self.settle(1);
+            self.settle();
         }
         was_there
     }
@@ -33,8 +33,8 @@ impl<M: Primitives, C> Claim<M, C> {
         self.0.is_waiting(number)
     }
 
-    fn settle(&self, calls: usize) {
-        if self.0.settle(calls) {
+    fn settle(&self) {
+        if self.0.settle() {
             self.0.release();
         }
     }
@@ -45,7 +45,7 @@ impl<M: Primitives, C> Claim<M, C> {
 pub(super) struct Calling<'c, M: Primitives, C: 'static> {
     claim: &'c Claim<M, C>,
     strong: Option<StrongRef<M, dyn QueuedHandler<M, C>>>,
-    made: usize,
+    has_called: bool,
     /// The number of failures before the first call.
     pub(super) mark: usize,
     // Dropped last.
@@ -61,7 +61,7 @@ impl<'c, M: Primitives, C: 'static> Calling<'c, M, C> {
         Calling {
             claim,
             strong: claim.0.upgrade(),
-            made: 0,
+            has_called: false,
             mark: thread::failures(),
             _scope: scope,
         }
@@ -74,15 +74,15 @@ impl<'c, M: Primitives, C: 'static> Calling<'c, M, C> {
             return was_there.then_some(CallResult::Skipped);
         };
         let result = strong.deliver(strong.alive(), number, context)?;
-        self.made += 1;
+        self.has_called = true;
         Some(result)
     }
 }
 
 impl<M: Primitives, C: 'static> Drop for Calling<'_, M, C> {
     fn drop(&mut self) {
-        if self.made > 0 {
-            self.claim.settle(self.made);
+        if self.has_called {
+            self.claim.settle();
         }
     }
 }
@@ -123,7 +123,7 @@ where
     fn is_waiting(&self, _: u64) -> bool {
         true
     }
-    fn settle(&self, _: usize) -> bool {
+    fn settle(&self) -> bool {
         false
     }
     fn is_posted(&self) -> bool {

@@ -37,6 +37,8 @@ pub(crate) enum Queued {
     Dropped,
     /// There was no event, or the handler has been given up.
     Nothing,
+    /// The handler was removed, and its captures do not stay.
+    Retired,
 }
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
@@ -314,6 +316,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             Some(Joined::GivenUp(event)) => {
                 discard(event, head);
                 Ok(Queued::Nothing)
+            }
+            Some(Joined::Retired(event)) => {
+                discard(event, head);
+                Ok(Queued::Retired)
             }
             Some(Joined::Dropped(event)) => {
                 discard(event, head);

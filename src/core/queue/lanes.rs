@@ -18,8 +18,8 @@
 
 #![allow(
     unsafe_code,
-    reason = "one cast of a lane to its type: what `Any` does made a third of the cost of deferring; and a \
-              batch that only the thread uses that has the turn"
+    reason = "one cast of a lane to its type: what `Any` does made a third of the cost of deferring; an outbox \
+              that only the thread uses that has the turn; and what the lock of the inbox guards elsewhere"
 )]
 
 use std::any::TypeId;
@@ -398,9 +398,17 @@ impl<M: QueueFlavour, C: 'static, I, T> Beside<M, C, I, T> {
     /// Calls `f` with both, under the lock.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut I, &mut T) -> R) -> R {
-        // SAFETY: only here, and under a lock that is not entered again.
+        // SAFETY: under a lock that is not entered again.
         let f = |inbox: &mut I| f(inbox, unsafe { &mut *self.value.get() });
         self.boxes.with(f)
+    }
+
+    /// Calls `f` under the lock. What it does, the end of a turn need not look at.
+    #[inline]
+    pub(super) fn with_own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: under a lock that is not entered again.
+        let f = |_: &mut I| f(unsafe { &mut *self.value.get() });
+        self.boxes.inbox.with(f)
     }
 }
 

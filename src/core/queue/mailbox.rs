@@ -14,10 +14,8 @@ use crate::policy::Overflow;
 /// What a queued handler keeps beside its captures: the events of its calls, which are in the queue by their
 /// number alone.
 pub(crate) struct Mailbox<M: QueueFlavour, D: 'static, T: 'static> {
-    /// The number of claimed calls that are not made or dropped yet, and one more until the limit or a
-    /// close has removed the handler. The thread that reduces it to zero releases the captures; no call is
-    /// claimed after that.
-    pending: M::Word,
+    /// Not 0 once no call is made any more: see [`Calls::pending`].
+    over: M::Word,
     /// The number of events that its own bound has dropped.
     dropped: M::Word,
     /// The number of the first slot. Calls that wait have this one or a later one; both begin again after the last
@@ -44,15 +42,24 @@ pub(super) struct Calls<T> {
     slots: VecDeque<Option<T>>,
     /// The number of events.
     len: usize,
+    /// The number of claimed calls that are not begun or dropped yet, and one more until the limit or a close has
+    /// removed the handler. Once it is 0 no call is claimed, and the captures are released by whoever made it so: at
+    /// the end of the last call, or when the handler is removed.
+    pending: usize,
     given_up: bool,
 }
 
 impl<T> Calls<T> {
+    fn is_retired(&self) -> bool {
+        self.pending == 0
+    }
+
     #[inline]
     fn push(&mut self, first: &impl Word, event: T) -> u64 {
         let number = first.get().wrapping_add(self.slots.len());
         self.slots.push_back(Some(event));
         self.len += 1;
+        self.pending += 1;
         number as u64
     }
 
@@ -90,12 +97,14 @@ pub(super) enum Joined<T> {
     Dropped(T),
     /// The handler has been given up.
     GivenUp(T),
+    /// The handler was removed, and its captures do not stay.
+    Retired(T),
 }
 
 impl<M: QueueFlavour, D: 'static, T> Default for Mailbox<M, D, T> {
     fn default() -> Self {
         Mailbox {
-            pending: M::Word::new(1),
+            over: M::Word::new(0),
             dropped: M::Word::new(0),
             first: M::Word::new(0),
             place: None,
@@ -112,6 +121,7 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
         let calls = Calls {
             slots: VecDeque::new(),
             len: 0,
+            pending: 1,
             given_up: false,
         };
         let calls = Beside::new(boxes, calls);
@@ -141,16 +151,35 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
         Some(calls.with(|inbox, own| f(calls.boxes(), inbox, own)))
     }
 
-    /// Reserves a call. Returns `false` if the captures do not stay for it.
+    /// Keeps the captures until [`retire`](Self::retire) is called once more. Returns `false` if they do not stay.
     pub(super) fn reserve(&self) -> bool {
-        let more = |calls: usize| if calls == 0 { None } else { Some(calls + 1) };
-        self.pending.update(more).is_some()
+        let reserved = self.with(|_, _, calls| {
+            let stays = !calls.is_retired();
+            calls.pending += usize::from(stays);
+            stays
+        });
+        reserved == Some(true)
     }
 
-    /// Records that so many reserved calls were made or dropped; one more if the handler was removed. Returns
-    /// whether the captures are to be released.
-    pub(super) fn settle(&self, calls: usize) -> bool {
-        self.pending.sub(calls) == calls
+    /// Called when the handler was removed. Returns whether the captures are to be released.
+    pub(super) fn retire(&self) -> bool {
+        let retired = self.with(|_, _, calls| {
+            self.settle(calls);
+            calls.is_retired()
+        });
+        retired == Some(true)
+    }
+
+    fn settle(&self, calls: &mut Calls<T>) {
+        calls.pending -= 1;
+        if calls.is_retired() {
+            self.over.set(1);
+        }
+    }
+
+    /// Returns whether no call is made any more, so that the captures are to be released.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get() != 0
     }
 
     /// The number of events that its own bound has dropped.
@@ -166,7 +195,7 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
         calls: &mut Calls<T>,
         event: &mut Option<T>,
     ) -> Option<u64> {
-        if calls.given_up || self.room().is_some() {
+        if calls.given_up || calls.is_retired() || self.room().is_some() {
             return None;
         }
         Some(calls.push(&self.first, event.take()?))
@@ -176,6 +205,9 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
     pub(super) fn join(&self, calls: &mut Calls<T>, event: T) -> Joined<T> {
         if calls.given_up {
             return Joined::GivenUp(event);
+        }
+        if calls.is_retired() {
+            return Joined::Retired(event);
         }
         let mut displaced = None;
         if let Some((most, overflow)) = self.room() {
@@ -191,7 +223,8 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
                     Overflow::Reject | Overflow::Block => return Joined::Full(event),
                 }
                 self.dropped.add(1);
-                self.pending.sub(1);
+                // Another one takes its place.
+                calls.pending -= 1;
             }
         }
         Joined::Number(calls.push(&self.first, event), displaced)
@@ -210,7 +243,12 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
     /// Takes the event of a call. `None` if it was taken already.
     #[inline]
     pub(super) fn take(&self, number: u64) -> Option<T> {
-        self.with(|_, _, calls| calls.take(&self.first, number as usize))?
+        let place = self.place.as_ref()?;
+        place.calls.with_own(|calls| {
+            let event = calls.take(&self.first, number as usize)?;
+            self.settle(calls);
+            Some(event)
+        })
     }
 
     /// Whether a call waits that has its place in the queue. Called under the lock of the queue.
@@ -223,8 +261,9 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
     pub(super) fn give_up(&self, head: &Header<M>) {
         let taken = self.with(|boxes, inbox, calls| {
             calls.given_up = true;
+            let passed = self.first.get().wrapping_add(calls.slots.len());
+            self.first.set(passed);
             let slots = std::mem::take(&mut calls.slots);
-            self.first.set(self.first.get().wrapping_add(slots.len()));
             let count = std::mem::take(&mut calls.len);
             // The next drain counts them.
             inbox.given_up += count;

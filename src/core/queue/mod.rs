@@ -10,12 +10,11 @@
 //! their numbers.
 //!
 //! A [`queue`] has an *inbox*, under a short lock, where events are added ([`inbox`], [`enqueue`],
-//! [`timers`]), and an *outbox*, from which a [`drain`] delivers. The lock of the outbox is the
-//! drain lock: it is held while handlers run, so that one drain runs at a time. The drains inside of
-//! its handlers find it held by their own thread, and take from the outbox, too. Apart from it, user
-//! code is only ever called under the lock of an `on_mut` handler. [`overflow`] decides what
-//! happens when the capacity is reached, [`ready`] notifies those that wait for events, [`queued`]
-//! has the handlers that a queue calls.
+//! [`timers`]), and an *outbox*, from which a [`drain`] delivers. A drain has the *turn* while its handlers run, so
+//! that one drain runs at a time. The drains inside of its handlers find that their own thread has it, and take from
+//! the outbox, too. Apart from it, user code is only ever called under the lock of an `on_mut` handler. [`overflow`]
+//! decides what happens when the capacity is reached, [`ready`] notifies those that wait for events, [`queued`] has
+//! the handlers that a queue calls.
 //!
 //! # What it guarantees
 //!
@@ -29,7 +28,7 @@
 //!   under the lock of the inbox.
 //! - Adding an event to a queue that has been as full lately allocates nothing, except for a posted
 //!   closure. The room of a burst is given back within 64 drains ([`trim`]).
-//! - Locks: the outbox before the inbox, and the inbox before a mailbox, under which nothing is locked.
+//! - Locks: that of the inbox, under which nothing is locked. Nobody waits for a turn while they have it.
 //!
 //! # What it does not know
 //!
@@ -40,9 +39,9 @@
 //!
 //! # Decisions
 //!
-//! Those about one file stand in its header: one read guard for a run of events, and the span of
-//! a deferred event in [`lane`]; the payload type beside the lane, and the turn of a drain in [`lanes`]; joining by name in [`enqueue`];
-//! single events in [`drain`]; the list for `defer_latest` in [`latest`]; the separate count of
+//! Those about one file stand in its header: one read guard for a run of events, and the span of a deferred
+//! event in [`lane`]; the payload type beside the lane, and the turn of a drain in [`lanes`]; joining by name
+//! in [`enqueue`]; single events in [`drain`]; the list for `defer_latest` in [`latest`]; the separate count of
 //! delayed events in [`timers`]; which queue `bounded` sets in [`overflow`]; what wakes and what
 //! does not in [`ready`]; clearing beside a drain in [`clear`]; how a wait for room ends in
 //! `core/primitives/room`.
@@ -54,12 +53,17 @@
 //! **The event of a call waits with its handler**, in a mailbox beside its captures, and what is in the lanes
 //! is a number, of the payload `()`. So a cancel has all events of a handler at hand, and drops them at once,
 //! without looking through the queue; a bound of one handler is a bound of its mailbox; and a run of calls of
-//! one handler needs one claim. It costs a lock of its own at either end, and one claim for a run makes up
-//! for that: 626 instructions for an emission to one queued handler and its delivery, in 64 at a time,
-//! where it was 644 with the events in the lanes.
+//! one handler needs one claim, one strong reference and one scope.
 //! What a cancel leaves behind in the lanes is a *hole*, which nobody counts and a drain passes. Holes in a
 //! row are joined once there are as many as there were runs at the last time, and 64 at least: that is O(1)
 //! for each call, and leaves no more places than calls that wait, twice.
+//!
+//! **A mailbox has no lock of its own**: that of the inbox guards it, which an emission takes in any case
+//! ([`Beside`](lanes::Beside)). For that a mailbox has a strong reference to the inbox and the outbox, and a weak one
+//! to the queue, which closes the inbox and empties both when it goes. How many calls are claimed is counted under
+//! the same lock. So an emission to one queued handler and its delivery take 6 locked instructions, in 64 at a time,
+//! two of them for the emission's list of handlers, where it was 14 with a lock of its own, a strong reference for
+//! each call and an atomic count of the claims.
 //!
 //! **Handlers of `on_queue` cannot be replaced.** Calls of such a handler may wait in the queue,
 //! and belong to the closure that claimed them. Cancelling and subscribing again has the same

@@ -127,13 +127,13 @@ where
     fn release_reservation<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
     ) {
-        if entry.link().state.settle(1) {
+        if entry.link().state.retire() {
             entry.release();
         }
     }
 
     fn retire(mailbox: &Mailbox<M, D, T>) -> bool {
-        mailbox.settle(1)
+        mailbox.retire()
     }
 
     fn give_up(mailbox: &Mailbox<M, D, T>, head: &Header<M>) {
@@ -149,8 +149,6 @@ where
         event: &E,
         cx: &mut EmitContext<'_, C>,
     ) -> CallResult {
-        // Made before the event, whose clone may panic.
-        let reservation = Reservation(|| Self::release_reservation::<S, P>(entry));
         let claim = || Claim(entry.weak_ref(|entry| entry as &dyn QueuedHandler<M, D>));
         let (head, topic_info) = (entry.head(), cx.topic_info());
         let is_closed = || head.has(state::CLOSED) || topic_info.is_closed();
@@ -163,11 +161,11 @@ where
         let interval = P::OWNED.then_some(OWNERS);
         let make = || (entry.captures().callee.map)(event);
         match Queue::call_if_exists(&entry.link().state, head, claim, make, is_over, interval) {
-            Ok(Queued::Waiting) => {
-                std::mem::forget(reservation);
-                CallResult::Ran
+            Ok(Queued::Waiting | Queued::Dropped) => CallResult::Ran,
+            Ok(Queued::Retired) if topic_info.is_closed() && !topic_info.is_late() => {
+                CallResult::Closed
             }
-            Ok(Queued::Dropped) => CallResult::Ran,
+            Ok(Queued::Retired) => CallResult::Skipped,
             Ok(Queued::Nothing) => CallResult::Skipped,
             // While it waited for room: as if it had been cancelled before it was called.
             Err(_) if topic_info.is_closed() => CallResult::Closed,
@@ -183,15 +181,6 @@ where
         if head.has(state::CANCELLED) {
             mailbox.give_up(head);
         }
-    }
-}
-
-/// Gives a reserved call back when it is dropped.
-struct Reservation<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for Reservation<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }
 
@@ -243,8 +232,8 @@ where
         self.link().state.is_waiting(number)
     }
 
-    fn settle(&self, calls: usize) -> bool {
-        self.link().state.settle(calls)
+    fn settle(&self) -> bool {
+        self.link().state.is_over()
     }
 
     fn is_posted(&self) -> bool {

@@ -41,7 +41,7 @@ fn a_hook_cancels_the_queued_handler_that_has_failed_and_waits_for_it() {
     let captured = Dropped(log.clone(), "captures");
     let sub = bus.subscribe(&NUMBER).on_queue(&queue, move |(), _| {
         let _held = &captured;
-        Err("no")
+        Err::<(), _>("no")
     });
     bus.set_error_hook({
         let log = log.clone();
