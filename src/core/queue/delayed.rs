@@ -1,4 +1,9 @@
 //! Delayed events, by deadline. Knows no clock: the time is passed in.
+//!
+//! # Decision
+//!
+//! **Where more than a sixteenth of all are due, they are sorted.** To take the first of a million out of a heap
+//! waits for memory at each of its levels. What was taken out of the heap before has paid for a look at all of it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,6 +12,9 @@ use slotmap::{SlotMap, new_key_type};
 
 use crate::core::primitives::clock::Instant;
 use crate::core::queue::envelope::EnvelopeFlavour;
+
+/// See the decision above.
+const PART: usize = 16;
 
 new_key_type! { pub(super) struct Key; }
 
@@ -110,15 +118,47 @@ impl<M: EnvelopeFlavour, C: 'static> DelayQueue<M, C> {
         self.timers.values().filter(|timer| timer.owned).count()
     }
 
-    /// Removes the first event that is due.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<(TimerKey, M::Envelope<C>)> {
-        let Reverse((deadline, timer)) = *self.order.peek()?;
-        if deadline > now {
-            return None;
+    /// Removes the events that are due, and passes them to `give`, by deadline.
+    pub(crate) fn take_due(
+        &mut self,
+        now: Instant,
+        mut give: impl FnMut(TimerKey, M::Envelope<C>),
+    ) {
+        let mut few = (self.order.len() / PART).max(PART);
+        while self.next_deadline().is_some_and(|next| next <= now) {
+            if few == 0 {
+                self.take_many(now, &mut give);
+                break;
+            }
+            few -= 1;
+            let first = self.order.pop();
+            let found = first.and_then(|Reverse((_, timer))| self.remove(timer));
+            found.into_iter().for_each(|(timer, it)| give(timer, it));
         }
-        self.order.pop();
-        let Timer { envelope, .. } = self.timers.remove(timer.key)?;
         self.prune();
+    }
+
+    /// Takes those that are due out of the heap, and sorts them.
+    fn take_many(&mut self, now: Instant, give: &mut impl FnMut(TimerKey, M::Envelope<C>)) {
+        let mut order = std::mem::take(&mut self.order).into_vec();
+        let mut later = 0;
+        for at in 0..order.len() {
+            let Reverse((deadline, _)) = order[at];
+            if deadline > now {
+                order.swap(at, later);
+                later += 1;
+            }
+        }
+        order[later..].sort_unstable_by(|a, b| b.cmp(a));
+        for Reverse((_, timer)) in order.drain(later..) {
+            let found = self.remove(timer);
+            found.into_iter().for_each(|(timer, it)| give(timer, it));
+        }
+        self.order = order.into();
+    }
+
+    fn remove(&mut self, timer: TimerKey) -> Option<(TimerKey, M::Envelope<C>)> {
+        let Timer { envelope, .. } = self.timers.remove(timer.key)?;
         Some((timer, envelope))
     }
 

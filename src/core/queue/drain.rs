@@ -428,10 +428,11 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
             return;
         };
         let now = now.unwrap_or_else(Instant::now);
-        while let Some((timer, envelope)) = delayed.pop(now) {
-            let singles = self.latest.get_or_insert_default();
+        let latest = &mut self.latest;
+        delayed.take_due(now, |timer, envelope| {
+            let singles = latest.get_or_insert_default();
             singles.push_due(timer, envelope, position);
-        }
+        });
         self.set_limit();
     }
 

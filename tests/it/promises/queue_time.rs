@@ -45,6 +45,42 @@ fn delayed_events_join_the_end_by_deadline_when_a_drain_starts() {
 }
 
 #[test]
+fn whatever_part_of_many_delayed_events_is_due_they_join_by_deadline() {
+    const MANY: u32 = 500;
+    for due in [3, 40, 200, 499, 500] {
+        let log = Log::default();
+        let bus = written(&log);
+        let (queue, number, start) = (bus.queue(), bus.signal(&NUMBER), Instant::now());
+        let mut waiting: Vec<_> = (0..MANY)
+            .map(|n| {
+                let turn = n * 7 % MANY;
+                let timer = queue.defer_at(start + seconds(turn.into()), &number, turn);
+                (turn, timer.unwrap())
+            })
+            .collect();
+        waiting.retain(|(turn, timer)| turn % 5 > 0 || !timer.cancel());
+        waiting.sort_by_key(|(turn, _)| *turn);
+        let mut expected = waiting.iter().map(|(turn, _)| turn.to_string());
+        let now = start + seconds(due - 1);
+        let number = queue.drain_at(now).delivered();
+        assert_eq!(
+            log.take(),
+            expected.by_ref().take(number).collect::<Vec<_>>()
+        );
+        let next = waiting
+            .get(number)
+            .map(|(turn, _)| start + seconds((*turn).into()));
+        assert!(next.is_none_or(|next| next > now), "{due} are due");
+        assert_eq!(
+            (queue.next_deadline(), queue.delayed()),
+            (next, waiting.len() - number)
+        );
+        queue.drain_at(start + seconds(MANY.into()));
+        assert_eq!(log.take(), expected.collect::<Vec<_>>(), "{due} were due");
+    }
+}
+
+#[test]
 fn a_clock_that_stands_still_or_goes_back_is_fine() {
     let log = Log::default();
     let bus = written(&log);
