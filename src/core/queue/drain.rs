@@ -207,15 +207,25 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Takes the only event there is, if the drain has nothing else to look at under the lock.
     #[inline]
     fn take_alone(&self, inbox: &mut Inbox<M, C>, outbox: &Outbox<M, C>) -> Option<M::Envelope<C>> {
-        let others = self.boxes.left.get() + self.boxes.holes.get() + inbox.latest_len();
-        let is_alone = inbox.batch.len() == 1 && others == 0;
+        let singles = inbox.latest_len();
+        let others = self.boxes.left.get() + self.boxes.holes.get();
+        let is_alone = inbox.batch.len() + singles == 1 && others == 0;
         let is_plain = !inbox.closed && !inbox.is_stepped() && inbox.given_up + inbox.blocked == 0;
         if !is_alone || !is_plain || inbox.recent.is_due() {
             return None;
         }
         inbox.drains += 1;
         inbox.recent.note(1 + inbox.delayed_len());
-        inbox.batch.pop(1, &mut outbox.spare.borrow_mut())
+        let mut spare = outbox.spare.borrow_mut();
+        if singles == 0 {
+            return inbox.batch.pop(1, &mut spare);
+        }
+        let envelope = inbox.pop(true)?;
+        // Its own comes to those that are kept here.
+        if let Some(instead) = spare.take(envelope.number()) {
+            inbox.free_list.recycle(instead);
+        }
+        Some(envelope)
     }
 
     /// Delivers single events as long as the `next` one is single; returns what comes after them. Calls

@@ -107,7 +107,7 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
         boxed: impl FnOnce(TypedEnvelope<M, E, C>) -> M::Envelope<C>,
     ) -> M::Envelope<C> {
         let content = Some(content);
-        if let Some(mut envelope) = self.0.get_mut(number).and_then(Vec::pop) {
+        if let Some(mut envelope) = self.take(number) {
             // Always found: the index gives each type a number of its own.
             if let Some(typed) = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>() {
                 typed.content = content;
@@ -115,6 +115,11 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
             }
         }
         boxed(TypedEnvelope { number, content })
+    }
+
+    /// An empty envelope for the type with this number.
+    pub(super) fn take(&mut self, number: usize) -> Option<M::Envelope<C>> {
+        self.0.get_mut(number).and_then(Vec::pop)
     }
 
     /// The number of envelopes.

@@ -260,7 +260,8 @@ const AWAITED: usize = 1;
 
 // SAFETY: `outbox` is private, and is reached in two ways: under the lock, where no other thread has the turn; and
 // by a thread that has it, which is never sent to another one (`Turn`), or finds its own token in `owner`. A turn
-// begins under the lock when there is none, and ends with a store that the next one has loaded. The batch itself is `Send`, and so is what the lock guards.
+// begins under the lock when there is none, and ends with a store that the next one has loaded. The batch itself is
+// `Send`, and so is what the lock guards.
 unsafe impl<C: 'static, I: Send> Sync for Boxes<Shared, C, I> {}
 
 impl<M: QueueFlavour, C: 'static, I: Default> Default for Boxes<M, C, I> {
