@@ -138,8 +138,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             if most > 0 {
                 inbox.recent.count();
                 inbox.join_due(now);
-                if let Some(envelope) = self.take_alone(inbox, outbox) {
-                    next = Next::Alone(envelope);
+                if let Some(all) = self.begin_with_one(inbox, outbox) {
+                    next = all;
                     return false;
                 }
                 cutoff = inbox.begin();
@@ -155,10 +155,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     envelope.deliver(drain);
                     drain.options.most -= 1;
                     outbox.spare.borrow_mut().recycle(envelope);
-                    return match turn.end_untouched() {
-                        Ok(()) => Some(false),
-                        Err(turn) => Some(self.finish(turn, &mut drain.summary)),
-                    };
+                    break;
                 }
                 Next::Single(envelope, blocked) => {
                     next = self.singles(envelope, blocked, drain, |inbox| {
@@ -178,7 +175,10 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
             }
         }
-        Some(self.finish(turn, &mut drain.summary))
+        Some(match turn.end_untouched() {
+            Ok(()) => false,
+            Err(turn) => self.finish(turn, &mut drain.summary),
+        })
     }
 
     /// Delivers inside of another drain of this queue on this thread: first what that one has taken and
@@ -204,28 +204,37 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         self.finish_inside(&mut drain.summary)
     }
 
-    /// Takes the only event there is, if the drain has nothing else to look at under the lock.
+    /// Begins a drain of one event, or of none, if it has nothing else to look at under the lock.
     #[inline]
-    fn take_alone(&self, inbox: &mut Inbox<M, C>, outbox: &Outbox<M, C>) -> Option<M::Envelope<C>> {
-        let singles = inbox.latest_len();
+    fn begin_with_one(
+        &self,
+        inbox: &mut Inbox<M, C>,
+        outbox: &Outbox<M, C>,
+    ) -> Option<Next<M::Envelope<C>>> {
+        let (events, singles) = (inbox.batch.len(), inbox.latest_len());
         let others = self.boxes.left.get() + self.boxes.holes.get();
-        let is_alone = inbox.batch.len() + singles == 1 && others == 0;
         let is_plain = !inbox.closed && !inbox.is_stepped() && inbox.given_up + inbox.blocked == 0;
-        if !is_alone || !is_plain || inbox.recent.is_due() {
+        if events + singles > 1 || others > 0 || !is_plain || inbox.recent.is_due() {
             return None;
         }
         inbox.drains += 1;
-        inbox.recent.note(1 + inbox.delayed_len());
+        inbox.recent.note(events + singles + inbox.delayed_len());
         let mut spare = outbox.spare.borrow_mut();
-        if singles == 0 {
-            return inbox.batch.pop(1, &mut spare);
-        }
-        let envelope = inbox.pop(true)?;
-        // Its own comes to those that are kept here.
-        if let Some(instead) = spare.take(envelope.number()) {
-            inbox.free_list.recycle(instead);
-        }
-        Some(envelope)
+        let envelope = if events > 0 {
+            inbox.batch.pop(1, &mut spare)
+        } else if singles > 0 {
+            let envelope = inbox.pop(true);
+            // Its own comes to those that are kept here.
+            let number = envelope.as_ref().map(|it| it.number());
+            let instead = number.and_then(|number| spare.take(number));
+            instead
+                .into_iter()
+                .for_each(|it| inbox.free_list.recycle(it));
+            envelope
+        } else {
+            None
+        };
+        Some(envelope.map_or(Next::Done, Next::Alone))
     }
 
     /// Delivers single events as long as the `next` one is single; returns what comes after them. Calls
@@ -365,6 +374,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Ends a drain: drops the events that it had taken but did not deliver, and for which a newer one was
     /// added. Returns whether those that wait for events have to be notified of the remaining ones.
+    #[inline(never)]
     fn finish(&self, turn: Turn<'_, M, C, Inbox<M, C>>, summary: &mut DrainSummary) -> bool {
         let (mut notify, mut blocked, mut replaced, mut surplus) = (false, 0, None, None);
         turn.end(|inbox, outbox| {
