@@ -172,6 +172,7 @@ const MAX_SCOPES: usize = 16;
 
 /// Records what is running, until the guard is dropped. A wait for it on this thread would never end,
 /// as inside of an emission. Unlike one, it opens no level.
+#[inline]
 pub(crate) fn enter_scope(scope: ActiveScope) -> ScopeGuard {
     STATE.with(|state| {
         let count = state.inner_scopes_len.get();
@@ -187,6 +188,7 @@ pub(crate) fn enter_scope(scope: ActiveScope) -> ScopeGuard {
 pub(crate) struct ScopeGuard(());
 
 impl Drop for ScopeGuard {
+    #[inline]
     fn drop(&mut self) {
         STATE.with(|state| state.inner_scopes_len.set(state.inner_scopes_len.get() - 1));
     }
@@ -213,11 +215,13 @@ pub(crate) fn set_unentered(unentered: bool) -> bool {
 }
 
 /// Returns whether this thread drains a queue.
+#[inline]
 pub(crate) fn is_draining() -> bool {
     STATE.with(|state| state.draining.get() != 0)
 }
 
 /// Marks this thread as draining a queue, until the guard is dropped.
+#[inline]
 pub(crate) fn begin_drain(queue: usize) -> DrainGuard {
     STATE.with(|state| DrainGuard {
         outer: state.draining.replace(queue),
@@ -231,6 +235,7 @@ pub(crate) struct DrainGuard {
 }
 
 impl Drop for DrainGuard {
+    #[inline]
     fn drop(&mut self) {
         STATE.with(|state| state.draining.set(self.outer));
     }
