@@ -29,13 +29,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 match outbox {
                     // A drain further up this thread's stack: as if one inside of it took them.
                     Some(outbox) if !inbox.running.is_empty() => {
-                        let outbox = outbox.batch.borrow();
+                        let outbox = outbox.borrow();
                         for count in (1..=self.boxes.left.swap(0)).rev() {
                             left.extend(outbox.pop(count, &mut inbox.free_list));
                         }
                     }
                     Some(outbox) => {
-                        rest = Some(outbox.batch.take());
+                        rest = Some(outbox.take());
                         self.boxes.left.set(0);
                     }
                     // A drain on another thread keeps what it has taken.
@@ -72,10 +72,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let taken = self.boxes.with_both(|inbox, outbox| {
             let mut taken = Vec::new();
             let mut last = Place::default();
-            if let Some(outbox) = outbox
-                .map(|it| it.batch.borrow())
-                .filter(|it| it.is_of(info))
-            {
+            if let Some(outbox) = outbox.map(|it| it.borrow()).filter(|it| it.is_of(info)) {
                 let left = self.boxes.left.swap(0);
                 last = inbox.separate(Some(&outbox), left, info, last, &mut taken);
             }

@@ -143,7 +143,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                     return false;
                 }
                 cutoff = inbox.begin();
-                next = self.next(inbox, &mut outbox.batch.borrow_mut(), cutoff);
+                next = self.next(inbox, &mut outbox.borrow_mut(), cutoff);
             }
             true
         })?;
@@ -154,22 +154,22 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 Next::Alone(mut envelope) => {
                     envelope.deliver(drain);
                     drain.options.most -= 1;
-                    outbox.spare.borrow_mut().recycle(envelope);
+                    outbox.borrow().keep_spare(envelope);
                     break;
                 }
                 Next::Single(envelope, blocked) => {
                     next = self.singles(envelope, blocked, drain, |inbox| {
-                        self.next(inbox, &mut outbox.batch.borrow_mut(), cutoff)
+                        self.next(inbox, &mut outbox.borrow_mut(), cutoff)
                     });
                 }
                 Next::Run(count, is_all) => {
                     // A handler may have drained or cleared a part of the run.
-                    let is_complete = self.run(&outbox.batch.borrow(), count, drain);
+                    let is_complete = self.run(&outbox.borrow(), count, drain);
                     if (is_all && is_complete) || drain.options.is_over() {
                         break;
                     }
                     let next_of = |inbox: &mut Inbox<M, C>| {
-                        self.next(inbox, &mut outbox.batch.borrow_mut(), cutoff)
+                        self.next(inbox, &mut outbox.borrow_mut(), cutoff)
                     };
                     next = self.boxes.with(next_of);
                 }
@@ -190,14 +190,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let (cutoff, mut next) = self.boxes.with(|inbox| {
             inbox.join_due(drain.options.now);
             let cutoff = inbox.begin();
-            (
-                cutoff,
-                self.next_inside(inbox, &outbox.batch.borrow(), cutoff),
-            )
+            (cutoff, self.next_inside(inbox, &outbox.borrow(), cutoff))
         });
         while let Next::Single(envelope, blocked) = next {
             next = self.singles(envelope, blocked, drain, |inbox| {
-                self.next_inside(inbox, &outbox.batch.borrow(), cutoff)
+                self.next_inside(inbox, &outbox.borrow(), cutoff)
             });
         }
         self.boxes.with(|inbox| inbox.running.pop());
@@ -217,24 +214,24 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if events + singles > 1 || others > 0 || !is_plain || inbox.recent.is_due() {
             return None;
         }
+        let outbox = outbox.borrow();
+        let next = if events > 0 {
+            Next::Alone(inbox.batch.pop_alone(&outbox)?)
+        } else if singles > 0 {
+            let number = inbox.latest.as_ref()?.first_number()?;
+            // Its envelope stays in the outbox: the next event has to find another one.
+            match outbox.take_spare(number, &inbox.batch) {
+                Some(instead) => inbox.free_list.recycle(instead),
+                None if inbox.free_list.has(number) => {}
+                None => return None,
+            }
+            Next::Alone(inbox.pop(true)?)
+        } else {
+            Next::Done
+        };
         inbox.drains += 1;
         inbox.recent.note(events + singles + inbox.delayed_len());
-        let mut spare = outbox.spare.borrow_mut();
-        let envelope = if events > 0 {
-            inbox.batch.pop(1, &mut spare)
-        } else if singles > 0 {
-            let envelope = inbox.pop(true);
-            // Its own comes to those that are kept here.
-            let number = envelope.as_ref().map(|it| it.number());
-            let instead = number.and_then(|number| spare.take(number));
-            instead
-                .into_iter()
-                .for_each(|it| inbox.free_list.recycle(it));
-            envelope
-        } else {
-            None
-        };
-        Some(envelope.map_or(Next::Done, Next::Alone))
+        Some(next)
     }
 
     /// Delivers single events as long as the `next` one is single; returns what comes after them. Calls
@@ -380,14 +377,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         turn.end(|inbox, outbox| {
             inbox.running.clear();
             if self.boxes.left.get() > 0 && inbox.is_stepped() {
-                self.take_back(inbox, &outbox.batch.borrow());
+                self.take_back(inbox, &outbox.borrow());
             }
             if self.boxes.left.get() == 0
                 && inbox.batch.len() == 0
                 && std::mem::take(&mut inbox.swapped)
             {
                 // Its lanes have grown: the next events are to find them, and not those of the other.
-                inbox.swap(&mut outbox.batch.borrow_mut());
+                inbox.swap(&mut outbox.borrow_mut());
             }
             replaced = inbox.take_replaced();
             summary.given_up += std::mem::take(&mut inbox.given_up);

@@ -41,6 +41,14 @@ pub struct TypedEnvelope<M: EnvelopeFlavour, E: 'static, C: 'static> {
     content: Option<Content<M, E, C>>,
 }
 
+impl<M: EnvelopeFlavour, E: 'static, C: 'static> TypedEnvelope<M, E, C> {
+    /// An empty one.
+    pub(super) fn empty(number: usize) -> Self {
+        let content = None;
+        TypedEnvelope { number, content }
+    }
+}
+
 impl<M: EnvelopeFlavour, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelope<M, E, C> {
     fn deliver(&mut self, drain: &mut ActiveDrain<'_, M, C>) {
         if let Some((target, link, event)) = self.content.take() {
@@ -104,7 +112,7 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
         &mut self,
         number: usize,
         content: Content<M, E, C>,
-        boxed: impl FnOnce(TypedEnvelope<M, E, C>) -> M::Envelope<C>,
+        boxed: impl Fn(TypedEnvelope<M, E, C>) -> M::Envelope<C>,
     ) -> M::Envelope<C> {
         let content = Some(content);
         if let Some(mut envelope) = self.take(number) {
@@ -114,7 +122,16 @@ impl<M: EnvelopeFlavour, C: 'static> FreeList<M, C> {
                 return envelope;
             }
         }
+        if self.0.len() <= number {
+            // For the next event, if this one is drained alone.
+            self.recycle(boxed(TypedEnvelope::empty(number)));
+        }
         boxed(TypedEnvelope { number, content })
+    }
+
+    /// Whether there is an empty envelope for the type with this number.
+    pub(super) fn has(&self, number: usize) -> bool {
+        self.0.get(number).is_some_and(|all| !all.is_empty())
     }
 
     /// An empty envelope for the type with this number.

@@ -33,7 +33,7 @@ use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::core::queue::active_drain::ActiveDrain;
-use crate::core::queue::envelope::{EnvelopeFlavour, EnvelopeFor, FreeList};
+use crate::core::queue::envelope::{EnvelopeFlavour, EnvelopeFor, FreeList, TypedEnvelope};
 use crate::core::queue::index::Index;
 use crate::core::queue::lane::{Lane, TypedLane};
 use crate::core::queue::order::Position;
@@ -67,6 +67,8 @@ impl<M: QueueFlavour, C: 'static> Erased<M, C> {
 pub(crate) struct Batch<M: QueueFlavour, C: 'static> {
     lanes: Vec<Option<Erased<M, C>>>,
     position: Position,
+    /// Envelopes for events that are drained alone: one for each lane that was created.
+    spare: RefCell<FreeList<M, C>>,
 }
 
 impl<M: QueueFlavour, C: 'static> Default for Batch<M, C> {
@@ -74,6 +76,7 @@ impl<M: QueueFlavour, C: 'static> Default for Batch<M, C> {
         Batch {
             lanes: Vec::new(),
             position: Position::default(),
+            spare: RefCell::default(),
         }
     }
 }
@@ -138,9 +141,13 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         if self.lanes.len() <= number {
             self.lanes.resize_with(number + 1, || None);
         }
-        self.lanes[number].get_or_insert_with(|| Erased {
-            payload: TypeId::of::<E>(),
-            lane: M::lane::<C>(),
+        self.lanes[number].get_or_insert_with(|| {
+            let envelope = M::envelope(TypedEnvelope::empty(number));
+            self.spare.get_mut().recycle(envelope);
+            Erased {
+                payload: TypeId::of::<E>(),
+                lane: M::lane::<C>(),
+            }
         });
     }
 
@@ -194,6 +201,35 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         Some(envelope)
     }
 
+    /// Removes the first event, into an envelope of those that are kept in `other`.
+    pub(super) fn pop_alone(&self, other: &Self) -> Option<M::Envelope<C>> {
+        let (lane, number, _) = self.first_lane()?;
+        other.provide(number, self);
+        let envelope = lane.pop(number, &mut other.spare.borrow_mut())?;
+        self.position.advance(1);
+        Some(envelope)
+    }
+
+    /// Sees to it that an envelope with this number is kept here, if there is one in one of the two.
+    fn provide(&self, number: usize, other: &Self) {
+        let mut spare = self.spare.borrow_mut();
+        if !spare.has(number) {
+            let others = other.spare.borrow_mut().take(number);
+            others.into_iter().for_each(|it| spare.recycle(it));
+        }
+    }
+
+    /// Takes an envelope with this number, if there is one in one of the two.
+    pub(super) fn take_spare(&self, number: usize, other: &Self) -> Option<M::Envelope<C>> {
+        self.provide(number, other);
+        self.spare.borrow_mut().take(number)
+    }
+
+    /// Keeps an empty envelope.
+    pub(super) fn keep_spare(&self, envelope: M::Envelope<C>) {
+        self.spare.borrow_mut().recycle(envelope);
+    }
+
     /// Returns whether it has events of the topic with this information, or calls of handlers of it.
     pub(super) fn is_of(&self, info: &SignalInfo<M>) -> bool {
         let lanes = self.lanes.iter().flatten();
@@ -226,11 +262,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
 
 /// What a thread that has the turn delivers from. Not borrowed mutably while user code runs, which may be
 /// another drain.
-pub(crate) struct Outbox<M: QueueFlavour, C: 'static> {
-    pub(super) batch: RefCell<Box<Batch<M, C>>>,
-    /// Envelopes for events that are drained alone.
-    pub(super) spare: RefCell<FreeList<M, C>>,
-}
+pub(super) type Outbox<M, C> = RefCell<Box<Batch<M, C>>>;
 
 /// The two boxes of a queue: the inbox, under its lock, and the outbox, from which one thread at a time delivers.
 pub(crate) struct Boxes<M: QueueFlavour, C: 'static, I> {
@@ -269,10 +301,7 @@ impl<M: QueueFlavour, C: 'static, I: Default> Default for Boxes<M, C, I> {
         Boxes {
             inbox: M::Lock::new(I::default()),
             owner: M::Word::new(0),
-            outbox: Outbox {
-                batch: RefCell::default(),
-                spare: RefCell::default(),
-            },
+            outbox: RefCell::default(),
             turn: M::condvar(),
             touched: M::Word::new(0),
             left: M::Word::new(0),

@@ -17,7 +17,7 @@ use slotmap::{Key as _, SecondaryMap, SlotMap, new_key_type};
 
 use crate::core::primitives::hash::HashMap;
 use crate::core::queue::delayed::{self, TimerKey};
-use crate::core::queue::envelope::EnvelopeFlavour;
+use crate::core::queue::envelope::{Envelope, EnvelopeFlavour};
 
 new_key_type! { struct Key; }
 
@@ -222,6 +222,11 @@ impl<M: EnvelopeFlavour, C: 'static> Latest<M, C> {
     pub(crate) fn position(&self, drains: u64) -> Option<u64> {
         let first = self.nodes.get(self.first)?;
         (first.drains < drains).then_some(first.position)
+    }
+
+    /// The number of the payload type of the first event.
+    pub(crate) fn first_number(&self) -> Option<usize> {
+        Some(self.nodes.get(self.first)?.envelope.number())
     }
 
     /// The position of the first event that the capacity counts.

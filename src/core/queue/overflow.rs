@@ -95,7 +95,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             // What a drain has left. If one runs, it does this itself.
             if let Some(outbox) = outbox.filter(|_| inbox.running.is_empty() && inbox.is_stepped())
             {
-                self.take_back(inbox, &outbox.batch.borrow());
+                self.take_back(inbox, &outbox.borrow());
             }
         });
         self.room.notify();

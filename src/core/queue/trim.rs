@@ -23,7 +23,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     #[inline(never)]
     pub(super) fn trim(&mut self, outbox: &Outbox<M, C>, limit: usize) -> Surplus<M, C> {
         let is_surplus = |batch: &Batch<M, C>| batch.len() == 0 && batch.room() > limit;
-        let mut outbox = outbox.batch.borrow_mut();
+        let mut outbox = outbox.borrow_mut();
         let delivered = is_surplus(&outbox).then(|| std::mem::take(&mut *outbox));
         let batch = is_surplus(&self.batch).then(|| {
             let end = self.batch.end();

@@ -15,6 +15,7 @@ on_both! {
     queued_handlers_allocate_nothing_once_warm;
     replacing_and_delaying_allocates_nothing_once_warm;
     dropping_what_overflows_allocates_nothing_once_warm;
+    an_event_that_comes_alone_allocates_nothing_once_there_were_more;
     ten_million_moves_take_the_memory_of_one;
     moves_between_those_of_another_topic_take_the_memory_of_two;
     a_million_delayed_and_cancelled_leave_nothing;
@@ -67,6 +68,34 @@ fn deferring_and_draining_allocates_nothing_once_warm<M: Either>() {
     };
     round(20);
     assert_eq!(allocations_of(|| (1..=20).for_each(round)), 0);
+}
+
+fn an_event_that_comes_alone_allocates_nothing_once_there_were_more<M: Either>() {
+    let queue = Queue::<M>::new();
+    let (number, wide) = (Signal::<M, u32>::new(), Signal::<M, [u64; 5]>::new());
+    let _subs = subscribe_all_kinds(&number);
+    let more = || {
+        for n in 0..20 {
+            queue.defer(&number, n).unwrap();
+            queue.defer(&wide, [0; 5]).unwrap();
+            queue.defer_latest(&number, n).unwrap();
+        }
+        assert_eq!(queue.drain().delivered(), 21);
+    };
+    let alone = || {
+        queue.defer(&number, 1).unwrap();
+        assert_eq!(queue.drain().delivered(), 1);
+        queue.defer(&wide, [0; 5]).unwrap();
+        assert_eq!(queue.drain().unhandled(), 1);
+        queue.defer_latest(&number, 1).unwrap();
+        assert_eq!(queue.drain().delivered(), 1);
+    };
+    more();
+    let rounds = || {
+        (0..50).for_each(|_| alone());
+        (0..50).for_each(|_| more());
+    };
+    assert_eq!(allocations_of(|| (0..3).for_each(|_| rounds())), 0);
 }
 
 fn queued_handlers_allocate_nothing_once_warm<M: Either>() {
