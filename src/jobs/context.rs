@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::chain;
 use super::error::Cancelled;
-use super::host::{CallSite, Reports};
+use super::host::{self, CallSite, Reports};
 use super::pool::Pool;
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::core::primitives::unwind::unwind_safe;
@@ -197,8 +197,6 @@ pub struct JobContext {
     pub(super) pool: Option<Arc<Pool>>,
     /// The line that made the job.
     pub(super) location: CallSite,
-    /// Where failures of its callbacks are reported.
-    pub(super) reports: Reports,
 }
 
 /// The job is asked to stop.
@@ -214,14 +212,17 @@ const REFUSED: usize = 16;
 
 impl JobContext {
     pub(super) fn new(pool: Option<Arc<Pool>>, location: CallSite) -> Self {
-        let reports = pool.as_ref().map(|pool| pool.reports.clone());
         JobContext {
             flags: AtomicUsize::new(0),
             telling: Mutex::new(None),
             pool,
             location,
-            reports: reports.unwrap_or_else(Reports::to_log),
         }
+    }
+
+    /// Where its failures are reported. Those of a promise go to the log.
+    pub(super) fn reports(&self) -> &Reports {
+        self.pool.as_ref().map_or(&host::LOG, |pool| &pool.reports)
     }
 
     /// Reports progress: `done` of `total`, in any unit; a total of 0 means that it is not known.
@@ -393,7 +394,7 @@ impl JobContext {
             Arc::new(Telling {
                 state: Mutex::new(TellingState::default()),
                 ended: AtomicUsize::new(0),
-                reports: self.reports.clone(),
+                reports: self.reports().clone(),
             })
         });
         telling.clone()

@@ -153,7 +153,7 @@ impl<T> Core<T> {
     }
 
     fn guard(&self, f: impl FnOnce()) {
-        self.context.reports.guard(self.context.location, f);
+        self.context.reports().guard(self.context.location, f);
     }
 
     /// Drops an outcome. A panic that nobody has seen is reported.
@@ -162,7 +162,7 @@ impl<T> Core<T> {
             let place = Place::new(self.context.location);
             let text = text.clone();
             self.context
-                .reports
+                .reports()
                 .report(&place, Cause::JobPanicked(text));
         }
         self.guard(|| drop(outcome));
@@ -216,7 +216,7 @@ impl<T> Core<T> {
             }
             let callbacks = std::mem::take(&mut state.callbacks);
             drop(state);
-            let reports = &self.context.reports;
+            let reports = self.context.reports();
             if refused > chain::MAX_REFUSED {
                 self.end_chain(callbacks);
                 continue;
@@ -233,7 +233,7 @@ impl<T> Core<T> {
         for callback in callbacks {
             let place = Place::new(callback.location());
             let cause = Cause::RefusedAgain(self.context.refused());
-            self.context.reports.report(&place, cause);
+            self.context.reports().report(&place, cause);
             self.guard(|| drop(callback));
         }
     }
@@ -432,7 +432,7 @@ impl<T: 'static> Core<T> {
             core.guard(|| drop(callback));
         }
         if let Some(callback) = callback {
-            callback.call(&Err(JobError::Taken), &core.context.reports);
+            callback.call(&Err(JobError::Taken), core.context.reports());
         }
         if let Some(outcome) = outcome {
             Self::finish(job, outcome);

@@ -64,14 +64,12 @@ impl Place {
 #[derive(Clone)]
 pub(super) struct Reports(BusConfig<Shared>);
 
+/// To the log.
+pub(super) static LOG: Reports = Reports(BusConfig::without_bus());
+
 impl Reports {
     pub(super) fn new() -> Self {
         Reports(BusConfig::new(Panics::Contain, 0, None))
-    }
-
-    /// To the log.
-    pub(super) fn to_log() -> Self {
-        Reports(BusConfig::without_bus())
     }
 
     pub(super) fn set_hook(

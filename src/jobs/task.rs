@@ -62,7 +62,7 @@ impl<T: Send + 'static, F: Work<T>> Task<T, F> {
     fn drop_work(&self) {
         let work = self.take_work();
         let context = &self.core.context;
-        context.reports.guard(context.location, || drop(work));
+        context.reports().guard(context.location, || drop(work));
     }
 }
 

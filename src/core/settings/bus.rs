@@ -59,7 +59,7 @@ impl<M: Primitives> BusConfig<M> {
     }
 
     /// The defaults, for a signal or a queue without a bus.
-    pub(crate) fn without_bus() -> Self {
+    pub(crate) const fn without_bus() -> Self {
         BusConfig(None)
     }
 
