@@ -12,7 +12,8 @@ use super::error::JobError;
 
 /// A job, as its pool knows it.
 pub(super) trait Runnable: Send + Sync {
-    /// Makes the caller the one that runs or aborts the job. Returns whether it is: the first.
+    /// Makes the caller the one that runs or aborts the job. Returns whether it is: the first. Called under the
+    /// lock of the pool, like the next one.
     fn claim(&self) -> bool;
     fn is_claimed(&self) -> bool;
     /// Runs the job, which the caller has claimed.

@@ -205,10 +205,8 @@ const STOP_REQUESTED: usize = 1;
 const HAS_LISTENERS: usize = 2;
 /// The job has completed: what it tells and returns from now on is dropped.
 const COMPLETED: usize = 4;
-/// Its work was taken out, to be run or dropped.
-const CLAIMED: usize = 8;
 /// One of a row of refused jobs. All higher bits count them.
-const REFUSED: usize = 16;
+const REFUSED: usize = 8;
 
 impl JobContext {
     pub(super) fn new(pool: Option<Arc<Pool>>, location: CallSite) -> Self {
@@ -366,15 +364,6 @@ impl JobContext {
 
     pub(super) fn is_completed(&self) -> bool {
         self.flags.load(Ordering::Acquire) & COMPLETED != 0
-    }
-
-    /// Makes the caller the one that takes the work out. Returns whether it is: the first.
-    pub(super) fn claim(&self) -> bool {
-        self.flags.fetch_or(CLAIMED, Ordering::AcqRel) & CLAIMED == 0
-    }
-
-    pub(super) fn is_claimed(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & CLAIMED != 0
     }
 
     /// Counts the job as refused, after this number of refused jobs that led to it. Once.

@@ -14,7 +14,7 @@ use super::core::{Core, HasCore};
 use super::error::JobError;
 use super::host::{self, CallSite};
 use super::pool::{self, BlockingGuard, Pool};
-use crate::core::primitives::sync::{Mutex, lock};
+use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 /// A job without the type of its value: what a [`JobHandle`](super::JobHandle) uses.
 pub(super) trait DynJob: Send + Sync {
@@ -41,6 +41,8 @@ pub(super) struct Task<T, F> {
     core: Core<T>,
     /// Taken out by whoever claims the job.
     work: Mutex<Option<F>>,
+    /// Not 0: somebody has claimed it. Relaxed, because it is changed and read under the lock of the pool.
+    claimed: AtomicUsize,
 }
 
 impl<T: Send + 'static, F: Work<T>> Task<T, F> {
@@ -48,6 +50,7 @@ impl<T: Send + 'static, F: Work<T>> Task<T, F> {
         Arc::new(Task {
             core: Core::new(JobContext::new(Some(pool), location)),
             work: Mutex::new(Some(work)),
+            claimed: AtomicUsize::new(0),
         })
     }
 
@@ -74,11 +77,13 @@ impl<T: Send + 'static, F: Work<T>> HasCore<T> for Task<T, F> {
 
 impl<T: Send + 'static, F: Work<T>> Runnable for Task<T, F> {
     fn claim(&self) -> bool {
-        self.core.context.claim()
+        let is_first = !self.is_claimed();
+        self.claimed.store(1, Ordering::Relaxed);
+        is_first
     }
 
     fn is_claimed(&self) -> bool {
-        self.core.context.is_claimed()
+        self.claimed.load(Ordering::Relaxed) != 0
     }
 
     fn run(self: Arc<Self>) {
