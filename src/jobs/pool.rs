@@ -101,15 +101,15 @@ impl State {
         self.active.iter().filter_map(Weak::upgrade)
     }
 
-    /// Counts a job as running. What is returned has to be passed to `end`.
-    fn begin(&mut self, job: &Arc<dyn Runnable>) -> Weak<dyn Runnable> {
+    /// Counts a job as running.
+    fn begin(&mut self, job: &Arc<dyn Runnable>) -> Begun {
         self.running += 1;
         self.active.push(Arc::downgrade(job));
-        Arc::downgrade(job)
+        Begun(Arc::as_ptr(job).addr())
     }
 
-    fn end(&mut self, begun: &Weak<dyn Runnable>) {
-        let is_job = |it: &Weak<_>| std::ptr::addr_eq(Weak::as_ptr(it), Weak::as_ptr(begun));
+    fn end(&mut self, begun: Begun) {
+        let is_job = |it: &Weak<dyn Runnable>| Weak::as_ptr(it).addr() == begun.0;
         if let Some(at) = self.active.iter().position(is_job) {
             self.active.swap_remove(at);
         }
@@ -121,6 +121,10 @@ impl State {
         self.closed && self.backlog.len() == 0
     }
 }
+
+/// A job that counts as running: its address, which no other has as long as it is among the active ones.
+#[derive(Clone, Copy)]
+struct Begun(usize);
 
 pub(super) struct Pool {
     state: Mutex<State>,
@@ -236,7 +240,7 @@ impl Pool {
                     // What is left of it is dropped here, outside of the lock.
                     job.run();
                     state = lock(&self.state);
-                    state.end(&begun);
+                    state.end(begun);
                 }
                 Item::Bare(work) => {
                     state.running += 1;
@@ -456,12 +460,12 @@ impl Pool {
 }
 
 /// A job runs that no worker of the pool has popped.
-struct InlineGuard<'p>(&'p Pool, Weak<dyn Runnable>);
+struct InlineGuard<'p>(&'p Pool, Begun);
 
 impl Drop for InlineGuard<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.0.state);
-        state.end(&self.1);
+        state.end(self.1);
         self.0.notify_ended(&state);
     }
 }
