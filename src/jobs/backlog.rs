@@ -1,6 +1,7 @@
 //! The waiting jobs of a pool, first in, first out. Runs and drops nothing.
 //!
-//! A job that is cancelled, or run elsewhere, leaves a tombstone on the list. Tombstones are counted,
+//! A job that is cancelled, or run elsewhere, is taken off if it is the first or the last on the list, and
+//! leaves a tombstone otherwise. Tombstones are counted,
 //! and swept out when they are half of the list, so that each costs constant time and they are never
 //! many. All of it, the claim of a job too, is done under the lock of the pool, so that the number of
 //! waiting jobs is exact at any moment.
@@ -61,16 +62,20 @@ impl Backlog {
     /// Removes the first item, and claims it. `Err`: it was a tombstone.
     pub(super) fn pop(&mut self) -> Option<Result<Item, Item>> {
         let item = self.items.pop_front()?;
-        if self.items.is_empty() && self.items.capacity() > KEPT {
-            // The room of a burst is not kept.
-            self.items = VecDeque::new();
-        }
+        self.trim();
         let waits = match &item {
             Item::Job(job) => job.claim(),
             Item::Bare(_) => true,
         };
         self.tombstones -= usize::from(!waits);
         Some(if waits { Ok(item) } else { Err(item) })
+    }
+
+    /// Does not keep the room of a burst.
+    fn trim(&mut self) {
+        if self.items.is_empty() && self.items.capacity() > KEPT {
+            self.items = VecDeque::new();
+        }
     }
 
     /// The waiting jobs.
@@ -82,11 +87,20 @@ impl Backlog {
         self.items.iter().filter_map(waiting).collect()
     }
 
-    /// Claims a listed job, which becomes a tombstone. Returns whether the caller was the first to.
-    /// What was swept out is added to `swept`, to be dropped outside of locks.
-    pub(super) fn claim(&mut self, job: &dyn Runnable, swept: &mut Vec<Item>) -> bool {
+    /// Claims a listed job. `None`: the caller was not the first to. Otherwise returns a reference to it, which
+    /// is that of the list if it was at one of its ends; anywhere else it becomes a tombstone. What was swept
+    /// out is added to `swept`. All of it is to be dropped outside of locks.
+    pub(super) fn claim(
+        &mut self,
+        job: &Arc<dyn Runnable>,
+        swept: &mut Vec<Item>,
+    ) -> Option<Arc<dyn Runnable>> {
         if !job.claim() {
-            return false;
+            return None;
+        }
+        if let Some(Item::Job(job)) = self.take_from_end(job) {
+            self.trim();
+            return Some(job);
         }
         self.tombstones += 1;
         if self.tombstones >= MIN_TOMBSTONES && self.tombstones * 2 >= self.items.len() {
@@ -98,7 +112,17 @@ impl Backlog {
                 }
             }
         }
-        true
+        Some(job.clone())
+    }
+
+    /// Takes a job off the list if it is the last one, as where an executor runs it at once, or the first.
+    fn take_from_end(&mut self, job: &Arc<dyn Runnable>) -> Option<Item> {
+        let is_it = |item: &Item| matches!(item, Item::Job(it) if std::ptr::addr_eq(&**it, &**job));
+        if self.items.back().is_some_and(is_it) {
+            return self.items.pop_back();
+        }
+        let is_first = self.items.front().is_some_and(is_it);
+        is_first.then(|| self.items.pop_front()).flatten()
     }
 }
 

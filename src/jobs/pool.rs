@@ -36,7 +36,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::backlog::{Backlog, Item, Runnable};
 use super::error::{JobError, SubmitErrorKind};
@@ -72,7 +72,7 @@ struct State {
     /// The number of running jobs, including those whose callbacks run.
     running: usize,
     /// Those of them that are no tasks without a job.
-    active: Vec<Weak<dyn Runnable>>,
+    active: Vec<Arc<dyn Runnable>>,
     /// The number of threads that sleep and have not been notified.
     idle: usize,
     /// The number of threads that were notified and have not woken yet.
@@ -96,24 +96,20 @@ impl State {
         wakes
     }
 
-    /// The running jobs.
-    fn active(&self) -> impl Iterator<Item = Arc<dyn Runnable>> {
-        self.active.iter().filter_map(Weak::upgrade)
-    }
-
     /// Counts a job as running.
-    fn begin(&mut self, job: &Arc<dyn Runnable>) -> Begun {
+    fn begin(&mut self, job: Arc<dyn Runnable>) -> Begun {
         self.running += 1;
-        self.active.push(Arc::downgrade(job));
-        Begun(Arc::as_ptr(job).addr())
+        let begun = Begun(Arc::as_ptr(&job).addr());
+        self.active.push(job);
+        begun
     }
 
-    fn end(&mut self, begun: Begun) {
-        let is_job = |it: &Weak<dyn Runnable>| Weak::as_ptr(it).addr() == begun.0;
-        if let Some(at) = self.active.iter().position(is_job) {
-            self.active.swap_remove(at);
-        }
+    /// Returns what is left of it, to be dropped outside of the lock.
+    fn end(&mut self, begun: Begun) -> Option<Arc<dyn Runnable>> {
         self.running -= 1;
+        let is_it = |job: &Arc<dyn Runnable>| Arc::as_ptr(job).addr() == begun.0;
+        let at = self.active.iter().position(is_it)?;
+        Some(self.active.swap_remove(at))
     }
 
     /// Whether nothing is left to be run.
@@ -199,6 +195,8 @@ impl Pool {
         let mut state = lock(&self.state);
         // Whether this thread has spun since it last had an item.
         let mut spun = false;
+        // The job that this thread ran last.
+        let mut ended = None;
         while !state.is_finished() && state.alive <= state.wanted {
             let item = match state.backlog.pop() {
                 Some(Ok(item)) => item,
@@ -214,6 +212,7 @@ impl Pool {
                     if !spun {
                         // Sleeping and being woken may cost more than the next item does.
                         drop(state);
+                        drop(ended.take());
                         self.spin();
                         state = lock(&self.state);
                         spun = true;
@@ -234,17 +233,18 @@ impl Pool {
             let blocked = state.blocked > 0;
             match item {
                 Item::Job(job) => {
-                    let begun = state.begin(&job);
+                    let begun = state.begin(job.clone());
                     drop(state);
+                    drop(ended.take());
                     self.notify_not_full(blocked);
-                    // What is left of it is dropped here, outside of the lock.
                     job.run();
                     state = lock(&self.state);
-                    state.end(begun);
+                    ended = state.end(begun);
                 }
                 Item::Bare(work) => {
                     state.running += 1;
                     drop(state);
+                    drop(ended.take());
                     self.notify_not_full(blocked);
                     self.reports.guard(self.location, work);
                     state = lock(&self.state);
@@ -257,6 +257,8 @@ impl Pool {
         if state.alive == 0 {
             self.notify_ended(&state);
         }
+        drop(state);
+        drop(ended);
     }
 
     fn notify_not_full(&self, blocked: bool) {
@@ -321,33 +323,39 @@ impl Pool {
     }
 
     /// Claims a waiting job. Returns whether the caller was the first to.
-    pub(super) fn claim(&self, job: &dyn Runnable) -> bool {
+    pub(super) fn claim(&self, job: &Arc<dyn Runnable>) -> bool {
         let mut swept = Vec::new();
-        let (claims, blocked) = {
+        let (claimed, blocked) = {
             let mut state = lock(&self.state);
-            let claims = state.backlog.claim(job, &mut swept);
+            let claimed = state.backlog.claim(job, &mut swept);
             self.notify_ended(&state);
-            (claims, state.blocked > 0)
+            (claimed, state.blocked > 0)
         };
-        self.notify_not_full(claims && blocked);
-        claims
+        self.notify_not_full(claimed.is_some() && blocked);
+        claimed.is_some()
     }
 
-    /// Runs a job on this thread, although its pool has it on the list, unless it was claimed already.
-    pub(super) fn run_inline(&self, job: Arc<dyn Runnable>) {
+    /// Begins a job that is on the list, on this thread, unless it was claimed already.
+    fn begin_listed(&self, job: &Arc<dyn Runnable>) -> Option<Begun> {
         let mut swept = Vec::new();
         let (begun, blocked) = {
             let mut state = lock(&self.state);
             // In one step, so that a shutdown either waits for the job or has cancelled it.
-            let claims = state.backlog.claim(&*job, &mut swept);
-            (claims.then(|| state.begin(&job)), state.blocked > 0)
+            let claimed = state.backlog.claim(job, &mut swept);
+            (claimed.map(|job| state.begin(job)), state.blocked > 0)
         };
-        drop(swept);
-        if let Some(begun) = begun {
-            self.notify_not_full(blocked);
-            let _running = InlineGuard(self, begun);
-            job.run();
-        }
+        self.notify_not_full(begun.is_some() && blocked);
+        begun
+    }
+
+    fn end(&self, begun: Begun) {
+        let ended = {
+            let mut state = lock(&self.state);
+            let ended = state.end(begun);
+            self.notify_ended(&state);
+            ended
+        };
+        drop(ended);
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -379,7 +387,7 @@ impl Pool {
             let mut state = lock(&self.state);
             state.closed = true;
             let backlog: Vec<_> = std::iter::from_fn(|| state.backlog.pop()).collect();
-            (backlog, state.active().collect::<Vec<_>>())
+            (backlog, state.active.clone())
         };
         self.refuse();
         for item in backlog {
@@ -399,7 +407,7 @@ impl Pool {
         let all = {
             let state = lock(&self.state);
             let mut all = state.backlog.jobs();
-            all.extend(state.active());
+            all.extend(state.active.iter().cloned());
             all
         };
         all.into_iter().filter(|job| job.clone().cancel()).count()
@@ -459,17 +467,6 @@ impl Pool {
     }
 }
 
-/// A job runs that no worker of the pool has popped.
-struct InlineGuard<'p>(&'p Pool, Begun);
-
-impl Drop for InlineGuard<'_> {
-    fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
-        state.end(self.1);
-        self.0.notify_ended(&state);
-    }
-}
-
 /// A thread of the pool is blocked in a job.
 pub(super) struct BlockingGuard(Arc<Pool>);
 
@@ -501,19 +498,51 @@ pub(super) fn enter_blocking() -> Vec<BlockingGuard> {
 }
 
 /// Makes this thread work for `pool`, until the guard is dropped.
-pub(super) fn enter(pool: Arc<Pool>) -> EnterGuard {
-    let entered = CURRENT.try_with(|current| current.borrow_mut().push(pool));
-    EnterGuard(entered.is_ok())
+fn enter(pool: Arc<Pool>) -> EnterGuard {
+    let mut pool = Some(pool);
+    let _ = CURRENT.try_with(|current| current.borrow_mut().extend(pool.take()));
+    EnterGuard {
+        outside: pool,
+        begun: None,
+    }
 }
 
-pub(super) struct EnterGuard(bool);
+struct EnterGuard {
+    /// The pool, where the thread is ending and has no list of them any more.
+    outside: Option<Arc<Pool>>,
+    /// A job that ends with the guard.
+    begun: Option<Begun>,
+}
 
 impl Drop for EnterGuard {
     fn drop(&mut self) {
-        if self.0 {
-            // The popped pool is dropped here, where nothing is borrowed.
-            let _pool = CURRENT.try_with(|current| current.borrow_mut().pop());
+        let pop = || CURRENT.try_with(|current| current.borrow_mut().pop());
+        // It is dropped here, where nothing is borrowed.
+        let pool = self.outside.take().or_else(|| pop().ok().flatten());
+        if let (Some(pool), Some(begun)) = (pool, self.begun) {
+            pool.end(begun);
         }
+    }
+}
+
+/// Runs a job on this thread, which works for the pool meanwhile, although the pool has it on the list; unless
+/// it was claimed already.
+pub(super) fn run_listed(pool: Arc<Pool>, job: Arc<dyn Runnable>) {
+    let Some(begun) = pool.begin_listed(&job) else {
+        return;
+    };
+    // The thread has the pool, so that it need not be counted once more.
+    let mut entered = enter(pool);
+    entered.begun = Some(begun);
+    job.run();
+}
+
+/// A job runs on a thread that works for the pool already.
+struct NestedGuard<'p>(&'p Pool, Begun);
+
+impl Drop for NestedGuard<'_> {
+    fn drop(&mut self) {
+        self.0.end(self.1);
     }
 }
 
@@ -524,15 +553,17 @@ pub(super) fn run_nested(pool: Arc<Pool>, job: Arc<dyn Runnable>) {
     if depth >= MAX_NESTED {
         let name = format!("{}-nested", pool.name);
         let (pool, job) = (pool.clone(), job.clone());
-        let spawned = thread::Builder::new().name(name).spawn(move || {
-            let _current = enter(pool.clone());
-            pool.run_inline(job);
-        });
-        if spawned.is_ok() {
+        let run = move || run_listed(pool, job);
+        if thread::Builder::new().name(name).spawn(run).is_ok() {
             return;
         }
     }
+    let Some(begun) = pool.begin_listed(&job) else {
+        return;
+    };
     let _ = NESTED.try_with(|nested| nested.set(depth + 1));
-    pool.run_inline(job);
+    let running = NestedGuard(&pool, begun);
+    job.run();
+    drop(running);
     let _ = NESTED.try_with(|nested| nested.set(depth));
 }

@@ -218,8 +218,7 @@ impl Jobs {
         };
         pool.admit(Item::Job(job.clone()), when_full)?;
         let task = ExecutorTask {
-            pool: pool.clone(),
-            job: Some(job),
+            given: Some((pool.clone(), job)),
         };
         executor.execute(Box::new(move || task.run()));
         Ok(())
@@ -440,24 +439,22 @@ unwind_safe! {
 
 /// The task that an executor is given: runs the job when called, abandons it when dropped.
 struct ExecutorTask {
-    pool: Arc<Pool>,
     /// `None` once it was called.
-    job: Option<Arc<dyn Runnable>>,
+    given: Option<(Arc<Pool>, Arc<dyn Runnable>)>,
 }
 
 impl ExecutorTask {
     fn run(mut self) {
-        if let Some(job) = self.job.take() {
-            let _current = pool::enter(self.pool.clone());
-            self.pool.run_inline(job);
+        if let Some((pool, job)) = self.given.take() {
+            pool::run_listed(pool, job);
         }
     }
 }
 
 impl Drop for ExecutorTask {
     fn drop(&mut self) {
-        if let Some(job) = self.job.take() {
-            if self.pool.claim(&*job) {
+        if let Some((pool, job)) = self.given.take() {
+            if pool.claim(&job) {
                 job.refuse(JobError::Abandoned);
             }
         }

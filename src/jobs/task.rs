@@ -117,7 +117,8 @@ impl<T: Send + 'static, F: Work<T>> Runnable for Task<T, F> {
             return false;
         }
         // Of a job that waits, the work is dropped before anybody is told.
-        if self.pool().is_some_and(|pool| pool.claim(&*self)) {
+        let job: Arc<dyn Runnable> = self.clone();
+        if self.pool().is_some_and(|pool| pool.claim(&job)) {
             self.drop_work();
         }
         Core::finish(&self, Err(JobError::Cancelled));
