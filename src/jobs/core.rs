@@ -40,14 +40,33 @@ use crate::core::primitives::sync::{
 };
 use crate::core::primitives::thread::token;
 
-/// A callback for the outcome, without its type.
-pub(super) trait DynCallback<T>: Send {
+/// A callback for the outcome.
+pub(super) trait Callback<T>: Send + 'static {
     /// Calls it, unless it was taken back. Returns whether it was called.
-    fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool;
+    fn call(self, outcome: &Outcome<T>, reports: &Reports) -> bool;
     fn is_live(&self) -> bool {
         true
     }
     fn location(&self) -> CallSite;
+}
+
+/// A callback without its type.
+trait DynCallback<T>: Send {
+    fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool;
+    fn is_live(&self) -> bool;
+    fn location(&self) -> CallSite;
+}
+
+impl<T, K: Callback<T>> DynCallback<T> for K {
+    fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool {
+        Callback::call(*self, outcome, reports)
+    }
+    fn is_live(&self) -> bool {
+        Callback::is_live(self)
+    }
+    fn location(&self) -> CallSite {
+        Callback::location(self)
+    }
 }
 
 /// Takes the outcome by value.
@@ -94,12 +113,17 @@ struct State<T> {
 }
 
 impl<T> State<T> {
+    /// The outcome, if all callbacks have run and nobody has taken it.
+    fn stored(&mut self) -> Option<Outcome<T>> {
+        self.outcome.take_if(|_| !self.postponed)
+    }
+
     /// The outcome for whoever takes it, if the job is done.
     fn take(&mut self) -> Option<Outcome<T>> {
         if self.taken {
             return Some(Err(JobError::Taken));
         }
-        let outcome = self.outcome.take_if(|_| !self.postponed)?;
+        let outcome = self.stored()?;
         self.taken = true;
         Some(outcome)
     }
@@ -197,17 +221,16 @@ impl<T> Core<T> {
             state.outcome.take()
         };
         if let Some(outcome) = outcome {
-            chain::enter(|| self.run_callbacks(outcome));
+            chain::enter(|| self.run_callbacks(outcome, false));
         }
     }
 
-    /// Calls the callbacks until none is left, then hands the outcome to its sink.
-    fn run_callbacks(&self, outcome: Outcome<T>) {
+    /// Calls the callbacks until none is left, then hands the outcome to its sink. `seen`: a callback has seen it.
+    fn run_callbacks(&self, outcome: Outcome<T>, mut seen: bool) {
         self.begin();
         self.context.remove_listeners();
         let refused = self.context.refused();
         let _refused = (refused > 0).then(|| chain::set_refused(refused));
-        let mut seen = false;
         loop {
             let mut state = lock(&self.state);
             state.seen |= seen;
@@ -402,15 +425,32 @@ impl<T: 'static> Core<T> {
             let job = job.clone();
             chain::postpone(Box::new(move || job.core().resume()));
         } else {
-            chain::enter(|| core.run_callbacks(outcome));
+            chain::enter(|| core.run_callbacks(outcome, false));
         }
     }
 
     /// Adds a callback; calls it now if the outcome is stored or gone.
     pub(super) fn on_done<J: HasCore<T> + ?Sized + 'static>(
         job: &Arc<J>,
-        callback: Box<dyn DynCallback<T>>,
+        callback: impl Callback<T>,
     ) {
+        let core = job.core();
+        if core.context.is_completed() && core.context.refused() == 0 && !chain::is_full() {
+            let stored = lock(&core.state).stored();
+            if let Some(outcome) = stored {
+                // By value, so that it needs no box.
+                return chain::enter(|| {
+                    core.begin();
+                    let seen = callback.call(&outcome, core.context.reports());
+                    core.run_callbacks(outcome, seen);
+                });
+            }
+        }
+        Self::add(job, Box::new(callback));
+    }
+
+    /// Adds a callback, and calls those that there are if the outcome has been stored meanwhile.
+    fn add<J: HasCore<T> + ?Sized + 'static>(job: &Arc<J>, callback: Box<dyn DynCallback<T>>) {
         let core = job.core();
         let mut callback = Some(callback);
         let mut dead = Callbacks::new();
@@ -425,8 +465,7 @@ impl<T: 'static> Core<T> {
                 }
             }
             // `None` while callbacks run or wait to be run: this one will be found there.
-            let postponed = state.postponed;
-            state.outcome.take_if(|_| !postponed)
+            state.stored()
         };
         for callback in dead {
             core.guard(|| drop(callback));

@@ -144,7 +144,7 @@ impl<T: Send + 'static> Job<T> {
         R: outcome::Outcome,
     {
         let place = Place::new(Location::caller());
-        Core::on_done(&self.inner, Box::new(Done { place, f }));
+        Core::on_done(&self.inner, Done { place, f });
     }
 
     /// Calls `f` with the outcome by value and the context of the drain, where `queue` is drained.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::context::{DynListener, Progress, Report};
-use super::core::{Core, DynCallback};
+use super::core::{self, Core};
 use super::deliver::{QueuedListener, outcome_callback};
 use super::error::Outcome;
 use super::host::{CallSite, Callback, Calls, Place, QueueSender, Reports};
@@ -20,13 +20,13 @@ pub(super) struct Done<F> {
     pub(super) f: F,
 }
 
-impl<T, F, R> DynCallback<T> for Done<F>
+impl<T, F, R> core::Callback<T> for Done<F>
 where
-    F: FnOnce(&Outcome<T>) -> R + Send,
+    F: FnOnce(&Outcome<T>) -> R + Send + 'static,
     R: outcome::Outcome,
 {
-    fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool {
-        let Done { place, f } = *self;
+    fn call(self, outcome: &Outcome<T>, reports: &Reports) -> bool {
+        let Done { place, f } = self;
         reports.call(&place, || f(outcome));
         true
     }
@@ -42,12 +42,12 @@ struct SubscribedDone<F: 'static> {
     callback: Callback<Mutex<Option<F>>>,
 }
 
-impl<T, F, R> DynCallback<T> for SubscribedDone<F>
+impl<T, F, R> core::Callback<T> for SubscribedDone<F>
 where
     F: FnOnce(&Outcome<T>) -> R + Send + 'static,
     R: outcome::Outcome,
 {
-    fn call(self: Box<Self>, outcome: &Outcome<T>, reports: &Reports) -> bool {
+    fn call(self, outcome: &Outcome<T>, reports: &Reports) -> bool {
         self.callback.call(|slot| match lock(slot).take() {
             Some(f) => reports.call(&self.place, || f(outcome)),
             None => Flow::Continue,
@@ -136,7 +136,7 @@ impl<'j, T: Send + 'static> JobSubscribe<'j, T> {
         let callback = Callback::new(captures, Calls::One, self.place.clone(), None);
         let subscription = callback.subscription();
         let place = self.place;
-        Core::on_done(self.job, Box::new(SubscribedDone { place, callback }));
+        Core::on_done(self.job, SubscribedDone { place, callback });
         subscription
     }
 
