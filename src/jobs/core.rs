@@ -493,9 +493,16 @@ impl<T> State<T> {
 
 impl<T> Drop for Core<T> {
     fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(|poisoned| poisoned.into_inner());
         debug_assert!(
-            lock(&self.state).callbacks.is_empty(),
+            state.callbacks.is_empty(),
             "a job completes before it is dropped"
         );
+        let seen = state.seen;
+        if let Some(outcome) = state.outcome.take() {
+            // The handle was the last to have the job.
+            self.discard(outcome, seen);
+        }
     }
 }

@@ -474,7 +474,8 @@ impl<T> Unpin for Job<T> {}
 
 impl<T> Drop for Job<T> {
     fn drop(&mut self) {
-        if self.taken {
+        // Nobody else has a job that has completed, and it drops its outcome itself.
+        if self.taken || Arc::strong_count(&self.inner) == 1 {
             return;
         }
         // Before the cancel, which may complete the job.
