@@ -14,8 +14,11 @@ use crate::core::handler::entry::{WeakRef, state};
 use crate::core::primitives::clock::Instant;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
+use crate::core::signal::signal::Signal;
+use crate::core::signal::subscribe::SubscribeOptions;
 use crate::core::waiting::next::{NextEntry, NextHandler};
 use crate::error::Closed;
+use crate::failure::CallSite;
 use crate::signal::subscribe::{Filter, Subscribe};
 
 #[doc = include_str!("../flavour/next.md")]
@@ -48,7 +51,7 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         E: Clone,
         M: SendBound<E>,
     {
-        self.first(|event| Some(event.clone()))
+        self.first(cloned)
     }
 
     /// Subscribes for the first event for which `map` returns a value; the future completes with
@@ -82,13 +85,34 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     fn first<T: 'static>(mut self, map: impl Fn(&E) -> Option<T> + 'static) -> Next<M, T> {
         // It completes after one event anyway, and a call that fails should not spend the limit.
         self.options.limit = self.options.limit.filter(|limit| *limit == 0);
-        let entry = self.enlist(NextHandler(map), |entry| entry as &dyn NextEntry<M, T>);
+        Next::new(self.enlist(NextHandler(map), |entry| entry as &dyn NextEntry<M, T>))
+    }
+}
+
+/// What `next` does with an event.
+fn cloned<E: Clone>(event: &E) -> Option<E> {
+    Some(event.clone())
+}
+
+impl<M: Flavour, E: 'static> Next<M, E> {
+    fn new(entry: WeakRef<M, dyn NextEntry<M, E>>) -> Self {
         if entry.head().has(state::REMOVED) {
             // Refused, or called already with an event that is retained, which this leaves there.
             // Nothing waits yet.
             _ = entry.oneshot().end();
         }
         Next { entry: Some(entry) }
+    }
+
+    /// Without a builder, which has a reference to the signal of its own.
+    pub(crate) fn of<C: 'static>(signal: &M::Ptr<Signal<M, E, C>>, location: CallSite) -> Self
+    where
+        E: Clone,
+    {
+        let (options, callee) = (SubscribeOptions::new(location), NextHandler(cloned::<E>));
+        Next::new(Signal::subscribe(signal, options, (), callee, |entry| {
+            entry as &dyn NextEntry<M, E>
+        }))
     }
 }
 

@@ -124,7 +124,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
         E: Clone,
         M: SendBound<E>,
     {
-        self.subscribe().next()
+        Next::of(&self.core, Location::caller())
     }
 
     /// Like [`next`](Self::next), for the first event that passes. The predicate runs on the
