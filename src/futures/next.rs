@@ -124,7 +124,12 @@ impl<M: Flavour, E: 'static> Future for Next<M, E> {
             return Poll::Ready(Err(Closed));
         };
         entry.cancel_if_dead();
-        let event = ready!(entry.oneshot().poll(context.waker()));
+        let oneshot = entry.oneshot();
+        // A handler that is removed has mostly got its event, and then the waker need not be cloned.
+        let is_removed = entry.head().has(state::REMOVED);
+        let found = is_removed.then(|| oneshot.take()).flatten();
+        let poll = found.map_or_else(|| oneshot.poll(context.waker()), Poll::Ready);
+        let event = ready!(poll);
         self.entry = None;
         Poll::Ready(event.ok_or(Closed))
     }

@@ -82,6 +82,11 @@ impl<M: Primitives, T> Oneshot<M, T> {
         })
     }
 
+    /// The value, or `Some(None)` if there will be none. `None` while there may still be one.
+    pub(crate) fn take(&self) -> Option<Option<T>> {
+        self.state.with(State::take)
+    }
+
     /// The value, or `None` if there will be none. Otherwise registers the waker.
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Option<T>> {
         waiter::poll(&self.state, waker, State::waiter, State::take)
