@@ -205,8 +205,10 @@ const STOP_REQUESTED: usize = 1;
 const HAS_LISTENERS: usize = 2;
 /// The job has completed: what it tells and returns from now on is dropped.
 const COMPLETED: usize = 4;
+/// Its handle was dropped.
+const UNOWNED: usize = 8;
 /// One of a row of refused jobs. All higher bits count them.
-const REFUSED: usize = 8;
+const REFUSED: usize = 16;
 
 impl JobContext {
     pub(super) fn new(pool: Option<Arc<Pool>>, location: CallSite) -> Self {
@@ -360,6 +362,16 @@ impl JobContext {
             self.tell_of_cancel(flags);
         }
         true
+    }
+
+    /// Records that the handle was dropped. Returns whether the job has completed: if not, whoever completes it
+    /// finds that recorded.
+    pub(super) fn disown(&self) -> bool {
+        self.flags.fetch_or(UNOWNED, Ordering::AcqRel) & COMPLETED != 0
+    }
+
+    pub(super) fn is_unowned(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & UNOWNED != 0
     }
 
     pub(super) fn is_completed(&self) -> bool {

@@ -11,9 +11,10 @@
 //!    lock. Those added meanwhile join the end. Deep inside of other callbacks they are left for
 //!    later ([`chain`]): the outcome is stored as *postponed*, and whoever comes first, the thread's
 //!    list or anybody who waits for the job, takes it out and runs them.
-//! 4. Under the lock under which no callback is left, the job becomes done, and its [`OutcomeSink`]
-//!    decides who gets the outcome: it is stored for the handle, given to a consumer, or dropped. The
-//!    blocked threads are notified first, then the waker is called.
+//! 4. Under the lock under which no callback is left, the job becomes done, and the outcome is given to a
+//!    consumer, stored for the handle, or dropped if there is none. The
+//!    blocked threads are notified first, then the waker is called. A job whose handle was dropped before its
+//!    callbacks were taken out gets no other ones: it is done when these have run, without the lock.
 //! 5. A callback that is added later takes a stored outcome out and repeats 3 and 4 on its thread.
 //!
 //! **The outcome stays on the stack of the completing thread** while callbacks see it, and is stored
@@ -77,15 +78,6 @@ pub(super) trait DynConsumer<T>: Send {
     }
 }
 
-/// The receiver of the outcome, once the callbacks have run.
-enum OutcomeSink<T> {
-    /// The handle.
-    Handle,
-    Consumer(Box<dyn DynConsumer<T>>),
-    /// None: the handle was dropped.
-    Dropped,
-}
-
 type Callbacks<T> = SmallVec<[Box<dyn DynCallback<T>>; 1]>;
 
 /// A job is one allocation, so its state is kept small.
@@ -97,17 +89,14 @@ struct State<T> {
     outcome: Option<Outcome<T>>,
     /// The outcome has been stored, but the callbacks have not seen it.
     postponed: bool,
-    sink: OutcomeSink<T>,
+    /// Gets the outcome once the callbacks have run, and not the handle.
+    consumer: Option<Box<dyn DynConsumer<T>>>,
     /// Of the handle, which was polled.
     waker: Option<Waker>,
-    /// The job has completed, and the callbacks added until then have run.
-    done: bool,
     /// The outcome was given to somebody, or dropped.
     taken: bool,
     /// A callback has seen the outcome.
     seen: bool,
-    /// The handle was dropped.
-    unowned: bool,
     /// A thread waits on the condvar.
     waiting: bool,
 }
@@ -132,6 +121,9 @@ impl<T> State<T> {
 pub(super) struct Core<T> {
     state: Mutex<State<T>>,
     condvar: Condvar,
+    /// Not 0: the job has completed, and the callbacks added until then have run. Release, paired with Acquire:
+    /// whoever sees that sees what they did.
+    done: AtomicUsize,
     /// The token of the thread that runs the work or the callbacks; 0 before. Relaxed: a thread only
     /// looks for its own token, which it stored itself.
     runner: AtomicUsize,
@@ -151,15 +143,14 @@ impl<T> Core<T> {
                 sweep_at: 8,
                 outcome: None,
                 postponed: false,
-                sink: OutcomeSink::Handle,
+                consumer: None,
                 waker: None,
-                done: false,
                 taken: false,
                 seen: false,
-                unowned: false,
                 waiting: false,
             }),
             condvar: Condvar::new(),
+            done: AtomicUsize::new(0),
             runner: AtomicUsize::new(0),
             context,
         }
@@ -238,14 +229,21 @@ impl<T> Core<T> {
                 return self.hand_over(state, outcome);
             }
             let callbacks = std::mem::take(&mut state.callbacks);
+            // Without a handle nobody adds another one, and nobody waits.
+            let is_last = self.context.is_unowned() && state.consumer.is_none();
+            seen |= state.seen;
             drop(state);
-            let reports = self.context.reports();
             if refused > chain::MAX_REFUSED {
                 self.end_chain(callbacks);
-                continue;
+            } else {
+                let reports = self.context.reports();
+                for callback in callbacks {
+                    seen |= callback.call(&outcome, reports);
+                }
             }
-            for callback in callbacks {
-                seen |= callback.call(&outcome, reports);
+            if is_last {
+                self.done.store(1, Ordering::Release);
+                return self.discard(outcome, seen);
             }
         }
     }
@@ -261,41 +259,26 @@ impl<T> Core<T> {
         }
     }
 
-    /// Marks the job done and hands the outcome to its sink. Releases the lock before any call.
+    /// Marks the job done, and hands the outcome to the consumer or the handle. Releases the lock before any call.
     fn hand_over(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome<T>) {
-        state.done = true;
+        self.done.store(1, Ordering::Release);
         let (waiting, waker) = (state.waiting, state.waker.take());
-        let owned = if state.unowned {
-            OutcomeSink::Dropped
-        } else {
-            OutcomeSink::Handle
+        let (consumer, taken_back) = match state.consumer.take() {
+            Some(consumer) if consumer.is_live() => (Some(consumer), None),
+            taken_back => (None, taken_back),
         };
-        let mut sink = std::mem::replace(&mut state.sink, OutcomeSink::Handle);
-        let mut taken_back = None;
-        if let OutcomeSink::Consumer(consumer) = sink {
-            sink = if consumer.is_live() {
-                OutcomeSink::Consumer(consumer)
-            } else {
-                taken_back = Some(consumer);
-                owned
-            };
-        }
-        match sink {
-            OutcomeSink::Handle => {
-                state.outcome = Some(outcome);
-                drop(state);
-            }
-            OutcomeSink::Consumer(consumer) => {
-                state.taken = true;
-                drop(state);
-                self.guard(|| consumer.take(outcome));
-            }
-            OutcomeSink::Dropped => {
-                state.taken = true;
-                let seen = state.seen;
-                drop(state);
-                self.discard(outcome, seen);
-            }
+        if let Some(consumer) = consumer {
+            state.taken = true;
+            drop(state);
+            self.guard(|| consumer.take(outcome));
+        } else if self.context.is_unowned() {
+            state.taken = true;
+            let seen = state.seen;
+            drop(state);
+            self.discard(outcome, seen);
+        } else {
+            state.outcome = Some(outcome);
+            drop(state);
         }
         self.wake(waiting, waker);
         if taken_back.is_some() {
@@ -309,14 +292,11 @@ impl<T> Core<T> {
         let mut old = None;
         let outcome = {
             let mut state = lock(&self.state);
-            match (state.take(), &state.sink) {
+            match (state.take(), &state.consumer) {
                 (Some(outcome), _) => Some((outcome, consumer)),
-                (None, OutcomeSink::Consumer(other)) if other.is_live() => {
-                    Some((Err(JobError::Taken), consumer))
-                }
+                (None, Some(other)) if other.is_live() => Some((Err(JobError::Taken), consumer)),
                 (None, _) => {
-                    let sink = OutcomeSink::Consumer(consumer);
-                    old = Some(std::mem::replace(&mut state.sink, sink));
+                    old = state.consumer.replace(consumer);
                     None
                 }
             }
@@ -327,19 +307,16 @@ impl<T> Core<T> {
         }
     }
 
-    /// The handle was dropped: drops the outcome, now or when it is there, unless a consumer gets it.
-    pub(super) fn discard_outcome(&self) {
-        let mut state = lock(&self.state);
-        state.unowned = true;
-        let waker = state.waker.take();
-        let mut outcome = None;
-        if let OutcomeSink::Handle = state.sink {
-            state.sink = OutcomeSink::Dropped;
-            if !state.taken && !state.postponed {
-                outcome = state.outcome.take();
-                state.taken = outcome.is_some();
-            }
+    /// The handle was dropped: drops the outcome, now or when it is there, unless a consumer gets it. `polled`:
+    /// there may be a waker.
+    pub(super) fn discard_outcome(&self, polled: bool) {
+        if !self.context.disown() && !polled {
+            return;
         }
+        let mut state = lock(&self.state);
+        let waker = state.waker.take();
+        let outcome = state.stored();
+        state.taken |= outcome.is_some();
         let seen = state.seen;
         drop(state);
         if let Some(outcome) = outcome {
@@ -351,7 +328,7 @@ impl<T> Core<T> {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        lock(&self.state).done
+        self.done.load(Ordering::Acquire) != 0
     }
 
     pub(super) fn try_take(&self) -> Option<Outcome<T>> {

@@ -79,6 +79,8 @@ pub struct Job<T> {
     inner: Arc<dyn TypedJob<T>>,
     /// The outcome was taken by `poll`, or handed on: dropping the handle does nothing.
     taken: bool,
+    /// The job may have a waker of this handle.
+    polled: bool,
     abort_on_drop: bool,
 }
 
@@ -87,6 +89,7 @@ impl<T: Send + 'static> Job<T> {
         Job {
             inner,
             taken: false,
+            polled: false,
             abort_on_drop: false,
         }
     }
@@ -459,6 +462,7 @@ impl<T: Send + 'static> Future for Job<T> {
         assert!(!self.taken, "a job was polled after it gave its outcome");
         let poll = self.inner.core().poll(context.waker());
         self.taken = poll.is_ready();
+        self.polled = true;
         poll
     }
 }
@@ -479,7 +483,7 @@ impl<T> Drop for Job<T> {
             return;
         }
         // Before the cancel, which may complete the job.
-        self.inner.core().discard_outcome();
+        self.inner.core().discard_outcome(self.polled);
         if self.abort_on_drop {
             self.inner.clone().erase().cancel();
         }
