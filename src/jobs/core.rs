@@ -332,8 +332,13 @@ impl<T> Core<T> {
     }
 
     pub(super) fn try_take(&self) -> Option<Outcome<T>> {
-        self.resume();
-        lock(&self.state).take()
+        let mut state = lock(&self.state);
+        if state.postponed {
+            drop(state);
+            self.resume();
+            state = lock(&self.state);
+        }
+        state.take()
     }
 
     /// Parks until the outcome is stored, or until the deadline, and takes it. `None` at once, if this
@@ -359,7 +364,9 @@ impl<T> Core<T> {
 
     /// Takes the outcome, or stores the waker.
     pub(super) fn poll(&self, waker: &Waker) -> Poll<Outcome<T>> {
-        if let Some(outcome) = self.try_take() {
+        // Before that there is none, and no callback that this thread could run.
+        let completed = self.context.is_completed();
+        if let Some(outcome) = completed.then(|| self.try_take()).flatten() {
             return Poll::Ready(outcome);
         }
         // User code: the new waker is cloned, and the old one dropped, outside of the lock.
