@@ -63,7 +63,7 @@ pub(crate) mod state {
     pub(crate) const GATED: usize = 8;
     /// Removed by its limit, with claimed calls in a queue, which may need the captures.
     pub(crate) const PENDING: usize = 16;
-    /// The captures are dropped.
+    /// The captures are dropped, or there is no subscription that could wait for that.
     pub(crate) const DROPPED: usize = 32;
     /// A thread waits until the captures are dropped.
     pub(crate) const AWAITED: usize = 64;
@@ -212,6 +212,9 @@ impl<M: Primitives> Header<M> {
         // AcqRel, as all of `Word`; pairs with the same call for the other part: the second one sees what
         // the first has dropped.
         if replaced && (self.state.or(part) | part) & both != both {
+            return;
+        }
+        if self.has(state::DROPPED) {
             return;
         }
         // Release; pairs with the Acquire of the load in the waiting cancel. AWAITED is set there before

@@ -4,7 +4,7 @@
 
 use std::task::{Poll, Waker};
 
-use crate::core::handler::entry::{CallResult, Connection, Entry, Header};
+use crate::core::handler::entry::{CallResult, Connection, Entry, Header, state};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::handler_fn::{BackRef, Condition, HandlerFn, Subscribed};
 use crate::core::handler::owner::Owner;
@@ -148,8 +148,8 @@ where
         let oneshot = &entry.link().state;
         match oneshot.fill(value) {
             Ok(wake) => {
-                // Before the waiter is woken, so that it can wait anew.
-                entry.registered().remove(0);
+                // Before the waiter is woken, so that it can wait anew. There is no subscription to it.
+                entry.registered().remove(state::DROPPED);
                 wake.wake::<M>(&oneshot.condvar);
                 CallResult::Ran
             }
