@@ -28,7 +28,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
         E: Clone + 'static,
         M: SendBound<E>,
     {
-        self.subscribe(topic).next()
+        self.signal(topic).next()
     }
 
     /// Subscribes for the first event of a topic that passes; see [`Signal::next_where`](crate::flavour::Signal::next_where).

@@ -72,7 +72,7 @@ impl Drop for Value {
     }
 }
 
-/// Planted: `Undropped`.
+/// Planted: `Undropped`, `Undisowned`.
 #[test]
 fn completion_against_drop() {
     model(|| {
@@ -86,6 +86,24 @@ fn completion_against_drop() {
         completes.join().unwrap();
         assert_eq!(dropped.load(SeqCst), 1);
         drop(handle);
+    });
+}
+
+/// Planted: `Undisowned`.
+#[test]
+fn completion_with_a_callback_against_drop() {
+    model(|| {
+        let (dropped, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (promise, job) = promise();
+        let handle = job.handle();
+        let counts = calls.clone();
+        job.on_done(move |_| _ = counts.fetch_add(1, SeqCst));
+        let value = Value(dropped.clone());
+        let completes = thread::spawn(move || promise.complete(value));
+        drop(job);
+        completes.join().unwrap();
+        assert_eq!((calls.load(SeqCst), dropped.load(SeqCst)), (1, 1));
+        assert!(handle.is_done());
     });
 }
 

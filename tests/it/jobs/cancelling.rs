@@ -171,6 +171,33 @@ fn a_dropped_job_goes_on_and_its_value_is_dropped_once() {
 }
 
 #[test]
+fn a_job_whose_handle_was_dropped_is_done_when_its_callbacks_have_run() {
+    let log = Log::default();
+    let (promise, job) = promise();
+    let handle = job.handle();
+    for name in ["first", "second"] {
+        let (asks, told) = (handle.clone(), log.clone());
+        job.on_done(move |_| told.add(format!("{name} {}", asks.is_done())));
+    }
+    drop(job);
+    promise.complete(Dropped(log.clone(), "value"));
+    assert_eq!(log.take(), ["first false", "second false", "drop value"]);
+    assert!(handle.is_done());
+}
+
+#[test]
+fn the_value_of_a_job_that_is_done_is_dropped_with_its_handle_though_others_can_ask() {
+    let log = Log::default();
+    let (promise, job) = promise();
+    let handle = job.handle();
+    promise.complete(Dropped(log.clone(), "value"));
+    assert!(log.take().is_empty());
+    drop(job);
+    assert_eq!(log.take(), ["drop value"]);
+    assert!(handle.is_done());
+}
+
+#[test]
 fn abort_on_drop_turns_that_round() {
     let jobs = Jobs::new(1);
     let (gate, busy) = Gate::close(&jobs);

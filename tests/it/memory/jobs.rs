@@ -2,7 +2,7 @@
 
 use slotcast::Jobs;
 
-use super::{BYTES, bytes_of};
+use super::{BYTES, allocations_of, bytes_of};
 
 #[test]
 fn many_jobs_through_a_short_backlog_keep_memory_flat() {
@@ -47,4 +47,17 @@ fn cancelled_jobs_do_not_stay_on_the_list() {
     let (more, ()) = bytes_of(|| cancel(100_000));
     assert!(more < 50_000, "{more} bytes more");
     drop(open);
+}
+
+#[test]
+fn a_job_that_runs_where_it_is_submitted_takes_two_allocations_and_leaves_nothing() {
+    let jobs = Jobs::with_executor(|task: Box<dyn FnOnce() + Send>| task());
+    let round = || jobs.submit(|_| [7_u64; 16]).on_done(|_| ());
+    round();
+    let (bytes, ()) = bytes_of(|| {
+        // The job, and the task of the executor.
+        let allocations = allocations_of(|| (0..100).for_each(|_| round()));
+        assert_eq!(allocations, 200);
+    });
+    assert_eq!(bytes, 0);
 }
