@@ -21,79 +21,77 @@ const MAX_NESTED: usize = if cfg!(slotcast_loom) { 1 } else { 8 };
 /// The limit of refused jobs that were submitted by each other's callbacks.
 pub(super) const MAX_REFUSED: usize = 8;
 
-#[derive(Default)]
-struct Chain {
+per_thread! {
     /// The number of levels that are nested on this thread.
-    depth: Cell<usize>,
+    DEPTH: Cell<usize> = Cell::new(0)
+}
+per_thread! {
     /// How many refused jobs in a row have led to the running callback.
-    refused: Cell<usize>,
-    /// What was left for later.
-    later: RefCell<VecDeque<Box<dyn FnOnce()>>>,
+    REFUSED: Cell<usize> = Cell::new(0)
+}
+per_thread! {
+    /// What was left for later. Apart, because it alone has a destructor, which each access would look for.
+    LATER: RefCell<VecDeque<Box<dyn FnOnce()>>> = RefCell::new(VecDeque::new())
 }
 
-per_thread! {
-    CHAIN: Chain = Chain {
-        depth: Cell::new(0),
-        refused: Cell::new(0),
-        later: RefCell::new(VecDeque::new()),
-    }
+fn depth() -> usize {
+    DEPTH.try_with(Cell::get).unwrap_or(0)
 }
 
 /// Whether what comes now has to be [left for later](postpone).
 pub(super) fn is_full() -> bool {
-    CHAIN
-        .try_with(|chain| chain.depth.get() >= MAX_NESTED)
-        .unwrap_or(false)
+    depth() >= MAX_NESTED
 }
 
 /// Runs `f` one level deeper. At the last level, runs what was left for later, too.
 pub(super) fn enter(f: impl FnOnce()) {
-    let Ok(depth) = CHAIN.try_with(|chain| chain.depth.get()) else {
-        return f();
-    };
-    let level = Restored(|chain| &chain.depth, depth);
-    set(level.0, depth + 1);
+    let level = Level(depth());
+    let _ = DEPTH.try_with(|depth| depth.set(level.0 + 1));
     f();
-    if depth + 1 == MAX_NESTED {
+    if level.0 + 1 == MAX_NESTED {
         while run_one() {}
+    }
+}
+
+/// Restores the depth when it is dropped.
+struct Level(usize);
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        let _ = DEPTH.try_with(|depth| depth.set(self.0));
     }
 }
 
 /// Leaves `f` for later. Only where it [`is_full`].
 pub(super) fn postpone(f: Box<dyn FnOnce()>) {
     let mut f = Some(f);
-    let _ = CHAIN.try_with(|chain| chain.later.borrow_mut().extend(f.take()));
+    let _ = LATER.try_with(|later| later.borrow_mut().extend(f.take()));
     // The thread is ending, and its list has been destroyed already.
     f.into_iter().for_each(|f| f());
 }
 
 /// Runs the first of what was left for later. Returns whether there was one.
 pub(super) fn run_one() -> bool {
-    let first = CHAIN.try_with(|chain| chain.later.borrow_mut().pop_front());
+    let first = LATER.try_with(|later| later.borrow_mut().pop_front());
     first.ok().flatten().map(|f| f()).is_some()
 }
 
 /// How many refused jobs in a row have led to the running callback.
 pub(super) fn refused() -> usize {
-    CHAIN.try_with(|chain| chain.refused.get()).unwrap_or(0)
+    REFUSED.try_with(Cell::get).unwrap_or(0)
 }
 
 /// Sets that number until the guard is dropped.
-pub(super) fn set_refused(count: usize) -> Restored {
-    let restored = Restored(|chain| &chain.refused, refused());
-    set(restored.0, count);
-    restored
+pub(super) fn set_refused(count: usize) -> RefusedGuard {
+    let before = REFUSED.try_with(|refused| refused.replace(count));
+    RefusedGuard(before.unwrap_or(0))
 }
 
-fn set(cell: fn(&Chain) -> &Cell<usize>, value: usize) {
-    let _ = CHAIN.try_with(|chain| cell(chain).set(value));
-}
+/// Restores the number of refused jobs when it is dropped.
+pub(super) struct RefusedGuard(usize);
 
-/// Restores a number of the thread when it is dropped.
-pub(super) struct Restored(fn(&Chain) -> &Cell<usize>, usize);
-
-impl Drop for Restored {
+impl Drop for RefusedGuard {
     fn drop(&mut self) {
-        set(self.0, self.1);
+        let _ = REFUSED.try_with(|refused| refused.set(self.0));
     }
 }
