@@ -51,7 +51,7 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         E: Clone,
         M: SendBound<E>,
     {
-        self.first(cloned)
+        self.first::<_, true>(cloned)
     }
 
     /// Subscribes for the first event for which `map` returns a value; the future completes with
@@ -79,13 +79,20 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
         F: Fn(&E) -> Option<T> + 'static,
         M: SendBound<T> + SyncBound<F>,
     {
-        self.first(map)
+        self.first::<_, false>(map)
     }
 
-    fn first<T: 'static>(mut self, map: impl Fn(&E) -> Option<T> + 'static) -> Next<M, T> {
+    fn first<T: 'static, const ALL: bool>(
+        mut self,
+        map: impl Fn(&E) -> Option<T> + 'static,
+    ) -> Next<M, T> {
         // It completes after one event anyway, and a call that fails should not spend the limit.
         self.options.limit = self.options.limit.filter(|limit| *limit == 0);
-        Next::new(self.enlist(NextHandler(map), |entry| entry as &dyn NextEntry<M, T>))
+        if ALL && !P::ASKS {
+            self.signal.info.topic_info.set_expects(true);
+        }
+        let handler = NextHandler::<_, ALL>(map);
+        Next::new(self.enlist(handler, |entry| entry as &dyn NextEntry<M, T>))
     }
 }
 
@@ -109,8 +116,10 @@ impl<M: Flavour, E: 'static> Next<M, E> {
     where
         E: Clone,
     {
-        let (options, callee) = (SubscribeOptions::new(location), NextHandler(cloned::<E>));
-        Next::new(Signal::subscribe(signal, options, (), callee, |entry| {
+        signal.info.topic_info.set_expects(true);
+        let handler = NextHandler::<_, true>(cloned::<E>);
+        let options = SubscribeOptions::new(location);
+        Next::new(Signal::subscribe(signal, options, (), handler, |entry| {
             entry as &dyn NextEntry<M, E>
         }))
     }

@@ -68,6 +68,8 @@ impl TopicInfo {
     const WATCHED: u8 = 8;
     /// This describes the delivery of an event that was accepted before the signal was closed.
     const LATE: u8 = 16;
+    /// A handler was added that its first call removes. A hint, which is set and taken back without the lock.
+    const EXPECTS: u8 = 32;
 
     /// There are, or were, patterns that match the topic.
     const MATCHED: u8 = 32;
@@ -115,6 +117,22 @@ impl TopicInfo {
             self.flags.fetch_or(Self::RETAINS, Relaxed);
         } else {
             self.flags.fetch_and(!Self::RETAINS, Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn expects(&self) -> bool {
+        self.flags.load(Relaxed) & Self::EXPECTS != 0
+    }
+
+    pub(crate) fn set_expects(&self, expects: bool) {
+        if self.expects() == expects {
+            return;
+        }
+        if expects {
+            self.flags.fetch_or(Self::EXPECTS, Relaxed);
+        } else {
+            self.flags.fetch_and(!Self::EXPECTS, Relaxed);
         }
     }
 

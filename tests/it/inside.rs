@@ -85,6 +85,19 @@ fn where_an_emission_by_name_has_lost_its_topic() {
 }
 
 #[test]
+fn where_a_future_waits_for_the_event() {
+    let (signal, waited) = (Signal::<u32>::new(), Waited::default());
+    let _waits = signal.on({
+        let waited = waited.clone();
+        move |_| waited.wait()
+    });
+    waited.set(signal.on(|_| ()));
+    let _next = signal.next();
+    signal.emit(&7);
+    assert!(waited.is_inside());
+}
+
+#[test]
 fn where_a_handler_was_subscribed_after_an_emission() {
     let (signal, waited) = (Signal::<u32>::new(), Waited::default());
     let _other = signal.on(|_| ());

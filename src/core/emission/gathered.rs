@@ -15,12 +15,13 @@ use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
+use crate::core::signal::expected::FewHandlers;
 use crate::core::signal::retain::{Kept, Retain};
 use crate::core::signal::signal::Signal;
 use crate::topic::any_event::TopicInfo;
 
-/// Retains the event of a signal that retains events, and calls the handlers of that moment. Returns the
-/// depth guard if it does not retain events.
+/// Retains the event of a signal that retains events, and calls the handlers of that moment; calls those of a signal
+/// that [expects](run_expected) the event. Returns the depth guard otherwise.
 pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     depth_guard: DepthGuard,
@@ -29,7 +30,7 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     follows: FollowsFrom<'_>,
 ) -> Result<EmissionSummary, DepthGuard> {
     if !signal.info.topic_info.retains() {
-        return Err(depth_guard);
+        return run_expected(signal, depth_guard, event, context, follows);
     }
     let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();
     let Some(retained) = signal.retained() else {
@@ -72,6 +73,72 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     summary.add(dropped);
     drop(depth_guard);
     Ok(summary)
+}
+
+/// Calls the handlers of this moment without publishing them, where the event removes one of them: a future that
+/// waits for any event. Returns the depth guard if there is none.
+fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    depth_guard: DepthGuard,
+    event: &E,
+    context: &mut C,
+    follows: FollowsFrom<'_>,
+) -> Result<EmissionSummary, DepthGuard> {
+    let topic_info = &signal.info.topic_info;
+    if !topic_info.expects() {
+        return Err(depth_guard);
+    }
+    let mut handlers = FewHandlers::<M, C>::new();
+    let Some((sequence_limit, patterns)) = signal.collect_expecting(&mut handlers) else {
+        return Err(depth_guard);
+    };
+    let inside = signal.address();
+    let depth_guard = depth_guard.with_scope(ActiveScope {
+        inside,
+        sequence_limit,
+    });
+    // Nothing that is upgraded under a lock is dropped there.
+    drop(patterns);
+    let (config, unhandled) = (&signal.info.config, || signal.unhandled());
+    let handlers = Emptied(&mut handlers);
+    let mut summary = call_traced(
+        handlers, event, topic_info, config, context, follows, unhandled,
+    );
+    if summary.counts.stopped() || summary.report.is_some() {
+        publish_after(signal, &mut summary);
+    }
+    drop(depth_guard);
+    Ok(summary)
+}
+
+/// Publishes a list after an emission that may not have come to the handler which it was to remove. That may stay for
+/// long, and emissions that follow find the list, as they do after any other.
+#[cold]
+fn publish_after<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    summary: &mut EmissionSummary,
+) {
+    signal.info.topic_info.set_expects(false);
+    drop(signal.load_slow());
+    // It may have been the last reference to the list by now.
+    let mut dropped = EmissionSummary::NOTHING;
+    collect(&signal.info.config, &mut dropped);
+    summary.add(dropped);
+}
+
+/// Handlers that stay where they are, because to move them costs more than to call one. Drops them.
+struct Emptied<'h, M: SignalFlavour, C: 'static>(&'h mut FewHandlers<M, C>);
+
+impl<M: SignalFlavour, C: 'static> Borrow<[HandlerRef<M, C>]> for Emptied<'_, M, C> {
+    fn borrow(&self) -> &[HandlerRef<M, C>] {
+        self.0
+    }
+}
+
+impl<M: SignalFlavour, C: 'static> Drop for Emptied<'_, M, C> {
+    fn drop(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// Calls handlers with a retained event, each after what it has not been given yet.

@@ -106,6 +106,8 @@ pub trait DynHandler<M: Primitives, C>: Allocation<M, Header = Header<M>> {
     fn is_alive(&self) -> bool;
     /// Returns whether it is of a future or a stream, which a close ends.
     fn waits(&self) -> bool;
+    /// Returns whether its first call removes it, if nothing is to be checked before.
+    fn ends(&self) -> bool;
     /// Like [`HandlerFn::retire`](crate::core::handler::handler_fn::HandlerFn::retire).
     fn retire(&self) -> bool;
     /// Called once when it was cancelled, cleared or closed. The caller has no lock.
@@ -127,6 +129,11 @@ impl<M: Primitives, C: 'static> HandlerRef<M, C> {
     /// Returns whether its target is dead. May be called under locks.
     pub(crate) fn is_orphaned(&self) -> bool {
         self.head().has(state::WEAK) && !self.is_alive()
+    }
+
+    /// Returns whether the next event removes it.
+    pub(crate) fn ends_now(&self) -> bool {
+        self.head().state.get() == 0 && self.ends()
     }
 }
 
@@ -183,6 +190,8 @@ pub trait Handler<M: Primitives>: Allocation<M, Header = Header<M>> {
     fn is_alive(&self) -> bool;
     /// Like [`DynHandler::waits`].
     fn waits(&self) -> bool;
+    /// Like [`DynHandler::ends`].
+    fn ends(&self) -> bool;
     /// Like [`DynHandler::retire`].
     fn retire(&self) -> bool;
     /// Like [`DynHandler::on_removed`].
@@ -221,6 +230,10 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
 
     fn waits(&self) -> bool {
         Handler::waits(self)
+    }
+
+    fn ends(&self) -> bool {
+        Handler::ends(self)
     }
 
     fn retire(&self) -> bool {

@@ -139,6 +139,8 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     const WEAK: bool = false;
     /// Whether it is of a future or a stream, which a close ends.
     const WAITS: bool = false;
+    /// Whether its first call removes it.
+    const ENDS: bool = false;
     /// Calls it, unless it needs more of its entry.
     fn call(&self, _: &Header<M>, _: &E, _: &mut EmitContext<'_, C>) -> CallResult {
         unreachable!("it is called with its entry")
@@ -261,6 +263,10 @@ where
 
     fn waits(&self) -> bool {
         K::WAITS
+    }
+
+    fn ends(&self) -> bool {
+        K::ENDS
     }
 
     fn retire(&self) -> bool {

@@ -4,6 +4,7 @@
 //!
 //! - `roster`: the handlers of a signal by key. `signal`: the roster under a lock, and what is published of it.
 //! - `handler_list`: what is published: the handlers, sorted. `publish`: how it is published, and changed.
+//! - `expected`: the handlers of an emission for which none is published.
 //! - `accepted`: how many events wait for it in queues. `linger`: what it keeps for them after a close.
 //! - `subscribe`, `remove`: how handlers are added, removed and replaced.
 //! - `patterns`: the handlers of patterns, and the topics that take them in.
@@ -57,6 +58,7 @@
 pub(crate) mod accepted;
 pub(crate) mod demand;
 pub(crate) mod directory;
+pub(crate) mod expected;
 pub(crate) mod handler_list;
 pub(crate) mod history;
 pub(crate) mod linger;

@@ -120,10 +120,10 @@ where
     }
 }
 
-/// A closure that maps an event to the value, or skips it.
-pub(crate) struct NextHandler<F>(pub(crate) F);
+/// A closure that maps an event to the value, or skips it. `ALL`: it skips none.
+pub(crate) struct NextHandler<F, const ALL: bool>(pub(crate) F);
 
-impl<M, E, C, T, F> HandlerFn<M, E, C> for NextHandler<F>
+impl<M, E, C, T, F, const ALL: bool> HandlerFn<M, E, C> for NextHandler<F, ALL>
 where
     M: Primitives,
     E: 'static,
@@ -132,6 +132,7 @@ where
     F: Fn(&E) -> Option<T> + 'static,
 {
     const WAITS: bool = true;
+    const ENDS: bool = ALL;
     type EntryState = Oneshot<M, T>;
 
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(

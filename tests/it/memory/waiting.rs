@@ -4,15 +4,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use slotcast::Overflow;
 use slotcast::flavour::Signal;
+use slotcast::{Flow, Overflow};
 
-use super::{Either, allocations_of, bytes_of, times};
+use super::{Either, Plain, allocations_of, bytes_of, times};
 
 on_both! {
     a_million_waiters_leave_nothing;
     streams_allocate_nothing_once_warm;
     a_completed_future_keeps_no_memory;
+    a_future_that_its_event_removes_takes_one_allocation;
+    emitting_allocates_nothing_while_a_future_waits_behind_a_handler_that_stops;
 }
 
 fn a_million_waiters_leave_nothing<M: Either>() {
@@ -67,4 +69,29 @@ fn a_completed_future_keeps_no_memory<M: Either>() {
     let mut list = Vec::with_capacity(10);
     let (bytes, ()) = bytes_of(|| nexts(&mut list));
     assert_eq!(bytes, 0);
+}
+
+fn a_future_that_its_event_removes_takes_one_allocation<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let _other = M::on_nothing(&signal);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut round = || {
+        let mut next = signal.next();
+        signal.emit(&7);
+        assert!(Pin::new(&mut next).poll(&mut context).is_ready());
+    };
+    round();
+    assert_eq!(allocations_of(|| (0..100).for_each(|_| round())), 100);
+}
+
+fn emitting_allocates_nothing_while_a_future_waits_behind_a_handler_that_stops<M: Either>() {
+    let signal = Signal::<M, u32>::new();
+    let stops: Plain = |_| Flow::Stop;
+    let _stops = signal.on(stops);
+    let _waits = signal.next();
+    signal.emit(&7);
+    assert_eq!(
+        allocations_of(|| (0..100).for_each(|_| _ = signal.emit(&7))),
+        0
+    );
 }
