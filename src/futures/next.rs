@@ -88,9 +88,6 @@ impl<M: Flavour, E: 'static, C: 'static, P: Filter<E>> Subscribe<M, E, C, P> {
     ) -> Next<M, T> {
         // It completes after one event anyway, and a call that fails should not spend the limit.
         self.options.limit = self.options.limit.filter(|limit| *limit == 0);
-        if ALL && !P::ASKS {
-            self.signal.info.topic_info.set_expects(true);
-        }
         let handler = NextHandler::<_, ALL>(map);
         Next::new(self.enlist(handler, |entry| entry as &dyn NextEntry<M, T>))
     }
@@ -116,7 +113,6 @@ impl<M: Flavour, E: 'static> Next<M, E> {
     where
         E: Clone,
     {
-        signal.info.topic_info.set_expects(true);
         let handler = NextHandler::<_, true>(cloned::<E>);
         let options = SubscribeOptions::new(location);
         Next::new(Signal::subscribe(signal, options, (), handler, |entry| {

@@ -106,7 +106,7 @@ pub trait DynHandler<M: Primitives, C>: Allocation<M, Header = Header<M>> {
     fn is_alive(&self) -> bool;
     /// Returns whether it is of a future or a stream, which a close ends.
     fn waits(&self) -> bool;
-    /// Returns whether its first call removes it, if nothing is to be checked before.
+    /// Returns whether the first event removes it, unless it is paused: it has no filter.
     fn ends(&self) -> bool;
     /// Like [`HandlerFn::retire`](crate::core::handler::handler_fn::HandlerFn::retire).
     fn retire(&self) -> bool;
@@ -133,7 +133,8 @@ impl<M: Primitives, C: 'static> HandlerRef<M, C> {
 
     /// Returns whether the next event removes it.
     pub(crate) fn ends_now(&self) -> bool {
-        self.head().state.get() == 0 && self.ends()
+        // A limit of one is all that there is to be checked.
+        self.head().state.get() & !state::GATED == 0 && self.ends()
     }
 }
 

@@ -266,7 +266,7 @@ where
     }
 
     fn ends(&self) -> bool {
-        K::ENDS
+        K::ENDS && !P::ASKS
     }
 
     fn retire(&self) -> bool {

@@ -40,6 +40,7 @@ where
     F: FnOnce(&mut C, &E) -> R + 'static,
     R: Outcome,
 {
+    const ENDS: bool = true;
     type EntryState = ();
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(f) = self.take() else {

@@ -53,6 +53,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         V: ?Sized + Allocation<M, Header = Header<M>>,
     {
         let is_gated = P::ASKS || options.limit.is_some();
+        if K::ENDS && !P::ASKS {
+            this.info.topic_info.set_expects(true);
+        }
         let is_weak = K::WEAK || P::OWNED;
         if is_weak {
             this.expect_weak();
