@@ -220,6 +220,14 @@ fn awaited(times: u64) {
     }
 }
 
+fn submitted(times: u64) {
+    let jobs = slotcast::Jobs::with_executor(|task: Box<dyn FnOnce() + Send>| task());
+    for _ in 0..times {
+        let job = jobs.submit(|_| 3_u64);
+        job.on_done(|outcome| _ = black_box(&outcome));
+    }
+}
+
 fn promised(times: u64) {
     for _ in 0..times {
         let (promise, job) = slotcast::jobs::promise::<u64>();
@@ -269,6 +277,7 @@ const OPERATIONS: &[Operation] = &[
     ("subscribe, emit, cancel and wait", waited),
     ("next, emit, poll", awaited),
     ("promise, on_done, complete", promised),
+    ("submit to an inline executor, on_done", submitted),
 ];
 
 fn main() {

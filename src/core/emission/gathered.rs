@@ -279,6 +279,7 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
 }
 
 /// Calls handlers inside of a span.
+#[inline]
 pub(crate) fn call_traced<M: SignalFlavour, E: 'static, C: 'static>(
     handlers: impl Borrow<[HandlerRef<M, C>]>,
     event: &E,

@@ -35,7 +35,8 @@
 //! **Emissions that retain events take a strong reference to each handler instead of publishing a list.**
 //! Retaining an event and finding its receivers has to be one step, as seen by a thread that subscribes, and a
 //! list that is read without a lock cannot be part of it. So they cost a lock and a count for each handler, and
-//! all other emissions nothing. Two alternatives: a sequence limit stored in each snapshot would have kept them
+//! all other emissions nothing. Where an event removes a handler it is the same, for another reason: see
+//! [`signal`](crate::core::signal). Two alternatives: a sequence limit stored in each snapshot would have kept them
 //! fast; a list of the handlers that were handed events has entries of which it is unknown when they can be
 //! removed.
 //!

@@ -34,6 +34,12 @@
 //! next emission takes the lock and publishes the same list again, changed meanwhile, or builds a new one. So a
 //! hundred thousand changes in a row cost no more than each of them alone. See [`publish`].
 //!
+//! **No list is published for an event that removes a handler from it**, a future or a `once`: it would be taken out
+//! again at once. Such a handler leaves a hint, and where it is one of a few, the emission takes references of its
+//! own ([`expected`]). That saves six locked instructions of 31, and an allocation. An emission that does not come to
+//! that handler, because another one stops it, publishes the list for those that follow. A handler with a filter
+//! leaves no hint: how many events it lets pass by is not known.
+//!
 //! **Snapshots have strong references to their handlers**: one count for each entry and snapshot, only when a
 //! snapshot is built. Cheaper schemes (freeing with the newest snapshot, epochs) drop captures later than
 //! promised if an outer emission is running.
