@@ -1,9 +1,8 @@
 //! The waiting jobs of a pool, first in, first out. Runs and drops nothing.
 //!
-//! A job that is cancelled, or run elsewhere, is taken off if it is the first or the last on the list, and
-//! leaves a tombstone otherwise. Tombstones are counted,
-//! and swept out when they are half of the list, so that each costs constant time and they are never
-//! many. All of it, the claim of a job too, is done under the lock of the pool, so that the number of
+//! A job that is cancelled, or run elsewhere, is taken off if it is the first or the last on the list, as
+//! where an executor runs it at once; anywhere else it leaves a tombstone. Tombstones are counted, and swept
+//! out when they are half of the list, so that each costs constant time and they are never many. All of it, the claim of a job too, is done under the lock of the pool, so that the number of
 //! waiting jobs is exact at any moment.
 
 use std::collections::VecDeque;
@@ -115,7 +114,7 @@ impl Backlog {
         Some(job.clone())
     }
 
-    /// Takes a job off the list if it is the last one, as where an executor runs it at once, or the first.
+    /// Takes a job off the list if it is the last one or the first.
     fn take_from_end(&mut self, job: &Arc<dyn Runnable>) -> Option<Item> {
         let is_it = |item: &Item| matches!(item, Item::Job(it) if std::ptr::addr_eq(&**it, &**job));
         if self.items.back().is_some_and(is_it) {

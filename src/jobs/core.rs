@@ -12,9 +12,9 @@
 //!    later ([`chain`]): the outcome is stored as *postponed*, and whoever comes first, the thread's
 //!    list or anybody who waits for the job, takes it out and runs them.
 //! 4. Under the lock under which no callback is left, the job becomes done, and the outcome is given to a
-//!    consumer, stored for the handle, or dropped if there is none. The
-//!    blocked threads are notified first, then the waker is called. A job whose handle was dropped before its
-//!    callbacks were taken out gets no other ones: it is done when these have run, without the lock.
+//!    consumer, stored for the handle, or dropped where there is neither. The blocked threads are notified
+//!    first, then the waker is called. A job whose handle was dropped before its callbacks were taken out gets
+//!    no other ones: it is done when these have run, without the lock.
 //! 5. A callback that is added later takes a stored outcome out and repeats 3 and 4 on its thread.
 //!
 //! **The outcome stays on the stack of the completing thread** while callbacks see it, and is stored
@@ -216,7 +216,7 @@ impl<T> Core<T> {
         }
     }
 
-    /// Calls the callbacks until none is left, then hands the outcome to its sink. `seen`: a callback has seen it.
+    /// Calls the callbacks until none is left, then hands the outcome over. `seen`: a callback has seen it.
     fn run_callbacks(&self, outcome: Outcome<T>, mut seen: bool) {
         self.begin();
         self.context.remove_listeners();

@@ -34,7 +34,7 @@
 //! **A `next()` is a whole handler, and costs what one costs.** Its event is stored in the entry,
 //! so that the future and its handler are one allocation. Subscribed, emitted to and polled it takes 25 locked
 //! instructions: 4 for the references of the entry to its signal, 4 to subscribe it, 4 for the emission,
-//! 2 to store the event, 7 to remove the handler, 2 to drop it, and 2 to take the event. A oneshot channel takes 5.
+//! 2 to store the event, 8 to remove the handler, 1 to drop it, and 2 to take the event. A oneshot channel takes 5.
 //! It was 36 while the list of its handlers was published (see [`signal`](crate::core::signal)), a builder had a
 //! reference of its own, and each poll cloned the waker. What is left would be saved by a handler that stays in
 //! the list for the next one that waits. But an emission that had begun before would call it, against promise 3:
