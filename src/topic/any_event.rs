@@ -72,7 +72,7 @@ impl TopicInfo {
     const EXPECTS: u8 = 32;
 
     /// There are, or were, patterns that match the topic.
-    const MATCHED: u8 = 32;
+    const MATCHED: u8 = 64;
 
     /// The description for the delivery of an event that was accepted before the signal was closed.
     pub(crate) fn late(&self) -> Self {

@@ -26,6 +26,25 @@ fn the_waiting_cancel_wakes_and_finds_the_captures_gone() {
     });
 }
 
+/// Where a future waits, emissions publish no list. Planted: `Unawaited`.
+#[test]
+fn the_waiting_cancel_waits_for_an_emission_that_a_future_waits_for() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let sub = signal.on(move |_| captures.read());
+        let _next = signal.next();
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        sub.cancel_and_wait().unwrap();
+        assert_eq!(dropped.load(SeqCst), 1);
+        emitting.join().unwrap();
+    });
+}
+
 /// Planted: `Unawaited`.
 #[test]
 fn two_threads_wait_for_one_handler() {

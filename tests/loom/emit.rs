@@ -156,6 +156,25 @@ fn a_signal_that_begins_to_keep_events_keeps_the_next() {
     });
 }
 
+/// Where a future waits, emissions publish no list. Planted: `Unexpected`.
+#[test]
+fn a_new_handler_of_a_signal_that_keeps_events_is_given_none_that_are_not_kept() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let _next = signal.next();
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || _ = signal.emit(&1)
+        });
+        signal.retain_last();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counts = calls.clone();
+        let _sub = signal.on(move |_| _ = counts.fetch_add(1, SeqCst));
+        emitting.join().unwrap();
+        assert_eq!(signal.last().is_some(), calls.load(SeqCst) == 1);
+    });
+}
+
 /// Planted: `Unhooked`.
 #[test]
 fn a_new_hook_for_unhandled_events_is_told_of_the_next() {

@@ -49,10 +49,12 @@ impl<M: RegistryFlavour, E: 'static, C: 'static> Found<M, E, C> {
     /// The list of a topic that has handlers and no patterns, published if it was not.
     pub(crate) fn load_own(&self) -> Option<LoadedList<M, C>> {
         match self {
-            Found::Topic(it) if !it.is_silent() && !it.info.topic_info.is_matched() => {
-                it.load_slow()
+            Found::Topic(it) => {
+                let (signal, info) = (it, &it.info.topic_info);
+                let is_other = signal.is_silent() || info.is_matched() || info.expects();
+                if is_other { None } else { signal.load_slow() }
             }
-            _ => None,
+            Found::Patterns(_) => None,
         }
     }
 }
