@@ -16,7 +16,7 @@ use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::handler_list::HandlerList;
+use crate::core::signal::handler_list::{HandlerList, PublishedList};
 use crate::core::signal::signal::Signal;
 use crate::failure::CallSite;
 
@@ -120,6 +120,8 @@ pub(crate) fn after(made: Option<Box<Report>>, mut summary: EmissionSummary) -> 
 /// snapshot is still published is checked after each emission.
 pub(crate) struct Runner<'s, M: SignalFlavour, E: 'static, C: 'static> {
     signal: &'s Signal<M, E, C>,
+    /// That of the signal, where it is a pointer away.
+    published: &'s PublishedList<M, C>,
     guard: Option<SnapshotGuard<M, HandlerList<M, C>, M::ReadGuard>>,
     follows: FollowsFrom<'s>,
 }
@@ -128,6 +130,7 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
     pub(crate) fn new(signal: &'s Signal<M, E, C>, follows: FollowsFrom<'s>) -> Self {
         Runner {
             signal,
+            published: &signal.published,
             guard: None,
             follows,
         }
@@ -137,10 +140,10 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
     #[inline(always)]
     #[track_caller]
     pub(crate) fn emit(&mut self, event: &E, context: &mut C) -> EmissionSummary {
-        let signal = self.signal;
+        let (signal, published) = (self.signal, self.published);
         // It was published when the emission before this one ended, and no user code has run since.
         let current = self.guard.is_some();
-        if !current && signal.is_silent() {
+        if !current && published.is_empty() {
             return EmissionSummary::NOTHING;
         }
         let Some(depth_guard) = thread::enter_emission(signal.max_depth) else {
@@ -149,14 +152,14 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
             return too_deep(signal, Location::caller());
         };
         if !current {
-            self.guard = signal.try_load(depth_guard.above());
+            self.guard = published.try_load(depth_guard.above());
         }
         let Some(guard) = &self.guard else {
             return load_slow(signal, depth_guard, event, context, self.follows);
         };
         let span = trace::emission(signal.info.name(), self.follows);
         let mut summary = call_all(guard, event, &signal.info.topic_info, context);
-        if !signal.publishes(guard) {
+        if !published.publishes(guard) {
             // The handlers have changed: this may drop captures, which may panic.
             self.guard = None;
         }

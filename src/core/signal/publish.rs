@@ -39,15 +39,6 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.try_load(level)
     }
 
-    /// Returns whether this snapshot is published now, without a lock.
-    #[inline(always)]
-    pub(crate) fn publishes(
-        &self,
-        guard: &SnapshotGuard<M, HandlerList<M, C>, M::ReadGuard>,
-    ) -> bool {
-        self.published.publishes(guard)
-    }
-
     /// Returns whether there is no handler to call, without a lock.
     #[inline(always)]
     pub(crate) fn is_silent(&self) -> bool {
