@@ -2,14 +2,13 @@
 //! its registry is asked.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::core::failure::log::{log, write_log};
-use crate::core::failure::panics::{drop_payload, is_reported, message};
+use crate::core::failure::log::log;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::{Lock, Word};
-use crate::core::primitives::thread::{self, MAX_DEPTH};
+use crate::core::primitives::thread::MAX_DEPTH;
+use crate::core::settings::hook::Hook;
 use crate::core::settings::observer::ObserverRef;
 use crate::executor::Executor;
 use crate::failure::HandlerError;
@@ -30,7 +29,7 @@ pub(crate) struct PatternQuery {
 struct BusConfigInner<M: Primitives> {
     /// Answers for the registry of the bus.
     registry: M::Lock<Option<ObserverRef<M, PatternQuery>>>,
-    error_hook: M::Lock<Option<ObserverRef<M, HandlerError>>>,
+    error_hook: Hook<M, HandlerError>,
     /// How often the hook for unhandled events was set, twice, and one more if there is one. If so, signals without
     /// handlers have to look for it.
     unhandled_hook: M::Word,
@@ -49,7 +48,7 @@ impl<M: Primitives> BusConfig<M> {
     ) -> Self {
         BusConfig(Some(M::ptr(BusConfigInner {
             registry: M::Lock::new(None),
-            error_hook: M::Lock::new(None),
+            error_hook: Hook::new(),
             unhandled_hook: M::Word::new(0),
             pauses: M::Word::new(0),
             panics,
@@ -140,45 +139,16 @@ impl<M: Primitives> BusConfig<M> {
         query.answer.get()
     }
 
-    /// The error hook.
-    pub(crate) fn hook(&self) -> Option<ObserverRef<M, HandlerError>> {
-        self.0.as_ref()?.error_hook.with(|hook| hook.clone())
-    }
-
     /// Sets the error hook, or none, and releases the previous one. Returns whether there was one.
     pub(crate) fn set_hook(&self, hook: Option<ObserverRef<M, HandlerError>>) -> bool {
-        let inner = self.0.as_ref();
-        let old = inner.and_then(|it| it.error_hook.with(|slot| std::mem::replace(slot, hook)));
-        // Outside of the lock: dropping it runs user code.
-        old.inspect(ObserverRef::<M, _>::release).is_some()
+        self.0.as_ref().is_some_and(|it| it.error_hook.set(hook))
     }
 
     /// Passes a failure to the error hook. Inside of a hook, logs it instead. Returns whether there is a
     /// hook.
     pub(crate) fn call_hook(&self, error: &HandlerError) -> bool {
-        let hook = loop {
-            let Some(hook) = self.hook() else {
-                return false;
-            };
-            // It may have been replaced since it was looked up: the next one is there by then.
-            if let Some(hook) = hook.upgrade() {
-                break hook;
-            }
-        };
-        let Some(in_hook) = thread::begin_hook() else {
-            log(error);
-            return true;
-        };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook.observe(error))) {
-            if !is_reported(&payload) {
-                write_log(&format!("error hook panicked: {}", message(&payload)), None);
-            }
-            drop_payload(payload);
-        }
-        // Before the flag is reset: the captures of a hook that replaced itself are dropped here.
-        drop(hook);
-        drop(in_hook);
-        true
+        let hook = self.0.as_ref().map(|it| &it.error_hook);
+        hook.is_some_and(|hook| hook.call(error, "error hook", log))
     }
 
     /// The address of the configuration, which identifies the bus. 0 without a bus.
@@ -197,9 +167,6 @@ impl<M: Primitives> Drop for BusConfigInner<M> {
     fn drop(&mut self) {
         if let Some(registry) = self.registry.with(Option::take) {
             registry.release();
-        }
-        if let Some(hook) = self.error_hook.with(Option::take) {
-            hook.release();
         }
     }
 }

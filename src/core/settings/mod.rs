@@ -5,7 +5,7 @@
 //! - `bus`: the configuration that the signals and the queue of one bus share, with the error hook, and how its
 //!   registry is asked.
 //! - `signal_info`: the name of a signal and its configuration, which its handlers share.
-//! - `observer`: closures that only observe: hooks and wakes.
+//! - `observer`: closures that only observe: hooks and wakes. `hook`: the place of one, from which it is called.
 //! - `failure_source`: what a failure is blamed on, and which hook receives it.
 //!
 //! # What it guarantees
@@ -31,5 +31,6 @@
 
 pub(crate) mod bus;
 pub(crate) mod failure_source;
+mod hook;
 pub(crate) mod observer;
 pub(crate) mod signal_info;
