@@ -42,6 +42,25 @@ fn main() {
         let costs = nanoseconds([paired(n), over_all(n)]);
         println!("{n:>9} {:>14.1} {:>14.1}", costs[0], costs[1]);
     }
+    println!(
+        "\nThe wiring of a bus, in ns for each handler, by the number of topics with ten each."
+    );
+    for n in [1, 100, 1_000] {
+        let costs = nanoseconds([looked_at(n)]);
+        println!("{n:>9} {:>14.1}", costs[0]);
+    }
+}
+
+/// The wiring of a bus with ten handlers for each topic, counted by handler.
+fn looked_at(topics: usize) -> Work<'static> {
+    let bus = Bus::new();
+    for topic in 0..topics {
+        let topic = Topic::<u64>::named(format!("room.{topic}.joined")).unwrap();
+        for _ in 0..10 {
+            bus.on(&topic, |_| ()).detach();
+        }
+    }
+    rounds(topics * 10, move || drop(black_box(bus.wiring())))
 }
 
 /// As many topics as patterns, each of which matches one of them: all added, all dropped.

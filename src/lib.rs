@@ -89,6 +89,7 @@
 //! | [`Question<Q, R>`](Question) | an event that is answered: [`ask`](flavour::Bus::ask) returns a job |
 //! | [`Next`], [`EventStream`] | a future of the next event, and a stream of the events that follow |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
+//! | [`Wiring`] | who listens to what, at one moment: handlers with their labels and places, which are lines of code |
 //!
 //! # How to choose
 //!
@@ -280,6 +281,14 @@
 //!     nobody has seen is reported. Chains of completions, progress reports and submissions need constant
 //!     stack, however long; a chain in which each refused job only submits the next ends with an error.
 //!
+//! *Wiring*
+//!
+//! [`Bus::wiring`](flavour::Bus::wiring) and [`Signal::handlers`](flavour::Signal::handlers) list what has been
+//! subscribed and not removed, in the order of calls, without handlers whose target or owner was dropped. Each
+//! topic is seen at one moment, the bus is not: locks are taken one at a time. No user code is called. Text and
+//! pictures name every handler with label and place, are valid whatever names, labels and paths hold, and are the same
+//! for the same wiring.
+//!
 //! # Limits
 //!
 //! - A context cannot borrow: `C: 'static`. Move the parts that the handlers need into it.
@@ -354,8 +363,10 @@ mod policy;
 mod queue;
 mod shared;
 mod signal;
+mod subscription_id;
 pub mod testing;
 mod topic;
+mod wiring;
 
 // Behind the others: on the page of a type, rustdoc lists methods in the order of modules.
 #[cfg(feature = "jobs")]
@@ -380,10 +391,12 @@ pub use crate::shared::{
 };
 pub use crate::signal::emission::Emission;
 pub use crate::signal::subscribe::Filter;
-pub use crate::signal::subscription::SubscriptionId;
+pub use crate::subscription_id::SubscriptionId;
 pub use crate::topic::any_event::AnyEvent;
 pub use crate::topic::pattern::{IntoPattern, Pattern};
 pub use crate::topic::{Event, Topic};
+pub use crate::wiring::handler::{HandlerInfo, HandlerKind};
+pub use crate::wiring::{PatternWiring, QueueInfo, TopicWiring, Wiring};
 
 // The models of `tests/loom`, which name the crate as others do.
 #[cfg(all(test, slotcast_loom))]

@@ -29,7 +29,8 @@ use crate::core::bus::Bus as Core;
 use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
 use crate::signal::pause::Pause;
-use crate::signal::subscription::SubscriptionId;
+use crate::subscription_id::SubscriptionId;
+use crate::wiring::Wiring;
 
 #[doc = include_str!("../flavour/weak_bus.md")]
 pub struct WeakBus<M: Flavour, C: 'static = ()> {
@@ -106,6 +107,36 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     #[must_use]
     pub fn topics(&self) -> Vec<String> {
         self.core.registry.names()
+    }
+
+    /// Who listens to what, where and in which order, to be read, printed, or drawn: an owned snapshot.
+    ///
+    /// Each topic is seen at one moment, the bus is not: locks are taken one at a time. What is listed has been
+    /// subscribed and not removed; a handler whose target or owner has been dropped is not listed. No user code is
+    /// called: no handler, filter or hook. It costs O(topics + handlers), where a handler of a pattern counts
+    /// for each topic that calls it, and allocates. See
+    /// [following events](crate::cookbook::following_events).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const PLACED: Topic<u64> = Topic::new("order.placed");
+    /// let bus = Bus::new();
+    /// let _sub = bus.subscribe(&PLACED).label("billing").on(|id| println!("{id}"));
+    /// println!("{}", bus.wiring());
+    ///
+    /// let wiring = bus.wiring();
+    /// let [topic] = wiring.topics() else { unreachable!() };
+    /// assert_eq!((topic.name(), topic.type_name()), ("order.placed", "u64"));
+    /// assert_eq!(topic.handlers()[0].label(), Some("billing"));
+    /// ```
+    #[doc(alias = "introspection")]
+    #[doc(alias = "graph")]
+    #[must_use]
+    pub fn wiring(&self) -> Wiring {
+        self.core.wiring()
     }
 
     /// Closes all signals and the queue, also signals that are requested later. Captures are dropped

@@ -22,6 +22,7 @@ use crate::core::queue::queue::Queue;
 use crate::core::registry::registry::Registry;
 use crate::core::settings::bus::BusConfig;
 use crate::failure::CallSite;
+use crate::wiring::Wiring;
 
 /// The registry and the queue of a bus.
 pub(crate) struct Bus<M: Flavour, C: 'static> {
@@ -36,6 +37,13 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
             registry: Registry::new(config, location),
             queue,
         }
+    }
+
+    /// Who listens to what.
+    pub(crate) fn wiring(&self) -> Wiring {
+        let (queue, waiting) = (&self.queue, self.queue.waiting());
+        self.registry
+            .wiring(waiting.of(queue.address(), queue.location))
     }
 
     /// Closes the queue and all signals.

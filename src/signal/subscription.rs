@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::core::flavour::{Flavour, Shared, SyncBound};
-use crate::core::handler::entry::{Connection, Header, WeakRef, state};
+use crate::core::handler::entry::{Connection, WeakRef, state};
 use crate::core::handler::replace::{ReplaceRequest, Replacement, ReplacementFn};
 use crate::core::primitives::clock::Instant;
 use crate::core::primitives::parking;
@@ -16,35 +16,7 @@ use crate::core::reclaim::hazard::is_inside;
 use crate::error::{ReplaceError, ReplaceErrorKind, WaitError};
 use crate::outcome::Outcome;
 use crate::signal::pause::Pause;
-
-/// The id of one subscription, unique in the process: [`Bus::cancel`](crate::Bus) takes it.
-///
-/// `Copy` and small; ordered by the time of subscribing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId {
-    /// Unique in the process, so equality and order depend on this field alone.
-    pub(crate) sequence: u64,
-    pub(crate) key: u64,
-    /// The topic's key in its bus; 0 without a bus.
-    pub(crate) topic: u64,
-}
-
-impl SubscriptionId {
-    pub(crate) fn of<M: Flavour>(head: &Header<M>) -> Self {
-        let topic = head.info.as_ref().map_or(0, |info| info.key);
-        SubscriptionId {
-            sequence: head.sequence,
-            key: head.key,
-            topic,
-        }
-    }
-}
-
-impl fmt::Debug for SubscriptionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SubscriptionId({})", self.sequence)
-    }
-}
+use crate::subscription_id::SubscriptionId;
 
 #[doc = include_str!("../flavour/subscription.md")]
 #[must_use = "dropping the subscription cancels it at once, and `let _ = ..` drops it: keep it in a variable \
@@ -261,7 +233,7 @@ impl<M: Flavour> Subscription<M> {
     /// The id of this subscription, unique in the process.
     #[must_use]
     pub fn id(&self) -> SubscriptionId {
-        SubscriptionId::of(self.entry.head())
+        self.entry.head().id()
     }
 }
 

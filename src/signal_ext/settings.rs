@@ -8,6 +8,7 @@ use crate::core::queue::claim::posted;
 use crate::core::signal::signal::Signal as Core;
 use crate::signal::pause::Pause;
 use crate::signal::{Signal, WeakSignal};
+use crate::wiring::handler::HandlerInfo;
 
 impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// Keeps the last event from now on, and hands it to later subscribers; see
@@ -152,6 +153,33 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The connected handlers in the order of their calls, those of patterns included: who they are, where each was
+    /// subscribed, and whether it would be called. A snapshot, owned and detached.
+    ///
+    /// The signal's own handlers are seen at one moment, those of each pattern at another: locks are taken one at
+    /// a time. No user code is called. A handler whose target or owner has been dropped is not listed. Where there
+    /// are none, the hook for unhandled events is listed, if the bus has one. O(n log n), and allocates.
+    ///
+    /// [`Bus::wiring`](crate::flavour::Bus::wiring) lists those of all topics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let key = slotcast::Signal::<char>::new();
+    /// let _log = key.subscribe().label("log").on(|k| println!("{k}"));
+    /// let _menu = key.subscribe().label("menu").priority(1).filter(|k| *k == 'm').on(|_| ());
+    /// let handlers = key.handlers();
+    /// assert_eq!(handlers.iter().filter_map(|it| it.label()).collect::<Vec<_>>(), ["menu", "log"]);
+    /// assert!(handlers[0].has_filter());
+    /// println!("{} is called by {}", handlers[1].place(), handlers[1].topic());
+    /// ```
+    #[doc(alias = "listeners")]
+    #[doc(alias = "introspection")]
+    #[must_use]
+    pub fn handlers(&self) -> Vec<HandlerInfo> {
+        self.core.handlers()
     }
 
     /// Pauses all handlers of this signal until the guard is dropped, those that are subscribed meanwhile

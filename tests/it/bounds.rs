@@ -15,9 +15,9 @@ use slotcast::flavour::{self, Subscribe};
 use slotcast::testing::{Missing, Probe, Recorder};
 use slotcast::{
     BoxError, Closed, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow,
-    HandlerError, HandlerErrors, Lagged, Overflow, Panics, PostError, ReplaceError,
-    ReplaceErrorKind, StreamFull, SubscriptionId, TimedOut, Topic, TopicError, WaitError,
-    WrongType, local,
+    HandlerError, HandlerErrors, HandlerInfo, HandlerKind, Lagged, Overflow, Panics, PatternWiring,
+    PostError, QueueInfo, ReplaceError, ReplaceErrorKind, StreamFull, SubscriptionId, TimedOut,
+    Topic, TopicError, TopicWiring, WaitError, Wiring, WrongType, local,
 };
 
 /// Neither `Send` nor `Sync`, and not safe to be seen after a panic.
@@ -182,6 +182,16 @@ fn names_cross_threads_and_panics() {
         Topic<u32>, Topic<Event>, SubscriptionId, Flow, Overflow, Panics, FailureKind;
         [Send Sync Unpin UnwindSafe RefUnwindSafe]
     ]);
+}
+
+#[test]
+fn a_wiring_is_plain_data() {
+    assert_none_lacks(&lacks![
+        Wiring, TopicWiring, PatternWiring, QueueInfo, HandlerInfo, HandlerKind;
+        [Send Sync Unpin UnwindSafe RefUnwindSafe Clone Debug]
+    ]);
+    assert_none_lacks(&lacks![HandlerKind; [Eq]]);
+    assert_none_lacks(&lacks![Wiring; [Display]]);
 }
 
 #[test]

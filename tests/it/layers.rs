@@ -12,8 +12,15 @@ use std::path::{Path, PathBuf};
 /// itself are given by name, folders with all that is in them.
 const LAYERS: &[&[&str]] = &[
     // What everything speaks. Knows nothing of the core.
-    &["error.rs", "outcome.rs", "policy.rs", "executor.rs"],
+    &[
+        "error.rs",
+        "executor.rs",
+        "outcome.rs",
+        "policy.rs",
+        "subscription_id.rs",
+    ],
     &["failure.rs", "topic"],
+    &["wiring"],
     // The private core.
     &["core/primitives"],
     &["core/failure"],

@@ -7,6 +7,7 @@ use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
+use crate::wiring::handler::HandlerKind;
 
 /// Emits each event on another signal, while that exists and is open.
 pub(crate) struct Forward<M: SignalFlavour, E, C: 'static> {
@@ -27,6 +28,11 @@ impl<M: SignalFlavour, E, C> Forward<M, E, C> {
 impl<M: SignalFlavour, E: 'static, C: 'static> HandlerFn<M, E, C> for Forward<M, E, C> {
     const WEAK: bool = true;
     type EntryState = ();
+    fn kind(&self) -> (HandlerKind, usize) {
+        let topic = self.info.name().as_str().to_owned();
+        let target = M::address(&self.target).addr();
+        (HandlerKind::Forward { topic }, target)
+    }
     fn call(&self, _: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
             return CallResult::Orphaned;

@@ -340,6 +340,10 @@ impl<M: SignalFlavour, E: Clone + 'static, C: 'static> Retain<M, E, C>
         }
     }
 
+    fn len(&self) -> usize {
+        self.captures().with(|history| history.events.len())
+    }
+
     fn last(&self) -> Option<KeptRef<M, E>> {
         self.captures()
             .with(|history| history.events.back().cloned())

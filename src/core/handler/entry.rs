@@ -25,6 +25,7 @@ use crate::core::settings::failure_source::FailureSource;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::error::ReplaceErrorKind;
 use crate::failure::CallSite;
+use crate::subscription_id::SubscriptionId;
 use crate::topic::any_event::TopicInfo;
 
 /// The order of handlers: the higher priority first, then the lower sequence number.
@@ -117,6 +118,15 @@ impl<M: Primitives> Header<M> {
             location,
             info,
             extra: None,
+        }
+    }
+
+    /// The id of the subscription.
+    pub(crate) fn id(&self) -> SubscriptionId {
+        SubscriptionId {
+            sequence: self.sequence,
+            key: self.key,
+            topic: self.info.as_ref().map_or(0, |info| info.key),
         }
     }
 

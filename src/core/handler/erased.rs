@@ -9,6 +9,7 @@ use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use crate::core::handler::describe::{Description, Waiting};
 use crate::core::handler::entry::{CallResult, Header, Rank, StrongRef, WeakRef, state};
 use crate::core::handler::failures;
 use crate::core::primitives::flavour::Primitives;
@@ -108,6 +109,10 @@ pub trait DynHandler<M: Primitives, C>: Allocation<M, Header = Header<M>> {
     fn waits(&self) -> bool;
     /// Returns whether the first event removes it, unless it is paused: it has no filter.
     fn ends(&self) -> bool;
+    /// What it is. Takes no lock and drops nothing, so it may be called under locks.
+    fn describe(&self) -> Description;
+    /// Like [`HandlerFn::waiting`](crate::core::handler::handler_fn::HandlerFn::waiting).
+    fn waiting(&self) -> Option<Waiting>;
     /// Like [`HandlerFn::retire`](crate::core::handler::handler_fn::HandlerFn::retire).
     fn retire(&self) -> bool;
     /// Called once when it was cancelled, cleared or closed. The caller has no lock.
@@ -193,6 +198,10 @@ pub trait Handler<M: Primitives>: Allocation<M, Header = Header<M>> {
     fn waits(&self) -> bool;
     /// Like [`DynHandler::ends`].
     fn ends(&self) -> bool;
+    /// Like [`DynHandler::describe`].
+    fn describe(&self) -> Description;
+    /// Like [`DynHandler::waiting`].
+    fn waiting(&self) -> Option<Waiting>;
     /// Like [`DynHandler::retire`].
     fn retire(&self) -> bool;
     /// Like [`DynHandler::on_removed`].
@@ -235,6 +244,14 @@ impl<M: Primitives, T: Handler<M>> DynHandler<M, T::Context> for T {
 
     fn ends(&self) -> bool {
         Handler::ends(self)
+    }
+
+    fn describe(&self) -> Description {
+        Handler::describe(self)
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        Handler::waiting(self)
     }
 
     fn retire(&self) -> bool {

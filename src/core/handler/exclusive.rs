@@ -10,6 +10,7 @@ use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread;
 use crate::outcome::Outcome;
+use crate::wiring::handler::HandlerKind;
 
 /// A closure, and the thread that calls it.
 pub(crate) struct Exclusive<M: Primitives, F> {
@@ -43,6 +44,9 @@ where
     R: Outcome,
 {
     type EntryState = ();
+    fn kind(&self) -> (HandlerKind, usize) {
+        (HandlerKind::Mut, 0)
+    }
     #[inline(always)]
     /// Waits for the lock and calls. A thread that has the lock already is refused.
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use crate::core::handler::describe::{Description, Waiting};
 use crate::core::handler::entry::{
     Alive, CallResult, Connection, Entry, Header, HeaderExt, Keeper, StrongRef, WeakRef, state,
 };
@@ -14,6 +15,7 @@ use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
 use crate::core::reclaim::counted::{Counted, Live, Part};
 use crate::error::ReplaceErrorKind;
+use crate::wiring::handler::HandlerKind;
 
 /// Decides for each event whether a handler is called: its filters and owners.
 pub trait Condition<E>: 'static {
@@ -141,6 +143,15 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     const WAITS: bool = false;
     /// Whether its first call removes it.
     const ENDS: bool = false;
+    /// What it is, and the address of what its events go to. Takes no lock and drops nothing, so it may be called
+    /// under locks.
+    fn kind(&self) -> (HandlerKind, usize) {
+        (HandlerKind::Plain, 0)
+    }
+    /// How many events wait in its queue or its stream. The caller has no lock.
+    fn waiting(&self) -> Option<Waiting> {
+        None
+    }
     /// Calls it, unless it needs more of its entry.
     fn call(&self, _: &Header<M>, _: &E, _: &mut EmitContext<'_, C>) -> CallResult {
         unreachable!("it is called with its entry")
@@ -267,6 +278,20 @@ where
 
     fn ends(&self) -> bool {
         K::ENDS && !P::ASKS
+    }
+
+    fn describe(&self) -> Description {
+        let (kind, target) = self.captures().callee.kind();
+        let has_filter = P::ASKS;
+        Description {
+            kind,
+            target,
+            has_filter,
+        }
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        self.captures().callee.waiting()
     }
 
     fn retire(&self) -> bool {

@@ -9,7 +9,7 @@
 //! - `plain`, `exclusive`, `weak`, `unhandled`: the kinds of handlers that are here. Others are in the layers
 //!   above.
 //! - `replace`: handlers that replace another one. `failures`: how a handler's failures are raised.
-//! - `owner`: the signal of a handler, as the handler sees it.
+//! - `owner`: the signal of a handler, as the handler sees it. `describe`: what it says of itself.
 //!
 //! # What it guarantees
 //!
@@ -79,11 +79,15 @@
 //! subscription that exceeds the capacity of the roster, and by the next topic that exceeds that of the
 //! registry: the number of handlers checked is then at most the number added since the last time.
 //!
+//! **What a handler is, is in its table and not in its entry** ([`HandlerFn::kind`](handler_fn::HandlerFn::kind)):
+//! two more functions for each type of handler, and no byte and no instruction more for each handler.
+//!
 //! **An event whose handlers all turn out to have a dead target is unhandled.** Each of them returns that it is
 //! orphaned, and leaves a note among the pending failures. The loop compares their number with that of the
 //! handlers there, behind a branch that only such handlers take, and the emission, which looks for failures
 //! anyway, passes the event to the hook. So emissions pay nothing for it.
 
+pub(crate) mod describe;
 pub(crate) mod entry;
 pub(crate) mod erased;
 pub(crate) mod exclusive;

@@ -10,6 +10,7 @@ use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread;
 use crate::topic::any_event::AnyEvent;
+use crate::wiring::handler::HandlerKind;
 
 /// A hook for unhandled events: called like a handler of a pattern, but not counted as one.
 pub(crate) struct Unhandled<F>(pub(crate) F);
@@ -18,6 +19,9 @@ impl<M: Primitives, C: 'static, F: Fn(&AnyEvent) + 'static> HandlerFn<M, AnyEven
     for Unhandled<F>
 {
     type EntryState = ();
+    fn kind(&self) -> (HandlerKind, usize) {
+        (HandlerKind::Hook, 0)
+    }
     /// Passes the event to the hook, or logs it if a hook has emitted it.
     fn call(&self, _: &Header<M>, event: &AnyEvent, _: &mut EmitContext<'_, C>) -> CallResult {
         let Some(in_hook) = thread::begin_hook() else {

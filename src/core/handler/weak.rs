@@ -8,6 +8,7 @@ use crate::core::handler::handler_fn::HandlerFn;
 use crate::core::primitives::flavour::Primitives;
 use crate::outcome::Outcome;
 use crate::topic::any_event::TopicInfo;
+use crate::wiring::handler::HandlerKind;
 
 /// A closure, and the target that is passed to it while that is alive.
 pub(crate) struct Weak<M: Primitives, T: ?Sized, F> {
@@ -48,6 +49,9 @@ where
 {
     const WEAK: bool = true;
     type EntryState = ();
+    fn kind(&self) -> (HandlerKind, usize) {
+        (HandlerKind::Weak, 0)
+    }
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
             // It died after the check; the next emission removes the handler.

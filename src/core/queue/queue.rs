@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::any::TypeId;
 
 use crate::core::failure::log::log;
+use crate::core::handler::describe::Waiting;
 use crate::core::primitives::room::Room;
 use crate::core::primitives::sync::Word;
 use crate::core::queue::envelope::Envelope;
@@ -32,7 +33,7 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     /// without keeping it alive.
     pub(super) room: Arc<Room>,
     pub(crate) info: M::Ptr<SignalInfo<M>>,
-    pub(super) location: CallSite,
+    pub(crate) location: CallSite,
 }
 
 impl<M: QueueFlavour, C: 'static> QueueBoxes<M, C> {
@@ -97,8 +98,14 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         }
     }
 
-    pub(super) fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+
+    /// How many events wait, and may wait, for those who look at the wiring.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let (len, capacity) = (self.len(), self.capacity());
+        Waiting { len, capacity }
     }
 
     /// Drops the contents of the envelopes, and returns the envelopes to the free list.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::core::handler::describe::Waiting;
 use crate::core::handler::entry::{Alive, CallResult, Entry, Header, QueuedHandler, state};
 use crate::core::handler::erased::{EmitContext, code};
 use crate::core::handler::failures::{reentered, unqueued};
@@ -19,8 +20,10 @@ use crate::core::queue::mailbox::{Mailbox, discard};
 use crate::core::queue::queue::Queue;
 use crate::core::reclaim::counted::Live;
 use crate::core::settings::failure_source::guarded;
+use crate::failure::CallSite;
 use crate::outcome::Outcome;
 use crate::policy::Overflow;
+use crate::wiring::handler::HandlerKind;
 
 /// How often a thread that waits for room looks whether the owner of the handler still exists.
 const OWNERS: Duration = Duration::from_millis(1);
@@ -33,6 +36,8 @@ pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, G, F> {
     queue: M::Weak<Queue<M, D>>,
     boxes: M::Ptr<QueueBoxes<M, D>>,
     room: Option<(usize, Overflow)>,
+    /// The line that made the queue, which may have gone.
+    place: CallSite,
 }
 
 impl<M: QueueFlavour, D, G, F> QueueHandler<M, D, G, F> {
@@ -48,6 +53,7 @@ impl<M: QueueFlavour, D, G, F> QueueHandler<M, D, G, F> {
             queue: M::downgrade(queue),
             boxes: queue.boxes.clone(),
             room,
+            place: queue.location,
         }
     }
 }
@@ -118,6 +124,15 @@ where
 
     fn new_state(&self) -> Mailbox<M, D, T> {
         Mailbox::new(self.queue.clone(), self.boxes.clone(), self.room)
+    }
+
+    fn kind(&self) -> (HandlerKind, usize) {
+        let (place, target) = (self.place, M::address(&self.queue).addr());
+        (HandlerKind::Queue { place }, target)
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        M::upgrade(&self.queue).map(|queue| queue.waiting())
     }
 
     fn reserve_call(mailbox: &Mailbox<M, D, T>) -> bool {

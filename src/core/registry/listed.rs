@@ -5,6 +5,7 @@ use std::any::Any;
 use crate::core::handler::entry::state;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
+use crate::core::signal::wiring::SignalReading;
 use crate::topic::any_event::AnyEvent;
 
 /// A topic of any payload type, or a pattern. All methods but `as_any`, `address` and `exists` do nothing
@@ -30,6 +31,8 @@ pub trait AnySignal {
     fn prune(&self);
     /// Tells all handlers that the bus is paused.
     fn hold(&self);
+    /// Describes its handlers. `None` if the signal has been dropped.
+    fn read(&self) -> Option<SignalReading>;
 }
 
 /// A weak reference to a signal.
@@ -86,5 +89,8 @@ impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal for WeakSignal<M, E, C>
     }
     fn hold(&self) {
         self.if_exists(Signal::hold);
+    }
+    fn read(&self) -> Option<SignalReading> {
+        M::upgrade(&self.0).map(|signal| signal.read())
     }
 }

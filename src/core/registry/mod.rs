@@ -7,6 +7,7 @@
 //! - `listed`: a signal of any payload type, referenced weakly.
 //! - `by_name`: emissions to a topic by its name.
 //! - `without_topic`: emissions to a name whose topic does not exist.
+//! - `wiring`: who listens to what.
 //!
 //! # What it guarantees
 //!
@@ -59,4 +60,5 @@ pub(crate) mod by_name;
 pub(crate) mod listed;
 pub(crate) mod registry;
 pub(crate) mod trie;
+pub(crate) mod wiring;
 pub(crate) mod without_topic;

@@ -72,11 +72,11 @@ pub(crate) enum LookUp<M: RegistryFlavour, C: 'static> {
 }
 
 /// A topic or a pattern.
-struct Topic<M: RegistryFlavour> {
-    info: M::Ptr<SignalInfo<M>>,
+pub(super) struct Topic<M: RegistryFlavour> {
+    pub(super) info: M::Ptr<SignalInfo<M>>,
     /// The line of its first use.
-    location: CallSite,
-    signal: M::AnySignal,
+    pub(super) location: CallSite,
+    pub(super) signal: M::AnySignal,
 }
 
 /// What an emission by name reads of a topic.
@@ -429,6 +429,17 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     fn get(&self, topic: u64) -> Option<M::AnySignal> {
         self.topics
             .with(|all| Some(all.topics.get(key_of(topic))?.signal.clone()))
+    }
+
+    /// All topics and patterns, some of which may have been dropped.
+    pub(super) fn entries(&self) -> Vec<Topic<M>> {
+        let copy = |topic: &Topic<M>| Topic {
+            info: topic.info.clone(),
+            signal: topic.signal.clone(),
+            ..*topic
+        };
+        self.topics
+            .with(|all| all.topics.values().map(copy).collect())
     }
 
     fn all(&self) -> Vec<(TopicKey, M::AnySignal)> {

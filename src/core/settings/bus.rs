@@ -99,7 +99,12 @@ impl<M: Primitives> BusConfig<M> {
 
     /// Returns whether the whole bus is paused.
     pub(crate) fn is_paused(&self) -> bool {
-        self.0.as_ref().is_some_and(|it| it.pauses.get() > 0)
+        self.pauses() > 0
+    }
+
+    /// The number of pauses of the whole bus.
+    pub(crate) fn pauses(&self) -> usize {
+        self.0.as_ref().map_or(0, |it| it.pauses.get())
     }
 
     /// Begins a pause of the whole bus.

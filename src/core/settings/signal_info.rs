@@ -35,6 +35,16 @@ impl<M: Primitives> SignalInfo<M> {
         self.pauses.get() > 0 || (self.key != 0 && self.config.is_paused())
     }
 
+    /// The number of these pauses.
+    pub(crate) fn pause_count(&self) -> usize {
+        let of_bus = if self.key == 0 {
+            0
+        } else {
+            self.config.pauses()
+        };
+        self.pauses.get() + of_bus
+    }
+
     pub(crate) fn name(&self) -> &Name {
         &self.topic_info.name
     }

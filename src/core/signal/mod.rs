@@ -11,7 +11,7 @@
 //! - `pauses`: pauses of all handlers.
 //! - `demand`, `watchers`: the observers of whether there are handlers.
 //! - `history`, `retain`: retained events, as a signal sees them.
-//! - `directory`: the registry, as a signal sees it.
+//! - `directory`: the registry, as a signal sees it. `wiring`: its handlers, described.
 //!
 //! # What it guarantees
 //!
@@ -77,3 +77,4 @@ pub(crate) mod roster;
 pub(crate) mod signal;
 pub(crate) mod subscribe;
 pub(crate) mod watchers;
+pub(crate) mod wiring;

@@ -73,6 +73,8 @@ pub(crate) trait Retain<M: Primitives, E, C>: Allocation<M, Header = Header<M>> 
     fn catch_up(&self, info: &SignalInfo<M>, context: &mut C);
     /// Sets the number of events to retain.
     fn resize(&self, most: usize, info: &SignalInfo<M>);
+    /// The number of retained events.
+    fn len(&self) -> usize;
     /// The event that was retained last.
     fn last(&self) -> Option<KeptPtr<M, E>>;
 }

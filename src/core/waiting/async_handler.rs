@@ -50,6 +50,7 @@ use crate::executor::Executor;
 use crate::failure::Cause;
 use crate::outcome::sealed::Outcome as _;
 use crate::outcome::{BoxError, Flow, Outcome};
+use crate::wiring::handler::HandlerKind;
 
 /// The output of a handler's future, as an [`Outcome`] that was settled.
 pub(crate) type HandlerOutput = Result<Flow, BoxError>;
@@ -66,6 +67,10 @@ where
     T: Future<Output: Outcome> + 'static,
 {
     type EntryState = ();
+
+    fn kind(&self) -> (HandlerKind, usize) {
+        (HandlerKind::Async, 0)
+    }
 
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,
@@ -99,6 +104,10 @@ where
     T: Future<Output: Outcome> + 'static,
 {
     type EntryState = ();
+
+    fn kind(&self) -> (HandlerKind, usize) {
+        (HandlerKind::Async, 0)
+    }
 
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,

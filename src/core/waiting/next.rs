@@ -13,6 +13,7 @@ use crate::core::primitives::flavour::{Primitives, Shared};
 use crate::core::primitives::sync::Lock;
 use crate::core::reclaim::counted::Live;
 use crate::core::waiting::waiter::{self, PendingWake, Waiter};
+use crate::wiring::handler::HandlerKind;
 
 /// A place for one value, and the waiter for it.
 pub(crate) struct Oneshot<M: Primitives, T: 'static> {
@@ -134,6 +135,9 @@ where
     const WAITS: bool = true;
     const ENDS: bool = ALL;
     type EntryState = Oneshot<M, T>;
+    fn kind(&self) -> (HandlerKind, usize) {
+        (HandlerKind::Next, 0)
+    }
 
     fn call_with_entry<S: Owner<M, Event = E, Context = C>, P: Condition<E>>(
         entry: &Live<Subscribed<M, S, P, Self>>,

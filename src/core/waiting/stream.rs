@@ -29,6 +29,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 
+use crate::core::handler::describe::Waiting;
 use crate::core::handler::entry::{CallResult, Header};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::failures;
@@ -42,6 +43,7 @@ use crate::core::waiting::waiter::{self, PendingWake, Waiter};
 use crate::error::{Lagged, StreamFull};
 use crate::failure::CallSite;
 use crate::policy::Overflow;
+use crate::wiring::handler::HandlerKind;
 
 /// The events between a handler and its stream.
 pub(crate) struct StreamBuffer<M: Primitives, T> {
@@ -404,6 +406,16 @@ where
 {
     const WAITS: bool = true;
     type EntryState = ();
+    fn kind(&self) -> (HandlerKind, usize) {
+        // The number of events is under another lock: see `waiting`.
+        let capacity = self.buffer.capacity();
+        (HandlerKind::Stream { len: 0, capacity }, 0)
+    }
+    fn waiting(&self) -> Option<Waiting> {
+        let capacity = Some(self.buffer.capacity());
+        let len = self.buffer.len();
+        Some(Waiting { len, capacity })
+    }
 
     fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let buffer = &*self.buffer;

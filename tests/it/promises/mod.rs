@@ -32,3 +32,4 @@ mod reported;
 mod state;
 mod timers;
 mod waiting;
+mod wiring;

@@ -266,3 +266,25 @@ fn no_event_falls_between_a_handler_and_its_replacement() {
     assert_eq!(sub.cancel_and_wait(), Ok(()));
     assert_eq!(Arc::strong_count(&calls), 1);
 }
+
+/// One thread replaces a subscription, the new one before the old one goes: each moment has one or two.
+#[test]
+fn a_topic_is_listed_as_it_was_at_one_moment() {
+    let (bus, topic) = (Bus::new(), Topic::<u32>::new("room.joined"));
+    let (signal, over) = (bus.signal(&topic), AtomicBool::new(false));
+    let mut sub = signal.on(|_| ());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..20_000 {
+                sub = signal.on(|_| ());
+            }
+            over.store(true, SeqCst);
+        });
+        while !over.load(SeqCst) {
+            let (all, one) = (bus.wiring(), signal.handlers());
+            for handlers in [all.topics()[0].handlers(), &one] {
+                assert!((1..=2).contains(&handlers.len()), "{handlers:?}");
+            }
+        }
+    });
+}

@@ -1,0 +1,95 @@
+//! Who listens to what on a bus.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::registry::listed::AnySignal;
+use crate::core::registry::registry::{Registry, RegistryFlavour, Topic};
+use crate::core::signal::directory::Directory;
+use crate::core::signal::wiring::{SignalReading, call_in, describe_hook};
+use crate::topic::any_event::Kind;
+use crate::wiring::handler::HandlerInfo;
+use crate::wiring::{PatternWiring, QueueInfo, TopicWiring, Wiring};
+
+impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
+    /// The wiring of a bus with this queue. Takes the lock of the registry, and then that of each signal by itself.
+    /// O(topics + handlers), where a handler of a pattern counts for each topic that calls it.
+    pub(crate) fn wiring(&self, queue: QueueInfo) -> Wiring {
+        let mut entries = self.entries();
+        entries.sort_unstable_by(|a, b| a.info.name().as_str().cmp(b.info.name().as_str()));
+        let hook = self.unhandled().as_ref().map(describe_hook);
+        let (patterns, topics): (Vec<_>, Vec<_>) = entries
+            .into_iter()
+            .filter_map(|entry| Some((entry.signal.read()?, entry)))
+            .partition(|(_, entry)| entry.info.topic_info.kind == Kind::Pattern);
+        let mut queues = Queues::of(queue);
+        let by_address: BTreeMap<usize, &SignalReading> = patterns
+            .iter()
+            .map(|(reading, _)| (reading.signal, reading))
+            .collect();
+        let topics = topics.into_iter().map(|(reading, entry)| {
+            queues.add(&reading);
+            topic(reading, entry, &by_address, hook.as_ref())
+        });
+        let topics = topics.collect();
+        patterns.iter().for_each(|(reading, _)| queues.add(reading));
+        let pattern = |(reading, entry): (SignalReading, Topic<M>)| PatternWiring {
+            name: entry.info.name().clone(),
+            place: entry.location,
+            handlers: reading.handlers,
+        };
+        Wiring {
+            topics,
+            patterns: patterns.into_iter().map(pattern).collect(),
+            queues: queues.all,
+        }
+    }
+}
+
+fn topic<M: RegistryFlavour>(
+    reading: SignalReading,
+    entry: Topic<M>,
+    patterns: &BTreeMap<usize, &SignalReading>,
+    hook: Option<&HandlerInfo>,
+) -> TopicWiring {
+    let mut handlers = reading.handlers;
+    let of_patterns = reading.patterns.iter();
+    let of_patterns = of_patterns.filter_map(|it| patterns.get(it));
+    handlers.extend(of_patterns.flat_map(|it| it.handlers.iter().cloned()));
+    if handlers.is_empty() && !reading.is_closed {
+        handlers.extend(hook.cloned());
+    }
+    call_in(&mut handlers, entry.info.name());
+    TopicWiring {
+        name: entry.info.name().clone(),
+        type_name: entry.info.topic_info.type_name(),
+        place: entry.location,
+        handlers,
+        retained: reading.retained,
+        signal: reading.signal,
+    }
+}
+
+/// The queues, in the order in which they were found.
+struct Queues {
+    all: Vec<QueueInfo>,
+    known: BTreeSet<usize>,
+}
+
+impl Queues {
+    fn of(queue: QueueInfo) -> Self {
+        Queues {
+            known: BTreeSet::from([queue.queue]),
+            all: vec![queue],
+        }
+    }
+
+    fn add(&mut self, reading: &SignalReading) {
+        for handler in &reading.handlers {
+            if let Some(queue) = reading.queues.get(&handler.target) {
+                if self.known.insert(queue.queue) {
+                    self.all.push(queue.clone());
+                }
+            }
+        }
+    }
+}

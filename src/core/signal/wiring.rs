@@ -1,0 +1,160 @@
+//! The handlers of a signal, described for those who look at the wiring.
+//!
+//! One lock at a time: that of the signal, then that of each pattern, then those of queues, streams and retained
+//! events. What is taken out of the first for the others is a weak reference, so that nothing is dropped under it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::core::handler::describe::Description;
+use crate::core::handler::entry::{Header, WeakRef, state};
+use crate::core::handler::erased::{DynHandler, HandlerRef};
+use crate::core::primitives::sync::{Lock, Word};
+use crate::core::signal::directory::SignalFlavour;
+use crate::core::signal::signal::{Signal, SignalState, WeakPatternSignals};
+use crate::topic::any_event::Kind;
+use crate::topic::name::Name;
+use crate::wiring::QueueInfo;
+use crate::wiring::handler::{HandlerInfo, HandlerKind};
+
+/// What one signal has, without the handlers of patterns.
+pub struct SignalReading {
+    /// The address of the signal.
+    pub(crate) signal: usize,
+    /// In the order of their calls.
+    pub(crate) handlers: Vec<HandlerInfo>,
+    /// The queues of these handlers, by their addresses.
+    pub(crate) queues: BTreeMap<usize, QueueInfo>,
+    /// The addresses of the patterns whose handlers it calls.
+    pub(crate) patterns: Vec<usize>,
+    pub(crate) retained: usize,
+    pub(crate) is_closed: bool,
+}
+
+type EntryRef<M, C> = WeakRef<M, dyn DynHandler<M, C>>;
+
+/// The same, under the signal's lock.
+struct Locked<M: SignalFlavour, C: 'static> {
+    handlers: Vec<HandlerInfo>,
+    /// Handlers with something that waits under another lock, by their index.
+    waiting: Vec<(usize, EntryRef<M, C>)>,
+    patterns: WeakPatternSignals<M, C>,
+}
+
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
+    /// The handlers in the order of their calls, those of patterns included; the hook for unhandled events if
+    /// there are none.
+    pub(crate) fn handlers(&self) -> Vec<HandlerInfo> {
+        let locked = self.state.with(|state| self.describe(state));
+        let (mut all, _) = finish(locked.handlers, &locked.waiting);
+        for pattern in locked.patterns.iter().filter_map(M::upgrade) {
+            all.extend(pattern.read().handlers);
+        }
+        if all.is_empty() && !self.is_closed() {
+            all.extend(self.unhandled().as_ref().map(describe_hook));
+        }
+        call_in(&mut all, self.info.name());
+        all
+    }
+
+    /// Describes what the signal has of its own.
+    pub(crate) fn read(&self) -> SignalReading {
+        let locked = self.state.with(|state| self.describe(state));
+        let (mut handlers, queues) = finish(locked.handlers, &locked.waiting);
+        call_in(&mut handlers, self.info.name());
+        let patterns = locked.patterns.iter().map(|it| M::address(it).addr());
+        SignalReading {
+            signal: self.address(),
+            handlers,
+            queues,
+            patterns: patterns.collect(),
+            retained: self.retained().map_or(0, |retained| retained.len()),
+            is_closed: self.is_closed(),
+        }
+    }
+
+    fn describe(&self, state: &SignalState<M, E, C>) -> Locked<M, C> {
+        let mut locked = Locked {
+            handlers: Vec::new(),
+            waiting: Vec::new(),
+            patterns: Vec::new(),
+        };
+        if state.roster.is_closed() {
+            return locked;
+        }
+        locked.handlers.reserve(state.roster.len());
+        for entry in state.roster.iter() {
+            // Not the last reference: the roster has one.
+            let Some(handler) = entry.upgrade().filter(|it| !it.is_orphaned()) else {
+                continue;
+            };
+            let description = handler.describe();
+            if let HandlerKind::Queue { .. } | HandlerKind::Stream { .. } = description.kind {
+                locked.waiting.push((locked.handlers.len(), entry.clone()));
+            }
+            locked.handlers.push(info(handler.head(), description));
+        }
+        locked.patterns.extend(state.patterns().cloned());
+        locked
+    }
+}
+
+/// Adds what waits under other locks. The signal's is released.
+fn finish<M: SignalFlavour, C: 'static>(
+    mut handlers: Vec<HandlerInfo>,
+    waiting: &[(usize, EntryRef<M, C>)],
+) -> (Vec<HandlerInfo>, BTreeMap<usize, QueueInfo>) {
+    let mut queues = BTreeMap::new();
+    for (at, entry) in waiting {
+        let queue = handlers[*at].target;
+        if queues.contains_key(&queue) {
+            continue;
+        }
+        // One that has been removed meanwhile stays listed: it was there.
+        let Some(found) = entry.upgrade().and_then(|it| it.waiting()) else {
+            continue;
+        };
+        match &mut handlers[*at].kind {
+            HandlerKind::Stream { len, .. } => *len = found.len,
+            HandlerKind::Queue { place } => _ = queues.insert(queue, found.of(queue, place)),
+            _ => {}
+        }
+    }
+    (handlers, queues)
+}
+
+/// Sorts handlers as an emission of this topic calls them.
+pub(crate) fn call_in(handlers: &mut [HandlerInfo], topic: &Name) {
+    handlers.sort_by_key(|it| (Reverse(it.priority), it.id));
+    handlers.iter_mut().for_each(|it| it.topic = topic.clone());
+}
+
+/// The hook for unhandled events, as it is listed.
+pub(crate) fn describe_hook<M: SignalFlavour, C: 'static>(hook: &HandlerRef<M, C>) -> HandlerInfo {
+    let mut hook = info(hook.head(), hook.describe());
+    hook.pattern = None;
+    hook
+}
+
+fn info<M: SignalFlavour>(head: &Header<M>, description: Description) -> HandlerInfo {
+    let original = head.original();
+    let info = head.info.as_deref();
+    let extra = original.extra.as_ref();
+    let left = extra.and_then(|it| it.left.as_ref());
+    HandlerInfo {
+        id: head.id(),
+        topic: info.map_or(Name::Fixed(""), |it| it.name().clone()),
+        pattern: info
+            .filter(|it| it.topic_info.kind == Kind::Pattern)
+            .map(|it| it.name().clone()),
+        label: head.label().map(Box::from),
+        place: original.location,
+        priority: head.priority(),
+        kind: description.kind,
+        target: description.target,
+        paused: original.state.get() / state::PAUSE + info.map_or(0, |it| it.pause_count()),
+        left: left.map(Word::get),
+        has_filter: description.has_filter,
+        replaced_at: head.has(state::SUCCESSOR).then_some(head.location),
+    }
+}
