@@ -287,7 +287,8 @@
 //! subscribed and not removed, in the order of calls, without handlers whose target or owner was dropped. Each
 //! topic is seen at one moment, the bus is not: locks are taken one at a time. No user code is called. Text and
 //! pictures name every handler with label and place, are valid whatever names, labels and paths hold, and are the same
-//! for the same wiring.
+//! for the same wiring. Handlers of one line that accumulate are told at 64, 256, 1024 and so on, while subscribing
+//! stays O(1).
 //!
 //! # Limits
 //!
@@ -396,6 +397,7 @@ pub use crate::topic::any_event::AnyEvent;
 pub use crate::topic::pattern::{IntoPattern, Pattern};
 pub use crate::topic::{Event, Topic};
 pub use crate::wiring::handler::{HandlerInfo, HandlerKind};
+pub use crate::wiring::warning::Warning;
 pub use crate::wiring::{PatternWiring, QueueInfo, TopicWiring, Wiring};
 
 // The models of `tests/loom`, which name the crate as others do.

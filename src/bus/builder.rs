@@ -14,11 +14,15 @@ use crate::core::settings::bus::BusConfig;
 use crate::executor::Executor;
 use crate::policy::Panics;
 
+/// So many handlers of one line are told, unless the builder says something else.
+const WARN_HANDLERS: usize = 64;
+
 #[doc = include_str!("../flavour/bus_builder.md")]
 #[must_use = "nothing is made until `build`"]
 pub struct BusBuilder<M: Flavour, C: 'static = ()> {
     panics: Panics,
     max_depth: usize,
+    warn_handlers: usize,
     executor: Option<Arc<dyn Executor>>,
     types: PhantomData<fn(M, C)>,
 }
@@ -72,6 +76,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
         BusBuilder {
             panics: Panics::default(),
             max_depth: MAX_DEPTH,
+            warn_handlers: WARN_HANDLERS,
             executor: None,
             types: PhantomData,
         }
@@ -101,11 +106,45 @@ impl<M: Flavour, C: 'static> BusBuilder<M, C> {
         self
     }
 
+    /// Sets how many live handlers of one topic or pattern one line of code may subscribe before that is told as a
+    /// [`Warning`](crate::Warning), to the [hook](Bus::set_warning_hook) or the log: 64 by default, and 0 for never.
+    ///
+    /// Handlers that accumulate are mostly subscribed by code that runs again and again, and detached. The same line
+    /// is told again with four times as many, and so on. They are looked for when a topic has a power of two of
+    /// handlers for the first time, so that subscribing stays O(1). Signals without a bus do not warn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let bus = Bus::<()>::builder().warn_handlers(2).build();
+    /// let told = Arc::new(Mutex::new(Vec::new()));
+    /// bus.set_warning_hook({
+    ///     let told = told.clone();
+    ///     move |warning| told.lock().unwrap().push(warning.to_string())
+    /// });
+    /// for _ in 0..2 {
+    ///     bus.on(&Topic::<u64>::new("order.placed"), |_| ()).detach();
+    /// }
+    /// assert!(told.lock().unwrap()[0].starts_with("topic \"order.placed\" has 2 handlers"));
+    /// ```
+    pub fn warn_handlers(mut self, handlers: usize) -> Self {
+        self.warn_handlers = handlers;
+        self
+    }
+
     /// Creates the bus.
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Bus<M, C> {
-        let config = BusConfig::<M>::new(self.panics, self.max_depth, self.executor);
+        let config = BusConfig::<M>::new(
+            self.panics,
+            self.max_depth,
+            self.warn_handlers,
+            self.executor,
+        );
         Bus {
             core: M::ptr(Core::new(config, Location::caller())),
         }
@@ -152,6 +191,7 @@ impl<M: Flavour, C: 'static> fmt::Debug for BusBuilder<M, C> {
         f.debug_struct("BusBuilder")
             .field("panics", &self.panics)
             .field("max_depth", &self.max_depth)
+            .field("warn_handlers", &self.warn_handlers)
             .finish()
     }
 }

@@ -15,6 +15,7 @@ use crate::failure::HandlerError;
 use crate::topic::Topic;
 use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
 use crate::topic::name::Name;
+use crate::wiring::warning::Warning;
 
 impl<M: Flavour, C: 'static> Bus<M, C> {
     /// Keeps the last event of a topic for later subscribers; see
@@ -112,6 +113,58 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// ```
     pub fn clear_error_hook(&self) -> bool {
         self.core.registry.config.set_hook(None)
+    }
+
+    /// Sets the hook that observes [warnings](crate::Warning), in place of the previous one: handlers that
+    /// accumulate are told to it as they are subscribed (see
+    /// [`warn_handlers`](crate::flavour::BusBuilder::warn_handlers)).
+    ///
+    /// It is called on the thread that subscribes, outside of all locks, when the handler is connected, and may use
+    /// the bus. Without a hook, and while a hook runs on the thread, a warning is logged as failures are; a panic in
+    /// the hook is logged, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic, Warning};
+    /// use std::sync::mpsc;
+    ///
+    /// const TICK: Topic<u32> = Topic::new("tick");
+    /// let bus = Bus::new();
+    /// let (sender, warnings) = mpsc::channel();
+    /// bus.set_warning_hook(move |warning| _ = sender.send(warning.clone()));
+    /// for _ in 0..300 {
+    ///     bus.on(&TICK, |_| ()).detach(); // who would ever cancel these?
+    /// }
+    /// let counts = warnings.try_iter().map(|warning| match warning {
+    ///     Warning::ManyHandlers { count, .. } => count,
+    ///     other => unreachable!("{other}"),
+    /// });
+    /// assert_eq!(counts.collect::<Vec<_>>(), [64, 256]);
+    /// ```
+    #[track_caller]
+    pub fn set_warning_hook<F>(&self, hook: F)
+    where
+        F: Fn(&Warning) + 'static,
+        M: SyncBound<F>,
+    {
+        let observer = observer(hook, Location::caller());
+        self.core.registry.config.set_warning_hook(Some(observer));
+    }
+
+    /// Takes the hook that observes warnings out again, and returns whether there was one: they are logged from now
+    /// on. Its captures are dropped in this call, outside of locks, or with the call of it that is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let bus = slotcast::Bus::new();
+    /// bus.set_warning_hook(|warning| eprintln!("{warning}"));
+    /// assert!(bus.clear_warning_hook());
+    /// assert!(!bus.clear_warning_hook());
+    /// ```
+    pub fn clear_warning_hook(&self) -> bool {
+        self.core.registry.config.set_warning_hook(None)
     }
 
     /// Sets the hook that observes unhandled events, in place of the previous one.

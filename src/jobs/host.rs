@@ -69,7 +69,7 @@ pub(super) static LOG: Reports = Reports(BusConfig::without_bus());
 
 impl Reports {
     pub(super) fn new() -> Self {
-        Reports(BusConfig::new(Panics::Contain, 0, None))
+        Reports(BusConfig::new(Panics::Contain, 0, 0, None))
     }
 
     pub(super) fn set_hook(

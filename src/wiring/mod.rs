@@ -1,8 +1,8 @@
 //! Who listens to what, at one moment: the data, and how it is written.
 //!
 //! *Owns*: [`Wiring`], which is owned and detached: it keeps nothing of a bus alive, and the same types serve both
-//! flavours. What it consists of (`handler`), and how it is written: as `text`, and as a `picture`, which the
-//! languages `dot` and `mermaid` only spell.
+//! flavours. What it consists of (`handler`), what is noticed about it (`warning`, with `similar` names), and how it
+//! is written: as `text`, and as a `picture`, which the languages `dot` and `mermaid` only spell.
 //!
 //! *Guarantees*: what is written is the same for the same wiring, and valid in its language whatever names, labels
 //! and paths hold. Nothing in here calls user code.
@@ -18,12 +18,16 @@
 //! **Each language writes control characters as a backslash and letters**, before it escapes what it has to, so that
 //! a label cannot break a line. Mermaid gets the code of every character that is neither a letter nor a digit: it
 //! reads labels as Markdown, in which a dot, a dash, an underscore or an address has a meaning at some places.
+//!
+//! **Warnings about what there is are looked for when they are asked for**, and not when the wiring is read.
 
 pub(crate) mod dot;
 pub(crate) mod handler;
 pub(crate) mod mermaid;
 pub(crate) mod picture;
+pub(crate) mod similar;
 pub(crate) mod text;
+pub(crate) mod warning;
 
 use std::fmt;
 use std::panic::Location;
@@ -64,6 +68,8 @@ pub struct Wiring {
     pub(crate) topics: Vec<TopicWiring>,
     pub(crate) patterns: Vec<PatternWiring>,
     pub(crate) queues: Vec<QueueInfo>,
+    /// From how many handlers of one line on there is a warning; 0 for none.
+    pub(crate) warn_handlers: usize,
 }
 
 impl Wiring {

@@ -17,7 +17,7 @@ use slotcast::{
     BoxError, Closed, DeferError, DeferErrorKind, Drained, Emission, FailureKind, Flow,
     HandlerError, HandlerErrors, HandlerInfo, HandlerKind, Lagged, Overflow, Panics, PatternWiring,
     PostError, QueueInfo, ReplaceError, ReplaceErrorKind, StreamFull, SubscriptionId, TimedOut,
-    Topic, TopicError, TopicWiring, WaitError, Wiring, WrongType, local,
+    Topic, TopicError, TopicWiring, WaitError, Warning, Wiring, WrongType, local,
 };
 
 /// Neither `Send` nor `Sync`, and not safe to be seen after a panic.
@@ -187,11 +187,11 @@ fn names_cross_threads_and_panics() {
 #[test]
 fn a_wiring_is_plain_data() {
     assert_none_lacks(&lacks![
-        Wiring, TopicWiring, PatternWiring, QueueInfo, HandlerInfo, HandlerKind;
+        Wiring, TopicWiring, PatternWiring, QueueInfo, HandlerInfo, HandlerKind, Warning;
         [Send Sync Unpin UnwindSafe RefUnwindSafe Clone Debug]
     ]);
-    assert_none_lacks(&lacks![HandlerKind; [Eq]]);
-    assert_none_lacks(&lacks![Wiring; [Display]]);
+    assert_none_lacks(&lacks![HandlerKind, Warning; [Eq]]);
+    assert_none_lacks(&lacks![Wiring, Warning; [Display]]);
 }
 
 #[test]

@@ -41,6 +41,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             topics,
             patterns: patterns.into_iter().map(pattern).collect(),
             queues: queues.all,
+            warn_handlers: self.config.warn_handlers(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::core::failure::log::log;
+use crate::core::failure::log::{log, write_log};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread::MAX_DEPTH;
@@ -14,6 +14,7 @@ use crate::executor::Executor;
 use crate::failure::HandlerError;
 use crate::policy::Panics;
 use crate::topic::name::Name;
+use crate::wiring::warning::Warning;
 
 /// The configuration of a bus, for all its signals and its queue. A signal or a queue without a bus has
 /// the defaults, and no hook.
@@ -30,6 +31,7 @@ struct BusConfigInner<M: Primitives> {
     /// Answers for the registry of the bus.
     registry: M::Lock<Option<ObserverRef<M, PatternQuery>>>,
     error_hook: Hook<M, HandlerError>,
+    warning_hook: Hook<M, Warning>,
     /// How often the hook for unhandled events was set, twice, and one more if there is one. If so, signals without
     /// handlers have to look for it.
     unhandled_hook: M::Word,
@@ -37,6 +39,7 @@ struct BusConfigInner<M: Primitives> {
     pauses: M::Word,
     panics: Panics,
     max_depth: usize,
+    warn_handlers: usize,
     executor: Option<Arc<dyn Executor>>,
 }
 
@@ -44,15 +47,18 @@ impl<M: Primitives> BusConfig<M> {
     pub(crate) fn new(
         panics: Panics,
         max_depth: usize,
+        warn_handlers: usize,
         executor: Option<Arc<dyn Executor>>,
     ) -> Self {
         BusConfig(Some(M::ptr(BusConfigInner {
             registry: M::Lock::new(None),
             error_hook: Hook::new(),
+            warning_hook: Hook::new(),
             unhandled_hook: M::Word::new(0),
             pauses: M::Word::new(0),
             panics,
             max_depth,
+            warn_handlers,
             executor,
         })))
     }
@@ -107,6 +113,11 @@ impl<M: Primitives> BusConfig<M> {
         self.0.as_ref().map_or(0, |it| it.pauses.get())
     }
 
+    /// From how many handlers of one line on a warning is told; 0 for never, and without a bus.
+    pub(crate) fn warn_handlers(&self) -> usize {
+        self.0.as_ref().map_or(0, |it| it.warn_handlers)
+    }
+
     /// Begins a pause of the whole bus.
     pub(crate) fn pause(&self) {
         _ = self.0.as_ref().map(|it| it.pauses.add(1));
@@ -154,6 +165,23 @@ impl<M: Primitives> BusConfig<M> {
     pub(crate) fn call_hook(&self, error: &HandlerError) -> bool {
         let hook = self.0.as_ref().map(|it| &it.error_hook);
         hook.is_some_and(|hook| hook.call(error, "error hook", log))
+    }
+
+    /// Sets the hook for warnings, or none, and releases the previous one. Returns whether there was one.
+    pub(crate) fn set_warning_hook(&self, hook: Option<ObserverRef<M, Warning>>) -> bool {
+        self.0.as_ref().is_some_and(|it| it.warning_hook.set(hook))
+    }
+
+    /// Passes warnings to the hook for them. Without one, or inside of a hook, logs them instead.
+    #[cold]
+    pub(crate) fn warn(&self, warnings: &[Warning]) {
+        let log = |warning: &Warning| write_log(&warning.to_string(), None);
+        let hook = self.0.as_ref().map(|it| &it.warning_hook);
+        for warning in warnings {
+            if !hook.is_some_and(|hook| hook.call(warning, "warning hook", log)) {
+                log(warning);
+            }
+        }
     }
 
     /// The address of the configuration, which identifies the bus. 0 without a bus.

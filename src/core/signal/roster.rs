@@ -23,17 +23,43 @@ pub(crate) struct Roster<H> {
     pub(crate) in_bus: bool,
     /// It is a pattern, and the topics that it matches know it.
     pub(crate) is_attached: bool,
+    /// With so many handlers, they are looked at for those that accumulate.
+    look_at: u32,
+}
+
+/// The least power of two that is not less.
+fn power_of_two(n: usize) -> u32 {
+    let n = u32::try_from(n).ok();
+    n.and_then(u32::checked_next_power_of_two)
+        .unwrap_or(u32::MAX)
 }
 
 impl<H> Roster<H> {
-    pub(crate) fn new(in_bus: bool) -> Self {
+    /// `many`: from so many handlers on they are looked at; 0 for never.
+    pub(crate) fn new(in_bus: bool, many: usize) -> Self {
         Roster {
             slots: None,
             closed: false,
             has_weak: false,
             in_bus,
             is_attached: false,
+            look_at: match many {
+                0 => u32::MAX,
+                many => power_of_two(many),
+            },
         }
+    }
+
+    /// Returns whether the handlers are to be looked at for those that accumulate: with a power of two of them that
+    /// has not been there before.
+    #[inline]
+    pub(crate) fn is_many(&mut self) -> bool {
+        let len = self.slots.len();
+        if len < self.look_at as usize {
+            return false;
+        }
+        self.look_at = power_of_two(len + 1);
+        true
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -116,6 +116,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let mut handler = Some(handler);
         // The handler, where it was refused or is to be given retained events.
         let (mut refused, mut for_kept) = (None, None);
+        let mut is_many = false;
         // `None` if there are retained events, which are to be handed over in the same step.
         let mut insert = |kept: bool, for_kept: &mut Option<WeakRef<M, dyn DynHandler<M, C>>>| {
             this.state.with(|state| {
@@ -151,6 +152,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 if state.roster.in_bus && state.self_ref.is_none() {
                     state.self_ref = Some(this.clone());
                 }
+                is_many = state.roster.is_many();
                 let old = this.edit(state, |list, state| {
                     list.insert(state.roster.get(at)?.upgrade()?);
                     None
@@ -178,6 +180,9 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         drop(old);
         this.attach_topics();
         this.notify_watchers();
+        if is_many {
+            this.tell_many();
+        }
         // Only those that were never inserted. Any other is released by what removes it, or by a call that
         // waits in a queue.
         if let Some(refused) = refused {

@@ -1,4 +1,4 @@
-//! The handlers of a signal, described for those who look at the wiring.
+//! The handlers of a signal, described for those who look at the wiring, and those that accumulate.
 //!
 //! One lock at a time: that of the signal, then that of each pattern, then those of queues, streams and retained
 //! events. What is taken out of the first for the others is a weak reference, so that nothing is dropped under it.
@@ -16,6 +16,7 @@ use crate::topic::any_event::Kind;
 use crate::topic::name::Name;
 use crate::wiring::QueueInfo;
 use crate::wiring::handler::{HandlerInfo, HandlerKind};
+use crate::wiring::warning::{Warning, count_places};
 
 /// What one signal has, without the handlers of patterns.
 pub struct SignalReading {
@@ -40,6 +41,9 @@ struct Locked<M: SignalFlavour, C: 'static> {
     waiting: Vec<(usize, EntryRef<M, C>)>,
     patterns: WeakPatternSignals<M, C>,
 }
+
+/// From as many handlers of one line on it is told again, in terms of the last time.
+const AGAIN: usize = 4;
 
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// The handlers in the order of their calls, those of patterns included; the hook for unhandled events if
@@ -156,5 +160,42 @@ fn info<M: SignalFlavour>(head: &Header<M>, description: Description) -> Handler
         left: left.map(Word::get),
         has_filter: description.has_filter,
         replaced_at: head.has(state::SUCCESSOR).then_some(head.location),
+    }
+}
+
+impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
+    /// Looks for lines that have subscribed many handlers, and tells of them. The caller has no lock.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn tell_many(&self) {
+        let warnings = self.state.with(|state| self.find_many(state));
+        self.info.config.warn(&warnings);
+    }
+
+    fn find_many(&self, state: &mut SignalState<M, E, C>) -> Vec<Warning> {
+        let live = state.roster.iter().filter(|it| !it.is_dead());
+        let counts = count_places(live.map(|it| it.head().original().location));
+        let mut warnings = Vec::new();
+        for (place, count) in counts {
+            let mut level = self.info.config.warn_handlers();
+            if count < level {
+                continue;
+            }
+            while level <= count / AGAIN {
+                level *= AGAIN;
+            }
+            let told = &mut state.ext().told;
+            match told.iter_mut().find(|(it, _)| *it == place) {
+                Some((_, told)) if *told >= level => continue,
+                Some((_, told)) => *told = level,
+                None => told.push((place, level)),
+            }
+            warnings.push(Warning::ManyHandlers {
+                topic: self.info.name().as_str().to_owned(),
+                place,
+                count,
+            });
+        }
+        warnings
     }
 }

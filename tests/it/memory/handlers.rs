@@ -24,6 +24,7 @@ on_both! {
     a_burst_of_handlers_does_not_add_up;
     a_cleared_signal_is_as_small_as_a_new_one;
     weak_targets_that_died_do_not_add_up;
+    looking_for_many_handlers_costs_nothing_while_there_are_as_many;
     a_scope_does_not_grow_by_what_has_ended;
     replacing_leaves_nothing;
     forwarding_to_what_has_gone_leaves_nothing;
@@ -253,6 +254,17 @@ fn weak_targets_that_died_do_not_add_up<M: Either>() {
     assert!(signal.is_empty() && subs.iter().all(|sub| !sub.is_active()));
     assert_eq!(signal.emit(&1).ran(), 0);
     assert_eq!(signal.clear(), 0);
+}
+
+fn looking_for_many_handlers_costs_nothing_while_there_are_as_many<M: Either>() {
+    let bus = Bus::<M>::new();
+    let signal = bus.signal(&Topic::<u32>::new("room.joined"));
+    let _subs: Vec<_> = (0..63).map(|_| M::on_nothing(&signal)).collect();
+    let one_more = || drop(M::on_nothing(&signal));
+    one_more();
+    let rounds = 100;
+    let allocations = allocations_of(|| (0..rounds).for_each(|_| one_more()));
+    assert_eq!(allocations, rounds, "the handlers themselves");
 }
 
 fn a_scope_does_not_grow_by_what_has_ended<M: Either>() {

@@ -1,13 +1,13 @@
-//! Who listens to what: what is listed, in which order, and how it is written.
+//! Who listens to what: what is listed, in which order, and what is told of it.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
-use slotcast::{AnyEvent, HandlerInfo, HandlerKind, Overflow, Topic};
+use slotcast::{AnyEvent, HandlerInfo, HandlerKind, Overflow, Topic, Warning};
 
-use super::{Bus, Ptr, Queue};
-use crate::log::{Log, OnDrop};
+use super::{Bus, Ptr, Queue, Signal};
+use crate::log::{Log, OnDrop, boom};
 
 const PLACED: Topic<u32> = Topic::new("order.placed");
 const PAID: Topic<u32> = Topic::new("order.paid");
@@ -197,7 +197,7 @@ fn looking_calls_no_user_code_and_is_allowed_everywhere() {
             if let (Some(bus), Some(orders)) = (bus.upgrade(), orders.upgrade()) {
                 let wiring = bus.wiring();
                 assert!(wiring.to_string().contains("order.placed"));
-                drop((wiring.to_dot(), orders.handlers()));
+                drop((wiring.to_dot(), wiring.warnings(), orders.handlers()));
             }
         }
     };
@@ -509,6 +509,202 @@ fn dot_of_graphviz_accepts_hostile_names() {
         let text = format!(">{}<", on_one_line(label));
         assert!(label.is_empty() || svg.contains(&text), "{text} in {svg}");
     }
+}
+
+/// A bus that writes its warnings down.
+fn warned(bus: Bus) -> (Bus, Arc<Mutex<Vec<Warning>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let own = told.clone();
+    bus.set_warning_hook(move |warning| own.lock().unwrap().push(warning.clone()));
+    (bus, told)
+}
+
+fn counts(told: &Mutex<Vec<Warning>>) -> Vec<(u32, usize)> {
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    let count = |warning: &Warning| match warning {
+        Warning::ManyHandlers { place, count, .. } => (place.line(), *count),
+        other => panic!("{other}"),
+    };
+    told.iter().map(count).collect()
+}
+
+#[test]
+fn a_topic_that_grows_by_one_line_is_told_three_times() {
+    let (bus, told) = warned(Bus::new());
+    let orders = bus.signal(&PLACED);
+    let line = line!() + 2;
+    for _ in 0..3000 {
+        orders.on(|_| ()).detach();
+    }
+    let text = told.lock().unwrap()[0].to_string();
+    assert!(text.contains("\"order.placed\" has 64 handlers"), "{text}");
+    assert!(text.contains(&format!("{}:{line}:", file!())), "{text}");
+    assert_eq!(counts(&told), [(line, 64), (line, 256), (line, 1024)]);
+    // What has been told is not told again when they come back.
+    orders.clear();
+    (0..1000).for_each(|_| orders.on(|_| ()).detach());
+    assert_eq!(counts(&told), []);
+}
+
+#[test]
+fn each_line_of_a_topic_or_a_pattern_is_told_by_itself() {
+    let (bus, told) = warned(Bus::<()>::builder().warn_handlers(10).build());
+    let line = line!() + 2;
+    for _ in 0..40 {
+        bus.on_pattern("order.*", |_| ()).detach();
+        bus.on_pattern("order.*", |_| ()).detach();
+    }
+    let expected = [(line, 16), (line + 1, 16), (line, 32), (line + 1, 32)];
+    let found = counts(&told);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(
+        (found[0].0, found[1].0),
+        (expected[0].0, expected[1].0),
+        "{found:?}"
+    );
+    // With 16 of both together there are 8 of each; with 32 there are 16.
+    assert!(found.iter().all(|(_, count)| (15..=16).contains(count)));
+}
+
+#[test]
+fn handlers_that_go_again_are_not_told() {
+    let (bus, told) = warned(Bus::<()>::builder().warn_handlers(4).build());
+    let orders = bus.signal(&PLACED);
+    for _ in 0..1000 {
+        let target = Ptr::new(1);
+        let _subs = [orders.on(|_| ()), orders.on(|_| ()), orders.on(|_| ())];
+        orders.on_weak(&target, |_, _| ()).detach();
+    }
+    assert_eq!(counts(&told), []);
+    let (quiet, told) = warned(Bus::<()>::builder().warn_handlers(0).build());
+    for _ in 0..1000 {
+        quiet.on(&PLACED, |_| ()).detach();
+    }
+    assert_eq!(counts(&told), []);
+    assert!(quiet.wiring().warnings().is_empty());
+    assert!(quiet.clear_warning_hook() && !quiet.clear_warning_hook());
+    // Signals without a bus have no hook, and are not looked at.
+    let alone = Signal::<u32>::new();
+    (0..1000).for_each(|_| alone.on(|_| ()).detach());
+}
+
+#[test]
+fn handlers_whose_target_has_died_do_not_accumulate() {
+    let (bus, told) = warned(Bus::<()>::builder().warn_handlers(8).build());
+    let (orders, target) = (bus.signal(&PLACED), Ptr::new(1));
+    let weak = |target| orders.on_weak(target, |_, _| ()).detach();
+    let other = |_| orders.on(|_| ()).detach();
+    (0..3).for_each(other);
+    (0..10).for_each(|_| weak(&target));
+    (0..2).for_each(other);
+    drop(target);
+    // The sixteenth of all.
+    other(3);
+    assert_eq!(counts(&told), []);
+    assert!(bus.wiring().warnings().is_empty());
+}
+
+#[test]
+fn the_hook_for_warnings_may_use_the_bus_and_its_panics_are_contained() {
+    let bus = Bus::<()>::builder().warn_handlers(2).build();
+    let log = Log::default();
+    bus.set_warning_hook({
+        let (bus, log) = (bus.downgrade(), log.clone());
+        move |warning| {
+            let bus = bus.upgrade().unwrap();
+            assert!(matches!(warning, Warning::ManyHandlers { .. }));
+            log.add(format!("{} are called", bus.emit(&PLACED, &1).ran()));
+            // Told to the log: this is inside of the hook.
+            (0..9).for_each(|_| bus.on(&PLACED, |_| ()).detach());
+            assert_eq!(bus.wiring().warnings().len(), 2);
+            bus.clear_warning_hook();
+            boom("in the hook");
+        }
+    });
+    for _ in 0..2 {
+        bus.on(&PLACED, |_| ()).detach();
+    }
+    assert_eq!(log.take(), ["2 are called"]);
+    assert_eq!(bus.emit(&PLACED, &1).ran(), 11);
+}
+
+#[test]
+fn the_same_line_and_label_twice_is_a_warning() {
+    let bus = Bus::new();
+    let line = line!() + 2;
+    for label in ["audit", "audit", "other", ""] {
+        let subscribe = bus.subscribe(&PLACED).label(label);
+        subscribe.on(|_| ()).detach();
+        bus.subscribe(&PAID).on(|_| ()).detach();
+    }
+    bus.subscribe(&PLACED).label("other").on(|_| ()).detach();
+    let warnings = bus.wiring().warnings();
+    let [
+        Warning::SameLabel {
+            topic,
+            label,
+            place,
+            count,
+            ..
+        },
+    ] = &warnings[..]
+    else {
+        panic!("{warnings:?}")
+    };
+    assert_eq!((&**topic, &**label, *count), ("order.placed", "audit", 2));
+    assert_eq!(place.line(), line);
+    assert!(warnings[0].to_string().contains(&place.to_string()));
+}
+
+#[test]
+fn a_topic_without_handlers_beside_a_similar_one_with_some_is_a_warning() {
+    let bus = Bus::new();
+    let (emitted, line) = (bus.signal(&Topic::<u32>::new("order.plcaed")), line!());
+    let _other = bus.signal(&Topic::<u32>::new("order.sent"));
+    let warnings = || bus.wiring().warnings();
+    assert!(warnings().is_empty());
+    let _log = bus.on_pattern(">", |_| ());
+    let _sub = bus.on(&PLACED, |_| ());
+    let found = warnings();
+    let [
+        Warning::SimilarName {
+            topic,
+            place,
+            similar,
+            ..
+        },
+    ] = &found[..]
+    else {
+        panic!("{found:?}")
+    };
+    assert_eq!((&**topic, &**similar), ("order.plcaed", "order.placed"));
+    assert_eq!(place.line(), line);
+    assert!(found[0].to_string().contains(&place.to_string()));
+    let _heard = emitted.on(|_| ());
+    assert!(warnings().is_empty());
+}
+
+#[test]
+fn names_that_differ_by_a_number_are_a_series() {
+    let bus = Bus::new();
+    let rooms = ["room1.joined", "room2.joined", "room12.joined"];
+    let rooms = rooms.map(|name| bus.signal(&Topic::<u32>::new(name)));
+    let _sub = rooms[0].on(|_| ());
+    assert_eq!(bus.wiring().warnings(), []);
+}
+
+#[test]
+fn many_handlers_of_one_line_are_listed_as_one_warning() {
+    let bus = Bus::new();
+    for _ in 0..64 {
+        let subscribe = bus.subscribe(&PLACED).label("again");
+        subscribe.on(|_| ()).detach();
+    }
+    let warnings = bus.wiring().warnings();
+    let [Warning::ManyHandlers { topic, count, .. }] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert_eq!((&**topic, *count), ("order.placed", 64));
 }
 
 #[test]

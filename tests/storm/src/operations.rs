@@ -81,6 +81,7 @@ const OPERATIONS: &[Operation] = &[
     (4, "on_demand", subs::demand),
     (5, "forward_to and retain", |it| subs::forward(&it.world)),
     (10, "hooks", |it| subs::hooks(&it.world)),
+    (5, "wiring", |it| look(&it.world)),
     (3, "clear, close or drop of a signal", |it| {
         subs::renew_signal(&it.world)
     }),
@@ -133,6 +134,18 @@ pub fn emitted(emission: &Emission) {
 pub fn drained(drained: &Drained) {
     CALLS.fetch_add(drained.delivered() as u64, Relaxed);
     ledger::listed(drained.errors());
+}
+
+/// Looks at who is there, while others come and go.
+fn look(world: &World) {
+    match wild(world) {
+        Wild::Alone(signal) => drop(signal.handlers()),
+        Wild::Of(bus, topic) => {
+            let wiring = bus.wiring();
+            drop((wiring.to_string(), wiring.to_dot(), wiring.warnings()));
+            drop(bus.signal(&topic).handlers());
+        }
+    }
 }
 
 /// A signal without a bus, or a topic of a wild bus.

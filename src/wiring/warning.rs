@@ -1,0 +1,214 @@
+//! What is noticed about a wiring that is hardly meant.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::Location;
+
+use crate::failure::CallSite;
+use crate::wiring::handler::{HandlerInfo, HandlerKind};
+use crate::wiring::similar::Similar;
+use crate::wiring::text::visible;
+use crate::wiring::{TopicWiring, Wiring};
+
+/// Something that is hardly meant, with the line to look at: a message by `Display`.
+///
+/// What is wrong with a bus as it is, [`Wiring::warnings`] lists. The hook of
+/// [`Bus::set_warning_hook`](crate::flavour::Bus::set_warning_hook) is told, as it happens, of handlers that
+/// accumulate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Many live handlers of one topic or pattern were subscribed by one line: nobody cancels them.
+    #[non_exhaustive]
+    ManyHandlers {
+        /// The topic, or the pattern.
+        topic: String,
+        /// The line that has subscribed them.
+        place: &'static Location<'static>,
+        /// How many there are.
+        count: usize,
+    },
+    /// Several handlers of one topic or pattern were subscribed by one line with one label: the code that does
+    /// so has run again.
+    #[non_exhaustive]
+    SameLabel {
+        /// The topic, or the pattern.
+        topic: String,
+        /// The label that they have.
+        label: String,
+        /// The line that has subscribed them.
+        place: &'static Location<'static>,
+        /// How many there are.
+        count: usize,
+    },
+    /// A topic without handlers has nearly the name of one with handlers: a spelling mistake.
+    #[non_exhaustive]
+    SimilarName {
+        /// The topic without handlers.
+        topic: String,
+        /// The line that used it first.
+        place: &'static Location<'static>,
+        /// The topic with handlers.
+        similar: String,
+        /// The line that used that first.
+        similar_place: &'static Location<'static>,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::ManyHandlers {
+                topic,
+                place,
+                count,
+            } => write!(
+                f,
+                "topic {} has {count} handlers that were subscribed at {place}: are they ever cancelled?",
+                quoted(topic),
+            ),
+            Warning::SameLabel {
+                topic,
+                label,
+                place,
+                count,
+            } => write!(
+                f,
+                "topic {} has {count} handlers with the label {} that were subscribed at {place}: \
+                 did that run again?",
+                quoted(topic),
+                quoted(label),
+            ),
+            Warning::SimilarName {
+                topic,
+                place,
+                similar,
+                similar_place,
+            } => write!(
+                f,
+                "topic {} (first used at {place}) has no handlers, and {} (first used at {similar_place}) has: \
+                 is one of them misspelled?",
+                quoted(topic),
+                quoted(similar),
+            ),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", visible(text))
+}
+
+/// How many handlers each line has subscribed. Lines are compared by what they say: the compiler may have several
+/// of one.
+pub(crate) fn count_places(places: impl Iterator<Item = CallSite>) -> BTreeMap<CallSite, usize> {
+    let mut counts = BTreeMap::new();
+    // In a run of handlers of one line it is looked up once.
+    let mut run: Option<(CallSite, usize)> = None;
+    for place in places {
+        match &mut run {
+            Some((last, count)) if std::ptr::eq(*last, place) => *count += 1,
+            _ => {
+                if let Some((last, count)) = run.replace((place, 1)) {
+                    *counts.entry(last).or_default() += count;
+                }
+            }
+        }
+    }
+    if let Some((last, count)) = run {
+        *counts.entry(last).or_default() += count;
+    }
+    counts
+}
+
+impl Wiring {
+    /// What is hardly meant, in the order of the topics: handlers that accumulate, a line that has subscribed the
+    /// same label twice, and names that are probably misspelled. Empty for most programs.
+    ///
+    /// Two names are similar if their letters are the same but for case, `_` and `-`, or if one letter of a token
+    /// of at least four is missing, too much, wrong or exchanged with its neighbour. Digits do not count: names
+    /// that differ by a number are a series. A handler of the pattern `>` hears everything, and so none of these
+    /// topics in particular.
+    ///
+    /// Looked for by this call: O(n log n) in the number of handlers, and for the names.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// let bus = Bus::new();
+    /// let _sub = bus.on(&Topic::new("order.placed"), |_: &u64| ());
+    /// let emitted = bus.signal(&Topic::<u64>::new("order.paced"));
+    /// let warnings = bus.wiring().warnings();
+    /// assert!(warnings[0].to_string().starts_with("topic \"order.paced\" (first used at "));
+    /// # drop(emitted);
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut found = Vec::new();
+        for topic in &self.topics {
+            let own = topic.handlers.iter().filter(|it| it.pattern.is_none());
+            self.look_at(topic.name(), own, &mut found);
+        }
+        for pattern in &self.patterns {
+            self.look_at(pattern.name(), pattern.handlers.iter(), &mut found);
+        }
+        let (silent, heard): (Vec<_>, Vec<_>) = self.topics.iter().partition(|it| !is_heard(it));
+        let similar = Similar::to(silent.iter().map(|it| it.name()));
+        let mut misspelled = BTreeMap::new();
+        for heard in heard {
+            for at in similar.find(heard.name()) {
+                misspelled.entry(at).or_insert(heard);
+            }
+        }
+        found.extend(misspelled.iter().map(|(at, heard)| Warning::SimilarName {
+            topic: silent[*at].name().to_owned(),
+            place: silent[*at].place,
+            similar: heard.name().to_owned(),
+            similar_place: heard.place,
+        }));
+        found
+    }
+
+    /// Looks at the handlers that were subscribed to one topic or pattern.
+    fn look_at<'h>(
+        &self,
+        topic: &str,
+        handlers: impl Iterator<Item = &'h HandlerInfo> + Clone,
+        found: &mut Vec<Warning>,
+    ) {
+        let mut counts = count_places(handlers.clone().map(|it| it.place));
+        counts.retain(|_, count| self.warn_handlers > 0 && *count >= self.warn_handlers);
+        let mut labels = BTreeMap::new();
+        // What accumulates is told once, labelled or not.
+        for handler in handlers.filter(|it| !counts.contains_key(it.place)) {
+            if let Some(label) = &handler.label {
+                *labels.entry((handler.place, label)).or_insert(0) += 1;
+            }
+        }
+        found.extend(
+            counts
+                .into_iter()
+                .map(|(place, count)| Warning::ManyHandlers {
+                    topic: topic.to_owned(),
+                    place,
+                    count,
+                }),
+        );
+        let twice = labels.into_iter().filter(|(_, count)| *count > 1);
+        found.extend(twice.map(|((place, label), count)| Warning::SameLabel {
+            topic: topic.to_owned(),
+            label: label.to_string(),
+            place,
+            count,
+        }));
+    }
+}
+
+/// Whether somebody listens to this topic in particular.
+fn is_heard(topic: &TopicWiring) -> bool {
+    let listens =
+        |it: &HandlerInfo| it.kind != HandlerKind::Hook && it.pattern().is_none_or(|it| it != ">");
+    topic.handlers.iter().any(listens)
+}
