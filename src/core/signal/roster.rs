@@ -54,7 +54,7 @@ impl<H> Roster<H> {
     /// has not been there before.
     #[inline]
     pub(crate) fn is_many(&mut self) -> bool {
-        let len = self.slots.len();
+        let len = self.len();
         if len < self.look_at as usize {
             return false;
         }
