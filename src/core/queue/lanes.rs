@@ -12,9 +12,9 @@
 //!
 //! **The outbox belongs to whoever has the turn, and that is written under the lock of the inbox**, which a drain
 //! needs at its begin and at its end in any case. A mutex of its own cost each drain two locked instructions of
-//! sixteen. An event that is drained alone needs only the first of these two locks: if nobody has had the lock since,
-//! there is nothing to be looked at. The thread whose token stands there reaches the outbox again in the drains inside of its handlers. In
-//! the batch all that a drain changes is in cells.
+//! fourteen. An event that is drained alone needs only the first of these two locks: if nobody has had the lock
+//! since, there is nothing to be looked at. The thread whose token stands there reaches the outbox again in the
+//! drains inside of its handlers. In the batch all that a drain changes is in cells.
 
 #![allow(
     unsafe_code,

@@ -187,8 +187,8 @@ impl<M: QueueFlavour, D: 'static, T> Mailbox<M, D, T> {
         self.dropped.get()
     }
 
-    /// Takes an event, and adds it as the call with the number that is returned, unless the handler has a bound of its own or
-    /// has been given up.
+    /// Takes an event, and adds it as the call with the number that is returned, unless the handler has a bound of
+    /// its own, has been given up, or was removed.
     #[inline]
     pub(super) fn join_unbounded(
         &self,
