@@ -212,10 +212,9 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
 
     /// Sees to it that an envelope with this number is kept here, if there is one in one of the two.
     fn provide(&self, number: usize, other: &Self) {
-        let mut spare = self.spare.borrow_mut();
-        if !spare.has(number) {
-            let others = other.spare.borrow_mut().take(number);
-            others.into_iter().for_each(|it| spare.recycle(it));
+        if !self.spare.borrow().has(number) && other.spare.borrow().has(number) {
+            // All of them: a list has room for as many as it had.
+            self.spare.swap(&other.spare);
         }
     }
 
