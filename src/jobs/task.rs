@@ -104,6 +104,8 @@ impl<T: Send + 'static, F: Work<T>> Runnable for Task<T, F> {
     }
 
     fn refuse(self: Arc<Self>, error: JobError) {
+        // It is on no list, where whoever waits for it would look.
+        self.claim();
         self.core.context.count_refused(chain::refused());
         self.abort(error);
     }

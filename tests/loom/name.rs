@@ -76,10 +76,11 @@ fn what_an_emission_by_name_drops_may_use_the_bus() {
         warm_up(&bus);
         let emitting = thread::spawn({
             let bus = bus.clone();
-            move || bus.emit(&TOPIC, &1).ran()
+            // The first one of a thread takes the lock.
+            move || (0..2).map(|_| bus.emit(&TOPIC, &1).ran()).sum::<usize>()
         });
         sub.cancel();
-        assert!(emitting.join().unwrap() >= 1);
+        assert!(emitting.join().unwrap() >= 2);
         assert_eq!(dropped.load(SeqCst), 1);
     });
 }
@@ -130,12 +131,11 @@ fn a_pattern_that_comes_while_a_topic_goes_is_called() {
     model(|| {
         let bus = Bus::new();
         let signal = bus.signal(&TOPIC);
-        let _other = bus.on_pattern("room.one", |_| ());
         warm_up(&bus);
         let going = going(signal);
         let _sub = bus.on_pattern("room.*", |_| ());
         for _ in 0..2 {
-            assert_eq!(bus.emit(&TOPIC, &1).ran(), 2);
+            assert_eq!(bus.emit(&TOPIC, &1).ran(), 1);
         }
         drop(going);
     });

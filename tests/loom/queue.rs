@@ -7,10 +7,8 @@ use slotcast::{Overflow, Queue, Signal};
 
 use super::{block_on, model};
 
-/// Whoever drains when it is woken, and only then, gets everything. Planted: `Unwoken`.
-#[test]
-fn a_wake_is_never_lost() {
-    model(|| {
+fn wake_is_never_lost(before: usize) {
+    model(move || {
         let queue = Queue::new();
         let (wakes, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         queue.on_ready({
@@ -21,7 +19,7 @@ fn a_wake_is_never_lost() {
             let done = done.clone();
             queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap();
         };
-        post(&queue);
+        (0..before).for_each(|_| post(&queue));
         let posting = thread::spawn({
             let (queue, done) = (queue.clone(), done.clone());
             move || queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap()
@@ -33,8 +31,60 @@ fn a_wake_is_never_lost() {
         };
         drain_if_woken();
         posting.join().unwrap();
-        // At most one more: the first drain may have left the second event behind.
+        // At most one more: the first drain may have left the last event behind.
         drain_if_woken();
+        assert_eq!(done.load(SeqCst), before + 1);
+    });
+}
+
+#[test]
+fn a_wake_is_never_lost_to_the_drain_of_one_event() {
+    wake_is_never_lost(1);
+}
+
+/// Whoever drains when it is woken, and only then, gets everything. Planted: `Unwoken`.
+#[test]
+fn a_wake_is_never_lost() {
+    wake_is_never_lost(2);
+}
+
+/// Whoever tries to drain when it is woken, and only then, gets everything: one that is refused relies on the other.
+/// Planted: `Unsaid`.
+#[test]
+fn a_wake_is_never_lost_to_a_drain_that_is_refused() {
+    model(|| {
+        let (queue, done) = (Queue::new(), Arc::new(AtomicUsize::new(0)));
+        let wakes = Arc::new(AtomicUsize::new(0));
+        queue.on_ready({
+            let wakes = wakes.clone();
+            move || _ = wakes.fetch_add(1, SeqCst)
+        });
+        let post = {
+            let (queue, done) = (queue.clone(), done.clone());
+            move || {
+                let done = done.clone();
+                queue.post(move || _ = done.fetch_add(1, SeqCst)).unwrap();
+            }
+        };
+        let drain_if_woken = {
+            let queue = queue.clone();
+            move || {
+                if wakes.swap(0, SeqCst) > 0 {
+                    queue.try_drain();
+                }
+            }
+        };
+        post();
+        let posting = thread::spawn({
+            let drain_if_woken = drain_if_woken.clone();
+            move || {
+                post();
+                drain_if_woken();
+            }
+        });
+        drain_if_woken();
+        posting.join().unwrap();
+        (0..2).for_each(|_| drain_if_woken());
         assert_eq!(done.load(SeqCst), 2);
     });
 }

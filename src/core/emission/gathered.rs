@@ -75,8 +75,8 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     Ok(summary)
 }
 
-/// Calls the handlers of this moment without publishing them, where the event removes one of them: a future that
-/// waits for any event. Returns the depth guard if there is none.
+/// Calls the handlers of this moment without publishing them, where the event may remove one of them: a future that
+/// waits for any event. Returns the depth guard if there are none, or many.
 fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     depth_guard: DepthGuard,
@@ -89,7 +89,9 @@ fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
         return Err(depth_guard);
     }
     let mut handlers = FewHandlers::<M, C>::new();
-    let Some((sequence_limit, patterns)) = signal.collect_expecting(&mut handlers) else {
+    let collected = signal.collect_expecting(&mut handlers);
+    let Some((sequence_limit, ends, patterns)) = collected.filter(|_| !handlers.is_empty()) else {
+        topic_info.set_expects(false);
         return Err(depth_guard);
     };
     let inside = signal.address();
@@ -104,15 +106,15 @@ fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
     let mut summary = call_traced(
         handlers, event, topic_info, config, context, follows, unhandled,
     );
-    if summary.counts.stopped() || summary.report.is_some() {
+    if !ends || summary.counts.stopped() || summary.report.is_some() {
         publish_after(signal, &mut summary);
     }
     drop(depth_guard);
     Ok(summary)
 }
 
-/// Publishes a list after an emission that may not have come to the handler which it was to remove. That may stay for
-/// long, and emissions that follow find the list, as they do after any other.
+/// Publishes a list after an emission that had no handler to remove, or may not have come to it. The handlers may stay
+/// for long, and emissions that follow find the list, as they do after any other.
 #[cold]
 fn publish_after<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,

@@ -61,8 +61,8 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             count += 1;
             holes += usize::from(envelope.discard(&self.info, self.location));
         }
-        self.boxes.holes.sub(holes);
         drop(free_list);
+        self.drop_holes(holes);
         count - holes
     }
 
@@ -95,7 +95,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             count += 1;
             holes += usize::from(envelope.discard(&self.info, self.location));
         }
-        self.boxes.holes.sub(holes);
+        self.drop_holes(holes);
         self.room.notify();
         count - holes
     }

@@ -175,8 +175,9 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
                 }
             }
         }
-        Some(match turn.end_untouched() {
-            Ok(()) => false,
+        let look = |inbox: &mut Inbox<M, C>| self.boxes.pending(inbox) > 0 && inbox.has_waiters();
+        Some(match turn.end_untouched(look) {
+            Ok(notify) => notify,
             Err(turn) => self.finish(turn, &mut drain.summary),
         })
     }
@@ -234,8 +235,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         Some(next)
     }
 
-    /// Delivers single events as long as the `next` one is single; returns what comes after them. Calls
-    /// `discard_cleared` after each.
+    /// Delivers single events as long as the `next` one is single; returns what comes after them.
     #[inline(never)]
     fn singles(
         &self,

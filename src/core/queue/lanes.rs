@@ -366,7 +366,9 @@ impl<M: QueueFlavour, C: 'static, I> Boxes<M, C, I> {
         mut begin: impl FnMut(&mut I, &Outbox<M, C>) -> bool,
     ) -> Option<Turn<'_, M, C, I>> {
         let begun = self.inbox.with(|inbox| {
-            let is_free = !self.is_taken();
+            // It may end meanwhile, without the lock. Then whoever ends it looks for what has come, as if this one
+            // waited.
+            let is_free = !self.is_taken() || self.owner.or(AWAITED) & !AWAITED == 0;
             if is_free {
                 self.begin_turn(inbox, &mut begin);
             }
@@ -468,20 +470,22 @@ impl<M: QueueFlavour, C, I> Turn<'_, M, C, I> {
         }
     }
 
-    /// Ends the turn, unless that needs the lock.
+    /// Ends the turn, unless that needs the lock. If somebody has come for the turn at the same time, and did not get
+    /// it, returns what `look` does under the lock.
     #[inline]
-    pub(super) fn end_untouched(self) -> Result<(), Self> {
+    pub(super) fn end_untouched(self, look: impl FnOnce(&mut I) -> bool) -> Result<bool, Self> {
         let boxes = self.boxes;
         if boxes.touched.get() != 0 {
             return Err(self);
         }
         std::mem::forget(self);
-        if boxes.owner.swap(0) & AWAITED != 0 {
-            // Whoever has set this a moment ago waits by the time that the lock is free.
-            boxes.with(|_| ());
-            M::notify_all(&boxes.turn);
+        if boxes.owner.swap(0) & AWAITED == 0 {
+            return Ok(false);
         }
-        Ok(())
+        // Whoever has set this a moment ago waits by the time that the lock is free.
+        let found = boxes.with(|inbox| !boxes.is_taken() && look(inbox));
+        M::notify_all(&boxes.turn);
+        Ok(found)
     }
 }
 

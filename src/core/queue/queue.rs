@@ -111,10 +111,22 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Drops the contents of the envelopes, and returns the envelopes to the free list.
     pub(super) fn discard(&self, envelopes: impl IntoIterator<Item = M::Envelope<C>>) {
         for mut envelope in envelopes {
-            if envelope.discard(&self.info, self.location) {
-                self.boxes.holes.sub(1);
-            }
+            let is_hole = envelope.discard(&self.info, self.location);
             self.boxes.with(|inbox| inbox.free_list.recycle(envelope));
+            self.drop_holes(usize::from(is_hole));
+        }
+    }
+
+    /// Accounts for calls that were taken back, and that do not wait any more. As long as they counted although they
+    /// were gone, fewer events seemed to wait than did. So those that wait for events are told of what there is.
+    pub(super) fn drop_holes(&self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.boxes.holes.sub(count);
+        let look = |inbox: &mut Inbox<M, C>| self.boxes.pending(inbox) > 0 && inbox.has_waiters();
+        if self.boxes.with(look) {
+            self.notify_ready();
         }
     }
 

@@ -70,6 +70,11 @@ impl<H> Roster<H> {
         self.len() == 0
     }
 
+    /// Returns whether to iterate takes no longer than over a few handlers.
+    pub(crate) fn has_few_slots(&self) -> bool {
+        self.slots.as_ref().is_none_or(|it| it.capacity() <= MANY)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }

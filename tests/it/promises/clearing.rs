@@ -1,5 +1,11 @@
 //! Promise 16: clearing one topic of a queue.
 
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use slotcast::Overflow;
@@ -162,4 +168,47 @@ fn what_a_full_queue_drops_is_counted_by_its_topic() {
         assert_eq!(number.dropped() + text.dropped(), 7);
         assert_eq!(bus.queue().dropped(), 7);
     }
+}
+
+thread_local! {
+    /// What waits on after the drop that has begun it.
+    static WAITING: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Adds another event to its queue when it is dropped, and waits for one.
+struct Posts(Queue, Log);
+
+impl Drop for Posts {
+    fn drop(&mut self) {
+        let Posts(queue, log) = self;
+        queue.post(|| ()).unwrap();
+        let mut ready = queue.ready();
+        let waker = Waker::from(Arc::new(Told(log.clone())));
+        let found = Pin::new(&mut ready).poll(&mut Context::from_waker(&waker));
+        log.add(if found.is_ready() { "ready" } else { "waits" });
+        WAITING.with_borrow_mut(|all| all.push(Box::new(ready)));
+    }
+}
+
+struct Told(Log);
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        self.0.add("woken");
+    }
+}
+
+#[test]
+fn what_is_posted_while_a_clear_drops_is_told_although_calls_were_taken_back() {
+    let (signal, queue, log) = (Signal::<u32>::new(), Queue::new(), Log::default());
+    let sub = signal.subscribe().on_queue(&queue, |(), _| ());
+    assert_eq!(signal.emit(&1).ran() + signal.emit(&2).ran(), 2);
+    let event = Posts(queue.clone(), log.clone());
+    sub.cancel();
+    queue.post(move || _ = &event).unwrap();
+    assert_eq!(queue.clear(), 1);
+    let told = log.take();
+    assert!(told[0] == "ready" || told == ["waits", "woken"], "{told:?}");
+    WAITING.take();
+    assert_eq!(queue.drain().delivered(), 1);
 }

@@ -140,6 +140,13 @@ fn what_is_deferred_meanwhile_waits_for_the_next_drain() {
     assert_eq!((drained.delivered(), drained.remaining()), (1, 1));
     assert_eq!(bus.queue().drain_until_idle(100).delivered(), 2);
     assert_eq!(log.take(), ["1", "2", "3"]);
+    // And of several.
+    bus.defer(&NUMBER, 1).unwrap();
+    bus.defer(&NUMBER, 3).unwrap();
+    let drained = bus.drain();
+    assert_eq!((drained.delivered(), drained.remaining()), (2, 1));
+    assert_eq!(bus.queue().drain_until_idle(100).delivered(), 2);
+    assert_eq!(log.take(), ["1", "3", "2", "3"]);
 }
 
 #[test]
