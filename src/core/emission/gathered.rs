@@ -90,7 +90,7 @@ fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
     }
     let mut handlers = FewHandlers::<M, C>::new();
     let collected = signal.collect_expecting(&mut handlers);
-    let Some((sequence_limit, ends, patterns)) = collected.filter(|_| !handlers.is_empty()) else {
+    let Some((sequence_limit, ends)) = collected.filter(|_| !handlers.is_empty()) else {
         topic_info.set_expects(false);
         return Err(depth_guard);
     };
@@ -99,8 +99,6 @@ fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
         inside,
         sequence_limit,
     });
-    // Nothing that is upgraded under a lock is dropped there.
-    drop(patterns);
     let (config, unhandled) = (&signal.info.config, || signal.unhandled());
     let handlers = Emptied(&mut handlers);
     let mut summary = call_traced(

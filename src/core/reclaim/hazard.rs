@@ -438,17 +438,25 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
 
     #[inline(always)]
     fn get(&self) -> *mut SharedSnapshotHeader {
-        // Acquire; pairs with the SeqCst store in `put`.
+        // Acquire; pairs with the stores in `put` and `take`.
         self.load(Ordering::Acquire)
     }
 
     unsafe fn put(&self, header: NonNull<SharedSnapshotHeader>) {
-        // Release, as part of SeqCst; pairs with the Acquire in `get`.
-        self.store(header.as_ptr(), Ordering::SeqCst);
+        // Release; pairs with the Acquire in `get` and with the second load in `try_load_once`. Not SeqCst: a reader
+        // that finds it is seen by the `take` that comes after it.
+        self.store(header.as_ptr(), Ordering::Release);
     }
 
     fn take(&self, to: SnapshotState) -> Option<NonNull<SharedSnapshotHeader>> {
-        if self.is(to) {
+        // Relaxed: it is changed under the lock.
+        let seen = self.load(Ordering::Relaxed);
+        if is_state(seen) {
+            // There is no reader to look for. Written only if it changes, because emissions read it.
+            if seen != from_state(to) {
+                // Release; pairs with the Acquire in `get`.
+                self.store(from_state(to), Ordering::Release);
+            }
             return None;
         }
         // SeqCst, before the slots are read; pairs with the second load in `try_load_once`.
