@@ -284,8 +284,8 @@
 //! *Wiring*
 //!
 //! [`Bus::wiring`](flavour::Bus::wiring) and [`Signal::handlers`](flavour::Signal::handlers) list what has been
-//! subscribed and not removed, in the order of calls, without handlers whose target or owner was dropped. Each
-//! topic is seen at one moment, the bus is not: locks are taken one at a time. No user code is called. Text and
+//! subscribed and not removed, in the order of calls, without handlers whose target or owner was dropped. A topic's
+//! own handlers are seen at one moment, the bus is not: locks are taken one at a time. No user code is called. Text and
 //! pictures name every handler with label and place, are valid whatever names, labels and paths hold, and are the same
 //! for the same wiring. Handlers of one line that accumulate are told at 64, 256, 1024 and so on, while subscribing
 //! stays O(1).

@@ -110,8 +110,10 @@ impl<M: Flavour, C: 'static> BusBuilder<M, C> {
     /// [`Warning`](crate::Warning), to the [hook](Bus::set_warning_hook) or the log: 64 by default, and 0 for never.
     ///
     /// Handlers that accumulate are mostly subscribed by code that runs again and again, and detached. The same line
-    /// is told again with four times as many, and so on. They are looked for when a topic has a power of two of
-    /// handlers for the first time, so that subscribing stays O(1). Signals without a bus do not warn.
+    /// is told again with four times as many, and so on, at the number itself if no line has more handlers there, else
+    /// when the topic has an eighth more at most; subscribing stays O(1). What has been told of a line and a topic
+    /// is not told again, also not after the topic was dropped: that is kept for 1,024 of them, and any others are
+    /// told only if they have more than all of those others before. Signals without a bus do not warn.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The settings of a bus: events that are kept, and the hooks for failures and for unhandled events.
+//! The settings of a bus: events that are kept, and the hooks for failures, for warnings and for unhandled events.
 
 use std::panic::Location;
 

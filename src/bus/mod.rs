@@ -111,10 +111,12 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
 
     /// Who listens to what, where and in which order, to be read, printed, or drawn: an owned snapshot.
     ///
-    /// Each topic is seen at one moment, the bus is not: locks are taken one at a time. What is listed has been
-    /// subscribed and not removed; a handler whose target or owner has been dropped is not listed. No user code is
-    /// called: no handler, filter or hook. It costs O(topics + handlers), where a handler of a pattern counts
-    /// for each topic that calls it, and allocates. See
+    /// The topic's own handlers are seen at one moment, those of each pattern at another, and the bus at none: locks
+    /// are taken one at a time. So a handler that moves from one to another meanwhile may be missing. What is listed has
+    /// been subscribed and not removed; a handler whose target or owner has been dropped is not listed. No user code
+    /// is called: no handler, filter or hook. What another thread gives up meanwhile (a handler, a stream, a hook, the
+    /// last handle of a topic) may be dropped by this call, outside of locks, as by an emission. It costs
+    /// O(topics + handlers), where a handler of a pattern counts for each topic that calls it, and allocates. See
     /// [following events](crate::cookbook::following_events).
     ///
     /// # Examples

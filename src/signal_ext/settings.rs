@@ -159,7 +159,8 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// subscribed, and whether it would be called. A snapshot, owned and detached.
     ///
     /// The signal's own handlers are seen at one moment, those of each pattern at another: locks are taken one at
-    /// a time. No user code is called. A handler whose target or owner has been dropped is not listed. Where there
+    /// a time. No user code is called, but what another thread gives up meanwhile may be dropped by this call, outside
+    /// of locks, as by an emission. A handler whose target or owner has been dropped is not listed. Where there
     /// are none, the hook for unhandled events is listed, if the bus has one. O(n log n), and allocates.
     ///
     /// [`Bus::wiring`](crate::flavour::Bus::wiring) lists those of all topics.

@@ -19,8 +19,8 @@ use crate::topic::name::Name;
 /// let _stream = door.stream(8, Overflow::DropOldest);
 /// door.emit(&1);
 /// let kinds: Vec<_> = door.handlers().iter().map(|it| it.kind()).collect();
-/// assert!(matches!(&kinds[0], HandlerKind::Forward { topic } if topic == "u32"));
-/// assert!(matches!(kinds[1], HandlerKind::Stream { len: 1, capacity: 8 }));
+/// assert!(matches!(&kinds[0], HandlerKind::Forward { topic, .. } if topic == "u32"));
+/// assert!(matches!(kinds[1], HandlerKind::Stream { len: 1, capacity: 8, .. }));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,6 +32,7 @@ pub enum HandlerKind {
     /// A closure with a weak target: `on_weak`.
     Weak,
     /// Calls are put into a queue: `on_queue` and its kin.
+    #[non_exhaustive]
     Queue {
         /// The line that made the queue.
         place: &'static Location<'static>,
@@ -41,6 +42,7 @@ pub enum HandlerKind {
     /// A future of one event: `next` and its kin.
     Next,
     /// A stream: `stream` and its kin.
+    #[non_exhaustive]
     Stream {
         /// The number of events that wait in it.
         len: usize,
@@ -48,6 +50,7 @@ pub enum HandlerKind {
         capacity: usize,
     },
     /// Events are emitted on another signal as well: `forward_to`.
+    #[non_exhaustive]
     Forward {
         /// The name of its topic; for a signal without a bus, its payload type.
         topic: String,

@@ -19,7 +19,9 @@
 //! a label cannot break a line. Mermaid gets the code of every character that is neither a letter nor a digit: it
 //! reads labels as Markdown, in which a dot, a dash, an underscore or an address has a meaning at some places.
 //!
-//! **Warnings about what there is are looked for when they are asked for**, and not when the wiring is read.
+//! **Warnings about what there is are looked for when they are asked for**, and not when the wiring is read. Similar
+//! names are found by hashes of what they share, sorted: one row for each character of a name, and of many names that
+//! share one only some are compared, so that a series of names is not compared with itself.
 
 pub(crate) mod dot;
 pub(crate) mod handler;

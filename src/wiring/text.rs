@@ -65,10 +65,8 @@ pub(crate) fn conditions(handler: &HandlerInfo) -> Vec<String> {
     if handler.priority != 0 {
         found.push(format!("priority {}", handler.priority));
     }
-    match handler.left {
-        Some(1) => found.push("once".to_owned()),
-        Some(left) => found.push(format!("{left} times")),
-        None => {}
+    if let Some(left) = handler.left {
+        found.push(format!("{left} left"));
     }
     if handler.has_filter {
         found.push("filter".to_owned());
@@ -114,11 +112,11 @@ pub(crate) fn fill(queue: &QueueInfo) -> String {
 /// of their calls.
 ///
 /// ```text
-/// order.placed  Order                            first used at src/main.rs:12
-///   1  guard       priority 10   src/auth.rs:31     pattern order.>
-///   2  billing                   src/billing.rs:19  queued to src/ui.rs:8
-///   3  (no label)  once, filter  src/app.rs:77
-/// order.>  pattern                        first used at src/auth.rs:30
+/// order.placed  Order                                 first used at src/main.rs:12
+///   1  guard       priority 10     src/auth.rs:31     pattern order.>
+///   2  billing                     src/billing.rs:19  queued to src/ui.rs:8
+///   3  (no label)  1 left, filter  src/app.rs:77
+/// order.>  pattern                         first used at src/auth.rs:30
 ///   1  guard  priority 10  src/auth.rs:31
 /// queue of the bus  0 waiting  made at src/main.rs:10
 /// queue             1 waiting  made at src/ui.rs:8
@@ -177,18 +175,21 @@ fn block(
 /// is left out.
 fn aligned(rows: Vec<Vec<String>>) -> (Vec<String>, usize) {
     let columns = rows.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns)
-        .map(|at| {
-            let widths = rows.iter().map(|row| row[at].chars().count());
-            widths.filter(|it| *it <= WIDEST).max().unwrap_or(WIDEST)
-        })
-        .collect();
+    let width = |at: usize| {
+        let all = rows.iter().map(|row| row[at].chars().count());
+        let filled = all.filter(|it| *it > 0);
+        let widest = filled.clone().filter(|it| *it <= WIDEST).max();
+        filled.max().map(|_| widest.unwrap_or(WIDEST))
+    };
+    let widths: Vec<Option<usize>> = (0..columns).map(width).collect();
     let before = widths.iter().take(columns.saturating_sub(1));
-    let last = before.filter(|it| **it > 0).map(|it| it + 2).sum();
+    let last = before.flatten().map(|it| it + 2).sum();
     let line = |row: Vec<String>| {
         let mut line = String::new();
-        for (cell, &width) in row.iter().zip(&widths).filter(|(_, width)| **width > 0) {
-            line += &format!("{cell:width$}  ");
+        for (cell, width) in row.iter().zip(&widths) {
+            if let Some(width) = *width {
+                line += &format!("{cell:width$}  ");
+            }
         }
         line.truncate(line.trim_end().len());
         line

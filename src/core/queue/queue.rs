@@ -43,6 +43,14 @@ impl<M: QueueFlavour, C: 'static> QueueBoxes<M, C> {
         all.saturating_sub(self.holes.get())
     }
 
+    /// How many events wait, and may wait, for those who look at the wiring.
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.with(|inbox| Waiting {
+            len: self.pending(inbox),
+            capacity: (inbox.capacity < usize::MAX).then_some(inbox.capacity),
+        })
+    }
+
     /// Returns whether nothing is pending where the lanes have `len` events.
     #[inline]
     pub(super) fn was_empty(&self, inbox: &Inbox<M, C>, len: usize) -> bool {
@@ -104,8 +112,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// How many events wait, and may wait, for those who look at the wiring.
     pub(crate) fn waiting(&self) -> Waiting {
-        let (len, capacity) = (self.len(), self.capacity());
-        Waiting { len, capacity }
+        self.boxes.waiting()
     }
 
     /// Drops the contents of the envelopes, and returns the envelopes to the free list.

@@ -132,7 +132,8 @@ where
     }
 
     fn waiting(&self) -> Option<Waiting> {
-        M::upgrade(&self.queue).map(|queue| queue.waiting())
+        // Without a reference to the queue, which could be the last one: its drop calls the error hook.
+        M::exists(&self.queue).then(|| self.boxes.waiting())
     }
 
     fn reserve_call(mailbox: &Mailbox<M, D, T>) -> bool {

@@ -31,8 +31,8 @@ pub trait AnySignal {
     fn prune(&self);
     /// Tells all handlers that the bus is paused.
     fn hold(&self);
-    /// Describes its handlers. `None` if the signal has been dropped.
-    fn read(&self) -> Option<SignalReading>;
+    /// Describes its handlers, and those of the patterns that are not known. `None` if the signal has been dropped.
+    fn read(&self, is_known: &dyn Fn(usize) -> bool) -> Option<SignalReading>;
 }
 
 /// A weak reference to a signal.
@@ -90,7 +90,7 @@ impl<M: SignalFlavour, E: 'static, C: 'static> AnySignal for WeakSignal<M, E, C>
     fn hold(&self) {
         self.if_exists(Signal::hold);
     }
-    fn read(&self) -> Option<SignalReading> {
-        M::upgrade(&self.0).map(|signal| signal.read())
+    fn read(&self, is_known: &dyn Fn(usize) -> bool) -> Option<SignalReading> {
+        M::upgrade(&self.0).map(|signal| signal.read(is_known))
     }
 }

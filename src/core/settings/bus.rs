@@ -10,8 +10,9 @@ use crate::core::primitives::sync::{Lock, Word};
 use crate::core::primitives::thread::MAX_DEPTH;
 use crate::core::settings::hook::Hook;
 use crate::core::settings::observer::ObserverRef;
+use crate::core::settings::told::Told;
 use crate::executor::Executor;
-use crate::failure::HandlerError;
+use crate::failure::{CallSite, HandlerError};
 use crate::policy::Panics;
 use crate::topic::name::Name;
 use crate::wiring::warning::Warning;
@@ -40,6 +41,7 @@ struct BusConfigInner<M: Primitives> {
     panics: Panics,
     max_depth: usize,
     warn_handlers: usize,
+    told: M::Lock<Told>,
     executor: Option<Arc<dyn Executor>>,
 }
 
@@ -59,6 +61,7 @@ impl<M: Primitives> BusConfig<M> {
             panics,
             max_depth,
             warn_handlers,
+            told: M::Lock::new(Told::default()),
             executor,
         })))
     }
@@ -172,15 +175,31 @@ impl<M: Primitives> BusConfig<M> {
         self.0.as_ref().is_some_and(|it| it.warning_hook.set(hook))
     }
 
-    /// Passes warnings to the hook for them. Without one, or inside of a hook, logs them instead.
+    /// Tells of the lines that have subscribed many handlers of a topic, each with their number and the level that
+    /// it has reached, unless that has been told. The caller has no lock.
     #[cold]
-    pub(crate) fn warn(&self, warnings: &[Warning]) {
+    pub(crate) fn tell_many(&self, topic: &Name, many: Vec<(CallSite, usize, usize)>) {
+        for (place, count, level) in many {
+            let topic = topic.as_str().to_owned();
+            let told = |inner: &M::Ptr<BusConfigInner<M>>| {
+                inner.told.with(|it| it.is_news(&topic, place, level))
+            };
+            if self.0.as_ref().is_some_and(told) {
+                self.warn(&Warning::ManyHandlers {
+                    topic,
+                    place,
+                    count,
+                });
+            }
+        }
+    }
+
+    /// Passes a warning to the hook for them. Without one, or inside of a hook, logs it instead.
+    fn warn(&self, warning: &Warning) {
         let log = |warning: &Warning| write_log(&warning.to_string(), None);
         let hook = self.0.as_ref().map(|it| &it.warning_hook);
-        for warning in warnings {
-            if !hook.is_some_and(|hook| hook.call(warning, "warning hook", log)) {
-                log(warning);
-            }
+        if !hook.is_some_and(|hook| hook.call(warning, "warning hook", log)) {
+            log(warning);
         }
     }
 

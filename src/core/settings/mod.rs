@@ -6,6 +6,7 @@
 //!   registry is asked.
 //! - `signal_info`: the name of a signal and its configuration, which its handlers share.
 //! - `observer`: closures that only observe: hooks and wakes. `hook`: the place of one, from which it is called.
+//! - `told`: what has been told of handlers that accumulate, bounded, for as long as the bus exists.
 //! - `failure_source`: what a failure is blamed on, and which hook receives it.
 //!
 //! # What it guarantees
@@ -34,3 +35,4 @@ pub(crate) mod failure_source;
 mod hook;
 pub(crate) mod observer;
 pub(crate) mod signal_info;
+mod told;

@@ -45,6 +45,15 @@ impl<M: Primitives> SignalInfo<M> {
         self.pauses.get() + of_bus
     }
 
+    /// From how many handlers of one line on a warning is told; 0 for never, and for what is in no bus.
+    pub(crate) fn warn_handlers(&self) -> usize {
+        if self.key == 0 {
+            0
+        } else {
+            self.config.warn_handlers()
+        }
+    }
+
     pub(crate) fn name(&self) -> &Name {
         &self.topic_info.name
     }

@@ -58,10 +58,10 @@
 //! after it. The alternative, to count the pause in each handler, misses those that have left the roster, and
 //! needs the signal again at the end.
 //!
-//! **Handlers that accumulate are looked for when there are twice as many as at the last time**, so that subscribing
-//! stays O(1), and an emission pays nothing. The number is beside the flags of the roster, where it takes no room;
-//! what has been told is kept for each line, of which a program has few. It does not fall when handlers go: a topic
-//! that has had many is looked at when it has more, and what grows without end comes there.
+//! **Handlers that accumulate are looked for when there may be enough of a line**, or with an eighth more, so that
+//! subscribing stays O(1), and an emission pays nothing. The number is beside the flags of the roster, where it takes
+//! no room. It falls when most handlers have gone, so that a crowd hides nothing. What has been told is kept by the
+//! configuration of the bus, because a topic that comes and goes would be told each time.
 //!
 //! **A pattern is a signal.** Subscribing, limits, pauses, closing, ids and the waiting cancel are those of
 //! signals. The only difference is that its handlers are part of the snapshots of other signals.

@@ -23,43 +23,73 @@ pub(crate) struct Roster<H> {
     pub(crate) in_bus: bool,
     /// It is a pattern, and the topics that it matches know it.
     pub(crate) is_attached: bool,
-    /// With so many handlers, they are looked at for those that accumulate.
-    look_at: u32,
+    look: NextLook,
 }
 
-/// The least power of two that is not less.
-fn power_of_two(n: usize) -> u32 {
-    let n = u32::try_from(n).ok();
-    n.and_then(u32::checked_next_power_of_two)
-        .unwrap_or(u32::MAX)
+/// With how many handlers they are looked at for those that accumulate: twice that, and one more if it is a near one.
+#[derive(Clone, Copy)]
+struct NextLook(u32);
+
+impl NextLook {
+    /// Before the first handler.
+    const NEVER: Self = NextLook::at(usize::MAX, false);
+
+    const fn at(len: usize, is_near: bool) -> Self {
+        let len = if len < NEVER {
+            len as u32
+        } else {
+            NEVER as u32
+        };
+        NextLook(len * 2 + is_near as u32)
+    }
+
+    fn len(self) -> usize {
+        self.0 as usize / 2
+    }
+
+    fn is_near(self) -> bool {
+        self.0 % 2 == 1
+    }
 }
+
+/// No roster has so many handlers.
+const NEVER: usize = u32::MAX as usize / 2;
 
 impl<H> Roster<H> {
-    /// `many`: from so many handlers on they are looked at; 0 for never.
-    pub(crate) fn new(in_bus: bool, many: usize) -> Self {
+    pub(crate) fn new(in_bus: bool) -> Self {
         Roster {
             slots: None,
             closed: false,
             has_weak: false,
             in_bus,
             is_attached: false,
-            look_at: match many {
-                0 => u32::MAX,
-                many => power_of_two(many),
-            },
+            look: NextLook::NEVER,
         }
     }
 
-    /// Returns whether the handlers are to be looked at for those that accumulate: with a power of two of them that
-    /// has not been there before.
+    /// Returns whether the handlers are to be looked at for those that accumulate, after one was inserted. `many`:
+    /// from so many on they are looked at for the first time, and again after most of them have gone; 0 for never.
     #[inline]
-    pub(crate) fn is_many(&mut self) -> bool {
+    pub(crate) fn is_many(&mut self, many: impl FnOnce() -> usize) -> bool {
         let len = self.len();
-        if len < self.look_at as usize {
-            return false;
+        if len < self.look.len() / 8 {
+            let many = match many() {
+                0 => NEVER,
+                many => many,
+            };
+            self.look = NextLook::at(many.max(len), false);
         }
-        self.look_at = power_of_two(len + 1);
-        true
+        len >= self.look.len()
+    }
+
+    /// Records that the handlers were looked at, and that with `missing` more there may be something to tell, of the
+    /// line with the most handlers with `of_most` more. That one is told at the number itself, others when there are
+    /// an eighth more: of two steps, one is so long, so that to insert n handlers costs O(n) in all.
+    pub(crate) fn looked(&mut self, missing: usize, of_most: usize) {
+        let (len, far) = (self.len(), self.len() / 8);
+        let is_near = of_most < far && !self.look.is_near();
+        let step = if is_near { of_most } else { missing.max(far) };
+        self.look = NextLook::at(len.saturating_add(step.max(1)), is_near);
     }
 
     pub(crate) fn len(&self) -> usize {

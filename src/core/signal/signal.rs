@@ -17,7 +17,6 @@ use crate::core::signal::handler_list::{PublishedList, UnpublishedList};
 use crate::core::signal::retain::Retain;
 use crate::core::signal::roster::Roster;
 use crate::core::signal::watchers::Watchers;
-use crate::failure::CallSite;
 use crate::topic::any_event::AnyEvent;
 
 /// The sequence numbers of the process.
@@ -74,8 +73,6 @@ pub(super) struct SignalExt<M: SignalFlavour, E, C: 'static> {
     /// Of a pattern: the topics to be told of a change, by key. Their lists may have its handlers, or they are
     /// watched.
     pub(super) readers: HashSet<u64>,
-    /// The lines that have subscribed many handlers, and how many that were when it was last told.
-    pub(super) told: Vec<(CallSite, usize)>,
 }
 
 impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
@@ -86,7 +83,6 @@ impl<M: SignalFlavour, E, C> Default for SignalExt<M, E, C> {
             retained: None,
             kept: Vec::new(),
             readers: HashSet::default(),
-            told: Vec::new(),
         }
     }
 }
@@ -110,7 +106,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         patterns: WeakPatternSignals<M, C>,
     ) -> Self {
         let mut state = SignalState {
-            roster: Roster::new(registry.is_some(), info.config.warn_handlers()),
+            roster: Roster::new(registry.is_some()),
             ext: None,
             self_ref: None,
             next_list: None,
@@ -246,7 +242,6 @@ impl<M: SignalFlavour, E, C> SignalState<M, E, C> {
                 && ext.retained.is_none()
                 && ext.kept.is_empty()
                 && ext.readers.is_empty()
-                && ext.told.is_empty()
         };
         if self.ext.as_deref().is_some_and(is_empty) {
             self.ext = None;

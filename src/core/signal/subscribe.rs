@@ -152,7 +152,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                 if state.roster.in_bus && state.self_ref.is_none() {
                     state.self_ref = Some(this.clone());
                 }
-                is_many = state.roster.is_many();
+                is_many = state.roster.is_many(|| this.info.warn_handlers());
                 let old = this.edit(state, |list, state| {
                     list.insert(state.roster.get(at)?.upgrade()?);
                     None

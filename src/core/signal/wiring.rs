@@ -12,11 +12,12 @@ use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{Signal, SignalState, WeakPatternSignals};
+use crate::failure::CallSite;
 use crate::topic::any_event::Kind;
 use crate::topic::name::Name;
 use crate::wiring::QueueInfo;
 use crate::wiring::handler::{HandlerInfo, HandlerKind};
-use crate::wiring::warning::{Warning, count_places};
+use crate::wiring::warning::count_places;
 
 /// What one signal has, without the handlers of patterns.
 pub struct SignalReading {
@@ -26,8 +27,10 @@ pub struct SignalReading {
     pub(crate) handlers: Vec<HandlerInfo>,
     /// The queues of these handlers, by their addresses.
     pub(crate) queues: BTreeMap<usize, QueueInfo>,
-    /// The addresses of the patterns whose handlers it calls.
+    /// The addresses of the patterns whose handlers it calls, of those that are known.
     pub(crate) patterns: Vec<usize>,
+    /// The handlers of the other patterns.
+    pub(crate) of_others: Vec<HandlerInfo>,
     pub(crate) retained: usize,
     pub(crate) is_closed: bool,
 }
@@ -52,7 +55,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let locked = self.state.with(|state| self.describe(state));
         let (mut all, _) = finish(locked.handlers, &locked.waiting);
         for pattern in locked.patterns.iter().filter_map(M::upgrade) {
-            all.extend(pattern.read().handlers);
+            all.extend(pattern.read(&|_| true).handlers);
         }
         if all.is_empty() && !self.is_closed() {
             all.extend(self.unhandled().as_ref().map(describe_hook));
@@ -61,17 +64,29 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         all
     }
 
-    /// Describes what the signal has of its own.
-    pub(crate) fn read(&self) -> SignalReading {
+    /// Describes what the signal has of its own, and the handlers of those patterns, given by their addresses, that
+    /// are not known: they have come since the patterns were read.
+    pub(crate) fn read(&self, is_known: &dyn Fn(usize) -> bool) -> SignalReading {
         let locked = self.state.with(|state| self.describe(state));
-        let (mut handlers, queues) = finish(locked.handlers, &locked.waiting);
+        let (mut handlers, mut queues) = finish(locked.handlers, &locked.waiting);
         call_in(&mut handlers, self.info.name());
-        let patterns = locked.patterns.iter().map(|it| M::address(it).addr());
+        let (mut patterns, mut of_others) = (Vec::new(), Vec::new());
+        for pattern in &locked.patterns {
+            let address = M::address(pattern).addr();
+            if is_known(address) {
+                patterns.push(address);
+            } else if let Some(pattern) = M::upgrade(pattern) {
+                let mut other = pattern.read(&|_| true);
+                of_others.append(&mut other.handlers);
+                queues.append(&mut other.queues);
+            }
+        }
         SignalReading {
             signal: self.address(),
             handlers,
             queues,
-            patterns: patterns.collect(),
+            patterns,
+            of_others,
             retained: self.retained().map_or(0, |retained| retained.len()),
             is_closed: self.is_closed(),
         }
@@ -168,34 +183,35 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     #[cold]
     #[inline(never)]
     pub(super) fn tell_many(&self) {
-        let warnings = self.state.with(|state| self.find_many(state));
-        self.info.config.warn(&warnings);
+        let many = self.state.with(|state| self.find_many(state));
+        self.info.config.tell_many(self.info.name(), many);
     }
 
-    fn find_many(&self, state: &mut SignalState<M, E, C>) -> Vec<Warning> {
+    /// The lines that have subscribed many handlers, with their number and the level that it has reached.
+    fn find_many(&self, state: &mut SignalState<M, E, C>) -> Vec<(CallSite, usize, usize)> {
+        let first = self.info.warn_handlers();
+        // Another thread may have looked meanwhile.
+        if !state.roster.is_many(|| first) {
+            return Vec::new();
+        }
         let live = state.roster.iter().filter(|it| !it.is_dead());
         let counts = count_places(live.map(|it| it.head().original().location));
-        let mut warnings = Vec::new();
+        let most = counts.values().copied().max();
+        let (mut many, mut missing, mut of_most) = (Vec::new(), usize::MAX, usize::MAX);
         for (place, count) in counts {
-            let mut level = self.info.config.warn_handlers();
-            if count < level {
-                continue;
+            let mut next = first;
+            while next <= count {
+                next = next.saturating_mul(AGAIN);
             }
-            while level <= count / AGAIN {
-                level *= AGAIN;
+            missing = missing.min(next - count);
+            if Some(count) == most {
+                of_most = of_most.min(next - count);
             }
-            let told = &mut state.ext().told;
-            match told.iter_mut().find(|(it, _)| *it == place) {
-                Some((_, told)) if *told >= level => continue,
-                Some((_, told)) => *told = level,
-                None => told.push((place, level)),
+            if count >= first {
+                many.push((place, count, next / AGAIN));
             }
-            warnings.push(Warning::ManyHandlers {
-                topic: self.info.name().as_str().to_owned(),
-                place,
-                count,
-            });
         }
-        warnings
+        state.roster.looked(missing, of_most);
+        many
     }
 }
