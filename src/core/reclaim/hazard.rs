@@ -11,6 +11,9 @@
 //! pointer and then reads the slots, all four sequentially consistent. In their one total order
 //! either the writer sees the slot, or the reader sees the new pointer and retries.
 //!
+//! What a slot holds: null, nothing. The address of a header: a reader without a count. With the lowest bit set: a
+//! writer has paid its debt. The address of a gate, with the next bit set: a reader who is passing it.
+//!
 //! With the same slots a reader passes a [`Gate`], to read what a lock guards: it announces the gate, and reads
 //! whether it is open; whoever holds the lock shuts it, and waits until no slot has it.
 //!
@@ -28,13 +31,11 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::sync::PoisonError;
 
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
-use crate::core::primitives::sync::{
-    self, AtomicPtr, AtomicUsize, Ordering, RwLock, Word, global, model_fence, per_thread,
-};
+use crate::core::primitives::sync::{self, AtomicPtr, AtomicUsize, Ordering, Word, model_fence};
 use crate::core::primitives::thread::{self, ActiveScope};
+use crate::core::reclaim::slots::{self, Slot, Slots};
 
 /// The start of every snapshot.
 #[repr(C)]
@@ -230,116 +231,26 @@ pub unsafe trait Publish<M: ReadFlavour>: 'static {
 
 type SharedSnapshotHeader = SnapshotHeader<Shared>;
 
-/// The number of slots of one thread. An emission nested deeper takes the signal's lock.
-const SLOTS: usize = 8;
-
-/// One announcement. Null: none. A header's address: a reader without a count. With the lowest bit set: a
-/// writer has paid its debt. With the next bit set, the address of a gate: a reader who is passing it.
-#[derive(Debug)]
-pub(crate) struct Slot(AtomicPtr<SharedSnapshotHeader>);
-
-/// The slots of one thread, by nesting level. Reused by another thread after its end.
-#[derive(Debug)]
-#[repr(align(128))] // Two cache lines, for the pairwise prefetch: threads must not share one.
-pub(crate) struct Slots([Slot; SLOTS]);
-
-#[derive(Default)]
-struct SlotRegistry {
-    all: Vec<&'static Slots>,
-    /// Those of threads that have ended. A subset of `all`, without announcements.
-    free: Vec<&'static Slots>,
-}
-
-global! {
-    /// The slots of all threads. Locked for reading by those who take a snapshot out or shut a gate, and for writing
-    /// when a thread emits for the first time and when it ends.
-    SLOT_REGISTRY: RwLock<SlotRegistry> =
-        RwLock::new(SlotRegistry { all: Vec::new(), free: Vec::new() })
-}
-
-per_thread! {
-    /// Without a destructor, so that emissions work inside the destructors of other thread-locals.
-    OWN: Cell<Option<&'static Slots>> = Cell::new(None)
-}
-
-/// The slots of this thread, if it has emitted before and is not ending.
-#[inline(always)]
-fn slots() -> Option<&'static Slots> {
-    OWN.with(Cell::get)
-}
-
-fn set_slots(slots: Option<&'static Slots>) {
-    // Fails only in a model, whose thread-locals have destructors.
-    let _ = OWN.try_with(|own| own.set(slots));
-}
-
 /// Returns whether this thread is inside of an emission or a scope that could still call the handler with
 /// this entry and sequence number. See [`ActiveScope::could_call`].
 pub(crate) fn is_inside(is_run_by: impl Fn(usize) -> bool, entry: usize, sequence: u64) -> bool {
     thread::is_inside(&is_run_by, entry, sequence)
-        || slots().is_some_and(|slots| {
-            let mut hazards = slots.hazards();
-            hazards.any(|it| it.could_call(&is_run_by, entry, sequence))
-        })
+        || slots::own()
+            .is_some_and(|own| hazards(own).any(|it| it.could_call(&is_run_by, entry, sequence)))
 }
 
-/// Returns the slots to the registry when the thread ends.
-struct ReturnSlots(Cell<Option<&'static Slots>>);
-
-impl Drop for ReturnSlots {
-    fn drop(&mut self) {
-        if let Some(slots) = self.0.get() {
-            set_slots(None);
-            let mut registry = SLOT_REGISTRY
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            registry.free.push(slots);
+/// The scopes of the snapshots that this thread has announced.
+fn hazards(slots: &Slots) -> impl Iterator<Item = ActiveScope> {
+    slots.0.iter().filter_map(|slot| {
+        // Acquire; pairs with the mark in `pay_debts`, where a writer has replaced the announcement.
+        let announced = slot.0.load(Ordering::Acquire);
+        if announced.addr() & PASSING != 0 {
+            return None;
         }
-    }
-}
-
-thread_local! {
-    static RETURN_SLOTS: ReturnSlots = const { ReturnSlots(Cell::new(None)) };
-}
-
-/// Assigns slots to a thread that has none. `None` if the thread is ending.
-#[cold]
-#[inline(never)]
-fn register() -> Option<&'static Slots> {
-    RETURN_SLOTS
-        .try_with(|to_return| {
-            let mut registry = SLOT_REGISTRY
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            let slots = registry.free.pop().unwrap_or_else(|| {
-                let empty = |_| Slot(AtomicPtr::new(ptr::null_mut()));
-                let slots: &'static Slots = Box::leak(Box::new(Slots(std::array::from_fn(empty))));
-                registry.all.push(slots);
-                slots
-            });
-            if cfg!(not(slotcast_loom)) {
-                to_return.0.set(Some(slots));
-            }
-            set_slots(Some(slots));
-            slots
-        })
-        .ok()
-}
-
-impl Slots {
-    /// The scopes of the snapshots that are announced here. For the thread of these slots.
-    pub(crate) fn hazards(&self) -> impl Iterator<Item = ActiveScope> {
-        self.0.iter().filter_map(|slot| {
-            // Acquire; pairs with the mark in `pay_debts`, where a writer has replaced the announcement.
-            let announced = slot.0.load(Ordering::Acquire);
-            if announced.addr() & PASSING != 0 {
-                return None;
-            }
-            let header = NonNull::new(unmarked(announced))?;
-            // SAFETY: this thread has announced it and is still inside of the emission, which keeps it.
-            Some(unsafe { header.as_ref() }.scope)
-        })
-    }
+        let header = NonNull::new(unmarked(announced))?.cast::<SharedSnapshotHeader>();
+        // SAFETY: this thread has announced it and is still inside of the emission, which keeps it.
+        Some(unsafe { header.as_ref() }.scope)
+    })
 }
 
 /// A read guard by an announcement.
@@ -359,33 +270,39 @@ unsafe impl ReadGuard<Shared> for HazardGuard {
 impl Drop for HazardGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        clear(self.slot, self.header.as_ptr());
+        clear(self.slot, announced(self.header));
     }
 }
 
-fn marked(header: *mut SharedSnapshotHeader) -> *mut SharedSnapshotHeader {
-    header.map_addr(|address| address | 1)
+/// What a reader without a count announces.
+fn announced(header: NonNull<SharedSnapshotHeader>) -> *mut () {
+    header.as_ptr().cast()
 }
 
-fn unmarked(header: *mut SharedSnapshotHeader) -> *mut SharedSnapshotHeader {
-    header.map_addr(|address| address & !1)
+/// An announcement whose debt a writer has paid.
+fn marked(announced: *mut ()) -> *mut () {
+    announced.map_addr(|address| address | 1)
+}
+
+fn unmarked(announced: *mut ()) -> *mut () {
+    announced.map_addr(|address| address & !1)
 }
 
 /// Gives each reader that has announced `header` a count of it.
 fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
-    let registry = SLOT_REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
-    for slot in registry.all.iter().flat_map(|slots| &slots.0) {
-        // SeqCst, after the swap in `take`; pairs with the swap in `try_load`.
-        if slot.0.load(Ordering::SeqCst) != header.as_ptr() {
-            continue;
+    let unpaid = announced(header);
+    slots::for_each(|slot| {
+        // SeqCst, after the swap in `take`; pairs with the swap in `try_load_once`.
+        if slot.0.load(Ordering::SeqCst) != unpaid {
+            return;
         }
         // SAFETY: the writer owns the publication's count, so the header is alive.
         let count = unsafe { &header.as_ref().count };
         // Before the mark: a reader that sees the mark releases the count at once.
         count.add(1);
         let swapped = slot.0.compare_exchange(
-            header.as_ptr(),
-            marked(header.as_ptr()),
+            unpaid,
+            marked(unpaid),
             // Release; pairs with the Acquire in `clear`: the reader sees the count.
             Ordering::AcqRel,
             // Pairs with the Release in `clear`: what the reader did happens before the writer drops the
@@ -396,7 +313,7 @@ fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
             // The reader has left meanwhile. This is not the last count: the publication has one.
             count.sub(1);
         }
-    }
+    });
 }
 
 // SAFETY: it is one pointer, which only `put` and `take` change. `try_load_once` reads it again after the
@@ -407,7 +324,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     }
 
     fn prepare() {
-        _ = slots().or_else(register);
+        _ = slots::own_or_new();
     }
 
     #[inline(always)]
@@ -417,14 +334,14 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
             return None;
         }
         let header = NonNull::new(seen)?;
-        let slot = slots().or_else(register)?.0.get(level)?;
+        let slot = slots::own_or_new()?.0.get(level)?;
         debug_assert!(
             slot.0.load(Ordering::Relaxed).is_null(),
             "a level has one guard"
         );
         // SeqCst, before the second load; pairs with the swap in `take` and the load in `pay_debts`.
         // A swap and not a store, because it is a full barrier at half the cost.
-        slot.0.swap(seen, Ordering::SeqCst);
+        slot.0.swap(announced(header), Ordering::SeqCst);
         model_fence();
         let guard = HazardGuard { header, slot };
         if self.load(Ordering::SeqCst) == seen {
@@ -469,7 +386,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
 
 /// Clears a slot of this thread.
 #[inline(always)]
-fn clear(slot: &'static Slot, announced: *mut SharedSnapshotHeader) {
+fn clear(slot: &'static Slot, announced: *mut ()) {
     // Release; pairs with the Acquire of a failed exchange in `pay_debts`. Acquire, if a debt was paid;
     // pairs with the Release there.
     let (done, failed) = (Ordering::AcqRel, Ordering::Acquire);
@@ -484,10 +401,10 @@ fn clear(slot: &'static Slot, announced: *mut SharedSnapshotHeader) {
 /// Clears a slot whose debt a writer has paid.
 #[cold]
 #[inline(never)]
-fn clear_paid(slot: &'static Slot, paid: *mut SharedSnapshotHeader) {
+fn clear_paid(slot: &'static Slot, paid: *mut ()) {
     // Release; pairs with the Acquire of a failed exchange in `pay_debts`.
     slot.0.store(ptr::null_mut(), Ordering::Release);
-    let header = unmarked(paid);
+    let header = unmarked(paid).cast::<SharedSnapshotHeader>();
     // SAFETY: the mark says that a writer has stored this address with a count for the reader. The
     // address is the writer's, not the announced one, whose snapshot may have been freed.
     unsafe { release(NonNull::new_unchecked(header)) };
@@ -528,7 +445,7 @@ impl Drop for Passing<'_> {
 }
 
 /// What a reader who is passing a gate announces. Neither the address of a snapshot nor a paid debt.
-fn passing(gate: &AtomicUsize) -> *mut SharedSnapshotHeader {
+fn passing(gate: &AtomicUsize) -> *mut () {
     ptr::without_provenance_mut(ptr::from_ref(gate).addr() | PASSING)
 }
 
@@ -558,14 +475,13 @@ unsafe impl Gate for AtomicUsize {
         // SeqCst, before the slots are read; pairs with the swap and the load in `pass`.
         self.swap(SHUT, Ordering::SeqCst);
         model_fence();
-        let registry = SLOT_REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
-        for slot in registry.all.iter().flat_map(|slots| &slots.0) {
+        slots::for_each(|slot| {
             // SeqCst, after the swap. Acquire as a part of it; pairs with the Release in `Passing::drop`.
             while slot.0.load(Ordering::SeqCst) == passing(self) {
                 // It takes a few instructions, unless its thread is interrupted there.
                 sync::thread::yield_now();
             }
-        }
+        });
     }
 
     #[inline(always)]
@@ -574,7 +490,7 @@ unsafe impl Gate for AtomicUsize {
         if self.load(Ordering::Relaxed) == SHUT || cfg!(slotcast_lock_reads) {
             return None;
         }
-        let slot = slots()?.0.get(level)?;
+        let slot = slots::own()?.0.get(level)?;
         // Relaxed: only this thread announces anything there.
         if !slot.0.load(Ordering::Relaxed).is_null() {
             return None;

@@ -4,7 +4,7 @@
 //!
 //! - `counted`: an allocation with a strong count for what was captured and a weak count for the memory; parts of
 //!   captures that are dropped apart from the others.
-//! - `hazard`: one published pointer with many readers, hazard slots, and the slots of each thread.
+//! - `hazard`: one published pointer with many readers, hazard slots, and gates. `slots`: the slots of each thread.
 //! - `publication`: the same with the type of what is published, and without `unsafe` for its callers. Also a value that
 //!   is changed under a lock, and read without it.
 //!
@@ -66,3 +66,4 @@
 pub(crate) mod counted;
 pub(crate) mod hazard;
 pub(crate) mod publication;
+mod slots;
