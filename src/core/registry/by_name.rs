@@ -8,6 +8,7 @@ use crate::core::reclaim::publication::Loaded;
 use crate::core::registry::registry::{Found, LookUp, Registry, RegistryFlavour};
 use crate::core::registry::without_topic;
 use crate::core::signal::directory::Directory;
+use crate::core::signal::handler_list::LoadedList;
 use crate::error::WrongType;
 use crate::topic::name::Name;
 
@@ -65,7 +66,7 @@ fn run_locked<M: RegistryFlavour, E: 'static, C: 'static>(
     // On the level of the emission: this may drop captures, which may panic.
     drop(looked_up);
     let found = registry.find::<E>(name.as_str());
-    if let Some(Loaded::Found(list)) = found.as_ref().ok().and_then(Found::load_own) {
+    if let Some(Loaded::Found(list)) = found.as_ref().ok().and_then(load_own) {
         if list.is_own() {
             // From here on as if it had been found without the lock: nobody keeps the topic.
             drop(found);
@@ -81,6 +82,18 @@ fn run_locked<M: RegistryFlavour, E: 'static, C: 'static>(
     drop(depth_guard);
     let summary = run_found(registry, found?, name, event, context);
     Ok(after(dropped.report, summary))
+}
+
+/// The list of a topic that has handlers and no patterns, published if it was not.
+fn load_own<M: RegistryFlavour, E: 'static, C: 'static>(
+    found: &Found<M, E, C>,
+) -> Option<LoadedList<M, C>> {
+    let Found::Topic(signal) = found else {
+        return None;
+    };
+    let info = &signal.info.topic_info;
+    let is_other = signal.is_silent() || info.is_matched() || info.expects();
+    if is_other { None } else { signal.load_slow() }
 }
 
 /// Calls the handlers of what was found, and keeps it meanwhile.

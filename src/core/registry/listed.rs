@@ -1,8 +1,12 @@
 //! A signal of any payload type, as the registry lists it: by a weak reference.
 
 use std::any::Any;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::core::handler::entry::state;
+use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
 use crate::core::signal::wiring::SignalReading;
@@ -33,6 +37,27 @@ pub trait AnySignal {
     fn hold(&self);
     /// Describes its handlers, and those of the patterns that are not known. `None` if the signal has been dropped.
     fn read(&self, is_known: &dyn Fn(usize) -> bool) -> Option<SignalReading>;
+}
+
+/// A pointer to a signal of any payload type.
+pub trait ListedFlavour: SignalFlavour {
+    type AnySignal: Deref<Target: AnySignal> + Clone;
+    /// Erases the payload type.
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal;
+}
+
+impl ListedFlavour for Shared {
+    type AnySignal = Arc<dyn AnySignal + Send + Sync>;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Shared, E, C>) -> Self::AnySignal {
+        Arc::new(signal)
+    }
+}
+
+impl ListedFlavour for Local {
+    type AnySignal = Rc<dyn AnySignal>;
+    fn list<E: 'static, C: 'static>(signal: WeakSignal<Local, E, C>) -> Self::AnySignal {
+        Rc::new(signal)
+    }
 }
 
 /// A weak reference to a signal.

@@ -2,7 +2,7 @@
 //!
 //! # What it owns
 //!
-//! - `registry`: the topics and patterns of a bus, each name with its payload type.
+//! - `registry`: the topics and patterns of a bus, each name with its payload type. `table`: where it keeps them.
 //! - `trie`: the index from patterns to topics and from names to patterns.
 //! - `listed`: a signal of any payload type, referenced weakly.
 //! - `by_name`: emissions to a topic by its name.
@@ -59,6 +59,7 @@
 pub(crate) mod by_name;
 pub(crate) mod listed;
 pub(crate) mod registry;
+mod table;
 pub(crate) mod trie;
 pub(crate) mod wiring;
 pub(crate) mod without_topic;

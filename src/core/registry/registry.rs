@@ -3,60 +3,34 @@
 //! Each name has one payload type while its topic exists. Topics are matched against patterns when
 //! either is added, never for an emission of a topic that exists.
 
-use std::any::{Any, type_name};
-use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
+use slotmap::Key as _;
 
 use crate::core::handler::erased::HandlerRef;
-use crate::core::primitives::flavour::{Local, Primitives, Shared};
-use crate::core::primitives::hash::HashMap;
+use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::primitives::sync::{Lock, Word};
 use crate::core::reclaim::hazard::{Missed, Publish};
 use crate::core::reclaim::publication::Guarded;
-use crate::core::registry::listed::{AnySignal, WeakSignal};
-use crate::core::registry::trie::Trie;
+use crate::core::registry::listed::{AnySignal, ListedFlavour, WeakSignal};
+use crate::core::registry::table::{NamedTopic, Topic, TopicKey, Topics, key_of};
 use crate::core::settings::bus::{BusConfig, PatternQuery};
 use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::{Directory, SignalFlavour};
-use crate::core::signal::handler_list::{ListGuard, LoadedList, PublishedList};
+use crate::core::signal::handler_list::ListGuard;
 use crate::core::signal::signal::{PatternSignals, Signal, StrongPatternSignal};
 use crate::error::WrongType;
 use crate::failure::CallSite;
-use crate::topic::any_event::{AnyEvent, Kind, TopicInfo};
+use crate::topic::any_event::{Kind, TopicInfo};
 use crate::topic::name::Name;
-
-new_key_type! { struct TopicKey; }
-
-fn key_of(topic: u64) -> TopicKey {
-    KeyData::from_ffi(topic).into()
-}
-
-/// The signal of a key, if it exists with this payload type.
-type Lookup<M, E, C> = Result<Option<<M as Primitives>::Ptr<Signal<M, E, C>>>, WrongType>;
 
 /// The result of looking up a name for an emission.
 pub(crate) enum Found<M: RegistryFlavour, E, C: 'static> {
     Topic(M::Ptr<Signal<M, E, C>>),
     /// The topic does not exist. Has the patterns that the name matches.
     Patterns(PatternSignals<M, C>),
-}
-
-impl<M: RegistryFlavour, E: 'static, C: 'static> Found<M, E, C> {
-    /// The list of a topic that has handlers and no patterns, published if it was not.
-    pub(crate) fn load_own(&self) -> Option<LoadedList<M, C>> {
-        match self {
-            Found::Topic(it) => {
-                let (signal, info) = (it, &it.info.topic_info);
-                let is_other = signal.is_silent() || info.is_matched() || info.expects();
-                if is_other { None } else { signal.load_slow() }
-            }
-            Found::Patterns(_) => None,
-        }
-    }
 }
 
 /// The result of looking up a name for an emission, without a lock.
@@ -69,115 +43,6 @@ pub(crate) enum LookUp<M: RegistryFlavour, C: 'static> {
     Missed(Missed<M::ReadGuard>),
     /// It has to be looked up under the lock.
     Locked,
-}
-
-/// A topic or a pattern.
-pub(super) struct Topic<M: RegistryFlavour> {
-    pub(super) info: M::Ptr<SignalInfo<M>>,
-    /// The line of its first use.
-    pub(super) location: CallSite,
-    pub(super) signal: M::AnySignal,
-}
-
-/// What an emission by name reads of a topic.
-struct NamedTopic<M: RegistryFlavour, C: 'static> {
-    key: TopicKey,
-    info: M::Ptr<SignalInfo<M>>,
-    published: M::Ptr<PublishedList<M, C>>,
-}
-
-struct Topics<M: RegistryFlavour, C: 'static> {
-    /// Topics and patterns. The signal of an entry may have been dropped already.
-    topics: SlotMap<TopicKey, Topic<M>>,
-    /// The topics.
-    names: HashMap<Name, NamedTopic<M, C>>,
-    /// The keys of patterns, and of topics once there was a pattern.
-    trie: Trie<TopicKey>,
-    /// The topics are in the trie.
-    is_indexed: bool,
-    closed: bool,
-}
-
-impl<M: RegistryFlavour, C: 'static> Topics<M, C> {
-    fn key(&self, kind: Kind, name: &str) -> Option<TopicKey> {
-        match kind {
-            Kind::Topic => self.names.get(name).map(|it| it.key),
-            Kind::Pattern => self.trie.pattern(name),
-        }
-    }
-
-    /// The signal with this key. `None` if it has been dropped.
-    fn signal<E: 'static>(&self, key: TopicKey) -> Lookup<M, E, C> {
-        let Some(topic) = self.topics.get(key) else {
-            return Ok(None);
-        };
-        match topic.signal.as_any().downcast_ref::<WeakSignal<M, E, C>>() {
-            Some(signal) => Ok(M::upgrade(&signal.0)),
-            // A topic that has been dropped does not reserve its name.
-            None if !topic.signal.exists() => Ok(None),
-            None => Err(WrongType {
-                topic: topic.info.name().as_str().to_owned(),
-                registered: topic.info.topic_info.type_name(),
-                requested: type_name::<E>(),
-                location: topic.location,
-            }),
-        }
-    }
-
-    /// Visits the patterns that a name matches.
-    fn patterns_of_topic(&self, name: &str, mut visit: impl FnMut(&WeakSignal<M, AnyEvent, C>)) {
-        self.trie.patterns_of(name, &mut |key| {
-            let pattern = self.topics.get(key).map(|it| it.signal.as_any());
-            if let Some(pattern) = pattern.and_then(<dyn Any>::downcast_ref) {
-                visit(pattern);
-            }
-        });
-    }
-
-    /// The patterns that a name matches. To be dropped where user code may run.
-    fn upgrade_patterns(&self, name: &str) -> PatternSignals<M, C> {
-        let mut patterns = PatternSignals::<M, C>::new();
-        if self.is_indexed {
-            self.patterns_of_topic(name, |pattern| patterns.extend(M::upgrade(&pattern.0)));
-        }
-        patterns
-    }
-
-    fn remove(&mut self, key: TopicKey) -> Option<Topic<M>> {
-        let removed = self.topics.remove(key)?;
-        let (kind, name) = (removed.info.topic_info.kind, removed.info.name().as_str());
-        if self.key(kind, name) == Some(key) {
-            if self.is_indexed {
-                self.trie.remove(kind, name);
-            }
-            if kind == Kind::Topic {
-                self.names.remove(name);
-            }
-        }
-        if self.names.capacity() > 64 && self.names.len() < self.names.capacity() / 4 {
-            self.names.shrink_to_fit();
-        }
-        if self.topics.is_empty() {
-            self.topics = SlotMap::with_key();
-            self.is_indexed = false;
-        }
-        Some(removed)
-    }
-
-    /// Adds a topic or a pattern to the trie. All topics, if it is the first pattern: a bus without patterns has no use
-    /// for them there.
-    fn index(&mut self, kind: Kind, name: &Name, key: TopicKey) {
-        if !self.is_indexed {
-            if kind == Kind::Topic {
-                return;
-            }
-            self.is_indexed = true;
-            for (name, topic) in &self.names {
-                self.trie.insert(Kind::Topic, name.as_str(), topic.key);
-            }
-        }
-        self.trie.insert(kind, name.as_str(), key);
-    }
 }
 
 /// The topics and the patterns of a bus.
@@ -193,15 +58,8 @@ pub struct Registry<M: RegistryFlavour, C: 'static> {
 
 impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> M::Ptr<Self> {
-        let topics = Topics {
-            topics: SlotMap::with_key(),
-            names: HashMap::default(),
-            trie: Trie::new(),
-            is_indexed: false,
-            closed: false,
-        };
         let this = M::ptr(Registry {
-            topics: Guarded::new(topics),
+            topics: Guarded::new(Topics::new()),
             unhandled: M::Lock::new(None),
             has_weak: M::Word::new(0),
             config,
@@ -470,12 +328,8 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
     }
 }
 
-/// What the registry needs of a flavour: a pointer to a signal of any payload type, and that the registry
-/// is the directory of the signals.
-pub trait RegistryFlavour: SignalFlavour {
-    type AnySignal: Deref<Target: AnySignal> + Clone;
-    /// Erases the payload type.
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Self, E, C>) -> Self::AnySignal;
+/// What the registry needs of a flavour: that it is the directory of the signals.
+pub trait RegistryFlavour: ListedFlavour {
     fn directory<C: 'static>(
         registry: &Self::Ptr<Registry<Self, C>>,
     ) -> Self::Ptr<Self::Directory<C>>;
@@ -490,20 +344,12 @@ impl SignalFlavour for Local {
 }
 
 impl RegistryFlavour for Shared {
-    type AnySignal = Arc<dyn AnySignal + Send + Sync>;
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Shared, E, C>) -> Self::AnySignal {
-        Arc::new(signal)
-    }
     fn directory<C: 'static>(registry: &Arc<Registry<Shared, C>>) -> Arc<Registry<Shared, C>> {
         registry.clone()
     }
 }
 
 impl RegistryFlavour for Local {
-    type AnySignal = Rc<dyn AnySignal>;
-    fn list<E: 'static, C: 'static>(signal: WeakSignal<Local, E, C>) -> Self::AnySignal {
-        Rc::new(signal)
-    }
     fn directory<C: 'static>(registry: &Rc<Registry<Local, C>>) -> Rc<Registry<Local, C>> {
         registry.clone()
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::registry::listed::AnySignal;
-use crate::core::registry::registry::{Registry, RegistryFlavour, Topic};
+use crate::core::registry::registry::{Registry, RegistryFlavour};
+use crate::core::registry::table::Topic;
 use crate::core::signal::directory::Directory;
 use crate::core::signal::wiring::{SignalReading, call_in, describe_hook};
 use crate::topic::any_event::Kind;
