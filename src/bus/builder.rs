@@ -10,7 +10,7 @@ use crate::core::bus::Bus as Core;
 use crate::core::flavour::{Flavour, Shared};
 use crate::core::primitives::thread::MAX_DEPTH;
 use crate::core::primitives::unwind::unwind_safe;
-use crate::core::settings::bus::BusConfig;
+use crate::core::settings::bus::{BusConfig, Provided};
 use crate::executor::Executor;
 use crate::policy::Panics;
 
@@ -141,12 +141,8 @@ impl<M: Flavour, C: 'static> BusBuilder<M, C> {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Bus<M, C> {
-        let config = BusConfig::<M>::new(
-            self.panics,
-            self.max_depth,
-            self.warn_handlers,
-            self.executor,
-        );
+        let provided = Provided::<M>::new(self.executor);
+        let config = BusConfig::new(self.panics, self.max_depth, self.warn_handlers, &provided);
         Bus {
             core: M::ptr(Core::new(config, Location::caller())),
         }

@@ -74,6 +74,9 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// becomes of the failure. Failures while a hook runs on the thread are logged, as is a panic in
     /// the hook. It runs outside of all locks and may use the bus.
     ///
+    /// It is dropped with the last of what could fail: the bus, the handles of its topics and of its queue, queued
+    /// calls and futures of its handlers. Subscriptions do not keep it: it may own some of its bus.
+    ///
     /// # Examples
     ///
     /// ```

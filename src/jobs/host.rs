@@ -18,7 +18,7 @@ use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, Word, lock};
 use crate::core::primitives::thread::{ActiveScope, enter_scope};
 use crate::core::queue::claim::Claim;
 use crate::core::queue::queue::Queue as Core;
-use crate::core::settings::bus::BusConfig;
+use crate::core::settings::bus::{BusConfig, Provided};
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
@@ -62,14 +62,29 @@ impl Place {
 
 /// Where the failures of a pool's jobs are reported: to its error hook, or to the log if it has none.
 #[derive(Clone)]
-pub(super) struct Reports(BusConfig<Shared>);
+pub(super) struct Reports {
+    config: BusConfig<Shared>,
+    /// Only kept.
+    _provided: Option<Arc<Provided<Shared>>>,
+}
 
 /// To the log.
-pub(super) static LOG: Reports = Reports(BusConfig::without_bus());
+pub(super) static LOG: Reports = Reports {
+    config: BusConfig::without_bus(),
+    _provided: None,
+};
+
+fn report(config: &BusConfig<Shared>, place: &Place, cause: Cause) {
+    pending::report(&place.error(cause), |error| config.call_hook(error));
+}
 
 impl Reports {
     pub(super) fn new() -> Self {
-        Reports(BusConfig::new(Panics::Contain, 0, 0, None))
+        let provided = Provided::<Shared>::new(None);
+        Reports {
+            config: BusConfig::new(Panics::Contain, 0, 0, &provided),
+            _provided: Some(provided),
+        }
     }
 
     pub(super) fn set_hook(
@@ -78,15 +93,15 @@ impl Reports {
         location: CallSite,
     ) {
         let observer = observer::<Shared, _, _>(hook, location);
-        self.0.set_hook(Some(observer));
+        self.config.set_hook(Some(observer));
     }
 
     pub(super) fn clear_hook(&self) -> bool {
-        self.0.set_hook(None)
+        self.config.set_hook(None)
     }
 
     pub(super) fn report(&self, place: &Place, cause: Cause) {
-        pending::report(&place.error(cause), |error| self.0.call_hook(error));
+        report(&self.config, place, cause);
     }
 
     /// Runs user code that must not unwind into the caller; reports its panic.
@@ -95,7 +110,7 @@ impl Reports {
         pending::contained(
             f,
             |cause| Place::new(location).error(cause),
-            |error| self.0.call_hook(error),
+            |error| self.config.call_hook(error),
         );
     }
 
@@ -107,7 +122,7 @@ impl Reports {
         pending::contained(
             || settled = f().settle(),
             |cause| place.error(cause),
-            |error| self.0.call_hook(error),
+            |error| self.config.call_hook(error),
         );
         settled.unwrap_or_else(|error: BoxError| {
             self.report(place, Cause::Failed(error));
@@ -197,6 +212,8 @@ fn let_go<C: 'static>(head: &Header<Shared>, link: &CallbackLink<C>) -> bool {
 /// subscription ends.
 pub(super) struct Callback<K: 'static, C: 'static = ()> {
     entry: WeakRef<Shared, CallbackEntry<K, C>>,
+    /// Only kept: the hook to tell if the queue has gone.
+    _provided: Option<Arc<Provided<Shared>>>,
 }
 
 impl<K: Send + 'static, C: 'static> Callback<K, C> {
@@ -207,6 +224,7 @@ impl<K: Send + 'static, C: 'static> Callback<K, C> {
         sender: Option<QueueSender<C>>,
     ) -> Self {
         let info = sender.as_ref().map(|sender| sender.info.clone());
+        let provided = info.as_ref().and_then(|info| info.config.provided());
         let mut header = Header::alone(place.location, info);
         header.sequence = next_sequence();
         header.extra = place.label.map(|label| {
@@ -225,7 +243,10 @@ impl<K: Send + 'static, C: 'static> Callback<K, C> {
             turn: Mutex::new(None),
         };
         let entry = WeakRef::<Shared, CallbackEntry<K, C>>::new(header, link, captures);
-        Callback { entry }
+        Callback {
+            entry,
+            _provided: provided,
+        }
     }
 
     pub(super) fn subscription(&self) -> Subscription<Shared> {
@@ -406,7 +427,7 @@ impl<C: 'static> QueueSender<C> {
             location: head.location,
             label: head.label().map(Box::from),
         };
-        Reports(self.info.config.clone()).report(&place, cause);
+        report(&self.info.config, &place, cause);
     }
 
     /// Reports that the queue was cleared with an outcome inside. A queue that is dropped does that itself.

@@ -358,6 +358,9 @@ impl Jobs {
     /// It runs on the thread where that was found out, outside of all locks; a panic in it is logged.
     /// Failures inside of it go to the log. The one that was set before is dropped.
     ///
+    /// Each handle of a job keeps it, because it may be what finds a failure. So a hook that has such a handle keeps
+    /// itself, until it is [taken out](Self::clear_error_hook).
+    ///
     /// # Examples
     ///
     /// ```

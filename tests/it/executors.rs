@@ -299,3 +299,51 @@ fn what_a_hook_emits_for_a_refused_emission_is_not_taken_for_a_part_of_it() {
     assert_eq!(*seen.lock().unwrap(), [2]);
     drop(handler);
 }
+
+#[test]
+fn the_error_hook_hears_of_a_future_that_outlives_the_bus() {
+    let (bus, tasks) = by_hand();
+    let (log, gate) = (Log::default(), Gate::default());
+    let captured = Dropped(log.clone(), "hook");
+    bus.set_error_hook({
+        let log = log.clone();
+        move |error| {
+            _ = &captured;
+            log.add(format!("{:?}", error.kind()));
+        }
+    });
+    let opened = gate.clone();
+    let fails = move |_: Arc<u32>| {
+        let gate = opened.clone();
+        async move {
+            gate.await;
+            Err::<(), _>("no")
+        }
+    };
+    bus.subscribe(&NUMBER).on_async(fails).detach();
+    bus.emit(&NUMBER, &1);
+    run(&tasks);
+    drop(bus);
+    gate.open();
+    assert_eq!(log.take(), [""; 0]);
+    run(&tasks);
+    assert_eq!(log.take(), ["Failed", "drop hook"]);
+}
+
+#[test]
+fn an_executor_that_has_a_subscription_of_its_bus_goes_with_it() {
+    let log = Log::default();
+    let captured = Dropped(log.clone(), "executor");
+    let kept = Arc::new(Mutex::new(None));
+    let executor = {
+        let kept = kept.clone();
+        move |task: Task| {
+            _ = (&captured, &kept);
+            task();
+        }
+    };
+    let bus: Bus = Bus::builder().executor(executor).build();
+    *kept.lock().unwrap() = Some(bus.on(&NUMBER, |_| ()));
+    drop((bus, kept));
+    assert_eq!(log.take(), ["drop executor"]);
+}

@@ -14,6 +14,7 @@ use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread;
 use crate::core::reclaim::counted::{Counted, Live, Part};
+use crate::core::settings::signal_info::SignalInfo;
 use crate::error::ReplaceErrorKind;
 use crate::wiring::handler::HandlerKind;
 
@@ -135,6 +136,8 @@ pub(crate) trait HandlerFn<M: Primitives, E: 'static, C: 'static>: Sized + 'stat
     fn new_state(&self) -> Self::EntryState {
         Self::EntryState::default()
     }
+    /// Called before it is subscribed to the signal with this information.
+    fn prepare(&mut self, _: &SignalInfo<M>) {}
     /// Whether its calls wait in a queue. If so, it cannot be replaced.
     const QUEUED: bool = false;
     /// Whether it has a weak target: see [`is_alive`](Self::is_alive).

@@ -16,7 +16,7 @@ use crate::core::queue::envelope::Envelope;
 use crate::core::queue::inbox::{Inbox, MANY_HOLES, QueueBoxes};
 use crate::core::queue::lanes::{Boxes, QueueFlavour};
 use crate::core::queue::runs::Emptied;
-use crate::core::settings::bus::BusConfig;
+use crate::core::settings::bus::{BusConfig, Provided};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::{CallSite, Cause, HandlerError};
 use crate::topic::any_event::{Kind, TopicInfo};
@@ -33,6 +33,8 @@ pub(crate) struct Queue<M: QueueFlavour, C: 'static> {
     /// without keeping it alive.
     pub(super) room: Arc<Room>,
     pub(crate) info: M::Ptr<SignalInfo<M>>,
+    /// Only kept.
+    _provided: Option<M::Ptr<Provided<M>>>,
     pub(crate) location: CallSite,
 }
 
@@ -87,6 +89,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             boxes: M::ptr(Boxes::default()),
             not_empty: M::condvar(),
             room: Room::new(),
+            _provided: config.provided(),
             info: M::ptr(SignalInfo::new(
                 TopicInfo::new::<()>(Kind::Topic, Name::Fixed("(queue)")),
                 0,

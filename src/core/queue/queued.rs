@@ -19,7 +19,9 @@ use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::mailbox::{Mailbox, discard};
 use crate::core::queue::queue::Queue;
 use crate::core::reclaim::counted::Live;
+use crate::core::settings::bus::Provided;
 use crate::core::settings::failure_source::guarded;
+use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::CallSite;
 use crate::outcome::Outcome;
 use crate::policy::Overflow;
@@ -38,6 +40,8 @@ pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, G, F> {
     room: Option<(usize, Overflow)>,
     /// The line that made the queue, which may have gone.
     place: CallSite,
+    /// Only kept: the hook to tell of calls that wait longer than their signal exists.
+    provided: Option<M::Ptr<Provided<M>>>,
 }
 
 impl<M: QueueFlavour, D, G, F> QueueHandler<M, D, G, F> {
@@ -54,6 +58,7 @@ impl<M: QueueFlavour, D, G, F> QueueHandler<M, D, G, F> {
             boxes: queue.boxes.clone(),
             room,
             place: queue.location,
+            provided: None,
         }
     }
 }
@@ -121,6 +126,10 @@ where
 {
     const QUEUED: bool = true;
     type EntryState = Mailbox<M, D, T>;
+
+    fn prepare(&mut self, info: &SignalInfo<M>) {
+        self.provided = info.config.provided();
+    }
 
     fn new_state(&self) -> Mailbox<M, D, T> {
         Mailbox::new(self.queue.clone(), self.boxes.clone(), self.room)

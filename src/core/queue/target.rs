@@ -169,10 +169,13 @@ impl<'c, M: SignalFlavour, C> Caller<'c, M, C> {
             return;
         };
         let mark = calling.mark;
+        let head = self.claim.entry().head();
+        let config = &head.info.as_deref().unwrap_or(drain.info).config;
+        // The captures, which may be dropped here, may be what keeps the hook.
+        let may_need_hook = thread::failures() > mark || head.has(state::REMOVED);
+        let _provided = may_need_hook.then(|| config.provided());
         drop(calling);
         if thread::failures() > mark {
-            let info = self.claim.entry().head().info.as_deref();
-            let config = &info.unwrap_or(drain.info).config;
             if let Some(report) = collect(0, mark, config) {
                 drain.report(report, config.panics());
             }

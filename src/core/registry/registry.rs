@@ -15,7 +15,7 @@ use crate::core::reclaim::hazard::{Missed, Publish};
 use crate::core::reclaim::publication::Guarded;
 use crate::core::registry::listed::{AnySignal, ListedFlavour, WeakSignal};
 use crate::core::registry::table::{NamedTopic, Topic, TopicKey, Topics, key_of};
-use crate::core::settings::bus::{BusConfig, PatternQuery};
+use crate::core::settings::bus::{BusConfig, PatternQuery, Provided};
 use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::{Directory, SignalFlavour};
@@ -54,6 +54,8 @@ pub struct Registry<M: RegistryFlavour, C: 'static> {
     /// been dropped.
     has_weak: M::Word,
     pub(crate) config: BusConfig<M>,
+    /// Only kept.
+    _provided: Option<M::Ptr<Provided<M>>>,
 }
 
 impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
@@ -62,6 +64,7 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             topics: Guarded::new(Topics::new()),
             unhandled: M::Lock::new(None),
             has_weak: M::Word::new(0),
+            _provided: config.provided(),
             config,
         });
         let own = M::downgrade(&this);

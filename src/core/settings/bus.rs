@@ -31,8 +31,9 @@ pub(crate) struct PatternQuery {
 struct BusConfigInner<M: Primitives> {
     /// Answers for the registry of the bus.
     registry: M::Lock<Option<ObserverRef<M, PatternQuery>>>,
-    error_hook: Hook<M, HandlerError>,
-    warning_hook: Hook<M, Warning>,
+    /// Not kept from here: a subscription can read its configuration as long as it exists, and what a user has
+    /// provided may have that subscription.
+    provided: M::Weak<Provided<M>>,
     /// How often the hook for unhandled events was set, twice, and one more if there is one. If so, signals without
     /// handlers have to look for it.
     unhandled_hook: M::Word,
@@ -42,27 +43,44 @@ struct BusConfigInner<M: Primitives> {
     max_depth: usize,
     warn_handlers: usize,
     told: M::Lock<Told>,
+}
+
+/// What users have provided for a bus. Kept by its registry, and so by its signals; by its queue; and by futures
+/// that run.
+pub(crate) struct Provided<M: Primitives> {
+    error_hook: Hook<M, HandlerError>,
+    warning_hook: Hook<M, Warning>,
     executor: Option<Arc<dyn Executor>>,
 }
 
+impl<M: Primitives> Provided<M> {
+    /// No hooks, and perhaps an executor.
+    pub(crate) fn new(executor: Option<Arc<dyn Executor>>) -> M::Ptr<Self> {
+        M::ptr(Provided {
+            error_hook: Hook::new(),
+            warning_hook: Hook::new(),
+            executor,
+        })
+    }
+}
+
 impl<M: Primitives> BusConfig<M> {
+    /// A configuration that is read as long as it exists, with what is provided as long as that is kept.
     pub(crate) fn new(
         panics: Panics,
         max_depth: usize,
         warn_handlers: usize,
-        executor: Option<Arc<dyn Executor>>,
+        provided: &M::Ptr<Provided<M>>,
     ) -> Self {
         BusConfig(Some(M::ptr(BusConfigInner {
             registry: M::Lock::new(None),
-            error_hook: Hook::new(),
-            warning_hook: Hook::new(),
+            provided: M::downgrade(provided),
             unhandled_hook: M::Word::new(0),
             pauses: M::Word::new(0),
             panics,
             max_depth,
             warn_handlers,
             told: M::Lock::new(Told::default()),
-            executor,
         })))
     }
 
@@ -80,9 +98,14 @@ impl<M: Primitives> BusConfig<M> {
         self.0.as_ref().map_or(MAX_DEPTH, |it| it.max_depth)
     }
 
+    /// What users have provided, to be kept. `None` without a bus, or if nothing has kept it.
+    pub(crate) fn provided(&self) -> Option<M::Ptr<Provided<M>>> {
+        M::upgrade(&self.0.as_ref()?.provided)
+    }
+
     /// The executor for the futures of async handlers.
     pub(crate) fn executor(&self) -> Option<Arc<dyn Executor>> {
-        self.0.as_ref()?.executor.clone()
+        self.provided()?.executor.clone()
     }
 
     /// Returns whether signals without handlers have to look for a hook for unhandled events.
@@ -160,19 +183,19 @@ impl<M: Primitives> BusConfig<M> {
 
     /// Sets the error hook, or none, and releases the previous one. Returns whether there was one.
     pub(crate) fn set_hook(&self, hook: Option<ObserverRef<M, HandlerError>>) -> bool {
-        self.0.as_ref().is_some_and(|it| it.error_hook.set(hook))
+        self.provided().is_some_and(|it| it.error_hook.set(hook))
     }
 
     /// Passes a failure to the error hook. Inside of a hook, logs it instead. Returns whether there is a
     /// hook.
     pub(crate) fn call_hook(&self, error: &HandlerError) -> bool {
-        let hook = self.0.as_ref().map(|it| &it.error_hook);
-        hook.is_some_and(|hook| hook.call(error, "error hook", log))
+        let provided = self.provided();
+        provided.is_some_and(|it| it.error_hook.call(error, "error hook", log))
     }
 
     /// Sets the hook for warnings, or none, and releases the previous one. Returns whether there was one.
     pub(crate) fn set_warning_hook(&self, hook: Option<ObserverRef<M, Warning>>) -> bool {
-        self.0.as_ref().is_some_and(|it| it.warning_hook.set(hook))
+        self.provided().is_some_and(|it| it.warning_hook.set(hook))
     }
 
     /// Tells of the lines that have subscribed many handlers of a topic, each with their number and the level that
@@ -197,8 +220,8 @@ impl<M: Primitives> BusConfig<M> {
     /// Passes a warning to the hook for them. Without one, or inside of a hook, logs it instead.
     fn warn(&self, warning: &Warning) {
         let log = |warning: &Warning| write_log(&warning.to_string(), None);
-        let hook = self.0.as_ref().map(|it| &it.warning_hook);
-        if !hook.is_some_and(|hook| hook.call(warning, "warning hook", log)) {
+        let provided = self.provided();
+        if !provided.is_some_and(|it| it.warning_hook.call(warning, "warning hook", log)) {
             log(warning);
         }
     }

@@ -43,7 +43,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         this: &M::Ptr<Self>,
         options: SubscribeOptions,
         filter: P,
-        callee: K,
+        mut callee: K,
         view: fn(&Subscribed<M, Self, P, K>) -> &V,
     ) -> WeakRef<M, V>
     where
@@ -62,6 +62,7 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         }
         let flags = if is_gated { state::GATED } else { 0 } | if is_weak { state::WEAK } else { 0 };
         let (is_callable, skips_kept) = (options.limit != Some(0), options.skips_kept);
+        callee.prepare(&this.info);
         let link = BackRef {
             signal: M::downgrade(this),
             state: callee.new_state(),

@@ -43,7 +43,7 @@ use crate::core::handler::owner::Owner;
 use crate::core::primitives::flavour::{Local, Primitives, Shared};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::reclaim::counted::Live;
-use crate::core::settings::bus::BusConfig;
+use crate::core::settings::bus::{BusConfig, Provided};
 use crate::core::settings::failure_source::guarded;
 use crate::core::waiting::task::{self, Work};
 use crate::executor::Executor;
@@ -139,6 +139,7 @@ where
         handler: entry.strong_ref(|entry| entry as &dyn Connection<M>),
         future: Some(future),
         span: KeptSpan::of_call(|| (Some(&topic_info.name), head.label(), head.location)),
+        _provided: head.info.as_ref().and_then(|it| it.config.provided()),
     }
 }
 
@@ -148,6 +149,8 @@ pub struct HandlerFuture<M: AsyncFlavour> {
     future: Option<M::Future>,
     handler: StrongRef<M, dyn Connection<M>>,
     span: KeptSpan,
+    /// Only kept.
+    _provided: Option<M::Ptr<Provided<M>>>,
 }
 
 impl<M: AsyncFlavour> HandlerFuture<M> {

@@ -137,6 +137,59 @@ fn a_hook_for_unhandled_events_goes_with_its_bus() {
     assert_eq!(log.take(), ["drop hook"]);
 }
 
+#[test]
+fn hooks_that_have_subscriptions_of_their_bus_go_with_it() {
+    let log = Log::default();
+    let (bus, queue) = (Bus::new(), Queue::new());
+    let [error, warning] = ["error hook", "warning hook"].map(|name| Dropped(log.clone(), name));
+    let sub = bus.subscribe(&PLACED).on_queue(&queue, |(), _| ());
+    bus.set_error_hook(move |_| _ = (&error, &sub));
+    let sub = bus.on(&PLACED, |_| ());
+    bus.set_warning_hook(move |_| _ = (&warning, &sub));
+    let signal = bus.signal(&PLACED);
+    drop((bus, queue));
+    assert_eq!(log.take(), [""; 0]);
+    drop(signal);
+    assert_eq!(log.take(), ["drop error hook", "drop warning hook"]);
+}
+
+#[test]
+fn the_error_hook_hears_of_queued_calls_that_the_bus_is_outlived_by() {
+    let log = Log::default();
+    let (bus, queue) = (Bus::new(), Queue::new());
+    let captured = Dropped(log.clone(), "hook");
+    bus.set_error_hook({
+        let log = log.clone();
+        move |error| {
+            _ = &captured;
+            log.add(error);
+        }
+    });
+    let fail = |(): &mut (), _: &u32| Err::<(), _>("no");
+    bus.subscribe(&PLACED).on_queue(&queue, fail).detach();
+    bus.emit(&PLACED, &1);
+    drop(bus);
+    assert_eq!(queue.drain().delivered(), 1);
+    let told = log.take();
+    assert!(told[0].contains("no"), "{told:?}");
+    assert_eq!(told[1..], ["drop hook"]);
+}
+
+#[test]
+fn the_error_hook_hears_of_the_queue_of_a_bus_that_has_gone() {
+    let (bus, log) = (Bus::new(), Log::default());
+    bus.set_error_hook({
+        let log = log.clone();
+        move |error| log.add(format!("{:?}", error.kind()))
+    });
+    let queue = bus.queue();
+    bus.defer(&PLACED, 1).unwrap();
+    drop(bus);
+    assert_eq!(log.take(), [""; 0]);
+    drop(queue);
+    assert_eq!(log.take(), ["Undelivered"]);
+}
+
 fn told(log: &Log) -> impl Fn(bool) + Send + Sync + use<> {
     let log = log.clone();
     move |active| log.add(active)
