@@ -60,6 +60,9 @@ pub struct HandlerError {
     pub(crate) label: Option<Box<str>>,
     pub(crate) location: &'static Location<'static>,
     pub(crate) cause: Cause,
+    /// What it happened in.
+    #[cfg(feature = "follow")]
+    pub(crate) followed: Option<crate::cause::Cause>,
 }
 
 /// How it failed, with the data of the message.
@@ -96,6 +99,40 @@ pub(crate) enum Cause {
 }
 
 impl HandlerError {
+    pub(crate) fn new(
+        topic: Cow<'static, str>,
+        label: Option<Box<str>>,
+        location: CallSite,
+        cause: Cause,
+    ) -> Self {
+        HandlerError {
+            topic,
+            label,
+            location,
+            cause,
+            #[cfg(feature = "follow")]
+            followed: None,
+        }
+    }
+
+    /// The emission, the call or the job that it happened in, if that was
+    /// [followed](crate::flavour::Bus::follow).
+    #[cfg(feature = "follow")]
+    #[must_use]
+    pub fn cause(&self) -> Option<crate::cause::Cause> {
+        self.followed
+    }
+
+    /// What it says without the handler and the topic.
+    #[cfg(feature = "follow")]
+    pub(crate) fn reason(&self) -> String {
+        match &self.cause {
+            Cause::Failed(error) => error.to_string(),
+            Cause::Panicked(text) => format!("panicked: {text}"),
+            _ => self.to_string(),
+        }
+    }
+
     /// The name of the topic. For a signal without a bus, the name of its payload type.
     #[must_use]
     pub fn topic(&self) -> &str {

@@ -18,6 +18,8 @@
 //! ```
 
 pub use crate::bus::builder::BusBuilder;
+#[cfg(feature = "follow")]
+pub use crate::bus::following::Following;
 pub use crate::bus::{Bus, WeakBus};
 pub use crate::core::flavour::{Flavour, Local, SendBound, Shared, SyncBound};
 pub use crate::futures::emit_all::EmitAll;

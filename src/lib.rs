@@ -90,6 +90,7 @@
 //! | [`Next`], [`EventStream`] | a future of the next event, and a stream of the events that follow |
 //! | context | the `&mut C` that the emitter, or the drain, lends to the handlers |
 //! | [`Wiring`] | who listens to what, at one moment: handlers with their labels and places, which are lines of code |
+//! | [`Cause`] | the number of an emission, queued call or job of a bus that is followed: what `why did this run` is answered with |
 //!
 //! # How to choose
 //!
@@ -116,19 +117,19 @@
 //!
 //! Do **not** use this crate to communicate with other processes, to keep events across restarts, or
 //! where a plain function call is enough: a call is easier to follow, and returns a value. Events are
-//! not serialized, so the crate has no feature for `serde`; event types may implement it.
+//! not serialized: the feature `serde` is for reports about them.
 //!
 //! # Which thread runs what
 //!
-//! There is no thread but yours, and the workers of [`Jobs`].
+//! There is no thread but yours, the workers of [`Jobs`], and that of a [`Page`], which runs none of your code.
 //!
 #![doc = include_str!("pictures/threads.svg")]
 //!
 //! # Cookbook
 //!
 //! [`cookbook`] has a page for each task, from cancelling the subscriptions of a dialog to shutting a
-//! service down. [`following_events`](cookbook::following_events) discusses the usual objections to event
-//! buses.
+//! service down. [`following_events`](cookbook::following_events) shows how to find out what happens in a
+//! program, and why; [`objections`](cookbook::objections) discusses the usual ones to event buses.
 //!
 //! # Promises
 //!
@@ -331,6 +332,14 @@
 //!   A subscriber is called outside of all locks and may use the bus. What it does while it is called
 //!   is not traced, and its panics are caught. If no subscriber enables that level, an emission pays
 //!   for the check; if one does, traced operations allocate.
+//! - `follow`: a bus can be [followed](flavour::Bus::follow) while a guard exists: what led to what, over queues and
+//!   threads, counts, and times. Adds no dependency, and costs an emission nothing while nobody follows. See
+//!   [`cookbook::following_events`].
+//! - `serde`: what is followed can be serialized, with the feature `follow`. Without its `derive`.
+//! - `inspector`: a page for a browser about a bus that is followed, served on this machine by a thread of its own:
+//!   topics and handlers with their rates, times and failures, queues, the newest events, what led to each of
+//!   them, and a picture of who listens to what. It is read-only, and needs the token that is in its
+//!   [URL](Page::url). It brings twenty crates, among them `hyper` and `tokio`.
 //!
 //! To avoid the lock-free reader, build with `RUSTFLAGS="--cfg slotcast_lock_reads"`: emissions then lock
 //! their signal instead of using a hazard pointer, so that threads that emit on one signal wait for each
@@ -347,6 +356,8 @@ compile_error!(
 );
 
 mod bus;
+#[cfg(feature = "follow")]
+mod cause;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
 mod core;
@@ -354,7 +365,11 @@ mod error;
 mod executor;
 mod failure;
 pub mod flavour;
+#[cfg(feature = "follow")]
+mod follow;
 mod futures;
+#[cfg(feature = "inspector")]
+mod inspector;
 #[doc(alias = "wasm")]
 #[doc(alias = "single-threaded")]
 #[doc(alias = "Rc")]
@@ -374,18 +389,34 @@ mod wiring;
 pub mod jobs;
 mod signal_ext;
 
+#[cfg(feature = "follow")]
+pub use crate::bus::following::cause;
+#[cfg(feature = "follow")]
+pub use crate::cause::{Cause, ParseCauseError};
 pub use crate::error::{
     Closed, DeferError, DeferErrorKind, Lagged, PatternError, ReplaceError, ReplaceErrorKind,
     StreamFull, TimedOut, TopicError, WaitError, WrongType,
 };
 pub use crate::executor::Executor;
 pub use crate::failure::{FailureKind, HandlerError, HandlerErrors};
+#[cfg(feature = "follow")]
+pub use crate::follow::{
+    Follow,
+    report::{EmitterReport, HandlerReport, Report, TopicReport},
+    step::{Call, Step, StepKind},
+    times::Times,
+    trail::Trail,
+};
+#[cfg(feature = "inspector")]
+pub use crate::inspector::serve::{Page, PageBuilder, ServeError};
 #[cfg(feature = "jobs")]
 pub use crate::jobs::{Job, JobError, Jobs, Promise, Question, promise};
 pub use crate::outcome::{BoxError, Flow, HandlerResult, Outcome};
 pub use crate::policy::{Overflow, Panics};
 pub use crate::queue::PostError;
 pub use crate::queue::drained::Drained;
+#[cfg(feature = "follow")]
+pub use crate::shared::Following;
 pub use crate::shared::{
     Bus, BusBuilder, Delayed, Demand, EmitAll, EmitAsync, EmitAsyncWith, EventStream, Next, Pause,
     Queue, Ready, Scope, Signal, SkipLag, Subscribe, Subscription, WeakBus, WeakSignal,

@@ -480,3 +480,23 @@ pub type EmitAsync<E> = flavour::EmitAsync<'static, Local, E>;
 /// # })
 /// ```
 pub type EmitAsyncWith<'c, E, C> = flavour::EmitAsync<'c, Local, E, C>;
+
+/// Follows a bus, until it is dropped: made by [`Bus::follow`].
+///
+/// # Send and Sync
+///
+/// Neither, as its bus.
+///
+/// # Examples
+///
+/// ```
+/// use slotcast::{Follow, Topic, local::Bus};
+///
+/// const PLACED: Topic<u64> = Topic::new("order.placed");
+/// let bus = Bus::new();
+/// let following = bus.follow(Follow::new());
+/// bus.emit(&PLACED, &7);
+/// assert_eq!(following.report().topics()[0].unheard(), 1);
+/// ```
+#[cfg(feature = "follow")]
+pub type Following = flavour::Following<Local>;

@@ -110,7 +110,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
         context: &mut C,
     ) -> Emission {
         let registry = &self.core.registry;
-        let summary = without_topic::run(registry, patterns, &topic.name, event, context);
+        let summary = without_topic::run(registry, patterns, &topic.name, event, None, context);
         self.finish(summary)
     }
 

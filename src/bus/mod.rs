@@ -18,6 +18,8 @@ pub(crate) mod by_name;
 pub(crate) mod by_pattern;
 pub(crate) mod emitting;
 pub(crate) mod enqueueing;
+#[cfg(feature = "follow")]
+pub(crate) mod following;
 pub(crate) mod futures;
 pub(crate) mod hooks;
 

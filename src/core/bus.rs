@@ -20,7 +20,8 @@
 use crate::core::flavour::Flavour;
 use crate::core::queue::queue::Queue;
 use crate::core::registry::registry::Registry;
-use crate::core::settings::bus::BusConfig;
+use crate::core::settings::bus::{BusConfig, RegistryQuery};
+use crate::core::settings::observer::observer;
 use crate::failure::CallSite;
 use crate::wiring::Wiring;
 
@@ -33,10 +34,29 @@ pub(crate) struct Bus<M: Flavour, C: 'static> {
 impl<M: Flavour, C: 'static> Bus<M, C> {
     pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> Self {
         let queue = M::ptr(Queue::new(config.clone(), location));
-        Bus {
-            registry: Registry::new(config, location),
-            queue,
-        }
+        let registry = Registry::new(config);
+        let own = M::downgrade(&registry);
+        #[cfg(feature = "follow")]
+        let own_queue = M::downgrade(&queue);
+        let answer = move |query: &RegistryQuery| {
+            let Some(registry) = M::upgrade(&own) else {
+                return;
+            };
+            match query {
+                RegistryQuery::Matches(query) => query.answer.set(registry.matches(query)),
+                #[cfg(feature = "follow")]
+                RegistryQuery::LookAgain => registry.look_again(),
+                #[cfg(feature = "follow")]
+                RegistryQuery::Wiring(wiring) => {
+                    if let Some(queue) = M::upgrade(&own_queue) {
+                        let waiting = queue.waiting().of(queue.address(), queue.location);
+                        *wiring.borrow_mut() = Some(registry.wiring(waiting));
+                    }
+                }
+            }
+        };
+        registry.config.set_registry(observer(answer, location));
+        Bus { registry, queue }
     }
 
     /// Who listens to what.

@@ -28,6 +28,7 @@ pub(crate) mod bus;
 pub(crate) mod emission;
 pub(crate) mod failure;
 pub(crate) mod flavour;
+pub(crate) mod follow;
 pub(crate) mod handler;
 pub(crate) mod primitives;
 pub(crate) mod queue;

@@ -7,9 +7,13 @@ use std::task::{Context, Poll};
 
 use futures_core::{FusedFuture, Stream};
 
+use crate::core::emission::run::run_followed;
+use crate::core::failure::link::Follows;
 use crate::core::flavour::Flavour;
 use crate::core::primitives::unwind::unwind_safe;
+use crate::failure::CallSite;
 use crate::signal::Signal;
+use crate::signal::emission::Emission;
 
 /// After so many items in a row it yields to other tasks.
 const YIELD_AFTER: usize = 64;
@@ -21,14 +25,16 @@ pub struct EmitAll<M: Flavour, S, E: 'static> {
     /// `None` once it has completed.
     stream: Option<Pin<Box<S>>>,
     emitted: usize,
+    location: CallSite,
 }
 
 impl<M: Flavour, S: Stream<Item = E>, E: 'static> EmitAll<M, S, E> {
-    pub(crate) fn new(signal: Signal<M, E>, stream: S) -> Self {
+    pub(crate) fn new(signal: Signal<M, E>, stream: S, location: CallSite) -> Self {
         EmitAll {
             signal,
             stream: Some(Box::pin(stream)),
             emitted: 0,
+            location,
         }
     }
 }
@@ -41,7 +47,9 @@ impl<M: Flavour, S: Stream<Item = E>, E: 'static> Future for EmitAll<M, S, E> {
             signal,
             stream,
             emitted,
+            location,
         } = &mut *self;
+        let location = *location;
         for _ in 0..YIELD_AFTER {
             let Some(items) = stream.as_mut().filter(|_| !signal.is_closed()) else {
                 *stream = None;
@@ -51,7 +59,9 @@ impl<M: Flavour, S: Stream<Item = E>, E: 'static> Future for EmitAll<M, S, E> {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(item)) if !signal.is_closed() => {
                     *emitted += 1;
-                    signal.emit(&item);
+                    let follows = Follows::of_line(location);
+                    let summary = run_followed(&signal.core, &item, &mut (), follows);
+                    Emission::finish(summary, || signal.core.info.config.panics());
                 }
                 Poll::Ready(_) => *stream = None,
             }

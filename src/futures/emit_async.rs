@@ -9,7 +9,7 @@ use futures_core::FusedFuture;
 
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::emission::{gathered, run};
-use crate::core::failure::trace::KeptSpan;
+use crate::core::failure::link::{Follows, Parts};
 use crate::core::flavour::Flavour;
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::thread::{self, ActiveScope};
@@ -17,6 +17,8 @@ use crate::core::primitives::unwind::unwind_safe;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::{Signal as Core, sequence_limit};
 use crate::core::waiting::async_handler::{HandlerFuture, collect_futures, poll_all, resume};
+#[cfg(feature = "follow")]
+use crate::core::{failure::report::Report, follow};
 use crate::failure::CallSite;
 use crate::signal::emission::Emission;
 
@@ -39,7 +41,10 @@ pub struct EmitAsync<'c, M: Flavour, E: 'static, C: 'static = ()> {
     /// How many handlers there are in order, less those whose target turned out to be dead.
     live: usize,
     summary: EmissionSummary,
-    span: KeptSpan,
+    parts: Parts,
+    /// An emission in order is recorded here; one of all at once where it begins.
+    #[cfg(feature = "follow")]
+    work: Option<follow::LongWork>,
 }
 
 impl<'c, M: Flavour, E: 'static, C: 'static> EmitAsync<'c, M, E, C> {
@@ -62,7 +67,9 @@ impl<'c, M: Flavour, E: 'static, C: 'static> EmitAsync<'c, M, E, C> {
             sequence_limit: 0,
             live: 0,
             summary: EmissionSummary::NOTHING,
-            span: Default::default(),
+            parts: Parts::new(location),
+            #[cfg(feature = "follow")]
+            work: None,
         }
     }
 }
@@ -113,13 +120,22 @@ impl<M: Flavour, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
         if self.in_order {
             let mut handlers = Vec::new();
             match gathered::collect_handlers(&self.signal, event, self.context, &mut handlers) {
-                Some(sequence_limit) => self.sequence_limit = sequence_limit,
+                Some(sequence_limit) => {
+                    self.sequence_limit = sequence_limit;
+                    #[cfg(feature = "follow")]
+                    {
+                        let info = &self.signal.info;
+                        let (follower, topic_info) = (info.config.follower(), &info.topic_info);
+                        let of_emission = follow::LongWork::of_emission;
+                        self.work = Some(of_emission(follower, topic_info, self.location));
+                    }
+                }
                 None => self.summary = EmissionSummary::CLOSED,
             }
             self.live = handlers.len();
             self.rest = handlers.into_iter();
         } else {
-            let follows = self.span.of_emission();
+            let follows = Follows::of_part(&self.parts);
             let emit = |event: &E| run::run_followed(&self.signal, event, self.context, follows);
             (self.summary, self.futures) = collect_futures(event, self.signal.max_depth, emit);
             // Not before: a signal that retains events clones them first, and a clone may
@@ -140,7 +156,7 @@ impl<M: Flavour, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
             return false;
         };
         let (summary, futures) = collect_futures(event, self.signal.max_depth, |event: &E| {
-            let follows = self.span.of_emission();
+            let follows = Follows::of_part(&self.parts);
             gathered::run_one(&handler, event, &self.signal.info, self.context, follows)
         });
         let orphaned = summary.counts.orphaned();
@@ -152,7 +168,8 @@ impl<M: Flavour, E: 'static, C: 'static> EmitAsync<'_, M, E, C> {
             let hook = (self.live == 0).then(|| self.signal.unhandled());
             if let Some(hook) = hook.flatten() {
                 // Catches its own panics.
-                let (info, follows) = (&self.signal.info, self.span.of_emission());
+                let info = &self.signal.info;
+                let follows = Follows::of_part(&self.parts);
                 _ = gathered::run_one(&hook, &**event, info, self.context, follows);
             }
         }
@@ -175,12 +192,21 @@ impl<M: Flavour, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
             this.begin(&event);
         }
         let _scope_guard = thread::enter_scope(this.scope(this.sequence_limit));
+        #[cfg(feature = "follow")]
+        let work = this.work.take();
+        #[cfg(feature = "follow")]
+        let part = work.as_ref().map(follow::LongWork::enter);
         loop {
-            let span_guard = this.span.enter();
+            let span_guard = this.parts.span.enter();
             let summary = poll_all(&mut this.futures, config, cx);
             span_guard.leave();
             this.summary.add(summary);
             if !this.futures.is_empty() {
+                #[cfg(feature = "follow")]
+                {
+                    drop(part);
+                    this.work = work;
+                }
                 return Poll::Pending;
             }
             if !this.call_next(&event) {
@@ -191,8 +217,21 @@ impl<M: Flavour, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
         let dropped = resume(config, |_| drop_event(events, info, this.location));
         this.summary.add(dropped);
         let counts = &this.summary.counts;
-        this.span.record(counts.ran(), counts.stopped());
-        this.span = Default::default();
+        this.parts.span.record(counts.ran(), counts.stopped());
+        this.parts.span = Default::default();
+        #[cfg(feature = "follow")]
+        {
+            drop(part);
+            if let Some((work, cause)) = work.and_then(|it| it.cause().map(|cause| (it, cause))) {
+                let report = this
+                    .summary
+                    .report
+                    .get_or_insert_with(|| Report::new(Vec::new()));
+                report.cause = Some(cause);
+                work.end(None);
+                work.note(&info.topic_info, counts.ran(), counts.stopped());
+            }
+        }
         let summary = std::mem::replace(&mut this.summary, EmissionSummary::NOTHING);
         Poll::Ready(Emission::finish(summary, || config.panics()))
     }

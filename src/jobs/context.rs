@@ -8,6 +8,8 @@ use super::chain;
 use super::error::Cancelled;
 use super::host::{self, CallSite, Reports};
 use super::pool::Pool;
+#[cfg(feature = "follow")]
+use crate::core::follow;
 use crate::core::primitives::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::core::primitives::unwind::unwind_safe;
 
@@ -197,6 +199,9 @@ pub struct JobContext {
     pub(super) pool: Option<Arc<Pool>>,
     /// The line that made the job.
     pub(super) location: CallSite,
+    /// What it follows from, and what it leads to.
+    #[cfg(feature = "follow")]
+    pub(super) work: follow::LongWork,
 }
 
 /// The job is asked to stop.
@@ -217,6 +222,8 @@ impl JobContext {
             telling: Mutex::new(None),
             pool,
             location,
+            #[cfg(feature = "follow")]
+            work: follow::LongWork::of_job(location),
         }
     }
 

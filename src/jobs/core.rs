@@ -219,6 +219,10 @@ impl<T> Core<T> {
     /// Calls the callbacks until none is left, then hands the outcome over. `seen`: a callback has seen it.
     fn run_callbacks(&self, outcome: Outcome<T>, mut seen: bool) {
         self.begin();
+        #[cfg(feature = "follow")]
+        self.context.work.end(None);
+        #[cfg(feature = "follow")]
+        let _lead = self.context.work.lead();
         self.context.remove_listeners();
         let refused = self.context.refused();
         let _refused = (refused > 0).then(|| chain::set_refused(refused));
@@ -289,6 +293,8 @@ impl<T> Core<T> {
     /// Gives the outcome to `consumer`, once the callbacks have run. If it was given to another one
     /// already, or will be, this one is told so.
     pub(super) fn send_outcome_to(&self, consumer: Box<dyn DynConsumer<T>>) {
+        #[cfg(feature = "follow")]
+        let _lead = self.context.work.lead();
         let mut old = None;
         let outcome = {
             let mut state = lock(&self.state);
@@ -425,6 +431,8 @@ impl<T: 'static> Core<T> {
                 // By value, so that it needs no box.
                 return chain::enter(|| {
                     core.begin();
+                    #[cfg(feature = "follow")]
+                    let _lead = core.context.work.lead();
                     let seen = callback.call(&outcome, core.context.reports());
                     core.run_callbacks(outcome, seen);
                 });
@@ -455,6 +463,8 @@ impl<T: 'static> Core<T> {
             core.guard(|| drop(callback));
         }
         if let Some(callback) = callback {
+            #[cfg(feature = "follow")]
+            let _lead = core.context.work.lead();
             callback.call(&Err(JobError::Taken), core.context.reports());
         }
         if let Some(outcome) = outcome {

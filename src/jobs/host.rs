@@ -51,12 +51,7 @@ impl Place {
     }
 
     fn error(&self, cause: Cause) -> HandlerError {
-        HandlerError {
-            topic: TOPIC.into(),
-            label: self.label.clone(),
-            location: self.location,
-            cause,
-        }
+        HandlerError::new(TOPIC.into(), self.label.clone(), self.location, cause)
     }
 }
 
@@ -75,7 +70,7 @@ pub(super) static LOG: Reports = Reports {
 };
 
 fn report(config: &BusConfig<Shared>, place: &Place, cause: Cause) {
-    pending::report(&place.error(cause), |error| config.call_hook(error));
+    pending::report(place.error(cause), |error| config.call_hook(error));
 }
 
 impl Reports {

@@ -263,6 +263,14 @@ impl<T: Send + 'static> Job<T> {
         self.inner.core().context.latest()
     }
 
+    /// The number of the job, if it was submitted by work that is
+    /// [followed](crate::flavour::Bus::follow): what the job and its callbacks lead to has it as its cause.
+    #[cfg(feature = "follow")]
+    #[must_use]
+    pub fn cause(&self) -> Option<crate::cause::Cause> {
+        self.inner.core().context.work.cause()
+    }
+
     /// Whether the job has completed and the callbacks added until then have run: the outcome can be
     /// taken. A snapshot; `true` stays `true`.
     #[must_use]

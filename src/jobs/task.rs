@@ -93,8 +93,16 @@ impl<T: Send + 'static, F: Work<T>> Runnable for Task<T, F> {
         }
         let Some(work) = self.take_work() else { return };
         self.core.begin();
+        #[cfg(feature = "follow")]
+        let part = self.core.context.work.enter();
         let outcome =
             host::catch_and_report(|| work(&self.core.context)).map_err(JobError::Panicked);
+        #[cfg(feature = "follow")]
+        drop(part);
+        #[cfg(feature = "follow")]
+        if let Err(JobError::Panicked(text)) = &outcome {
+            self.core.context.work.fail(text);
+        }
         Core::complete(&self, outcome);
     }
 

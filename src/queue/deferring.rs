@@ -35,6 +35,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// assert_eq!(queue.drain().delivered(), 1);
     /// # Ok::<(), slotcast::DeferError<char>>(())
     /// ```
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer<E: 'static>(&self, signal: &Signal<M, E, C>, event: E) -> Result<(), DeferError<E>>
     where
         M: SendBound<E>,
@@ -71,6 +72,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// assert_eq!(queue.drain().delivered(), 1);
     /// # Ok::<(), slotcast::DeferError<(u32, u32)>>(())
     /// ```
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_latest<E: 'static>(
         &self,
         signal: &Signal<M, E, C>,
@@ -161,6 +163,7 @@ impl<C: 'static> Queue<Shared, C> {
     /// assert!(matches!(queue.defer_timeout(&key, 'b', soon), Err(DeferError::TimedOut('b'))));
     /// # Ok::<(), DeferError<char>>(())
     /// ```
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_timeout<E: Send + 'static>(
         &self,
         signal: &Signal<Shared, E, C>,

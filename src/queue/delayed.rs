@@ -199,6 +199,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     #[doc(alias = "delay")]
     #[doc(alias = "setTimeout")]
     #[doc(alias = "timer")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_after<E: 'static>(
         &self,
         delay: Duration,
@@ -217,6 +218,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// # Errors
     ///
     /// As `defer_after`.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_at<E: 'static>(
         &self,
         deadline: Instant,
@@ -259,6 +261,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     /// # Ok::<(), slotcast::DeferError<&str>>(())
     /// ```
     #[doc(alias = "debounce")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_latest_after<E: 'static>(
         &self,
         delay: Duration,
@@ -299,6 +302,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
     #[doc(alias = "throttle")]
     #[doc(alias = "rate limit")]
     #[doc(alias = "sample")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_latest_within<E: 'static>(
         &self,
         delay: Duration,
@@ -311,6 +315,7 @@ impl<M: Flavour, C: 'static> Queue<M, C> {
         self.defer_latest_at(deadline(delay), false, signal, event)
     }
 
+    #[cfg_attr(feature = "follow", track_caller)]
     fn defer_latest_at<E: 'static>(
         &self,
         deadline: Instant,

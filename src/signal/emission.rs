@@ -57,6 +57,13 @@ impl Emission {
         self.counts.closed()
     }
 
+    /// The number of this emission, if its bus is [followed](crate::flavour::Bus::follow).
+    #[cfg(feature = "follow")]
+    #[must_use]
+    pub fn cause(&self) -> Option<crate::cause::Cause> {
+        self.report.as_ref()?.cause
+    }
+
     /// The failures, in the order they happened. Those that were read are not logged.
     #[must_use]
     pub fn errors(&self) -> &[HandlerError] {

@@ -37,6 +37,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     #[doc(alias = "enqueue")]
     #[doc(alias = "post")]
     #[doc(alias = "send later")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer(&self, event: E) -> Result<(), DeferError<E>>
     where
         M: SendBound<E>,
@@ -55,6 +56,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// As [`defer`](Self::defer).
     #[doc(alias = "coalesce")]
     #[doc(alias = "conflate")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_latest(&self, event: E) -> Result<(), DeferError<E>>
     where
         M: SendBound<E>,
@@ -75,6 +77,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     #[doc(alias = "set_timeout")]
     #[doc(alias = "setTimeout")]
     #[doc(alias = "timer")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_after(&self, delay: Duration, event: E) -> Result<Delayed<M, C>, DeferError<E>>
     where
         M: SendBound<E>,
@@ -87,6 +90,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     /// # Errors
     ///
     /// As `defer_after`.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_at(&self, deadline: Instant, event: E) -> Result<Delayed<M, C>, DeferError<E>>
     where
         M: SendBound<E>,
@@ -105,6 +109,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     ///
     /// As [`defer_after`](Self::defer_after).
     #[doc(alias = "debounce")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_latest_after(
         &self,
         delay: Duration,
@@ -125,6 +130,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
     #[doc(alias = "throttle")]
     #[doc(alias = "rate limit")]
     #[doc(alias = "sample")]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_latest_within(
         &self,
         delay: Duration,
@@ -136,6 +142,7 @@ impl<M: Flavour, E: 'static, C: 'static> Signal<M, E, C> {
         self.defer_latest_at(delay, false, event)
     }
 
+    #[cfg_attr(feature = "follow", track_caller)]
     fn defer_latest_at(
         &self,
         delay: Duration,
@@ -160,6 +167,7 @@ impl<E: Send + 'static, C: 'static> Signal<Shared, E, C> {
     /// # Errors
     ///
     /// As `defer`, and if there was no capacity in time.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub fn defer_timeout(&self, event: E, timeout: Duration) -> Result<(), DeferError<E>> {
         // A time beyond the range of the clock is never reached.
         let until = Instant::now().checked_add(timeout);

@@ -37,8 +37,9 @@ impl<M: Flavour, E: 'static> Signal<M, E> {
     /// let _sub = line.on(|text| println!("{text}"));
     /// assert_eq!(block_on(line.emit_all(stream::iter(["one", "two"]))), 2);
     /// ```
+    #[track_caller]
     pub fn emit_all<S: Stream<Item = E>>(&self, stream: S) -> EmitAll<M, S, E> {
-        EmitAll::new(self.clone(), stream)
+        EmitAll::new(self.clone(), stream, Location::caller())
     }
 
     /// Emits when it is awaited, and completes when all futures have completed that [async

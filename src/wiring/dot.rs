@@ -30,28 +30,35 @@ impl Wiring {
     /// ```
     #[must_use]
     pub fn to_dot(&self) -> String {
-        let picture = Picture::of(self);
-        let mut dot = "digraph wiring {\n  rankdir=LR;\n  node [shape=box];\n".to_owned();
-        for node in &picture.nodes {
-            let lines: Vec<String> = node.lines.iter().map(|it| escaped(it)).collect();
-            let shape = match node.shape {
-                Shape::Topic => "",
-                Shape::Pattern => ", style=dashed",
-                Shape::Handler => ", style=rounded",
-                Shape::Queue => ", shape=cds",
-            };
-            let (id, label) = (&node.id, lines.join(r"\n"));
-            _ = writeln!(dot, "  {id} [label=\"{label}\"{shape}];");
-        }
-        for arrow in &picture.arrows {
-            let label = arrow
-                .number
-                .map_or(String::new(), |it| format!(" [label=\"{it}\"]"));
-            _ = writeln!(dot, "  {} -> {}{label};", arrow.from, arrow.to);
-        }
-        dot.push_str("}\n");
-        dot
+        write("wiring", &Picture::of(self))
     }
+}
+
+/// The picture, as a graph of this name: letters.
+pub(crate) fn write(name: &str, picture: &Picture) -> String {
+    let mut dot = format!("digraph {name} {{\n  rankdir=LR;\n  node [shape=box];\n");
+    for node in &picture.nodes {
+        let lines: Vec<String> = node.lines.iter().map(|it| escaped(it)).collect();
+        let shape = match node.shape {
+            Shape::Topic => "",
+            Shape::Pattern => ", style=dashed",
+            Shape::Handler => ", style=rounded",
+            Shape::Queue => ", shape=cds",
+            #[cfg(feature = "follow")]
+            Shape::Emitter => ", shape=plain",
+        };
+        let mark = if node.is_marked { ", color=red" } else { "" };
+        let (id, label) = (&node.id, lines.join(r"\n"));
+        _ = writeln!(dot, "  {id} [label=\"{label}\"{shape}{mark}];");
+    }
+    for arrow in &picture.arrows {
+        let label = arrow
+            .number
+            .map_or(String::new(), |it| format!(" [label=\"{it}\"]"));
+        _ = writeln!(dot, "  {} -> {}{label};", arrow.from, arrow.to);
+    }
+    dot.push_str("}\n");
+    dot
 }
 
 /// The inside of a quoted string of a label, where a backslash begins an escape and `&` an entity of HTML.

@@ -27,25 +27,33 @@ impl Wiring {
     /// ```
     #[must_use]
     pub fn to_mermaid(&self) -> String {
-        let picture = Picture::of(self);
-        let mut mermaid = "flowchart LR\n".to_owned();
-        for node in &picture.nodes {
-            let lines: Vec<String> = node.lines.iter().map(|it| escaped(it)).collect();
-            let (begin, end) = match node.shape {
-                Shape::Topic => ("[", "]"),
-                Shape::Pattern => ("{{", "}}"),
-                Shape::Handler => ("([", "])"),
-                Shape::Queue => ("[(", ")]"),
-            };
-            let (id, label) = (&node.id, lines.join("<br/>"));
-            _ = writeln!(mermaid, "  {id}{begin}\"{label}\"{end}");
-        }
-        for arrow in &picture.arrows {
-            let number = arrow.number.map_or(String::new(), |it| format!("|{it}|"));
-            _ = writeln!(mermaid, "  {} -->{number} {}", arrow.from, arrow.to);
-        }
-        mermaid
+        write(&Picture::of(self))
     }
+}
+
+pub(crate) fn write(picture: &Picture) -> String {
+    let mut mermaid = "flowchart LR\n".to_owned();
+    for node in &picture.nodes {
+        let lines: Vec<String> = node.lines.iter().map(|it| escaped(it)).collect();
+        let (begin, end) = match node.shape {
+            Shape::Topic => ("[", "]"),
+            Shape::Pattern => ("{{", "}}"),
+            Shape::Handler => ("([", "])"),
+            Shape::Queue => ("[(", ")]"),
+            #[cfg(feature = "follow")]
+            Shape::Emitter => ("[/", "/]"),
+        };
+        let (id, label) = (&node.id, lines.join("<br/>"));
+        _ = writeln!(mermaid, "  {id}{begin}\"{label}\"{end}");
+    }
+    for arrow in &picture.arrows {
+        let number = arrow.number.map_or(String::new(), |it| format!("|{it}|"));
+        _ = writeln!(mermaid, "  {} -->{number} {}", arrow.from, arrow.to);
+    }
+    for node in picture.nodes.iter().filter(|it| it.is_marked) {
+        _ = writeln!(mermaid, "  style {} stroke:red", node.id);
+    }
+    mermaid
 }
 
 /// The inside of a quoted string. What has no meaning in any language that a label goes through (Mermaid,

@@ -2,7 +2,8 @@
 //!
 //! *Owns*: [`Wiring`], which is owned and detached: it keeps nothing of a bus alive, and the same types serve both
 //! flavours. What it consists of (`handler`), what is noticed about it (`warning`, with `similar` names), and how it
-//! is written: as `text`, and as a `picture`, which the languages `dot` and `mermaid` only spell.
+//! is written: as `text`, and as a `picture`, which the languages `dot` and `mermaid` only spell, as they do with that of
+//! a report (`follow`).
 //!
 //! *Guarantees*: what is written is the same for the same wiring, and valid in its language whatever names, labels
 //! and paths hold. Nothing in here calls user code.
@@ -75,6 +76,17 @@ pub struct Wiring {
 }
 
 impl Wiring {
+    /// That of a bus that has gone.
+    #[cfg(feature = "follow")]
+    pub(crate) fn empty() -> Self {
+        Wiring {
+            topics: Vec::new(),
+            patterns: Vec::new(),
+            queues: Vec::new(),
+            warn_handlers: 0,
+        }
+    }
+
     /// The topics that exist, in alphabetical order.
     #[must_use]
     pub fn topics(&self) -> &[TopicWiring] {

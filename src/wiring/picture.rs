@@ -3,43 +3,50 @@
 use std::collections::BTreeMap;
 
 use crate::wiring::handler::{HandlerInfo, HandlerKind};
-use crate::wiring::text::{conditions, fill, kind, label_of, line_of, replaced, short, visible};
+use crate::wiring::text::{
+    conditions, fill, kind, label_of, line_of, queue_name, replaced, short, visible,
+};
 use crate::wiring::{QueueInfo, TopicWiring, Wiring};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Topic,
     Pattern,
     Handler,
     Queue,
+    /// A line that emits.
+    #[cfg(feature = "follow")]
+    Emitter,
 }
 
 /// One box.
-pub(super) struct Node {
+pub(crate) struct Node {
     /// A letter and a number.
-    pub(super) id: String,
-    pub(super) shape: Shape,
+    pub(crate) id: String,
+    pub(crate) shape: Shape,
     /// Without control characters.
-    pub(super) lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
+    /// Whether it is to be looked at.
+    pub(crate) is_marked: bool,
 }
 
 /// One arrow, from box to box.
-pub(super) struct Arrow {
-    pub(super) from: String,
-    pub(super) to: String,
-    /// The place of a handler in the order of calls.
-    pub(super) number: Option<usize>,
+pub(crate) struct Arrow {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// The place of a handler in the order of calls, or how often it was gone.
+    pub(crate) number: Option<u64>,
 }
 
 /// The boxes and arrows, in the order of the wiring. A handler of a pattern has one box, with arrows from all
 /// topics that call it.
-pub(super) struct Picture {
-    pub(super) nodes: Vec<Node>,
-    pub(super) arrows: Vec<Arrow>,
+pub(crate) struct Picture {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) arrows: Vec<Arrow>,
 }
 
 impl Picture {
-    pub(super) fn of(wiring: &Wiring) -> Self {
+    pub(crate) fn of(wiring: &Wiring) -> Self {
         let mut picture = Picture {
             nodes: Vec::new(),
             arrows: Vec::new(),
@@ -65,9 +72,7 @@ impl Picture {
             picture.add(format!("p{at}"), Shape::Pattern, lines);
         }
         for (at, queue) in wiring.queues.iter().enumerate() {
-            let name = if at == 0 { "queue of the bus" } else { "queue" };
-            let lines = vec![name.to_owned(), line_of(queue.place), fill(queue)];
-            picture.add(queue_id(at), Shape::Queue, lines);
+            picture.add(queue_id(at), Shape::Queue, queue_lines(at, queue));
         }
         let mut ids = BTreeMap::new();
         let topics = wiring.topics.iter().enumerate();
@@ -82,7 +87,7 @@ impl Picture {
                 if number == next {
                     picture.add_handler(&to, handler, &targets);
                 }
-                let number = Some(at + 1);
+                let number = Some(at as u64 + 1);
                 let from = from.clone();
                 picture.arrows.push(Arrow { from, to, number });
             }
@@ -91,11 +96,19 @@ impl Picture {
     }
 
     fn add(&mut self, id: String, shape: Shape, lines: Vec<String>) {
-        self.nodes.push(Node { id, shape, lines });
+        self.nodes.push(Node {
+            id,
+            shape,
+            lines,
+            is_marked: false,
+        });
     }
 
     fn add_handler(&mut self, id: &str, handler: &HandlerInfo, targets: &Targets) {
-        let mut lines = vec![label_of(handler).into_owned(), line_of(handler.place)];
+        let mut lines = vec![
+            label_of(handler.label()).into_owned(),
+            line_of(handler.place),
+        ];
         lines.extend(conditions(handler));
         lines.extend(kind(handler));
         lines.extend(replaced(handler));
@@ -108,6 +121,11 @@ impl Picture {
     }
 }
 
+/// What the box of the queue says that is listed there.
+pub(crate) fn queue_lines(at: usize, queue: &QueueInfo) -> Vec<String> {
+    vec![queue_name(at).to_owned(), line_of(queue.place), fill(queue)]
+}
+
 fn topic_id(at: usize) -> String {
     format!("t{at}")
 }
@@ -117,9 +135,9 @@ fn queue_id(at: usize) -> String {
 }
 
 /// The boxes that handlers may lead to, by their addresses.
-struct Targets {
-    topics: BTreeMap<usize, String>,
-    queues: BTreeMap<usize, String>,
+pub(crate) struct Targets {
+    pub(crate) topics: BTreeMap<usize, String>,
+    pub(crate) queues: BTreeMap<usize, String>,
 }
 
 impl Targets {
@@ -132,7 +150,7 @@ impl Targets {
         }
     }
 
-    fn find(&self, handler: &HandlerInfo) -> Option<&String> {
+    pub(crate) fn find(&self, handler: &HandlerInfo) -> Option<&String> {
         match handler.kind {
             HandlerKind::Queue { .. } => self.queues.get(&handler.target),
             HandlerKind::Forward { .. } => self.topics.get(&handler.target),

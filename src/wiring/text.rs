@@ -55,8 +55,8 @@ pub(crate) fn short(type_name: &str) -> String {
     visible(&name).into_owned()
 }
 
-pub(crate) fn label_of(handler: &HandlerInfo) -> Cow<'_, str> {
-    handler.label().map_or(Cow::Borrowed("(no label)"), visible)
+pub(crate) fn label_of(label: Option<&str>) -> Cow<'_, str> {
+    label.map_or(Cow::Borrowed("(no label)"), visible)
 }
 
 /// What decides whether a handler is called, and when.
@@ -100,6 +100,11 @@ pub(crate) fn replaced(handler: &HandlerInfo) -> Option<String> {
         .map(|place| format!("replaced at {}", line_of(place)))
 }
 
+/// What the queue is called that is listed there.
+pub(crate) fn queue_name(at: usize) -> &'static str {
+    if at == 0 { "queue of the bus" } else { "queue" }
+}
+
 /// How full a queue is.
 pub(crate) fn fill(queue: &QueueInfo) -> String {
     match queue.capacity {
@@ -135,14 +140,18 @@ impl fmt::Display for Wiring {
             let head = format!("{}  pattern", visible(pattern.name()));
             block(&head, pattern.place, &pattern.handlers, true, &mut lines);
         }
-        let queues = self.queues.iter().enumerate().map(|(at, queue)| {
-            let name = if at == 0 { "queue of the bus" } else { "queue" };
-            let place = format!("made at {}", line_of(queue.place));
-            vec![name.to_owned(), fill(queue), place]
-        });
-        lines.extend(aligned(queues.collect()).0);
+        lines.extend(queues(self));
         f.write_str(&lines.join("\n"))
     }
+}
+
+/// One line for each queue.
+pub(crate) fn queues(wiring: &Wiring) -> Vec<String> {
+    let row = |(at, queue): (usize, &QueueInfo)| {
+        let place = format!("made at {}", line_of(queue.place));
+        vec![queue_name(at).to_owned(), fill(queue), place]
+    };
+    aligned(wiring.queues.iter().enumerate().map(row).collect()).0
 }
 
 fn block(
@@ -159,7 +168,7 @@ fn block(
         let ways = [pattern, kind(handler), replaced(handler)];
         vec![
             format!("  {:>digits$}", at + 1),
-            label_of(handler).into_owned(),
+            label_of(handler.label()).into_owned(),
             conditions(handler).join(", "),
             line_of(handler.place),
             ways.into_iter().flatten().collect::<Vec<_>>().join(", "),
@@ -173,7 +182,7 @@ fn block(
 
 /// The rows with their cells below each other, and where the last cell begins. A column that is empty everywhere
 /// is left out.
-fn aligned(rows: Vec<Vec<String>>) -> (Vec<String>, usize) {
+pub(crate) fn aligned(rows: Vec<Vec<String>>) -> (Vec<String>, usize) {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |at: usize| {
         let all = rows.iter().map(|row| row[at].chars().count());

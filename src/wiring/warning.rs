@@ -54,6 +54,20 @@ pub enum Warning {
         /// The line that used that first.
         similar_place: &'static Location<'static>,
     },
+    /// A call of a handler took itself, without the emissions nested in it, longer than the limit of
+    /// [`Follow::slow`](crate::Follow::slow).
+    #[cfg(feature = "follow")]
+    #[non_exhaustive]
+    Slow {
+        /// The topic of the event.
+        topic: String,
+        /// The label of the handler, if it has one.
+        label: Option<String>,
+        /// The line that has subscribed it.
+        place: &'static Location<'static>,
+        /// How long it took.
+        took: std::time::Duration,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -92,6 +106,21 @@ impl fmt::Display for Warning {
                 quoted(topic),
                 quoted(similar),
             ),
+            #[cfg(feature = "follow")]
+            Warning::Slow {
+                topic,
+                label,
+                place,
+                took,
+            } => {
+                let label = label.as_ref().map(|it| format!(" {}", quoted(it)));
+                write!(
+                    f,
+                    "handler{} of topic {} that was subscribed at {place} took {took:?}",
+                    label.unwrap_or_default(),
+                    quoted(topic),
+                )
+            }
         }
     }
 }

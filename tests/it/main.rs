@@ -10,8 +10,12 @@
 mod bounds;
 mod compile_fail;
 mod executors;
+#[cfg(all(feature = "follow", feature = "jobs"))]
+mod follow;
 mod gate;
 mod inside;
+#[cfg(feature = "inspector")]
+mod inspector;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod layers;

@@ -61,7 +61,9 @@ struct Fields<'f>(&'f mut String);
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() != "place" {
+        // Where every bus is followed, every span has a cause.
+        let is_everywhere = cfg!(slotcast_follow) && field.name() == "cause";
+        if field.name() != "place" && !is_everywhere {
             self.0.push_str(&format!(" {field}={value:?}"));
         }
     }
@@ -217,6 +219,37 @@ fn each_emission_that_has_handlers_has_a_span() {
             "2: ran=4",
             "2: closed",
         ]
+    );
+}
+
+#[cfg(all(feature = "follow", not(slotcast_follow)))]
+#[test]
+fn spans_of_what_is_followed_have_its_cause() {
+    let causes = Arc::new(Mutex::new(Vec::new()));
+    let told = told(|| {
+        let (bus, queue) = (Bus::new(), Queue::new());
+        let _following = bus.follow(slotcast::Follow::new());
+        let note = {
+            let causes = causes.clone();
+            move || causes.lock().unwrap().push(slotcast::cause().unwrap())
+        };
+        let noted = note.clone();
+        bus.on(&PLACED, move |_| noted()).detach();
+        bus.subscribe(&PLACED)
+            .on_queue(&queue, move |(), _| note())
+            .detach();
+        bus.emit(&PLACED, &0);
+        queue.drain();
+    });
+    let causes = causes.lock().unwrap();
+    assert_eq!(
+        told[0],
+        format!("1: emission topic=\"order.placed\" cause={}", causes[0])
+    );
+    let call = told.iter().find(|it| it.contains("call topic"));
+    assert!(
+        call.unwrap().ends_with(&format!("cause={}", causes[1])),
+        "{told:?}"
     );
 }
 

@@ -79,12 +79,7 @@ pub(crate) fn refused<M: Primitives>(
 ) -> EmissionSummary {
     let topic = name.to_cow();
     let cause = Cause::TooDeep(config.max_depth());
-    let mut report = Report::new(vec![HandlerError {
-        topic,
-        label: None,
-        location,
-        cause,
-    }]);
+    let mut report = Report::new(vec![HandlerError::new(topic, None, location, cause)]);
     report.report_to_hook(&|error| config.call_hook(error));
     EmissionSummary {
         report: Some(report),

@@ -1,6 +1,7 @@
 //! Handlers that emit each event on another signal.
 
 use crate::core::emission::run as emission;
+use crate::core::failure::link::Follows;
 use crate::core::handler::entry::{CallResult, Header};
 use crate::core::handler::erased::EmitContext;
 use crate::core::handler::handler_fn::HandlerFn;
@@ -33,12 +34,15 @@ impl<M: SignalFlavour, E: 'static, C: 'static> HandlerFn<M, E, C> for Forward<M,
         let target = M::address(&self.target).addr();
         (HandlerKind::Forward { topic }, target)
     }
-    fn call(&self, _: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
+    fn call(&self, head: &Header<M>, event: &E, cx: &mut EmitContext<'_, C>) -> CallResult {
         let Some(target) = M::upgrade(&self.target) else {
             return CallResult::Orphaned;
         };
         // An emission of its own: it reports its failures itself, and a stop ends only this one.
-        let summary = emission::run(&target, event, cx.context);
+        let summary = {
+            let follows = Follows::of_line(head.location);
+            emission::run_followed(&target, event, cx.context, follows)
+        };
         if summary.counts.closed() && summary.counts.ran() == 0 {
             // It was closed after the check.
             return CallResult::Orphaned;

@@ -6,8 +6,11 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::core::emission::call::{call_and_collect, collect, refused, tell_unhandled};
+#[cfg(feature = "follow")]
+use crate::core::emission::followed;
 use crate::core::emission::summary::{EmissionSummary, PackedCounts};
-use crate::core::failure::trace::{self, FollowsFrom};
+use crate::core::failure::link::Follows;
+use crate::core::failure::trace;
 use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread::{self, ActiveScope, DepthGuard};
@@ -22,14 +25,19 @@ use crate::topic::any_event::TopicInfo;
 
 /// Retains the event of a signal that retains events, and calls the handlers of that moment; calls those of a signal
 /// that [expects](run_expected) the event. Returns the depth guard otherwise.
+#[cfg_attr(feature = "follow", track_caller)]
 pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     depth_guard: DepthGuard,
     event: &E,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
 ) -> Result<EmissionSummary, DepthGuard> {
     if !signal.info.topic_info.retains() {
+        #[cfg(feature = "follow")]
+        if signal.info.config.follower() != 0 {
+            return Ok(followed::run(signal, depth_guard, event, context, follows));
+        }
         return run_expected(signal, depth_guard, event, context, follows);
     }
     let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();
@@ -56,8 +64,8 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     let unhandled = || signal.unhandled();
     let mut summary = match &kept {
         Some(kept) if !handlers.is_empty() => {
-            let span = trace::emission(&topic_info.name, follows);
-            let summary = call_in_turn(signal, &*retained, handlers, kept, event, context);
+            let span = trace::emission(&topic_info.name, follows.span());
+            let summary = call_in_turn(signal, &*retained, handlers, kept, event, context, follows);
             span.end(summary.counts.ran(), summary.counts.stopped());
             summary
         }
@@ -77,12 +85,13 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
 
 /// Calls the handlers of this moment without publishing them, where the event may remove one of them: a future that
 /// waits for any event. Returns the depth guard if there are none, or many.
+#[cfg_attr(feature = "follow", track_caller)]
 fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     depth_guard: DepthGuard,
     event: &E,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
 ) -> Result<EmissionSummary, DepthGuard> {
     let topic_info = &signal.info.topic_info;
     if !topic_info.expects() {
@@ -104,7 +113,7 @@ fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
     let mut summary = call_traced(
         handlers, event, topic_info, config, context, follows, unhandled,
     );
-    if !ends || summary.counts.stopped() || summary.report.is_some() {
+    if !ends || summary.counts.stopped() || summary.has_failed() {
         publish_after(signal, &mut summary);
     }
     drop(depth_guard);
@@ -142,6 +151,8 @@ impl<M: SignalFlavour, C: 'static> Drop for Emptied<'_, M, C> {
 }
 
 /// Calls handlers with a retained event, each after what it has not been given yet.
+#[cfg_attr(feature = "follow", track_caller)]
+#[cfg_attr(not(feature = "follow"), expect(unused_variables))]
 fn call_in_turn<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     retained: &dyn Retain<M, E, C>,
@@ -149,18 +160,28 @@ fn call_in_turn<M: SignalFlavour, E: 'static, C: 'static>(
     kept: &Kept<M, E>,
     event: &E,
     context: &mut C,
+    follows: Follows<'_>,
 ) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
     } = &*signal.info;
+    #[cfg(feature = "follow")]
+    let mut work = followed::begin(Some(event), topic_info, config, follows, Location::caller());
     let (mut summary, mut orphaned, mut closed) = (EmissionSummary::NOTHING, 0, false);
     let count = handlers.len();
     for handler in handlers {
         retained.deliver(&handler, kept.number, &signal.info, &mut |older| {
             let one = std::slice::from_ref(&handler);
+            let mut call = |event: &E| {
+                #[cfg(feature = "follow")]
+                if let Some(work) = &mut work {
+                    return followed::call_one(work, one, event, topic_info, config, context);
+                }
+                call_and_collect(one, event, topic_info, config, context, || None)
+            };
             let done = match older {
                 None => {
-                    let done = call_and_collect(one, event, topic_info, config, context, || None);
+                    let done = call(event);
                     kept.note(done.counts.ran(), done.counts.stopped());
                     orphaned += usize::from(done.counts.orphaned());
                     closed |= done.counts.closed();
@@ -169,8 +190,7 @@ fn call_in_turn<M: SignalFlavour, E: 'static, C: 'static>(
                 // On a level of its own: it is not the event of an awaited emission.
                 Some(older) => {
                     let level = thread::enter_emission(usize::MAX);
-                    let event = &*older.event;
-                    let done = call_and_collect(one, event, topic_info, config, context, || None);
+                    let done = call(&older.event);
                     drop(level);
                     older.note(done.counts.ran(), done.counts.stopped());
                     done
@@ -185,6 +205,10 @@ fn call_in_turn<M: SignalFlavour, E: 'static, C: 'static>(
     if count > 0 && orphaned == count {
         tell_unhandled(event, topic_info, context, || signal.unhandled());
     }
+    #[cfg(feature = "follow")]
+    if let Some(work) = work {
+        followed::end(work, &mut summary);
+    }
     summary
 }
 
@@ -194,7 +218,7 @@ pub(crate) fn run_late<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
 ) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
@@ -251,12 +275,13 @@ pub(crate) fn collect_handlers<M: SignalFlavour, E: 'static, C: 'static>(
 }
 
 /// Calls one handler with one event, which may have others.
+#[cfg_attr(feature = "follow", track_caller)]
 pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
     handler: &HandlerRef<M, C>,
     event: &E,
     info: &SignalInfo<M>,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
 ) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
@@ -265,35 +290,38 @@ pub(crate) fn run_one<M: SignalFlavour, E: 'static, C: 'static>(
         return refused(info.name(), config, handler.head().location);
     };
     let handlers = std::slice::from_ref(handler);
-    let summary = call_traced(
-        handlers,
-        event,
-        topic_info,
-        config,
-        context,
-        follows,
-        || None,
-    );
+    let span = trace::emission(&topic_info.name, follows.span());
+    #[cfg(feature = "follow")]
+    let summary = followed::call_part(handlers, event, topic_info, config, context, follows);
+    #[cfg(not(feature = "follow"))]
+    let summary = call_and_collect(handlers, event, topic_info, config, context, || None);
+    span.end(summary.counts.ran(), summary.counts.stopped());
     drop(depth_guard);
     summary
 }
 
-/// Calls handlers inside of a span.
+/// Calls handlers inside of a span, and has them recorded if their bus is followed.
 #[inline]
+#[cfg_attr(feature = "follow", track_caller)]
 pub(crate) fn call_traced<M: SignalFlavour, E: 'static, C: 'static>(
     handlers: impl Borrow<[HandlerRef<M, C>]>,
     event: &E,
     topic_info: &TopicInfo,
     config: &BusConfig<M>,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
     unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
 ) -> EmissionSummary {
+    #[cfg(feature = "follow")]
+    if config.follower() != 0 {
+        let (about, place) = ((topic_info, config), Location::caller());
+        return followed::call(handlers, event, about, context, follows, unhandled, place);
+    }
     if handlers.borrow().is_empty() {
         // No span. Retaining the event may have failed.
         return call_and_collect(handlers, event, topic_info, config, context, unhandled);
     }
-    let span = trace::emission(&topic_info.name, follows);
+    let span = trace::emission(&topic_info.name, follows.span());
     let summary = call_and_collect(handlers, event, topic_info, config, context, unhandled);
     span.end(summary.counts.ran(), summary.counts.stopped());
     summary

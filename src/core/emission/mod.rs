@@ -45,6 +45,8 @@
 //! dead.
 
 pub(crate) mod call;
+#[cfg(feature = "follow")]
+pub(crate) mod followed;
 pub(crate) mod forward;
 pub(crate) mod gathered;
 pub(crate) mod retained;

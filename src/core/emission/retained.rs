@@ -27,7 +27,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::emission::gathered;
-use crate::core::failure::trace::FollowsFrom;
+use crate::core::failure::link::Follows;
 use crate::core::handler::entry::{Entry, Header, WeakRef, state};
 use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
@@ -377,8 +377,7 @@ fn hand_to<M: SignalFlavour, E: 'static, C: 'static>(
         if let Some(event) = event {
             let _hand_over = thread::begin_hand_over();
             // There is no emission to return failures. Those without a hook are logged here.
-            let summary =
-                gathered::run_one(handler, &*event.event, info, context, FollowsFrom::NONE);
+            let summary = gathered::run_one(handler, &*event.event, info, context, Follows::NONE);
             if event.number > handed {
                 event.note(summary.counts.ran(), summary.counts.stopped());
             }

@@ -3,10 +3,13 @@
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use crate::core::emission::call::{call_all, call_and_collect, collect, refused, tell_unhandled};
+#[cfg(feature = "follow")]
+use crate::core::emission::followed;
 use crate::core::emission::gathered::{self, call_traced};
 use crate::core::emission::summary::EmissionSummary;
+use crate::core::failure::link::Follows;
 use crate::core::failure::report::Report;
-use crate::core::failure::trace::{self, FollowsFrom};
+use crate::core::failure::trace;
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::thread::{self, DepthGuard};
@@ -29,7 +32,7 @@ pub(crate) fn run<M: SignalFlavour, E: 'static, C: 'static>(
     event: &E,
     context: &mut C,
 ) -> EmissionSummary {
-    run_followed(signal, event, context, FollowsFrom::NONE)
+    run_followed(signal, event, context, Follows::NONE)
 }
 
 /// Like [`run`], with what its span follows from.
@@ -39,7 +42,7 @@ pub(crate) fn run_followed<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
 ) -> EmissionSummary {
     // Found once: it is behind a pointer.
     let published = &*signal.published;
@@ -74,10 +77,14 @@ pub(crate) fn run_lazy<M: SignalFlavour, E: 'static, C: 'static>(
         return too_deep(signal, Location::caller());
     };
     if !signal.has_receiver(depth_guard.above()) {
-        return end(signal, depth_guard, EmissionSummary::NOTHING);
+        #[cfg(not(feature = "follow"))]
+        let summary = EmissionSummary::NOTHING;
+        #[cfg(feature = "follow")]
+        let summary = followed::unheard::<M, E>(None, &signal.info.topic_info, &signal.info.config);
+        return end(signal, depth_guard, summary);
     }
     let (event, made) = make(event, &signal.info.config);
-    let follows = FollowsFrom::NONE;
+    let follows = Follows::NONE;
     let summary = match signal.try_load(depth_guard.above()) {
         Some(guard) => read(signal, guard, depth_guard, &event, context, follows),
         None => load_slow(signal, depth_guard, &event, context, follows),
@@ -110,6 +117,10 @@ pub(crate) fn after(made: Option<Box<Report>>, mut summary: EmissionSummary) -> 
     if let Some(mut made) = made {
         if let Some(mut later) = summary.report {
             made.append(&mut later);
+            #[cfg(feature = "follow")]
+            {
+                made.cause = later.cause;
+            }
         }
         summary.report = Some(made);
     }
@@ -123,11 +134,11 @@ pub(crate) struct Runner<'s, M: SignalFlavour, E: 'static, C: 'static> {
     /// That of the signal, where it is a pointer away.
     published: &'s PublishedList<M, C>,
     guard: Option<SnapshotGuard<M, HandlerList<M, C>, M::ReadGuard>>,
-    follows: FollowsFrom<'s>,
+    follows: Follows<'s>,
 }
 
 impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
-    pub(crate) fn new(signal: &'s Signal<M, E, C>, follows: FollowsFrom<'s>) -> Self {
+    pub(crate) fn new(signal: &'s Signal<M, E, C>, follows: Follows<'s>) -> Self {
         Runner {
             signal,
             published: &signal.published,
@@ -157,7 +168,7 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
         let Some(guard) = &self.guard else {
             return load_slow(signal, depth_guard, event, context, self.follows);
         };
-        let span = trace::emission(signal.info.name(), self.follows);
+        let span = trace::emission(signal.info.name(), self.follows.span());
         let mut summary = call_all(guard, event, &signal.info.topic_info, context);
         if !published.publishes(guard) {
             // The handlers have changed: this may drop captures, which may panic.
@@ -181,12 +192,13 @@ impl<'s, M: SignalFlavour, E, C> Runner<'s, M, E, C> {
 /// Runs an emission whose snapshot is not published, or cannot be read without the lock.
 #[cold]
 #[inline(never)]
+#[cfg_attr(feature = "follow", track_caller)]
 fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     depth_guard: DepthGuard,
     event: &E,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
 ) -> EmissionSummary {
     let mut depth_guard = depth_guard;
     loop {
@@ -219,13 +231,14 @@ fn end<M: SignalFlavour, E: 'static, C: 'static>(
 }
 
 #[inline(always)]
+#[cfg_attr(feature = "follow", track_caller)]
 fn read<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
     signal: &Signal<M, E, C>,
     guard: SnapshotGuard<M, HandlerList<M, C>, P>,
     depth_guard: L,
     event: &E,
     context: &mut C,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
 ) -> EmissionSummary {
     let SignalInfo {
         topic_info, config, ..
@@ -252,7 +265,7 @@ pub(crate) fn run_list<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>
     context: &mut C,
     unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
 ) -> EmissionSummary {
-    let span = trace::emission(list.info.name(), FollowsFrom::NONE);
+    let span = trace::emission(list.info.name(), Follows::NONE.span());
     let mut summary = call_all(&list, event, &list.info.topic_info, context);
     let orphaned = summary.counts.orphaned().then(|| list.info.clone());
     // Before the failures are collected: the drop of captures may panic.
@@ -275,6 +288,11 @@ fn too_deep<M: SignalFlavour, E: 'static, C: 'static>(
 ) -> EmissionSummary {
     if signal.is_closed() {
         return EmissionSummary::CLOSED;
+    }
+    #[cfg(feature = "follow")]
+    if signal.info.config.follower() != 0 && signal.is_vacant() {
+        // It has come here only to be counted.
+        return EmissionSummary::NOTHING;
     }
     refused(signal.info.name(), &signal.info.config, location)
 }

@@ -67,6 +67,13 @@ impl EmissionSummary {
         report: None,
     };
 
+    /// Whether anything has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.report
+            .as_ref()
+            .is_some_and(|report| !report.is_empty())
+    }
+
     /// Adds what the emission did later.
     pub(crate) fn add(&mut self, later: EmissionSummary) {
         self.counts.add(later.counts);

@@ -32,6 +32,7 @@
 //! How a panic that was reported is recognised is in `panics`; the decisions about tracing are in `trace`.
 
 pub(crate) mod apart;
+pub(crate) mod link;
 pub(crate) mod log;
 pub(crate) mod panics;
 pub(crate) mod pending;

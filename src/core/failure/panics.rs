@@ -154,7 +154,7 @@ pub(crate) fn catch_and_report<R>(f: impl FnOnce() -> R) -> Result<R, String> {
 }
 
 /// Runs user code and ignores its panic. Returns its value, `None` if it panicked.
-#[cfg(feature = "tracing")]
+#[cfg(any(feature = "tracing", feature = "follow"))]
 pub(crate) fn catch_silently<R>(f: impl FnOnce() -> R) -> Option<R> {
     let done = catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         // This panic ends here, so that no later one is taken for it.

@@ -5,8 +5,12 @@ use std::cell::RefCell;
 use crate::core::failure::log::log;
 #[cfg(feature = "jobs")]
 use crate::core::failure::panics::catch;
+#[cfg(feature = "follow")]
+use crate::core::failure::panics::catch_silently;
 use crate::core::failure::panics::{Payload, drop_payload, is_reported, message};
 use crate::core::failure::trace;
+#[cfg(feature = "follow")]
+use crate::core::follow;
 use crate::core::primitives::thread;
 use crate::failure::{Cause, HandlerError};
 
@@ -51,11 +55,13 @@ pub(crate) fn panicked(
 /// Raises a failure. If no emission or drain of this thread will collect it, `call_hook` passes it to the
 /// error hook and returns whether there was one; otherwise the failure is logged.
 pub(crate) fn raise(
-    error: HandlerError,
+    #[cfg_attr(not(feature = "follow"), expect(unused_mut))] mut error: HandlerError,
     payload: Option<Payload>,
     call_hook: impl FnOnce(&HandlerError) -> bool,
 ) {
     trace::failed(&error);
+    #[cfg(feature = "follow")]
+    note_cause(&mut error);
     let depth = thread::depth();
     // Hooks are not called for failures inside of hooks, and nothing collects these.
     let in_hook = thread::is_directly_in_hook();
@@ -73,6 +79,13 @@ pub(crate) fn raise(
     payload.into_iter().for_each(drop_payload);
 }
 
+/// Notes what a failure happened in, and there that it did.
+#[cfg(feature = "follow")]
+fn note_cause(error: &mut HandlerError) {
+    error.followed = follow::cause();
+    follow::failed(error.location, || catch_silently(|| error.reason()));
+}
+
 /// Runs user code outside of any emission and bus. Its panic is reported, as the failure that
 /// `describe` makes of its message, unless an emission inside of it has done that already.
 #[cfg(feature = "jobs")]
@@ -84,17 +97,22 @@ pub(crate) fn contained(
 ) {
     let Err(payload) = catch(f) else { return };
     if !is_reported(&payload) {
-        report(&describe(Cause::Panicked(message(&payload))), call_hook);
+        report(describe(Cause::Panicked(message(&payload))), call_hook);
     }
     drop_payload(payload);
 }
 
 /// Reports a failure that no emission or drain collects: to the hook, or to the log if there is none.
-#[cfg(feature = "jobs")]
-pub(crate) fn report(error: &HandlerError, call_hook: impl FnOnce(&HandlerError) -> bool) {
-    trace::failed(error);
-    if !call_hook(error) {
-        log(error);
+#[cfg(any(feature = "jobs", feature = "follow"))]
+pub(crate) fn report(
+    #[cfg_attr(not(feature = "follow"), expect(unused_mut))] mut error: HandlerError,
+    call_hook: impl FnOnce(&HandlerError) -> bool,
+) {
+    trace::failed(&error);
+    #[cfg(feature = "follow")]
+    note_cause(&mut error);
+    if !call_hook(&error) {
+        log(&error);
     }
 }
 
@@ -103,12 +121,17 @@ pub(crate) fn report(error: &HandlerError, call_hook: impl FnOnce(&HandlerError)
 #[cold]
 #[inline(never)]
 pub(crate) fn note_orphan() -> usize {
-    let depth = thread::depth();
     push(PendingFailure {
-        depth,
+        depth: thread::depth(),
         error: None,
         payload: None,
     });
+    orphans()
+}
+
+/// How many handlers with a dead target an emission of this depth has come to.
+pub(crate) fn orphans() -> usize {
+    let depth = thread::depth();
     let is_note = |it: &&PendingFailure| it.error.is_none() && it.payload.is_none();
     let count = |all: &Vec<PendingFailure>| {
         let here = all.iter().rev().take_while(|it| it.depth >= depth);

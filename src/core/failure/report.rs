@@ -13,6 +13,9 @@ use crate::policy::Panics;
 pub(crate) struct Report {
     pub(crate) errors: Vec<HandlerError>,
     panic: Option<FirstPanic>,
+    /// The emission, if it was followed. Then a report may be empty.
+    #[cfg(feature = "follow")]
+    pub(crate) cause: Option<crate::cause::Cause>,
     /// Set once a hook was called or the errors were looked at: then nothing is logged.
     pub(crate) seen: Seen,
 }
@@ -45,8 +48,15 @@ impl Report {
         Box::new(Report {
             errors,
             panic: None,
+            #[cfg(feature = "follow")]
+            cause: None,
             seen: Seen::default(),
         })
+    }
+
+    /// Whether nothing has failed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.errors.is_empty() && self.panic.is_none()
     }
 
     /// Adds one failure.

@@ -20,6 +20,8 @@
 //! that a handler has started has one of its own inside of that, with the label and the place of its handler.
 //! So what a handler does after an `.await` is found under both, whichever thread polls it.
 //!
+//! **The spans of what is followed have its cause**, so that a line of a log leads to its trail.
+//!
 //! **With `tracing` on and no subscriber, the log stays on standard error.** Features are united over all
 //! crates of a program, so the crate that turned this one on need not be the one whose users read the
 //! errors.
@@ -295,7 +297,8 @@ mod on {
         }
         TracedSpan::enter(follows, || {
             let topic = name.as_str();
-            span!(target: TARGET, LEVEL, "emission", topic, ran = Empty, stopped = Empty)
+            let cause = cause();
+            span!(target: TARGET, LEVEL, "emission", topic, cause, ran = Empty, stopped = Empty)
         })
     }
 
@@ -312,8 +315,16 @@ mod on {
     }
 
     fn call_span((topic, label, location): (Option<&Name>, Option<&str>, CallSite)) -> Span {
-        let topic = topic.map(Name::as_str);
-        span!(target: TARGET, LEVEL, "call", topic, label, place = %location)
+        let (topic, cause) = (topic.map(Name::as_str), cause());
+        span!(target: TARGET, LEVEL, "call", topic, label, place = %location, cause)
+    }
+
+    /// The number of what a span is of, if that is followed.
+    fn cause() -> Option<impl tracing::Value> {
+        #[cfg(feature = "follow")]
+        return crate::core::follow::cause().map(tracing::field::display);
+        #[cfg(not(feature = "follow"))]
+        None::<bool>
     }
 
     /// Records a failure as it happens, inside of the span it happens in.
@@ -370,6 +381,7 @@ mod off {
         pub(crate) fn take(&mut self) -> SpanLink {
             SpanLink
         }
+        #[cfg(feature = "follow")]
         pub(crate) fn follows(&self) -> FollowsFrom<'_> {
             FollowsFrom(PhantomData)
         }
@@ -391,6 +403,7 @@ mod off {
         ) -> Self {
             KeptSpan
         }
+        #[cfg(feature = "follow")]
         pub(crate) fn of_emission(&self) -> FollowsFrom<'_> {
             FollowsFrom(PhantomData)
         }

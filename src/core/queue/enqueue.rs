@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::core::failure::trace::SpanLink;
+use crate::core::failure::link::Link;
 use crate::core::handler::entry::Header;
 use crate::core::primitives::clock::Instant;
 use crate::core::primitives::sync::Word;
@@ -45,6 +45,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Adds an event for the handlers that are subscribed to `signal` when it is delivered. `until`
     /// bounds the wait for capacity.
     #[inline]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn defer<E: 'static>(
         &self,
         signal: &M::Ptr<Signal<M, E, C>>,
@@ -67,6 +68,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Adds an event to a queue that was full or closed a moment ago.
     #[cold]
     #[inline(never)]
+    #[cfg_attr(feature = "follow", track_caller)]
     fn defer_where_full<E: 'static>(
         &self,
         signal: &M::Ptr<Signal<M, E, C>>,
@@ -76,7 +78,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     where
         M: LaneFor<E>,
     {
-        let mut link = SpanLink::here();
+        let mut link = Link::here();
         self.admit_accepted(signal, event, until, |inbox, accepted, event| {
             let joins = |last: &Target<M, E, C>, _| last.is_signal(signal.address());
             inbox.push(event, &mut link, joins, || {
@@ -108,6 +110,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// event of its type was for that topic, which saves looking the topic up. Otherwise returns
     /// the event.
     #[inline]
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn defer_again<E: 'static>(
         &self,
         config: &BusConfig<M>,
@@ -128,6 +131,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     /// Adds the call of a posted closure.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn call(&self, claim: Claim<M, C>, event: ()) -> Result<(), DeferError<()>>
     where
         M: LaneFor<()>,
@@ -136,25 +140,24 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         // captures.
         let mut claim = Some(claim);
         let mut target = || claim.take().map(|claim| Target::Call(claim, 0));
-        self.put(event, |_, _| false, &mut target).or_else(|event| {
-            let mut link = SpanLink::here();
-            self.admit(
-                event,
-                None,
-                None,
-                || false,
-                |inbox, event| inbox.push(event, &mut link, |_, _| false, &mut target),
-            )
-        })
+        let Err(event) = self.put(event, |_, _| false, &mut target) else {
+            return Ok(());
+        };
+        let mut link = Link::here();
+        let push = |inbox: &mut Inbox<M, C>, event| {
+            inbox.push(event, &mut link, |_, _| false, &mut target);
+        };
+        self.admit(event, None, None, || false, push)
     }
 
     /// Adds the call of a posted closure whatever the capacity, which does not count it. Never waits;
     /// refused only by a closed queue.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn call_uncounted(&self, claim: Claim<M, C>, event: ()) -> Result<(), DeferError<()>>
     where
         M: LaneFor<()>,
     {
-        let mut link = SpanLink::here();
+        let mut link = Link::here();
         // Dropped after the lock if the queue refuses it.
         let mut claim = Some(claim);
         let notify = self.boxes.with(|inbox| {
@@ -180,6 +183,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Adds a claimed call to the queue of a mailbox, which may go while this thread waits for room: then
     /// the call is refused, as it is when `is_pointless` returns `true`, which is asked in this interval if
     /// nothing else tells of it. `event` makes the event, if there is a queue.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn call_if_exists<T>(
         mailbox: &Mailbox<M, C, T>,
         head: &Header<M>,
@@ -197,7 +201,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         let Some(event) = event() else {
             return Ok(Queued::Nothing);
         };
-        let (mut link, mut event) = (SpanLink::here(), Some(event));
+        let (mut link, mut event) = (Link::here(), Some(event));
         let notify = mailbox.with(|boxes, inbox, calls| {
             let len = inbox.batch.len() + boxes.left.get();
             if len >= inbox.limit {
@@ -225,10 +229,11 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Adds a claimed call where a bound may forbid it, or the handler was given up.
     #[inline(never)]
+    #[cfg_attr(feature = "follow", track_caller)]
     fn call_bounded<T>(
         mailbox: &Mailbox<M, C, T>,
         head: &Header<M>,
-        mut link: SpanLink,
+        mut link: Link,
         claim: impl Fn() -> Claim<M, C>,
         event: T,
         (is_pointless, interval): (impl Fn() -> bool, Option<Duration>),
@@ -334,6 +339,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// [`Batch::push`](crate::core::queue::lanes::Batch::push) for `joins` and `target`. Otherwise
     /// returns the event.
     #[inline]
+    #[cfg_attr(feature = "follow", track_caller)]
     fn put<E: 'static>(
         &self,
         event: E,
@@ -344,7 +350,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         M: LaneFor<E>,
     {
         // Made and dropped outside of the lock: both may call a `tracing` subscriber.
-        let (mut link, boxes) = (SpanLink::here(), &*self.boxes);
+        let (mut link, boxes) = (Link::here(), &*self.boxes);
         let notify = boxes.with(|inbox| {
             let len = inbox.batch.len() + boxes.left.get();
             if len >= inbox.limit {
@@ -364,6 +370,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// Adds an event at the end in place of the one that this method added for the same signal
     /// before, if that one still waits.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn defer_latest<E: 'static>(
         &self,
         signal: &M::Ptr<Signal<M, E, C>>,
@@ -375,13 +382,13 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         if signal.is_closed() {
             return Err(DeferError::Closed(event));
         }
-        let mut link = SpanLink::here();
+        let mut link = Link::here();
         let mut old = None;
-        let mut replace = |inbox: &mut Inbox<M, C>, link: &mut SpanLink, event| {
+        let mut replace = |inbox: &mut Inbox<M, C>, link: &mut Link, event| {
             old = inbox.replace_latest(signal.address(), link, event)?;
             Ok(())
         };
-        let push = |inbox: &mut Inbox<M, C>, link: &mut SpanLink, accepted, event| {
+        let push = |inbox: &mut Inbox<M, C>, link: &mut Link, accepted, event| {
             let now = inbox.now();
             let envelope = inbox.envelope(Target::Signal(accepted), link, event);
             let latest = inbox.latest.get_or_insert_default();

@@ -8,7 +8,7 @@
 use std::any::Any;
 use std::ops::DerefMut;
 
-use crate::core::failure::trace::SpanLink;
+use crate::core::failure::link::Link;
 use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::target::Target;
@@ -34,7 +34,7 @@ pub trait Envelope<M: EnvelopeFlavour, C: 'static> {
 }
 
 /// An event, with its target and the span that it was deferred in.
-type Content<M, E, C> = (Target<M, E, C>, SpanLink, E);
+type Content<M, E, C> = (Target<M, E, C>, Link, E);
 
 pub struct TypedEnvelope<M: EnvelopeFlavour, E: 'static, C: 'static> {
     number: usize,
@@ -87,7 +87,7 @@ impl<M: EnvelopeFlavour, E: 'static, C: 'static> Envelope<M, C> for TypedEnvelop
 /// links are swapped.
 pub(crate) fn exchange<M: EnvelopeFlavour, E: 'static, C: 'static>(
     envelope: &mut M::Envelope<C>,
-    link: &mut SpanLink,
+    link: &mut Link,
     event: E,
 ) -> Option<E> {
     let typed = envelope.as_any().downcast_mut::<TypedEnvelope<M, E, C>>()?;

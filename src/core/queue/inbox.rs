@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::core::failure::trace::SpanLink;
+use crate::core::failure::link::Link;
 use crate::core::primitives::clock::Instant;
 use crate::core::queue::delayed::{DelayQueue, TimerKey};
 use crate::core::queue::envelope::{FreeList, exchange};
@@ -162,7 +162,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     pub(super) fn push<E: 'static>(
         &mut self,
         event: E,
-        link: &mut SpanLink,
+        link: &mut Link,
         joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) where
@@ -188,7 +188,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     pub(super) fn envelope<E: 'static>(
         &mut self,
         target: Target<M, E, C>,
-        link: &mut SpanLink,
+        link: &mut Link,
         event: E,
     ) -> M::Envelope<C>
     where
@@ -204,7 +204,7 @@ impl<M: QueueFlavour, C: 'static> Inbox<M, C> {
     pub(super) fn replace_latest<E: 'static>(
         &mut self,
         signal: usize,
-        link: &mut SpanLink,
+        link: &mut Link,
         event: E,
     ) -> Result<Option<E>, E>
     where

@@ -20,7 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::mem::needs_drop;
 
 use crate::core::emission::run::Runner;
-use crate::core::failure::trace::SpanLink;
+use crate::core::failure::link::Link;
 use crate::core::primitives::sync::Word;
 use crate::core::queue::active_drain::ActiveDrain;
 use crate::core::queue::envelope::{EnvelopeFlavour, EnvelopeFor, FreeList};
@@ -55,7 +55,7 @@ impl<M: EnvelopeFlavour, E, C> TypedLane<M, E, C> {
     pub(super) fn push(
         &mut self,
         event: E,
-        link: &mut SpanLink,
+        link: &mut Link,
         joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E> {
@@ -111,6 +111,7 @@ impl<M: EnvelopeFor<E>, E: 'static, C: 'static> Lane<M, C> for TypedLane<M, E, C
                     let end = left - most.min(taken + run.count);
                     drop(content);
                     let mut now = left - taken;
+                    let _here = link.follows().origin().enter();
                     match &target {
                         Target::Signal(signal) => {
                             self.deliver_run(signal, &link, &mut now, end, drain);
@@ -200,7 +201,7 @@ impl<M: EnvelopeFor<E>, E: 'static, C: 'static> TypedLane<M, E, C> {
     fn deliver_run(
         &self,
         signal: &Signal<M, E, C>,
-        link: &SpanLink,
+        link: &Link,
         left: &mut usize,
         end: usize,
         drain: &mut ActiveDrain<'_, M, C>,

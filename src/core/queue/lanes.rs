@@ -27,7 +27,7 @@ use std::cell::{RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, DerefMut};
 
-use crate::core::failure::trace::SpanLink;
+use crate::core::failure::link::Link;
 use crate::core::primitives::clock::Instant;
 use crate::core::primitives::flavour::{Local, Shared};
 use crate::core::primitives::sync::{Lock, Word};
@@ -113,7 +113,7 @@ impl<M: QueueFlavour, C: 'static> Batch<M, C> {
         &mut self,
         index: &mut Index,
         event: E,
-        link: &mut SpanLink,
+        link: &mut Link,
         joins: impl FnOnce(&Target<M, E, C>, Option<TopicId>) -> bool,
         target: impl FnOnce() -> Option<Target<M, E, C>>,
     ) -> Result<(), E>

@@ -101,12 +101,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
 
     /// A failure that belongs to no signal.
     pub(super) fn error(&self, location: CallSite, cause: Cause) -> HandlerError {
-        HandlerError {
-            topic: self.info.name().to_cow(),
-            label: None,
-            location,
-            cause,
-        }
+        HandlerError::new(self.info.name().to_cow(), None, location, cause)
     }
 
     pub(crate) fn address(&self) -> usize {

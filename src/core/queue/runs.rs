@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::core::failure::trace::SpanLink;
+use crate::core::failure::link::Link;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::target::Target;
 use crate::core::settings::failure_source::drop_event;
@@ -24,7 +24,7 @@ pub(crate) struct Content<M: SignalFlavour, E: 'static, C: 'static> {
 /// `count` events in a row with one target and one span.
 pub(crate) struct Run<M: SignalFlavour, E: 'static, C: 'static> {
     pub(super) target: Target<M, E, C>,
-    pub(super) link: SpanLink,
+    pub(super) link: Link,
     pub(super) count: usize,
 }
 
@@ -48,7 +48,7 @@ impl<M: SignalFlavour, E, C> Content<M, E, C> {
     }
 
     /// Begins a run with one event, which the caller adds.
-    pub(super) fn begin_run(&mut self, target: Target<M, E, C>, link: SpanLink) {
+    pub(super) fn begin_run(&mut self, target: Target<M, E, C>, link: Link) {
         let count = 1;
         let full = self.open.replace(Run {
             target,
@@ -62,7 +62,7 @@ impl<M: SignalFlavour, E, C> Content<M, E, C> {
     }
 
     /// Removes the first event, with its target.
-    pub(super) fn take_first(&mut self) -> Option<(Target<M, E, C>, SpanLink, E)> {
+    pub(super) fn take_first(&mut self) -> Option<(Target<M, E, C>, Link, E)> {
         let event = self.events.pop_front()?;
         let first = self.first_run()?;
         first.count -= 1;
@@ -133,7 +133,7 @@ impl<M: SignalFlavour, E, C> Content<M, E, C> {
                     }) => *count += holes,
                     _ => runs.push_back(Run {
                         target: Target::Hole,
-                        link: SpanLink::NONE,
+                        link: Link::NONE,
                         count: holes,
                     }),
                 }
@@ -150,4 +150,4 @@ impl<M: SignalFlavour, E, C> Content<M, E, C> {
 }
 
 /// A claim of which no call waits any more, and the span of its last one. To be dropped outside of locks.
-pub struct Emptied<M: SignalFlavour, C: 'static>(#[expect(dead_code)] (Claim<M, C>, SpanLink));
+pub struct Emptied<M: SignalFlavour, C: 'static>(#[expect(dead_code)] (Claim<M, C>, Link));

@@ -1,9 +1,14 @@
 //! The target of a deferred event: the handlers of a signal, or the one handler that has claimed it.
 
+#[cfg(feature = "follow")]
+use crate::core::emission::followed::key_of;
 use crate::core::emission::gathered::run_late;
 use crate::core::emission::run::Runner;
 use crate::core::emission::summary::EmissionSummary;
-use crate::core::failure::trace::{self, FollowsFrom};
+use crate::core::failure::link::Follows;
+use crate::core::failure::trace;
+#[cfg(feature = "follow")]
+use crate::core::follow::Work;
 use crate::core::handler::entry::{CallResult, Header, state};
 use crate::core::primitives::thread;
 use crate::core::queue::active_drain::ActiveDrain;
@@ -12,6 +17,8 @@ use crate::core::settings::failure_source::{collect, drop_event};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::{Accepted, Signal};
+#[cfg(feature = "follow")]
+use crate::follow::step::StepKind;
 
 /// What an event is delivered to.
 pub(crate) enum Target<M: SignalFlavour, E: 'static, C: 'static> {
@@ -42,9 +49,10 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
     pub(super) fn deliver(
         &self,
         event: E,
-        follows: FollowsFrom<'_>,
+        follows: Follows<'_>,
         drain: &mut ActiveDrain<'_, M, C>,
     ) {
+        let _here = follows.origin().enter();
         match self {
             Target::Signal(signal) => {
                 // No read guard may be held while the event is dropped.
@@ -128,12 +136,12 @@ impl<M: SignalFlavour, E: 'static, C: 'static> Target<M, E, C> {
 /// subscriber. A handler that is cancelled has no further call, so that its captures go soon.
 pub(super) struct Caller<'c, M: SignalFlavour, C: 'static> {
     claim: &'c Claim<M, C>,
-    follows: FollowsFrom<'c>,
+    follows: Follows<'c>,
     calling: Option<Calling<'c, M, C>>,
 }
 
 impl<'c, M: SignalFlavour, C> Caller<'c, M, C> {
-    pub(super) fn new(claim: &'c Claim<M, C>, follows: FollowsFrom<'c>) -> Self {
+    pub(super) fn new(claim: &'c Claim<M, C>, follows: Follows<'c>) -> Self {
         Caller {
             claim,
             follows,
@@ -147,8 +155,14 @@ impl<'c, M: SignalFlavour, C> Caller<'c, M, C> {
         let head = claim.entry().head();
         let calling = self.calling.get_or_insert_with(|| Calling::begin(claim));
         let topic = || head.info.as_deref().map(SignalInfo::name);
-        let span = trace::call(|| (topic(), head.label(), head.location), follows);
+        #[cfg(feature = "follow")]
+        let work = (claim.is_waiting(number))
+            .then(|| begin_work(head, follows))
+            .flatten();
+        let span = trace::call(|| (topic(), head.label(), head.location), follows.span());
         let result = calling.call(number, drain.context);
+        #[cfg(feature = "follow")]
+        end_work(work, head, result);
         let has_failed = thread::failures() > calling.mark;
         if has_failed || trace::is_enabled() {
             self.leave(drain);
@@ -183,6 +197,40 @@ impl<'c, M: SignalFlavour, C> Caller<'c, M, C> {
     }
 }
 
+/// Begins to record a call that waited, of a handler or of a posted closure.
+#[cfg(feature = "follow")]
+fn begin_work<M: SignalFlavour>(head: &Header<M>, follows: Follows<'_>) -> Option<Work> {
+    let (origin, place) = (follows.origin(), head.location);
+    if head.key == 0 {
+        // No bus has it: it is recorded by what has led to it.
+        return Work::begin_led(StepKind::Posted, origin, place);
+    }
+    let follower = head.info.as_ref().map_or(0, |info| info.config.follower());
+    Work::begin(
+        follower,
+        StepKind::Queued,
+        Some(key_of(head)),
+        origin,
+        place,
+    )
+}
+
+/// Ends what [`begin_work`] has begun.
+#[cfg(feature = "follow")]
+fn end_work<M: SignalFlavour>(work: Option<Work>, head: &Header<M>, result: Option<CallResult>) {
+    let Some(work) = work else { return };
+    let Some(result) = result else {
+        return work.forget();
+    };
+    let slow = work.end(!matches!(
+        result,
+        CallResult::Skipped | CallResult::Orphaned
+    ));
+    if let (Some(took), Some(info)) = (slow, head.info.as_deref()) {
+        info.config.warn(&key_of(head).slow(info.name(), took));
+    }
+}
+
 /// Continues the delivery of an event for which no handler was called: if its signal was closed since it
 /// accepted the event, its handlers are called now. Counts the event if there is none.
 #[cold]
@@ -191,7 +239,7 @@ pub(super) fn unreached<M: SignalFlavour, E: 'static, C: 'static>(
     signal: &Signal<M, E, C>,
     event: &E,
     mut summary: EmissionSummary,
-    follows: FollowsFrom<'_>,
+    follows: Follows<'_>,
     drain: &mut ActiveDrain<'_, M, C>,
 ) -> EmissionSummary {
     // A close marks the handlers first.
@@ -199,7 +247,7 @@ pub(super) fn unreached<M: SignalFlavour, E: 'static, C: 'static>(
     if closed {
         summary.add(run_late(signal, event, drain.context, follows));
     }
-    if summary.counts.ran() > 0 || summary.report.is_some() {
+    if summary.counts.ran() > 0 || summary.has_failed() {
         return summary;
     }
     if signal.is_silent() || !signal.has_receivers() {

@@ -18,7 +18,7 @@
 //! counted apart, too: there are no more of them than jobs, a job completes only once, and its worker
 //! must not wait for whoever drains.
 
-use crate::core::failure::trace::SpanLink;
+use crate::core::failure::link::Link;
 use crate::core::primitives::clock::Instant;
 use crate::core::queue::claim::Claim;
 use crate::core::queue::delayed::TimerKey;
@@ -33,6 +33,7 @@ use crate::error::DeferError;
 
 impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Adds an event that joins the end of the queue when a drain begins after its deadline.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn defer_at<E: 'static>(
         &self,
         signal: &M::Ptr<Signal<M, E, C>>,
@@ -49,6 +50,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     }
 
     /// Adds a claimed call that joins the end of the queue when a drain begins after its deadline.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn call_at(
         &self,
         claim: Claim<M, C>,
@@ -60,6 +62,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
         self.delay(Target::Call(claim, 0), deadline, ())
     }
 
+    #[cfg_attr(feature = "follow", track_caller)]
     fn delay<E: 'static>(
         &self,
         target: Target<M, E, C>,
@@ -69,7 +72,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     where
         M: LaneFor<E>,
     {
-        let mut link = SpanLink::here();
+        let mut link = Link::here();
         // Out here, so that it is dropped after the lock if the queue refuses the event.
         let mut target = Some(target);
         let added = self.boxes.with(|inbox| {
@@ -96,6 +99,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
     /// Adds a delayed event in place of the one that this method has added for the same signal before,
     /// if the delivery of that one has not begun. `restarts` says whether the new one has the new
     /// deadline; otherwise it keeps that of the one before.
+    #[cfg_attr(feature = "follow", track_caller)]
     pub(crate) fn defer_latest_at<E: 'static>(
         &self,
         signal: &M::Ptr<Signal<M, E, C>>,
@@ -110,7 +114,7 @@ impl<M: QueueFlavour, C: 'static> Queue<M, C> {
             return Err(DeferError::Closed(event));
         };
         let address = signal.address();
-        let mut link = SpanLink::here();
+        let mut link = Link::here();
         // Out here, so that they are dropped after the lock: what is not needed, and the event before.
         let (mut accepted, mut old) = (Some(accepted), None);
         let added = self.boxes.with(|inbox| {

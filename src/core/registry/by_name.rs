@@ -1,6 +1,8 @@
 //! Emissions to a topic by its name.
 
 use crate::core::emission::call::collect;
+#[cfg(feature = "follow")]
+use crate::core::emission::followed;
 use crate::core::emission::run::{self as emission, after, run_list};
 use crate::core::emission::summary::EmissionSummary;
 use crate::core::primitives::thread::{self, DepthGuard};
@@ -9,6 +11,8 @@ use crate::core::registry::registry::{Found, LookUp, Registry, RegistryFlavour};
 use crate::core::registry::without_topic;
 use crate::core::signal::directory::Directory;
 use crate::core::signal::handler_list::LoadedList;
+#[cfg(feature = "follow")]
+use crate::core::signal::signal::Signal;
 use crate::error::WrongType;
 use crate::topic::name::Name;
 
@@ -43,6 +47,7 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static>(
                 patterns,
                 name,
                 || event,
+                Some(event),
                 context,
             ))
         }
@@ -92,7 +97,8 @@ fn load_own<M: RegistryFlavour, E: 'static, C: 'static>(
         return None;
     };
     let info = &signal.info.topic_info;
-    let is_other = signal.is_silent() || info.is_matched() || info.expects();
+    let is_followed = signal.info.config.follower() != 0;
+    let is_other = signal.is_silent() || info.is_matched() || info.expects() || is_followed;
     if is_other { None } else { signal.load_slow() }
 }
 
@@ -105,10 +111,36 @@ fn run_found<M: RegistryFlavour, E: 'static, C: 'static>(
     event: &E,
     context: &mut C,
 ) -> EmissionSummary {
+    #[cfg(feature = "follow")]
+    let found = match found {
+        Found::Topic(signal) if is_followed(&signal) => {
+            match thread::enter_emission(signal.max_depth) {
+                Some(depth_guard) => {
+                    return followed::run_unkept::<M, E, C>(signal, depth_guard, event, context);
+                }
+                // It is refused below.
+                None => Found::Topic(signal),
+            }
+        }
+        other => other,
+    };
     match found {
         Found::Topic(signal) => emission::run(&signal, event, context),
-        Found::Patterns(patterns) => {
-            without_topic::run::<M, E, C, &E>(registry, patterns, name, || event, context)
-        }
+        Found::Patterns(patterns) => without_topic::run::<M, E, C, &E>(
+            registry,
+            patterns,
+            name,
+            || event,
+            Some(event),
+            context,
+        ),
     }
+}
+
+/// Whether an emission of the signal is to be recorded, and does not keep it.
+#[cfg(feature = "follow")]
+fn is_followed<M: RegistryFlavour, E: 'static, C: 'static>(signal: &Signal<M, E, C>) -> bool {
+    let info = &signal.info;
+    let is_kept = info.topic_info.retains() || info.topic_info.is_matched();
+    info.config.follower() != 0 && !is_kept && !signal.is_silent()
 }

@@ -16,7 +16,6 @@ use crate::core::reclaim::publication::Guarded;
 use crate::core::registry::listed::{AnySignal, ListedFlavour, WeakSignal};
 use crate::core::registry::table::{NamedTopic, Topic, TopicKey, Topics, key_of};
 use crate::core::settings::bus::{BusConfig, PatternQuery, Provided};
-use crate::core::settings::observer::observer;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::{Directory, SignalFlavour};
 use crate::core::signal::handler_list::ListGuard;
@@ -59,25 +58,18 @@ pub struct Registry<M: RegistryFlavour, C: 'static> {
 }
 
 impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
-    pub(crate) fn new(config: BusConfig<M>, location: CallSite) -> M::Ptr<Self> {
-        let this = M::ptr(Registry {
+    pub(crate) fn new(config: BusConfig<M>) -> M::Ptr<Self> {
+        M::ptr(Registry {
             topics: Guarded::new(Topics::new()),
             unhandled: M::Lock::new(None),
             has_weak: M::Word::new(0),
             _provided: config.provided(),
             config,
-        });
-        let own = M::downgrade(&this);
-        let answer = move |query: &PatternQuery| {
-            if let Some(own) = M::upgrade(&own) {
-                query.answer.set(own.matches(query));
-            }
-        };
-        this.config.set_registry(observer(answer, location));
-        this
+        })
     }
 
-    fn matches(&self, query: &PatternQuery) -> bool {
+    /// Whether the topic has the handlers of the pattern.
+    pub(crate) fn matches(&self, query: &PatternQuery) -> bool {
         let topics = self.topics_of(&query.pattern);
         topics.iter().any(|(_, it)| it.address() == query.topic)
     }
@@ -91,7 +83,9 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
                 return None;
             }
             let Some(topic) = all.names.get(name) else {
-                let is_nobody = !all.is_indexed && !self.config.has_unhandled_hook();
+                let config = &self.config;
+                let is_heard = config.has_unhandled_hook() || config.follower() != 0;
+                let is_nobody = !all.is_indexed && !is_heard;
                 return Some(match is_nobody {
                     true => LookUp::Nobody,
                     false => LookUp::NoTopic,
@@ -202,13 +196,18 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
             self.config.set_has_unhandled_hook(hook.is_some());
             std::mem::replace(pattern, hook)
         });
+        self.look_again();
+        // `old` is dropped last, when no snapshot that an emission may still load has that hook.
+        old.is_some()
+    }
+
+    /// Has all topics look again for whom to call. O(topics).
+    pub(crate) fn look_again(&self) {
         for (key, signal) in self.all() {
             if !signal.invalidate(&mut || ()) {
                 self.remove_dropped(key);
             }
         }
-        // `old` is dropped last, when no snapshot that an emission may still load has that hook.
-        old.is_some()
     }
 
     /// Pauses all signals, and those that are created later. O(handlers).

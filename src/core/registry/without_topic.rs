@@ -6,10 +6,12 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::core::emission::call::refused;
+#[cfg(feature = "follow")]
+use crate::core::emission::followed;
 use crate::core::emission::gathered::call_traced;
 use crate::core::emission::run::{after, make};
 use crate::core::emission::summary::EmissionSummary;
-use crate::core::failure::trace::FollowsFrom;
+use crate::core::failure::link::Follows;
 use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::thread::{self, ActiveScope};
 use crate::core::registry::registry::{Registry, RegistryFlavour};
@@ -30,6 +32,7 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
     patterns: PatternSignals<M, C>,
     name: &Name,
     event: impl FnOnce() -> B,
+    #[cfg_attr(not(feature = "follow"), expect(unused_variables))] made: Option<&E>,
     context: &mut C,
 ) -> EmissionSummary {
     let config = &registry.config;
@@ -47,6 +50,11 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
             return EmissionSummary::CLOSED;
         }
         let Some(unhandled) = registry.unhandled() else {
+            #[cfg(feature = "follow")]
+            if config.follower() != 0 {
+                let info = TopicInfo::new::<E>(Kind::Topic, name.clone());
+                return followed::unheard(made, &info, config);
+            }
             return EmissionSummary::NOTHING;
         };
         handlers.push(unhandled);
@@ -65,7 +73,7 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
     let Some(depth_guard) = thread::enter_emission(config.max_depth()) else {
         return refused(name, config, location);
     };
-    let (event, made) = make(event, config);
+    let (event, failed) = make(event, config);
     handlers.sort_unstable_by_key(rank);
     let info = TopicInfo::new::<E>(Kind::Topic, name.clone());
     let summary = call_traced(
@@ -74,11 +82,11 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static, B: Borrow<E>>(
         &info,
         config,
         context,
-        FollowsFrom::NONE,
+        Follows::NONE,
         || registry.unhandled(),
     );
     drop(scope_guards);
     drop(depth_guard);
     drop_event_about(event, &info, config, location);
-    after(made, summary)
+    after(failed, summary)
 }

@@ -21,6 +21,18 @@ use crate::wiring::warning::Warning;
 /// the defaults, and no hook.
 pub(crate) struct BusConfig<M: Primitives>(Option<M::Ptr<BusConfigInner<M>>>);
 
+/// What the registry of a bus is asked.
+pub(crate) enum RegistryQuery {
+    /// Whether the topic at an address has the handlers of a pattern.
+    Matches(PatternQuery),
+    /// To have all topics look again for whom to call, and whether the bus is followed.
+    #[cfg(feature = "follow")]
+    LookAgain,
+    /// Who listens to what.
+    #[cfg(feature = "follow")]
+    Wiring(std::cell::RefCell<Option<crate::wiring::Wiring>>),
+}
+
 /// The question whether the topic at an address has the handlers of a pattern.
 pub(crate) struct PatternQuery {
     pub(crate) pattern: Name,
@@ -30,7 +42,13 @@ pub(crate) struct PatternQuery {
 
 struct BusConfigInner<M: Primitives> {
     /// Answers for the registry of the bus.
-    registry: M::Lock<Option<ObserverRef<M, PatternQuery>>>,
+    registry: M::Lock<Option<ObserverRef<M, RegistryQuery>>>,
+    /// The number of what follows the bus, or 0.
+    #[cfg(feature = "follow")]
+    follower: M::Word,
+    /// Held while that is changed.
+    #[cfg(feature = "follow")]
+    following: M::Lock<()>,
     /// Not kept from here: a subscription can read its configuration as long as it exists, and what a user has
     /// provided may have that subscription.
     provided: M::Weak<Provided<M>>,
@@ -74,6 +92,10 @@ impl<M: Primitives> BusConfig<M> {
     ) -> Self {
         BusConfig(Some(M::ptr(BusConfigInner {
             registry: M::Lock::new(None),
+            #[cfg(feature = "follow")]
+            follower: M::Word::new(0),
+            #[cfg(feature = "follow")]
+            following: M::Lock::new(()),
             provided: M::downgrade(provided),
             unhandled_hook: M::Word::new(0),
             pauses: M::Word::new(0),
@@ -155,7 +177,7 @@ impl<M: Primitives> BusConfig<M> {
     }
 
     /// Sets what answers for the registry of the bus.
-    pub(crate) fn set_registry(&self, registry: ObserverRef<M, PatternQuery>) {
+    pub(crate) fn set_registry(&self, registry: ObserverRef<M, RegistryQuery>) {
         if let Some(inner) = &self.0 {
             inner.registry.with(|slot| *slot = Some(registry));
         }
@@ -164,21 +186,70 @@ impl<M: Primitives> BusConfig<M> {
     /// Returns whether the topic at this address has the handlers of a pattern of this bus. The registry
     /// stays as long as its topics: if it has gone, so have they.
     pub(crate) fn matches(&self, pattern: &Name, topic: usize) -> bool {
-        let registry = |inner: &M::Ptr<BusConfigInner<M>>| inner.registry.with(|it| it.clone());
-        let query = PatternQuery {
+        let query = RegistryQuery::Matches(PatternQuery {
             pattern: pattern.clone(),
             topic,
             answer: Cell::new(false),
-        };
-        if let Some(registry) = self
-            .0
-            .as_ref()
-            .and_then(registry)
-            .and_then(|it| it.upgrade())
-        {
-            registry.observe(&query);
+        });
+        self.ask(&query);
+        matches!(query, RegistryQuery::Matches(query) if query.answer.get())
+    }
+
+    /// Asks the registry, if it exists.
+    fn ask(&self, query: &RegistryQuery) {
+        let registry = |inner: &M::Ptr<BusConfigInner<M>>| inner.registry.with(|it| it.clone());
+        let registry = self.0.as_ref().and_then(registry);
+        if let Some(registry) = registry.and_then(|it| it.upgrade()) {
+            registry.observe(query);
         }
-        query.answer.get()
+    }
+
+    /// The number of what follows the bus, or 0.
+    #[inline(always)]
+    pub(crate) fn follower(&self) -> u32 {
+        #[cfg(feature = "follow")]
+        #[expect(clippy::cast_possible_truncation, reason = "it was such a number")]
+        return self.0.as_ref().map_or(0, |it| it.follower.get() as u32);
+        #[cfg(not(feature = "follow"))]
+        0
+    }
+
+    /// Sets what follows the bus, and has all topics look for it. Returns what has followed it. The caller has no
+    /// lock. O(topics).
+    #[cfg(feature = "follow")]
+    pub(crate) fn set_follower(&self, number: u32) -> u32 {
+        self.change_follower(number, |_| true)
+    }
+
+    /// Ends that this one follows the bus, unless another one does by now. The same otherwise.
+    #[cfg(feature = "follow")]
+    pub(crate) fn clear_follower(&self, number: u32) {
+        self.change_follower(0, |old| old == number);
+    }
+
+    #[cfg(feature = "follow")]
+    fn change_follower(&self, number: u32, if_it_was: impl FnOnce(u32) -> bool) -> u32 {
+        let Some(inner) = &self.0 else { return 0 };
+        let old = inner.following.with(|()| {
+            let old = self.follower();
+            if if_it_was(old) {
+                inner.follower.set(number as usize);
+            }
+            old
+        });
+        self.ask(&RegistryQuery::LookAgain);
+        old
+    }
+
+    /// Who listens to what, if the registry exists.
+    #[cfg(feature = "follow")]
+    pub(crate) fn wiring(&self) -> Option<crate::wiring::Wiring> {
+        let query = RegistryQuery::Wiring(std::cell::RefCell::default());
+        self.ask(&query);
+        match query {
+            RegistryQuery::Wiring(wiring) => wiring.into_inner(),
+            _ => None,
+        }
     }
 
     /// Sets the error hook, or none, and releases the previous one. Returns whether there was one.
@@ -218,7 +289,7 @@ impl<M: Primitives> BusConfig<M> {
     }
 
     /// Passes a warning to the hook for them. Without one, or inside of a hook, logs it instead.
-    fn warn(&self, warning: &Warning) {
+    pub(crate) fn warn(&self, warning: &Warning) {
         let log = |warning: &Warning| write_log(&warning.to_string(), None);
         let provided = self.provided();
         if !provided.is_some_and(|it| it.warning_hook.call(warning, "warning hook", log)) {
@@ -242,6 +313,10 @@ impl<M: Primitives> Drop for BusConfigInner<M> {
     fn drop(&mut self) {
         if let Some(registry) = self.registry.with(Option::take) {
             registry.release();
+        }
+        #[cfg(slotcast_follow)]
+        if let Some(follower) = crate::core::follow::follower::find(self.follower.get() as u32) {
+            follower.end();
         }
     }
 }

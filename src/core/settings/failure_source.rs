@@ -3,8 +3,12 @@
 use std::borrow::Cow;
 
 use crate::core::failure::panics::{Payload, catch};
+#[cfg(feature = "follow")]
+use crate::core::failure::panics::{drop_payload, is_reported, message};
 use crate::core::failure::pending;
 use crate::core::failure::report::{self, Report};
+#[cfg(feature = "follow")]
+use crate::core::follow::follower::ShowPanic;
 use crate::core::primitives::flavour::Primitives;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
@@ -47,12 +51,7 @@ impl<'b, M: Primitives> FailureSource<'b, M> {
             Some(topic_info) => topic_info.name.to_cow(),
             None => Cow::Borrowed("(hook)"),
         };
-        HandlerError {
-            topic,
-            label: self.label.map(Box::from),
-            location: self.location,
-            cause,
-        }
+        HandlerError::new(topic, self.label.map(Box::from), self.location, cause)
     }
 
     fn call_hook(&self, error: &HandlerError) -> bool {
@@ -112,6 +111,31 @@ pub(crate) fn drop_event_about<M: Primitives, E>(
         };
         source.panicked(payload);
     }
+}
+
+/// Reports a panic while an event was shown, unless it was reported: to the hook, or to the log.
+#[cfg(feature = "follow")]
+pub(crate) fn report_panic<M: Primitives>(
+    panic: ShowPanic,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+) {
+    let ShowPanic {
+        place,
+        payload,
+        is_first,
+    } = panic;
+    if is_first && !is_reported(&payload) {
+        let source = FailureSource {
+            config: Some(config),
+            topic_info: Some(topic_info),
+            label: None,
+            location: place,
+        };
+        let error = source.error(Cause::Panicked(message(&payload)));
+        pending::report(error, |error| config.call_hook(error));
+    }
+    drop_payload(payload);
 }
 
 /// Collects the failures raised at `depth` or deeper, after the first `mark` pending ones, and passes

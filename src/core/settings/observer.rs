@@ -36,12 +36,8 @@ impl Outlives for Setter {
         let dropped = catch(drop_captures);
         drop(scope_guard);
         if let Err(payload) = dropped {
-            let describe = |cause| HandlerError {
-                topic: Cow::Borrowed("(hook)"),
-                label: None,
-                location: self.location,
-                cause,
-            };
+            let topic = || Cow::Borrowed("(hook)");
+            let describe = |cause| HandlerError::new(topic(), None, self.location, cause);
             pending::panicked(payload, describe, |_| false);
         }
     }

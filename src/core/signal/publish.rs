@@ -54,7 +54,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         let (loaded, _patterns) = self.state.with(|state| {
             let mut patterns = PatternSignals::<M, C>::new();
             // Whoever has changed one of these has invalidated the signal, or waits for its lock in order to.
-            if state.retains() || self.info.config.unhandled_hook() != hook {
+            let config = &self.info.config;
+            if state.retains() || config.unhandled_hook() != hook || config.follower() != 0 {
                 return (None, patterns);
             }
             let loaded = self.published.read_or_publish(|| {
@@ -152,7 +153,11 @@ impl<M: SignalFlavour, E, C: 'static> SignalState<M, E, C> {
         let is_empty = self.roster.is_empty() && self.patterns().next().is_none();
         if self.roster.is_closed() {
             SnapshotState::Closed
-        } else if is_empty && !self.retains() && !info.config.has_unhandled_hook() {
+        } else if is_empty
+            && !self.retains()
+            && !info.config.has_unhandled_hook()
+            && info.config.follower() == 0
+        {
             SnapshotState::Empty
         } else {
             SnapshotState::Stale

@@ -184,6 +184,15 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         false
     }
 
+    /// Returns whether an emission would have nothing to look for, were its bus not followed.
+    #[cfg(feature = "follow")]
+    pub(crate) fn is_vacant(&self) -> bool {
+        let is_empty = |state: &mut SignalState<M, E, C>| {
+            state.roster.is_empty() && state.patterns().next().is_none() && !state.retains()
+        };
+        !self.info.config.has_unhandled_hook() && self.state.with(is_empty)
+    }
+
     /// Collects the handlers of an emission that begins now, and returns its sequence limit; `None` if the
     /// signal is closed. The returned patterns are to be dropped outside of any lock.
     pub(crate) fn collect_handlers(

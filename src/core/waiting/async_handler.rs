@@ -46,6 +46,8 @@ use crate::core::reclaim::counted::Live;
 use crate::core::settings::bus::{BusConfig, Provided};
 use crate::core::settings::failure_source::guarded;
 use crate::core::waiting::task::{self, Work};
+#[cfg(feature = "follow")]
+use crate::core::{emission::followed::key_of, follow, handler::entry::Header};
 use crate::executor::Executor;
 use crate::failure::Cause;
 use crate::outcome::sealed::Outcome as _;
@@ -135,11 +137,18 @@ where
     K: HandlerFn<M, S::Event, C>,
 {
     let (head, topic_info) = (entry.head(), cx.topic_info());
+    #[cfg(feature = "follow")]
+    let work = follow::LongWork::of_handler(follower_of(head), key_of(head));
+    // The span has its cause.
+    #[cfg(feature = "follow")]
+    let _lead = work.lead();
     HandlerFuture {
         handler: entry.strong_ref(|entry| entry as &dyn Connection<M>),
         future: Some(future),
         span: KeptSpan::of_call(|| (Some(&topic_info.name), head.label(), head.location)),
         _provided: head.info.as_ref().and_then(|it| it.config.provided()),
+        #[cfg(feature = "follow")]
+        work,
     }
 }
 
@@ -151,6 +160,13 @@ pub struct HandlerFuture<M: AsyncFlavour> {
     span: KeptSpan,
     /// Only kept.
     _provided: Option<M::Ptr<Provided<M>>>,
+    #[cfg(feature = "follow")]
+    work: follow::LongWork,
+}
+
+#[cfg(feature = "follow")]
+fn follower_of<M: Primitives>(head: &Header<M>) -> u32 {
+    head.info.as_ref().map_or(0, |info| info.config.follower())
 }
 
 impl<M: AsyncFlavour> HandlerFuture<M> {
@@ -160,6 +176,8 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
         let Some(future) = &mut self.future else {
             return Poll::Ready(CallResult::Skipped);
         };
+        #[cfg(feature = "follow")]
+        let part = self.work.enter();
         let head = self.handler.head();
         let mut polled = Poll::Pending;
         let done = catch(|| polled = Pin::new(future).poll(cx));
@@ -176,6 +194,8 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
         };
         span_guard.leave();
         drop(scope_guard);
+        #[cfg(feature = "follow")]
+        drop(part);
         self.end();
         Poll::Ready(code)
     }
@@ -195,10 +215,17 @@ impl<M: AsyncFlavour> HandlerFuture<M> {
         let head = self.handler.head();
         let scope_guard = thread::enter_scope(self.scope());
         let _span_guard = self.span.enter();
+        #[cfg(feature = "follow")]
+        let _lead = self.work.lead();
         guarded(head.info.as_deref(), head.label(), head.location, || {
             drop(future);
         });
         drop(scope_guard);
+        #[cfg(feature = "follow")]
+        if let (Some(took), Some(info)) = (self.work.end(Some(key_of(head))), head.info.as_deref())
+        {
+            info.config.warn(&key_of(head).slow(info.name(), took));
+        }
     }
 }
 

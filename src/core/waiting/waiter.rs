@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::task::{Poll, Waker};
 
 use crate::core::failure::panics::catch;
+use crate::core::follow;
 use crate::core::handler::entry::Header;
 use crate::core::handler::failures;
 use crate::core::primitives::clock::Instant;
@@ -55,6 +56,8 @@ impl PendingWake {
             M::notify_all(condvar);
         }
         if let Some(waker) = waker {
+            // What waits is somebody else's code, and may be polled in here.
+            let _here = follow::enter_nothing();
             waker.wake();
         }
     }

@@ -1,0 +1,346 @@
+//! Emissions of a bus that is followed: their handlers are collected anew, and called one by one.
+
+use std::any::Any;
+use std::borrow::Borrow;
+use std::panic::Location;
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::core::emission::call::{call_all, call_and_collect, collect};
+use crate::core::emission::summary::{EmissionSummary, PackedCounts};
+use crate::core::failure::link::Follows;
+use crate::core::failure::pending::orphans;
+use crate::core::failure::report::Report;
+use crate::core::failure::trace::{self, TracedSpan};
+use crate::core::follow::{Called, Counting, Emitting, HandlerKey};
+use crate::core::handler::entry::Header;
+use crate::core::handler::erased::{HandlerRef, rank};
+use crate::core::primitives::flavour::Primitives;
+use crate::core::primitives::thread::{self, ActiveScope, DepthGuard, ScopedDepthGuard};
+use crate::core::settings::bus::BusConfig;
+use crate::core::settings::failure_source::report_panic;
+use crate::core::settings::signal_info::SignalInfo;
+use crate::core::signal::directory::SignalFlavour;
+use crate::core::signal::signal::Signal;
+use crate::failure::CallSite;
+use crate::topic::any_event::TopicInfo;
+use crate::wiring::handler::HandlerKind;
+
+type Gathered<M, C> = SmallVec<[HandlerRef<M, C>; 4]>;
+
+/// Calls the handlers of this moment, without publishing them.
+#[track_caller]
+pub(super) fn run<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    depth_guard: DepthGuard,
+    event: &E,
+    context: &mut C,
+    follows: Follows<'_>,
+) -> EmissionSummary {
+    let place = Location::caller();
+    let mut handlers = Gathered::<M, C>::new();
+    let unhandled = signal.unhandled();
+    let gathered = gather(signal, depth_guard, unhandled.as_ref(), &mut handlers);
+    let depth_guard = match gathered {
+        Ok(depth_guard) => depth_guard,
+        Err(summary) => return summary,
+    };
+    let info = &*signal.info;
+    let summary = call(handlers, event, info, context, follows, || unhandled, place);
+    drop(depth_guard);
+    summary
+}
+
+/// The same for a topic that was found by its name: the emission does not keep it.
+#[track_caller]
+pub(crate) fn run_unkept<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: M::Ptr<Signal<M, E, C>>,
+    depth_guard: DepthGuard,
+    event: &E,
+    context: &mut C,
+) -> EmissionSummary {
+    let place = Location::caller();
+    let mut handlers = Gathered::<M, C>::new();
+    let unhandled = signal.unhandled();
+    let gathered = gather(&signal, depth_guard, unhandled.as_ref(), &mut handlers);
+    let depth_guard = match gathered {
+        Ok(depth_guard) => depth_guard,
+        Err(summary) => return summary,
+    };
+    let info = signal.info.clone();
+    drop(signal);
+    let follows = Follows::NONE;
+    let summary = call(
+        handlers,
+        event,
+        &*info,
+        context,
+        follows,
+        || unhandled,
+        place,
+    );
+    drop(depth_guard);
+    summary
+}
+
+/// Collects the handlers of an emission that begins now, in the order of their calls. An error is its end: the signal
+/// is closed.
+fn gather<M: SignalFlavour, E: 'static, C: 'static>(
+    signal: &Signal<M, E, C>,
+    depth_guard: DepthGuard,
+    unhandled: Option<&HandlerRef<M, C>>,
+    handlers: &mut Gathered<M, C>,
+) -> Result<ScopedDepthGuard, EmissionSummary> {
+    let collected = signal.collect_handlers(unhandled, &mut |it| handlers.push(it));
+    let Some((sequence_limit, patterns)) = collected else {
+        let mut summary = EmissionSummary::CLOSED;
+        collect(&signal.info.config, &mut summary);
+        drop(depth_guard);
+        return Err(summary);
+    };
+    let inside = signal.address();
+    let depth_guard = depth_guard.with_scope(ActiveScope {
+        inside,
+        sequence_limit,
+    });
+    // Nothing that is upgraded under a lock is dropped there.
+    drop(patterns);
+    handlers.sort_unstable_by_key(rank);
+    Ok(depth_guard)
+}
+
+/// Begins to record an emission. `None` if nobody follows any more.
+pub(super) fn begin<M: Primitives, E: 'static>(
+    event: Option<&E>,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+    follows: Follows<'_>,
+    place: CallSite,
+) -> Option<Emitting> {
+    let follower = config.follower();
+    if follower == 0 {
+        return None;
+    }
+    let event = event.map(|event| event as &dyn Any);
+    let (work, panic) = Emitting::begin(follower, topic_info, event, follows.origin(), place);
+    if let Some(panic) = panic {
+        report_panic(panic, topic_info, config);
+    }
+    work
+}
+
+/// What identifies a handler in what is recorded.
+pub(crate) fn key_of<M: Primitives>(head: &Header<M>) -> HandlerKey<'_> {
+    HandlerKey {
+        topic: head.info.as_deref().map(SignalInfo::name),
+        label: head.label(),
+        // Of a replacement, that of the handler that was subscribed.
+        place: head.original().location,
+    }
+}
+
+/// Calls handlers one by one, and records each call.
+pub(super) fn call<M: SignalFlavour, E: 'static, C: 'static>(
+    handlers: impl Borrow<[HandlerRef<M, C>]>,
+    event: &E,
+    about: impl About<M>,
+    context: &mut C,
+    follows: Follows<'_>,
+    unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
+    place: CallSite,
+) -> EmissionSummary {
+    let (topic_info, config) = (about.topic_info(), about.config());
+    let Some(mut work) = begin(Some(event), topic_info, config, follows, place) else {
+        return call_and_collect(handlers, event, topic_info, config, context, unhandled);
+    };
+    let mut summary = EmissionSummary::NOTHING;
+    let span = enter_span(handlers.borrow(), topic_info, follows);
+    let calls = call_each(
+        handlers.borrow(),
+        event,
+        topic_info,
+        context,
+        &mut work,
+        &mut summary,
+    );
+    let is_orphaned = record_all(handlers, calls, topic_info, config, &mut work, &mut summary);
+    if let (true, Some(hook)) = (is_orphaned, is_orphaned.then(unhandled).flatten()) {
+        // Catches its own panics, and is no handler that has run.
+        call_one(
+            &mut work,
+            std::slice::from_ref(&hook),
+            event,
+            topic_info,
+            config,
+            context,
+        );
+    }
+    if let Some(span) = span {
+        span.end(summary.counts.ran(), summary.counts.stopped());
+    }
+    end(work, &mut summary);
+    summary
+}
+
+/// The topic of an emission, and the configuration of its bus.
+pub(super) trait About<M: Primitives> {
+    fn topic_info(&self) -> &TopicInfo;
+    fn config(&self) -> &BusConfig<M>;
+}
+
+impl<M: Primitives> About<M> for &SignalInfo<M> {
+    fn topic_info(&self) -> &TopicInfo {
+        &self.topic_info
+    }
+    fn config(&self) -> &BusConfig<M> {
+        &self.config
+    }
+}
+
+impl<M: Primitives> About<M> for (&TopicInfo, &BusConfig<M>) {
+    fn topic_info(&self) -> &TopicInfo {
+        self.0
+    }
+    fn config(&self) -> &BusConfig<M> {
+        self.1
+    }
+}
+
+fn enter_span<M: SignalFlavour, C: 'static>(
+    handlers: &[HandlerRef<M, C>],
+    topic_info: &TopicInfo,
+    follows: Follows<'_>,
+) -> Option<TracedSpan> {
+    (!handlers.is_empty()).then(|| trace::emission(&topic_info.name, follows.span()))
+}
+
+type Calls = SmallVec<[Called; 2]>;
+
+/// Calls handlers until one stops the emission. Small, because emissions nest.
+#[inline(never)]
+fn call_each<M: SignalFlavour, E: 'static, C: 'static>(
+    handlers: &[HandlerRef<M, C>],
+    event: &E,
+    topic_info: &TopicInfo,
+    context: &mut C,
+    work: &mut Emitting,
+    summary: &mut EmissionSummary,
+) -> Calls {
+    let mut calls = Calls::new();
+    for handler in handlers {
+        let one = std::slice::from_ref(handler);
+        let call = work.begin_call(handler.head().location);
+        let done = call_all(one, event, topic_info, context);
+        let counts = done.counts;
+        calls.push(work.end_call(call, counts.ran() > 0));
+        summary.add(done);
+        if counts.stopped() || counts.closed() {
+            break;
+        }
+    }
+    calls
+}
+
+/// Records the calls of an emission, lets go of its handlers, and collects what has failed. Returns whether each of
+/// them had a dead target.
+#[inline(never)]
+fn record_all<M: SignalFlavour, C: 'static>(
+    handlers: impl Borrow<[HandlerRef<M, C>]>,
+    calls: Calls,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+    work: &mut Emitting,
+    summary: &mut EmissionSummary,
+) -> bool {
+    let all = handlers.borrow();
+    let end = (summary.counts.ran(), summary.counts.stopped());
+    record(work, all, calls, topic_info, config, Some(end));
+    let is_orphaned = !all.is_empty() && orphans() == all.len();
+    // Before the failures are collected: the drop of captures may panic.
+    drop(handlers);
+    if thread::failures() != 0 {
+        collect(config, summary);
+    }
+    if is_orphaned {
+        summary.counts.0 |= PackedCounts::ORPHANED;
+    }
+    is_orphaned
+}
+
+/// Calls one handler as a part of an emission, and records the call.
+pub(super) fn call_one<M: SignalFlavour, E: 'static, C: 'static>(
+    work: &mut Emitting,
+    one: &[HandlerRef<M, C>],
+    event: &E,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+    context: &mut C,
+) -> EmissionSummary {
+    let call = work.begin_call(one[0].head().location);
+    let done = call_and_collect(one, event, topic_info, config, context, || None);
+    let called = work.end_call(call, done.counts.ran() > 0);
+    record(work, one, smallvec![called], topic_info, config, None);
+    done
+}
+
+/// Calls one handler outside of an emission of its own, and counts the call.
+pub(super) fn call_part<M: SignalFlavour, E: 'static, C: 'static>(
+    one: &[HandlerRef<M, C>],
+    event: &E,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+    context: &mut C,
+    follows: Follows<'_>,
+) -> EmissionSummary {
+    match Emitting::part(config.follower(), matches!(follows, Follows::Part(_))) {
+        Some(mut work) => call_one(&mut work, one, event, topic_info, config, context),
+        None => call_and_collect(one, event, topic_info, config, context, || None),
+    }
+}
+
+/// Records the calls of these handlers, and tells of those that were slow.
+fn record<M: SignalFlavour, C: 'static>(
+    work: &mut Emitting,
+    handlers: &[HandlerRef<M, C>],
+    calls: Calls,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+    end: Option<(u32, bool)>,
+) {
+    let counting = |handler: &HandlerRef<M, C>| match handler.describe().kind {
+        HandlerKind::Queue { .. } => Counting::Later,
+        HandlerKind::Async => Counting::Future,
+        HandlerKind::Hook => Counting::Hook,
+        _ => Counting::Here,
+    };
+    let called = handlers.iter().zip(calls);
+    let called = called.map(|(it, called)| (key_of(it.head()), called, counting(it)));
+    let slow = work.record(called, end);
+    for (index, took) in slow {
+        let key = key_of(handlers[index].head());
+        config.warn(&key.slow(&topic_info.name, took));
+    }
+}
+
+/// Ends what was recorded of an emission, and hands its number on to those who look at the failures.
+pub(super) fn end(work: Emitting, summary: &mut EmissionSummary) {
+    let report = summary
+        .report
+        .get_or_insert_with(|| Report::new(Vec::new()));
+    report.cause = work.cause();
+    work.end(summary.counts.ran(), summary.counts.stopped());
+}
+
+/// Records an emission that nobody is there for. `None`: its event was not made.
+#[track_caller]
+pub(crate) fn unheard<M: Primitives, E: 'static>(
+    event: Option<&E>,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+) -> EmissionSummary {
+    let mut summary = EmissionSummary::NOTHING;
+    if let Some(work) = begin(event, topic_info, config, Follows::NONE, Location::caller()) {
+        end(work, &mut summary);
+    }
+    summary
+}

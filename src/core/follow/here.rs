@@ -1,0 +1,211 @@
+//! The cause of what runs on a thread.
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::cause::Cause;
+use crate::core::primitives::clock::Instant;
+use crate::failure::CallSite;
+
+/// The cause of a piece of code, and the number of the follower that records what it leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Here {
+    pub(super) cause: Option<Cause>,
+    pub(super) follower: u32,
+}
+
+impl Here {
+    const NOWHERE: Here = Here {
+        cause: None,
+        follower: 0,
+    };
+}
+
+thread_local! {
+    static HERE: Cell<Here> = const { Cell::new(Here::NOWHERE) };
+    /// How long nested emissions of the running call took.
+    static NESTED: Cell<u64> = const { Cell::new(0) };
+    /// The line that a failure of the running call is blamed on. Those of others are not its own.
+    static BLAMED: Cell<Option<CallSite>> = const { Cell::new(None) };
+    /// The failures of the running call, and the text of the first. Never borrowed while user code runs.
+    static FAILED: Cell<u32> = const { Cell::new(0) };
+    static FAILURE: RefCell<Option<Box<str>>> = const { RefCell::new(None) };
+}
+
+/// The number of followers.
+static FOLLOWERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns whether somebody follows a bus of this process.
+#[inline(always)]
+pub(crate) fn is_on() -> bool {
+    // Relaxed: it publishes nothing. Whoever begins to follow invalidates what is published, under locks.
+    FOLLOWERS.load(Ordering::Relaxed) != 0
+}
+
+pub(super) fn count_follower() {
+    FOLLOWERS.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) fn discount_follower() {
+    FOLLOWERS.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Nanoseconds since some moment before the first following. Never 0.
+pub(super) fn now() -> u64 {
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    let begin = *BEGIN.get_or_init(Instant::now);
+    u64::try_from(begin.elapsed().as_nanos()).map_or(u64::MAX, |it| it + 1)
+}
+
+/// What the code that runs follows from. Nothing once nobody follows anything.
+pub(crate) fn here() -> Here {
+    if is_on() {
+        HERE.try_with(Cell::get).unwrap_or(Here::NOWHERE)
+    } else {
+        Here::NOWHERE
+    }
+}
+
+/// Has what runs until the guard is dropped follow from nothing: it is somebody else's code.
+pub(crate) fn enter_nothing() -> Option<HereGuard> {
+    is_on().then(|| enter(Here::NOWHERE))
+}
+
+/// The cause of the code that runs.
+pub(crate) fn cause() -> Option<Cause> {
+    here().cause
+}
+
+/// Has what runs until the guard is dropped follow from this.
+pub(crate) fn enter(here: Here) -> HereGuard {
+    let outer = HERE.try_with(|it| it.replace(here));
+    HereGuard(outer.unwrap_or(Here::NOWHERE))
+}
+
+/// Restores what the code before followed from.
+pub(crate) struct HereGuard(Here);
+
+impl Drop for HereGuard {
+    fn drop(&mut self) {
+        _ = HERE.try_with(|it| it.set(self.0));
+    }
+}
+
+/// What a deferred event takes along: where it comes from, which line, and when.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(super) here: Here,
+    /// 0 if it was not deferred.
+    pub(super) at: u64,
+    pub(super) place: Option<CallSite>,
+}
+
+impl Origin {
+    pub(crate) const NONE: Origin = Origin {
+        here: Here::NOWHERE,
+        at: 0,
+        place: None,
+    };
+
+    /// That of the code that runs, if somebody follows.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn here() -> Self {
+        if is_on() {
+            Origin::taken(Location::caller())
+        } else {
+            Origin::NONE
+        }
+    }
+
+    /// That of an emission at another line than the one that runs it.
+    pub(crate) fn at_line(place: CallSite) -> Self {
+        Origin {
+            here: here(),
+            at: 0,
+            place: Some(place),
+        }
+    }
+
+    #[cold]
+    fn taken(place: CallSite) -> Self {
+        Origin {
+            here: here(),
+            at: now(),
+            place: Some(place),
+        }
+    }
+
+    /// Has what runs until the guard is dropped follow from this. From nothing, if nobody has followed when it was
+    /// taken.
+    #[inline]
+    pub(crate) fn enter(self) -> Option<HereGuard> {
+        (self.place.is_some() || is_on()).then(|| enter(self.here))
+    }
+}
+
+/// What is measured of a call: what it began with.
+pub(crate) struct Outer {
+    blamed: Option<CallSite>,
+    nested: u64,
+    failed: u32,
+    failure: Option<Box<str>>,
+}
+
+/// Begins to measure a call of what stands at this line. `None` for an emission, which has all that fails in it beside
+/// its calls.
+pub(super) fn begin_call(blamed: Option<CallSite>) -> Outer {
+    Outer {
+        blamed: BLAMED.try_with(|it| it.replace(blamed)).unwrap_or(None),
+        nested: NESTED.try_with(|it| it.replace(0)).unwrap_or(0),
+        failed: FAILED.try_with(|it| it.replace(0)).unwrap_or(0),
+        failure: FAILURE.try_with(RefCell::take).unwrap_or(None),
+    }
+}
+
+/// What was measured: the time of nested emissions, the failures, and the text of the first.
+pub(super) fn end_call(outer: Outer) -> (u64, u32, Option<Box<str>>) {
+    _ = BLAMED.try_with(|it| it.set(outer.blamed));
+    let nested = NESTED.try_with(|it| it.replace(outer.nested)).unwrap_or(0);
+    let failed = FAILED.try_with(|it| it.replace(outer.failed)).unwrap_or(0);
+    let failure = FAILURE.try_with(|it| it.replace(outer.failure));
+    (nested, failed, failure.unwrap_or(None))
+}
+
+/// Counts the time of an emission as nested in the call that it is in.
+pub(super) fn add_nested(nanos: u64) {
+    _ = NESTED.try_with(|it| it.set(it.get().saturating_add(nanos)));
+}
+
+/// Notes a failure of what stands at this line, if it is that of the running call. `text` is called where user code may
+/// run.
+pub(crate) fn failed(location: CallSite, text: impl FnOnce() -> Option<String>) {
+    let blamed = BLAMED.try_with(Cell::get).unwrap_or(None);
+    let is_own = blamed.map_or(here().cause.is_some(), |it| it == location);
+    if !is_on() || !is_own {
+        return;
+    }
+    let count = FAILED.try_with(|it| it.replace(it.get() + 1));
+    if count == Ok(0) {
+        let text = text().map(cut);
+        _ = FAILURE.try_with(|it| it.replace(text));
+    }
+}
+
+/// How many bytes of a text are kept.
+const MOST: usize = 256;
+
+/// The beginning of a text.
+pub(super) fn cut(mut text: String) -> Box<str> {
+    if text.len() > MOST {
+        let mut end = MOST - '…'.len_utf8();
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text.into_boxed_str()
+}
