@@ -10,6 +10,7 @@
 //! | log or intercept all events | [`logging`] |
 //! | use untrusted names and events: files, sockets, plugins | [`untrusted_input`] |
 //! | handle errors and panics of handlers | [`errors`] |
+//! | see who listens, why something ran, what is slow or fails | [`following_events`] |
 //! | emit from inside a handler | [`recursion`] |
 //! | get a callback when background work is done | [`callbacks`] |
 //! | report progress from worker threads to a main loop | [`progress`] |
@@ -35,7 +36,7 @@
 //! | load and unload plugins | [`plugins`] |
 //! | avoid leaks and reference cycles | [`memory`] |
 //!
-//! [`following_events`] discusses the usual objections to event buses, and which of them remain.
+//! [`objections`] discusses the usual objections to event buses, and which of them remain.
 //!
 //! This module exists in the documentation only. In the pages, `unwrap` stands for however a program
 //! handles a poisoned lock.
@@ -85,6 +86,10 @@ pub mod errors {}
 #[doc(alias = "egui")]
 pub mod event_loops {}
 #[doc = include_str!("following_events.md")]
+#[doc(alias = "debugging")]
+#[doc(alias = "inspector")]
+#[doc(alias = "metrics")]
+#[doc(alias = "prometheus")]
 pub mod following_events {}
 #[doc = include_str!("frameworks.md")]
 #[doc(alias = "tauri")]
@@ -118,6 +123,8 @@ pub mod memory {}
 #[doc(alias = "publish")]
 #[doc(alias = "subscribe")]
 pub mod migration {}
+#[doc = include_str!("objections.md")]
+pub mod objections {}
 #[doc = include_str!("own_state.md")]
 #[doc(alias = "FnMut")]
 #[doc(alias = "struct as handler")]
