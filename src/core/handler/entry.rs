@@ -21,6 +21,7 @@ use crate::core::primitives::sync::Word;
 use crate::core::primitives::thread::{self, ActiveScope};
 pub(crate) use crate::core::reclaim::counted::{Alive, StrongRef, WeakRef};
 use crate::core::reclaim::counted::{Allocation, Counted, Outlives, WeakView};
+use crate::core::settings::bus::let_go;
 use crate::core::settings::failure_source::FailureSource;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::error::ReplaceErrorKind;
@@ -248,6 +249,7 @@ impl<M: Primitives> Outlives for Header<M> {
         if !panics.is_empty() {
             self.report_dropped(panics);
         }
+        let_go();
     }
 }
 

@@ -19,7 +19,7 @@ use crate::core::queue::lanes::{LaneFor, QueueFlavour};
 use crate::core::queue::mailbox::{Mailbox, discard};
 use crate::core::queue::queue::Queue;
 use crate::core::reclaim::counted::Live;
-use crate::core::settings::bus::Provided;
+use crate::core::settings::bus::KeptByCaptures;
 use crate::core::settings::failure_source::guarded;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::CallSite;
@@ -41,7 +41,7 @@ pub(crate) struct QueueHandler<M: QueueFlavour, D: 'static, G, F> {
     /// The line that made the queue, which may have gone.
     place: CallSite,
     /// Only kept: the hook to tell of calls that wait longer than their signal exists.
-    provided: Option<M::Ptr<Provided<M>>>,
+    provided: KeptByCaptures<M>,
 }
 
 impl<M: QueueFlavour, D, G, F> QueueHandler<M, D, G, F> {
@@ -58,7 +58,7 @@ impl<M: QueueFlavour, D, G, F> QueueHandler<M, D, G, F> {
             boxes: queue.boxes.clone(),
             room,
             place: queue.location,
-            provided: None,
+            provided: KeptByCaptures(None),
         }
     }
 }
@@ -128,7 +128,7 @@ where
     type EntryState = Mailbox<M, D, T>;
 
     fn prepare(&mut self, info: &SignalInfo<M>) {
-        self.provided = info.config.provided();
+        self.provided.0 = info.config.provided();
     }
 
     fn new_state(&self) -> Mailbox<M, D, T> {

@@ -1,7 +1,8 @@
 //! The configuration that the signals and the queue of one bus share: panics, depth, executor, hooks, and how
 //! its registry is asked.
 
-use std::cell::Cell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::core::failure::log::{log, write_log};
@@ -80,6 +81,46 @@ impl<M: Primitives> Provided<M> {
             executor,
         })
     }
+}
+
+/// What captures keep of what is provided: longer than they are dropped, because that may fail, which the hook is told
+/// of. To be let go by [`let_go`].
+pub(crate) struct KeptByCaptures<M: Primitives>(pub(crate) Option<M::Ptr<Provided<M>>>);
+
+thread_local! {
+    /// Whether there are some. Apart, because the other one has a destructor, which each access looks for.
+    static HAS_KEPT: Cell<bool> = const { Cell::new(false) };
+    /// Never borrowed while user code runs.
+    static KEPT: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<M: Primitives> Drop for KeptByCaptures<M> {
+    fn drop(&mut self) {
+        if let Some(provided) = self.0.take() {
+            // Where the thread is ending, it goes at once.
+            let mut provided: Option<Box<dyn Any>> = Some(Box::new(provided));
+            _ = KEPT.try_with(|kept| kept.borrow_mut().extend(provided.take()));
+            _ = HAS_KEPT.try_with(|it| it.set(true));
+        }
+    }
+}
+
+/// Lets go of what captures have kept that were dropped on this thread, and whose failures were reported.
+#[inline]
+pub(crate) fn let_go() {
+    if HAS_KEPT.try_with(Cell::get) == Ok(true) {
+        let_kept_go();
+    }
+}
+
+#[cold]
+fn let_kept_go() {
+    _ = HAS_KEPT.try_with(|it| it.set(false));
+    let kept = KEPT.try_with(|kept| match kept.try_borrow_mut() {
+        Ok(mut kept) if !kept.is_empty() => std::mem::take(&mut *kept),
+        _ => Vec::new(),
+    });
+    drop(kept);
 }
 
 impl<M: Primitives> BusConfig<M> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use slotcast::{AnyEvent, FailureKind, Topic};
 
 use super::{Bus, Queue, Signal, Subscription};
-use crate::log::{Dropped, Log, boom, panic_of};
+use crate::log::{Dropped, Log, OnDrop, boom, panic_of};
 
 const PLACED: Topic<u32> = Topic::new("order.placed");
 const OTHER: Topic<u32> = Topic::new("other");
@@ -173,6 +173,24 @@ fn the_error_hook_hears_of_queued_calls_that_the_bus_is_outlived_by() {
     let told = log.take();
     assert!(told[0].contains("no"), "{told:?}");
     assert_eq!(told[1..], ["drop hook"]);
+}
+
+#[test]
+fn the_error_hook_hears_of_captures_that_fail_when_a_queue_drops_the_last_call() {
+    let log = Log::default();
+    let (bus, queue) = (Bus::new(), Queue::new());
+    bus.set_error_hook({
+        let log = log.clone();
+        move |error| log.add(format!("{:?}", error.kind()))
+    });
+    let fails = OnDrop(|| boom("captures"));
+    let held = move |(): &mut (), _: &u32| _ = &fails;
+    bus.subscribe(&PLACED).on_queue(&queue, held).detach();
+    bus.emit(&PLACED, &1);
+    drop(bus);
+    assert_eq!(log.take(), [""; 0]);
+    drop(queue);
+    assert!(log.take().contains(&"Panicked".to_owned()));
 }
 
 #[test]
