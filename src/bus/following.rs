@@ -15,15 +15,18 @@ use crate::core::follow::{
     self,
     follower::{self, Follower},
 };
+use crate::core::primitives::hash::{HashMap, HashSet};
 use crate::core::settings::bus::BusConfig;
 use crate::follow::Follow;
-use crate::follow::report::{HandlerReport, Report};
+use crate::follow::report::{EmitterReport, HandlerReport, Report, TopicReport};
 use crate::follow::trail::Trail;
 #[cfg(feature = "inspector")]
 use crate::inspector::{
     Source,
     serve::{Page, PageBuilder, ServeError},
 };
+use crate::topic::name::Name;
+use crate::wiring::warning::Warning;
 use crate::wiring::{PatternWiring, TopicWiring, Wiring};
 
 impl<M: Flavour, C: 'static> Bus<M, C> {
@@ -103,12 +106,14 @@ impl<M: Flavour> Followed<M> {
         let mut collected = self.follower.collect();
         let wiring = self.config.wiring().unwrap_or_else(Wiring::empty);
         let handlers = with_kinds(collected.take_handlers(), &wiring);
-        let slow = handlers.iter().filter_map(|it| self.follower.slow(it));
+        let (topics, emitters) = (collected.take_topics(), collected.take_emitters());
+        let mut warnings = warnings(&wiring, &topics, &emitters);
+        warnings.extend(handlers.iter().filter_map(|it| self.follower.slow(it)));
         Report {
-            topics: collected.take_topics(),
-            warnings: wiring.warnings().into_iter().chain(slow).collect(),
+            topics,
+            warnings,
             handlers,
-            emitters: collected.take_emitters(),
+            emitters,
             tail: collected.tail,
             skipped: collected.skipped,
             wiring,
@@ -123,6 +128,31 @@ impl<M: Flavour> Followed<M> {
     fn cascade(&self, cause: Cause) -> Option<Trail> {
         Trail::around(cause, &self.follower.collect().tail)
     }
+}
+
+/// What is probably unintended in the wiring, with the topics that nobody holds or hears: their names may be misspelled.
+fn warnings(wiring: &Wiring, topics: &[TopicReport], emitters: &[EmitterReport]) -> Vec<Warning> {
+    let held: HashSet<_> = wiring.topics().iter().map(TopicWiring::name).collect();
+    let is_unheard = |it: &&TopicReport| it.unheard == it.emissions && !held.contains(it.name());
+    let unheard: Vec<_> = topics.iter().filter(is_unheard).collect();
+    if unheard.is_empty() {
+        return wiring.warnings();
+    }
+    let places: HashMap<_, _> = emitters.iter().map(|it| (it.topic(), it.place)).collect();
+    let mut all = wiring.clone();
+    all.topics.extend(unheard.iter().filter_map(|it| {
+        Some(TopicWiring {
+            name: Name::Made(it.name().into()),
+            type_name: it.type_name,
+            place: (*places.get(it.name())?)?,
+            handlers: Vec::new(),
+            retained: 0,
+            signal: 0,
+        })
+    }));
+    all.topics
+        .sort_by(|one, other| one.name().cmp(other.name()));
+    all.warnings()
 }
 
 /// What handlers are, of those that are still subscribed.

@@ -836,6 +836,12 @@ function seeEvents(filter) {
   go('events');
 }
 
+// What the events are filtered by that a handler was called for. Only calls that waited, and futures, have its label.
+function eventsOf({ of, topic }) {
+  const hasOwn = of.label !== null && (of.kind === 'queue' || of.kind === 'async');
+  return hasOwn ? of.label : topic.split(/[*>]/)[0];
+}
+
 function openTopic(name) {
   showDetail(shown(name) || '(empty name)', (body) => {
     const topic = world.topics.get(name);
@@ -880,7 +886,7 @@ function openHandler(key) {
       el('h3', '', 'Hears'),
       lines(it.topics.map((topic) => [() => openTopic(topic), el('span', '', shown(topic)), el('span', 'muted', `${rate(world.topics.get(topic)?.emissions.rate() ?? null)}/s`)])),
       el('h3', '', ''),
-      button('line link', () => seeEvents(of.label ?? it.topic), el('span', '', 'Its events →')),
+      button('line link', () => seeEvents(eventsOf(it)), el('span', '', 'Its events →')),
     );
   });
 }
@@ -922,8 +928,7 @@ function openStep(id) {
 // All that the filter of the events looks at.
 function searched(step) {
   const own = [step.id, step.topic, step.label, step.place, step.thread, step.text, step.failure, step.failed ? 'failed' : ''];
-  const calls = (step.calls ?? []).flatMap((it) => [it.label, it.place]);
-  return [...own, ...calls].filter(Boolean).join('\n').toLowerCase();
+  return own.filter(Boolean).join('\n').toLowerCase();
 }
 
 // Calls one after the other of what one line has subscribed with one label are one.

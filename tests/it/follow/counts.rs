@@ -254,3 +254,30 @@ fn a_replaced_handler_is_counted_as_the_one_that_was_subscribed() {
     assert_eq!(of(&report, "own"), (2, 1, 0));
     assert!(report.handlers()[0].kind().is_some());
 }
+
+#[test]
+fn a_misspelled_topic_that_is_only_emitted_to_is_a_warning() {
+    let bus = Bus::new();
+    let following = bus.follow(Follow::new());
+    bus.on(&PLACED, |_| ()).detach();
+    bus.emit(&Topic::<u32>::new("order.plced"), &1);
+    let line = line!() - 1;
+    let warnings = following.report().warnings().to_vec();
+    let Warning::SimilarName {
+        topic,
+        place,
+        similar,
+        ..
+    } = &warnings[0]
+    else {
+        unreachable!("{warnings:?}");
+    };
+    assert_eq!(
+        (&**topic, place.line(), &**similar),
+        ("order.plced", line, "order.placed")
+    );
+    // Somebody hears it, by a pattern.
+    bus.on_pattern("order.plced", |_| ()).detach();
+    bus.emit(&Topic::<u32>::new("order.plced"), &1);
+    assert!(following.report().warnings().is_empty());
+}
