@@ -1,5 +1,8 @@
 //! What is bounded, what is shown, and what following leaves alone.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use slotcast::{Bus, Follow, Topic};
 
 use crate::log::{Log, boom};
@@ -37,15 +40,22 @@ fn what_shows_an_event_may_panic_once_and_is_cut() {
         let log = log.clone();
         move |error| log.add(error)
     });
-    let following = bus.follow(Follow::new().show(&PLACED, |n| match n {
-        0 => "ä".repeat(300),
-        _ => boom("cannot show it"),
-    }));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counts = asked.clone();
+    let show = move |n: &u32| {
+        counts.fetch_add(1, Relaxed);
+        match n {
+            0 => "ä".repeat(300),
+            _ => boom("cannot show it"),
+        }
+    };
+    let following = bus.follow(Follow::new().show(&PLACED, show));
     bus.on(&PLACED, |_| ()).detach();
     for n in 0..3 {
         let done = bus.emit(&PLACED, &n);
         assert_eq!((done.ran(), done.errors().len()), (1, 0));
     }
+    assert_eq!(asked.load(Relaxed), 2);
     let told = log.take();
     assert!(
         told.len() == 1 && told[0].ends_with("panicked: cannot show it"),
