@@ -17,6 +17,7 @@ use crate::core::follow::{
 };
 use crate::core::primitives::hash::{HashMap, HashSet};
 use crate::core::settings::bus::BusConfig;
+use crate::core::settings::failure_source::drop_shows;
 use crate::follow::Follow;
 use crate::follow::report::{EmitterReport, HandlerReport, Report, TopicReport};
 use crate::follow::trail::Trail;
@@ -43,6 +44,10 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// its own.
     ///
     /// A bus has one following at a time: the one that there was before ends, as if it had been dropped. O(topics).
+    ///
+    /// The calls of an emission are counted when it has called all of its handlers, and what runs in the destructors of
+    /// thread-locals is not. The message of the first failure of a call is formatted once more, on the thread where it
+    /// happened, so an error's `Display` runs there.
     ///
     /// Memory is bounded by the program and not by its time: a tail of some 150 bytes and the texts that were asked for
     /// each, and 1 KiB for each topic, for each handler (known by its topic, line and label) and for each of at most
@@ -80,10 +85,12 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
         let config = self.core.registry.config.clone();
         let follower = Follower::begin(follow);
         let old = config.set_follower(follower.number());
-        if let Some(old) = follower::find(old) {
-            old.end();
+        let old = follower::find(old).and_then(|old| old.end());
+        let following = Following(Followed { config, follower });
+        if let Some(shows) = old {
+            drop_shows(shows, &following.0.config);
         }
-        Following(Followed { config, follower })
+        following
     }
 }
 
@@ -296,8 +303,11 @@ impl Cause {
 impl<M: Flavour> Drop for Following<M> {
     fn drop(&mut self) {
         let Followed { config, follower } = &self.0;
-        follower.end();
+        let shows = follower.end();
         config.clear_follower(follower.number());
+        if let Some(shows) = shows {
+            drop_shows(shows, config);
+        }
     }
 }
 

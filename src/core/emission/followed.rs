@@ -12,13 +12,13 @@ use crate::core::failure::link::Follows;
 use crate::core::failure::pending::orphans;
 use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, TracedSpan};
-use crate::core::follow::{Called, Counting, Emitting, HandlerKey};
+use crate::core::follow::{Called, Counting, Emitting, HandlerKey, follower::shows};
 use crate::core::handler::entry::Header;
 use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::thread::{self, ActiveScope, DepthGuard, ScopedDepthGuard};
+use crate::core::primitives::thread::{self, DepthGuard, ScopedDepthGuard};
 use crate::core::settings::bus::BusConfig;
-use crate::core::settings::failure_source::report_panic;
+use crate::core::settings::failure_source::{drop_shows, report_panic};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
 use crate::core::signal::signal::Signal;
@@ -98,11 +98,7 @@ fn gather<M: SignalFlavour, E: 'static, C: 'static>(
         drop(depth_guard);
         return Err(summary);
     };
-    let inside = signal.address();
-    let depth_guard = depth_guard.with_scope(ActiveScope {
-        inside,
-        sequence_limit,
-    });
+    let depth_guard = signal.enter(depth_guard, sequence_limit);
     // Nothing that is upgraded under a lock is dropped there.
     drop(patterns);
     handlers.sort_unstable_by_key(rank);
@@ -121,10 +117,14 @@ pub(super) fn begin<M: Primitives, E: 'static>(
     if follower == 0 {
         return None;
     }
-    let event = event.map(|event| event as &dyn Any);
+    let shows = event.and_then(|_| shows(follower));
+    let event = event.map(|event| event as &dyn Any).zip(shows.as_deref());
     let (work, panic) = Emitting::begin(follower, topic_info, event, follows.origin(), place);
     if let Some(panic) = panic {
         report_panic(panic, topic_info, config);
+    }
+    if let Some(shows) = shows {
+        drop_shows(shows, config);
     }
     work
 }

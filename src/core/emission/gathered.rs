@@ -13,7 +13,7 @@ use crate::core::failure::link::Follows;
 use crate::core::failure::trace;
 use crate::core::handler::erased::{HandlerRef, rank};
 use crate::core::primitives::sync::Word;
-use crate::core::primitives::thread::{self, ActiveScope, DepthGuard};
+use crate::core::primitives::thread::{self, DepthGuard};
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::drop_event;
 use crate::core::settings::signal_info::SignalInfo;
@@ -52,11 +52,7 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
         drop(depth_guard);
         return Ok(summary);
     };
-    let inside = signal.address();
-    let depth_guard = depth_guard.with_scope(ActiveScope {
-        inside,
-        sequence_limit,
-    });
+    let depth_guard = signal.enter(depth_guard, sequence_limit);
     handlers.sort_unstable_by_key(rank);
     let SignalInfo {
         topic_info, config, ..
@@ -103,11 +99,7 @@ fn run_expected<M: SignalFlavour, E: 'static, C: 'static>(
         topic_info.set_expects(false);
         return Err(depth_guard);
     };
-    let inside = signal.address();
-    let depth_guard = depth_guard.with_scope(ActiveScope {
-        inside,
-        sequence_limit,
-    });
+    let depth_guard = signal.enter(depth_guard, sequence_limit);
     let (config, unhandled) = (&signal.info.config, || signal.unhandled());
     let handlers = Emptied(&mut handlers);
     let mut summary = call_traced(
@@ -233,11 +225,7 @@ pub(crate) fn run_late<M: SignalFlavour, E: 'static, C: 'static>(
     let Some(depth_guard) = thread::enter_emission(config.max_depth()) else {
         return refused(signal.info.name(), config, Location::caller());
     };
-    let inside = signal.address();
-    let depth_guard = depth_guard.with_scope(ActiveScope {
-        inside,
-        sequence_limit,
-    });
+    let depth_guard = signal.enter(depth_guard, sequence_limit);
     // Nothing that is upgraded under a lock is dropped there.
     drop(patterns);
     handlers.sort_unstable_by_key(rank);

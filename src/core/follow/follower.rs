@@ -35,7 +35,7 @@ pub(crate) struct Follower {
 }
 
 /// How events are shown, each as long as that has not panicked.
-pub(super) struct Shows(Vec<(Show, AtomicBool)>);
+pub(crate) struct Shows(Vec<(Show, AtomicBool)>);
 
 #[derive(Default)]
 struct Recorders {
@@ -93,7 +93,7 @@ pub(super) fn with_own<R>(number: u32, f: impl FnOnce(&mut Records) -> R) -> Opt
         let follower = find(number)?;
         // What has ended is not kept by a thread that goes on. It has nothing of users any more.
         all.retain(|it| !it.recorder.lock().is_ended);
-        let recorder = follower.recorder();
+        let recorder = follower.recorder()?;
         recorder.name_thread();
         let mut records = recorder.lock();
         let done = (!records.is_ended).then(|| f(&mut records));
@@ -145,8 +145,8 @@ pub(super) fn change(number: u32, cause: Cause, f: impl FnOnce(&mut Entry)) {
     }
 }
 
-/// How the follower of this number wants events to be shown, if it does.
-pub(super) fn shows(number: u32) -> Option<Arc<Shows>> {
+/// How the follower of this number wants events to be shown, if it does. To be dropped as what [`Follower::end`] returns.
+pub(crate) fn shows(number: u32) -> Option<Arc<Shows>> {
     let has_none = OWN.try_with(|own| {
         let all = own.0.borrow();
         let own = all.iter().find(|it| it.follower.number == number);
@@ -188,10 +188,12 @@ impl Follower {
         follower
     }
 
-    /// Ends the following: nothing is recorded any more, and what was is dropped.
-    pub(crate) fn end(&self) {
+    /// Ends the following: nothing is recorded any more, and what was is dropped. What is returned is users' code, to
+    /// be dropped outside of locks, where that may fail.
+    #[must_use]
+    pub(crate) fn end(&self) -> Option<Arc<Shows>> {
         if self.ended.swap(true, Ordering::Relaxed) {
-            return;
+            return None;
         }
         discount_follower();
         lock(&ALL).retain(|it| it.number != self.number);
@@ -201,9 +203,7 @@ impl Follower {
             nothing.is_ended = true;
             *recorder.lock() = nothing;
         }
-        let shows = lock(&self.shows).take();
-        // Users' code, outside of all locks.
-        drop(shows);
+        lock(&self.shows).take()
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -226,17 +226,22 @@ impl Follower {
         })
     }
 
-    fn recorder(&self) -> Arc<Recorder> {
+    /// A recorder for a thread that has none. `None` once the following has ended: nobody would end that one.
+    fn recorder(&self) -> Option<Arc<Recorder>> {
         static NUMBERS: AtomicU32 = AtomicU32::new(1);
         let mut recorders = lock(&self.recorders);
+        // Relaxed: whoever ends it sets this first, and then has the lock.
+        if self.ended.load(Ordering::Relaxed) {
+            return None;
+        }
         if let Some(free) = recorders.free.pop() {
-            return free;
+            return Some(free);
         }
         // A cause has 24 bits for it. Relaxed: only that they differ counts.
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed) & 0xff_ffff;
         let recorder = Arc::new(Recorder::new(number.max(1), self.tail, self.slow));
         recorders.all.push(recorder.clone());
-        recorder
+        Some(recorder)
     }
 
     fn change(&self, cause: Cause, f: impl FnOnce(&mut Entry)) {
@@ -272,6 +277,11 @@ impl Follower {
 }
 
 impl Shows {
+    /// The closures, one by one.
+    pub(crate) fn into_shows(self) -> impl Iterator<Item = Show> {
+        self.0.into_iter().map(|(show, _)| show)
+    }
+
     /// The text for an event, as [`Follow::show`](crate::Follow::show) wants it. A panic turns that off.
     pub(super) fn show(
         &self,
@@ -427,5 +437,18 @@ impl Collected {
             emissions,
         };
         emitters.map(report).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_following_that_has_ended_gives_no_recorder_that_nobody_would_end() {
+        let follower = Follower::begin(Follow::new());
+        assert!(follower.recorder().is_some());
+        assert!(follower.end().is_some() && follower.end().is_none());
+        assert!(follower.recorder().is_none());
     }
 }

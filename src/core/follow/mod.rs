@@ -4,7 +4,7 @@
 //! # What it owns
 //!
 //! - `here`: the cause of what runs on a thread, and what a deferred event takes along of it.
-//! - `work`: a piece of work while it runs. `recorder`: what one thread has counted, and the newest pieces of work on
+//! - `work`: a piece of work while it runs. `long_work`: one that runs later than it is made, or in parts. `recorder`: what one thread has counted, and the newest pieces of work on
 //!   it. `follower`: all recorders of one following.
 //!
 //! # What it guarantees
@@ -40,11 +40,13 @@ pub(crate) mod follower;
 #[cfg(feature = "follow")]
 mod here;
 #[cfg(feature = "follow")]
+mod long_work;
+#[cfg(feature = "follow")]
 mod recorder;
 #[cfg(feature = "follow")]
 pub(crate) mod work;
 #[cfg(feature = "follow")]
-pub(crate) use {here::*, work::*};
+pub(crate) use {here::*, long_work::*, work::*};
 
 #[cfg(not(feature = "follow"))]
 mod off;

@@ -357,7 +357,7 @@ impl<M: Primitives> Drop for BusConfigInner<M> {
         }
         #[cfg(slotcast_follow)]
         if let Some(follower) = crate::core::follow::follower::find(self.follower.get() as u32) {
-            follower.end();
+            drop(follower.end());
         }
     }
 }

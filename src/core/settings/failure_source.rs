@@ -8,12 +8,18 @@ use crate::core::failure::panics::{drop_payload, is_reported, message};
 use crate::core::failure::pending;
 use crate::core::failure::report::{self, Report};
 #[cfg(feature = "follow")]
-use crate::core::follow::follower::ShowPanic;
+use crate::core::follow::follower::{ShowPanic, Shows};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::failure::{CallSite, Cause, HandlerError};
+#[cfg(feature = "follow")]
+use crate::follow::Show;
+#[cfg(feature = "follow")]
+use crate::topic::any_event::Kind;
 use crate::topic::any_event::TopicInfo;
+#[cfg(feature = "follow")]
+use std::sync::Arc;
 
 /// The handler, hook or topic that a failure is blamed on, with the configuration that has the hook.
 pub(crate) struct FailureSource<'b, M: Primitives> {
@@ -136,6 +142,24 @@ pub(crate) fn report_panic<M: Primitives>(
         pending::report(error, |error| config.call_hook(error));
     }
     drop_payload(payload);
+}
+
+/// Drops what shows events, if it is the last reference. A panic is reported with the line that asked for it.
+#[cfg(feature = "follow")]
+pub(crate) fn drop_shows<M: Primitives>(shows: Arc<Shows>, config: &BusConfig<M>) {
+    for Show { topic, place, text } in Arc::into_inner(shows)
+        .into_iter()
+        .flat_map(Shows::into_shows)
+    {
+        if let Err(payload) = catch(|| drop(text)) {
+            let panic = ShowPanic {
+                place,
+                payload,
+                is_first: true,
+            };
+            report_panic(panic, &TopicInfo::new::<()>(Kind::Topic, topic), config);
+        }
+    }
 }
 
 /// Collects the failures raised at `depth` or deeper, after the first `mark` pending ones, and passes

@@ -9,6 +9,7 @@ use crate::core::handler::erased::{DynHandler, HandlerRef};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::primitives::hash::HashSet;
 use crate::core::primitives::sync::{Lock, Sequence, Word};
+use crate::core::primitives::thread::{ActiveScope, DepthGuard, ScopedDepthGuard};
 use crate::core::reclaim::publication::Publication;
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::accepted::AcceptedCount;
@@ -191,6 +192,15 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             state.roster.is_empty() && state.patterns().next().is_none() && !state.retains()
         };
         !self.info.config.has_unhandled_hook() && self.state.with(is_empty)
+    }
+
+    /// Records that this level calls the handlers of this signal with a sequence number below the limit.
+    pub(crate) fn enter(&self, level: DepthGuard, sequence_limit: u64) -> ScopedDepthGuard {
+        let inside = self.address();
+        level.with_scope(ActiveScope {
+            inside,
+            sequence_limit,
+        })
     }
 
     /// Collects the handlers of an emission that begins now, and returns its sequence limit; `None` if the

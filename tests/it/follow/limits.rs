@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use slotcast::{Bus, Follow, Topic};
 
-use crate::log::{Log, boom};
+use crate::log::{Log, OnDrop, boom};
 
 const PLACED: Topic<u32> = Topic::new("order.placed");
 
@@ -131,4 +131,32 @@ fn threads_that_end_leave_their_counts_and_their_place() {
             .all(|it| it == recorders.clone().next().unwrap()),
         "{numbers:?}"
     );
+}
+
+#[test]
+fn what_shows_events_may_fail_when_it_is_dropped() {
+    let (bus, log) = (Bus::new(), Log::default());
+    bus.set_error_hook({
+        let log = log.clone();
+        move |error| log.add(error)
+    });
+    let follow = |name: &'static str| {
+        let fails = OnDrop(move || boom(name));
+        bus.follow(Follow::new().show(&PLACED, move |_| {
+            _ = &fails;
+            name.to_owned()
+        }))
+    };
+    let first = follow("first");
+    bus.emit(&PLACED, &1);
+    let second = follow("second");
+    drop(first);
+    assert!(bus.emit(&PLACED, &1).cause().is_some());
+    drop(second);
+    let told = log.take();
+    assert!(
+        told[0].ends_with("panicked: first") && told[1].ends_with("panicked: second"),
+        "{told:?}"
+    );
+    assert_eq!((told.len(), bus.emit(&PLACED, &1).cause()), (2, None));
 }
