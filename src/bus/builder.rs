@@ -143,13 +143,16 @@ impl<M: Flavour, C: 'static> BusBuilder<M, C> {
     pub fn build(self) -> Bus<M, C> {
         let provided = Provided::<M>::new(self.executor);
         let config = BusConfig::new(self.panics, self.max_depth, self.warn_handlers, &provided);
-        let bus = Bus {
-            core: M::ptr(Core::new(config, Location::caller())),
-        };
-        // The whole suite of tests runs so once. The configuration ends what is forgotten here.
+        // The whole suite of tests runs so once. The configuration ends what begins here.
         #[cfg(slotcast_follow)]
-        std::mem::forget(bus.follow(crate::follow::Follow::new().tail(16)));
-        bus
+        if std::env::var_os("SLOTCAST_FOLLOW").is_some() {
+            let follow = crate::follow::Follow::new().tail(16);
+            let follower = crate::core::follow::follower::Follower::begin(follow);
+            config.set_follower(follower.number());
+        }
+        Bus {
+            core: M::ptr(Core::new(config, Location::caller())),
+        }
     }
 }
 

@@ -835,6 +835,8 @@ fn differential() {
             bus.set_error_hook(|_| ());
             let following = follow.then(|| bus.follow(Follow::new().show(&D_, |d| d.1.clone())));
             scenario(number, &bus, &log);
+            // Ends what keeps itself: a handler with its own bus.
+            bus.close();
             drop(bus);
             log.lock().unwrap().push("end".into());
             drop(following);
@@ -869,6 +871,7 @@ fn two_on_queues_waiting_in_a_full_tail() {
     _ = bus.emit(&PLACED, &1).errors();
     let report = following.report();
     assert_eq!((of(&report, "o"), of(&report, "i")), ((1, 1, 0), (5, 0, 0)));
+    bus.close();
 }
 
 #[test]

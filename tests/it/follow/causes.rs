@@ -93,6 +93,7 @@ fn one_trail_leads_through_queues_jobs_and_futures_with_the_lines() {
             .map(|it| it.cause())
             .eq(steps.iter().map(|it| it.cause()))
     );
+    bus.close();
 }
 
 #[test]
@@ -154,6 +155,7 @@ fn every_way_to_put_something_off_carries_its_cause() {
             "{what}"
         );
     }
+    bus.close();
 }
 
 #[test]
@@ -178,6 +180,7 @@ fn what_is_not_followed_carries_the_cause_on() {
         ["order.placed", "order.sent"]
     );
     assert_eq!(trail.steps().next().map(|it| it.cause()), root);
+    bus.close();
 }
 
 #[test]
@@ -198,6 +201,7 @@ fn the_cause_is_restored_after_a_panic_and_after_each_emission() {
     let done = bus.emit(&PLACED, &1);
     assert!(done.errors().is_empty(), "{done:?}");
     assert_eq!(cause(), None);
+    bus.close();
 }
 
 #[test]
@@ -216,6 +220,7 @@ fn a_cause_is_carried_into_a_thread() {
     let topics: Vec<_> = cascade.steps().map(|it| it.topic().unwrap()).collect();
     assert_eq!(topics, ["order.placed", "order.billed"]);
     assert_eq!(cascade.depths().collect::<Vec<_>>(), [0, 1]);
+    bus.close();
 }
 
 #[test]
@@ -267,6 +272,7 @@ fn what_replaces_a_deferred_event_brings_its_own_cause() {
         .next()
         .map(|it| it.cause());
     assert!(root == second && root != first);
+    bus.close();
 }
 
 #[test]
@@ -331,6 +337,7 @@ fn an_awaited_emission_is_one_step_and_its_futures_follow_from_it() {
             .collect::<Vec<_>>(),
         [2, 2]
     );
+    bus.close();
 }
 
 #[test]
@@ -353,4 +360,5 @@ fn a_bus_of_one_thread_is_followed_likewise() {
         [StepKind::Emitted, StepKind::Deferred, StepKind::Queued]
     );
     assert_eq!(trail.steps().last().unwrap().failure(), Some("no"));
+    bus.close();
 }

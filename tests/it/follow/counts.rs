@@ -37,7 +37,9 @@ fn counts_are_exact_while_handlers_come_and_go_on_eight_threads() {
             while !done.load(Ordering::Relaxed) {
                 let sub = bus.subscribe(&PLACED).label("goes").on(|_| ());
                 let report = following.report();
-                assert!(of(&report, "stays").0 <= 8 * EACH && report.tail(0).count() <= 10);
+                // Nobody may have called it yet.
+                let calls = report.handlers().iter().map(|it| it.calls()).sum::<u64>();
+                assert!(calls <= 16 * EACH && report.tail(0).count() <= 10);
                 drop(sub);
             }
         });
@@ -182,6 +184,7 @@ fn own_time_is_without_nested_emissions() {
         .unwrap();
     assert!(outer.total() >= std::time::Duration::from_millis(20));
     assert!(outer.own().total() * 2 < outer.total(), "{outer:?}");
+    bus.close();
 }
 
 #[test]

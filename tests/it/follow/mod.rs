@@ -1,4 +1,6 @@
 //! What is followed of a bus: causes, counts and times.
+//!
+//! A handler that has its own bus is kept by it: such tests close the bus at their end.
 
 mod attacks;
 mod causes;
