@@ -211,7 +211,8 @@ impl<M: Flavour> Following<M> {
 #[cfg(feature = "inspector")]
 impl Following<Shared> {
     /// Serves a [`Page`] for a browser about the bus, at a free port of `127.0.0.1`. It can be looked at from this
-    /// machine, by its [`url`](Page::url), and ends when it is dropped. Once this following is dropped, it shows nothing.
+    /// machine, by its [`url`](Page::url), and ends when it is dropped. Once this following has ended, it says so and shows nothing
+    /// new.
     ///
     /// # Errors
     ///
@@ -249,6 +250,10 @@ impl Following<Shared> {
 
 #[cfg(feature = "inspector")]
 impl Source for Followed<Shared> {
+    fn has_ended(&self) -> bool {
+        self.follower.has_ended()
+    }
+
     fn report(&self) -> Report {
         self.report()
     }

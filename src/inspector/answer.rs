@@ -49,7 +49,7 @@ pub(super) struct Gate {
     pub(super) allow_remote: bool,
 }
 
-/// Answers a request. Calls the source at most once.
+/// Answers a request. Asks the source for one thing at most.
 pub(super) fn answer(request: &Request<'_>, gate: &Gate, source: &dyn Source) -> Answer {
     if !gate.is_host(request.host) {
         return error(421, "this host is not served here");
@@ -74,7 +74,7 @@ pub(super) fn answer(request: &Request<'_>, gate: &Gate, source: &dyn Source) ->
             "the token is missing or wrong: send `Authorization: Bearer TOKEN`, with what follows # in the URL of the page",
         );
     }
-    match path {
+    let answer = match path {
         "/v1/state" => match parameter(query, "after").unwrap_or("0").parse() {
             Ok(after) => state(source, after, gate),
             Err(_) => error(400, "`after` is a number: what `next` was before"),
@@ -92,7 +92,15 @@ pub(super) fn answer(request: &Request<'_>, gate: &Gate, source: &dyn Source) ->
             source.report().to_prometheus(),
         ),
         _ => error(404, "there is nothing here"),
+    };
+    // Asked after the rest: what ended meanwhile was perhaps not there as a whole.
+    if source.has_ended() {
+        return error(
+            410,
+            "the bus is not followed any more: what `follow` returned was dropped, or the bus is followed anew",
+        );
     }
+    answer
 }
 
 impl Gate {
@@ -330,6 +338,36 @@ mod tests {
         ] {
             assert_eq!(asked(&format!("/v1/state?{query}")).status, 400, "{query}");
         }
+    }
+
+    #[test]
+    fn what_has_ended_is_gone() {
+        let (gate, mut source) = (gate(), Fake::new());
+        source.has_ended = true;
+        let status = |target, authorization| {
+            let request = Request {
+                method: "GET",
+                target,
+                host: "127.0.0.1:9321",
+                authorization,
+            };
+            answer(&request, &gate, &source).status
+        };
+        let token: Option<&[u8]> = Some(b"Bearer 0123456789abcdef0123456789abcdef");
+        for target in [
+            "/v1/state",
+            "/v1/trail?of=a3-7",
+            "/v1/cascade?of=a3-7",
+            "/v1/wiring.dot",
+            "/v1/wiring.mmd",
+            "/v1/trace.json",
+            "/metrics",
+        ] {
+            assert_eq!(status(target, token), 410, "{target}");
+            assert_eq!(status(target, None), 401, "{target}");
+        }
+        // The page can still say so.
+        assert_eq!(status("/", None), 200);
     }
 
     #[test]

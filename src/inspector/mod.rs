@@ -36,6 +36,8 @@ use crate::follow::trail::Trail;
 
 /// What is followed, as the page asks for it.
 pub(crate) trait Source: Send + Sync + 'static {
+    /// Whether there is nothing to be told any more. What was asked for before this says no is complete.
+    fn has_ended(&self) -> bool;
     /// All that there is at this moment.
     fn report(&self) -> Report;
     /// The causes of this one back to its root. `None` if it is not kept.

@@ -900,7 +900,7 @@ function openStep(id) {
     try {
       const answer = await get(`v1/cascade?of=${encodeURIComponent(id)}`);
       if (answer.ok) asked.cascade = await answer.json();
-      else if (!asked.cascade) asked.error = answer.status === 404 ? 'It is not kept any more: the tail of the program has gone on.' : await answer.text();
+      else if (!asked.cascade) asked.error = answer.status === 404 ? 'It is not kept any more: the tail of the program has gone on.' : answer.status === 410 ? 'The bus is not followed any more.' : await answer.text();
     } catch {
       if (!asked.cascade) asked.error = 'The program does not answer.';
     }
@@ -1092,9 +1092,6 @@ function get(path) {
   });
 }
 
-const hasCounted = (state) => state !== null && (state.skipped > 0 || state.tail.length > 0
-  || state.topics.some((it) => it.emissions > 0 || it.handlers.some((handler) => handler.calls > 0)));
-
 async function ask() {
   if (!token) {
     status('lost', 'no token', 'This page needs the whole URL that the program has: with # and the token at its end.');
@@ -1112,11 +1109,6 @@ async function ask() {
         forget();
         return 0;
       }
-      // Counts only grow, as long as the guard exists.
-      if (hasCounted(world.state) && !hasCounted(state)) {
-        status('lost', 'not followed', 'The bus is not followed any more: what `follow` returned was dropped. What you see is the last that was known.');
-        return 1000;
-      }
       take(state);
       status(ui.isPaused ? 'wait' : 'live', ui.isPaused ? 'paused' : 'live');
       show();
@@ -1129,7 +1121,9 @@ async function ask() {
       : 'Not connected: no program answers at this address. Trying again …');
     return 1000;
   }
-  if (answer.status === 401) {
+  if (answer.status === 410) {
+    status('lost', 'ended', `The bus is not followed any more: what \`follow\` returned was dropped, or the bus is followed anew.${world.state ? ' What you see is the last that was known.' : ''}`);
+  } else if (answer.status === 401) {
     status('lost', 'not connected', 'A program answers here, but has another token: it is not the one of this URL. Open the page by the URL that the new one has.');
   } else {
     status('lost', 'not connected', `The program answers ${answer.status}: ${(await answer.text().catch(() => '')).slice(0, 200)}`);

@@ -16,6 +16,7 @@ const NAME: &str = "order.placed";
 /// One topic with a handler and two events.
 pub(super) struct Fake {
     steps: Vec<Step>,
+    pub(super) has_ended: bool,
 }
 
 fn cause(number: u64) -> Cause {
@@ -44,6 +45,7 @@ impl Fake {
         };
         Fake {
             steps: vec![step(7, None), step(8, Some(cause(7)))],
+            has_ended: false,
         }
     }
 }
@@ -66,6 +68,10 @@ fn wiring() -> Wiring {
 }
 
 impl Source for Fake {
+    fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     fn report(&self) -> Report {
         Report {
             topics: vec![TopicReport {

@@ -47,7 +47,7 @@ const LINGER: Duration = Duration::from_millis(500);
 /// # Requests
 ///
 /// Other programs can ask, too. Only GET is answered, to the hosts `127.0.0.1`, `localhost` and `[::1]` with the port
-/// of the page, and only with the token. An error is one line of text. Sixteen connections are served at once, each
+/// of the page, and only with the token. An error is one line of text: 410, once the following has ended. Sixteen connections are served at once, each
 /// for one request; others wait. A client has five seconds for the head of its request, of 16 KiB at most, and half a
 /// minute for the answer.
 ///

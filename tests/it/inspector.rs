@@ -125,6 +125,43 @@ fn the_page_needs_no_token_and_what_is_followed_does() {
 }
 
 #[test]
+fn once_the_following_has_ended_what_was_followed_is_gone() {
+    let (page, followed) = served();
+    let cause = followed.cause;
+    let paths = [
+        "/v1/state?after=0".to_owned(),
+        format!("/v1/trail?of={cause}"),
+        format!("/v1/cascade?of={cause}"),
+        "/v1/wiring.dot".to_owned(),
+        "/v1/wiring.mmd".to_owned(),
+        "/v1/trace.json".to_owned(),
+        "/metrics".to_owned(),
+    ];
+    for path in &paths {
+        assert_eq!(status(&get(&page, path)), "200", "{path}");
+    }
+    // Followed anew, by which the one of this page ends.
+    let anew = followed.bus.follow(Follow::new());
+    let gone = |path: &String| {
+        let answer = get(&page, path);
+        assert_eq!(status(&answer), "410", "{path}");
+        let (_, line) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            line.starts_with("the bus is not followed any more: "),
+            "{line}"
+        );
+        assert_eq!(line.find('\n'), Some(line.len() - 1));
+    };
+    paths.iter().for_each(gone);
+    drop((anew, followed.following));
+    paths.iter().for_each(gone);
+    // The page is still there, to say so; but not for everybody.
+    assert_eq!(status(&get(&page, "/")), "200");
+    let head = format!("GET /v1/state HTTP/1.1\r\nHost: {}\r\n\r\n", page.address());
+    assert_eq!(status(&ask(&page, &head)), "401");
+}
+
+#[test]
 fn each_answer_forbids_what_the_page_does_not_need() {
     let (page, _followed) = served();
     for answer in [

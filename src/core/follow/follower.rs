@@ -215,6 +215,16 @@ impl Follower {
         at.saturating_sub(self.began)
     }
 
+    /// Whether it has ended. What was collected before this says no is complete.
+    #[cfg_attr(
+        not(feature = "inspector"),
+        allow(dead_code, reason = "a page outlives it")
+    )]
+    pub(crate) fn has_ended(&self) -> bool {
+        // Relaxed: whoever has found something taken away has had a lock since that was set.
+        self.ended.load(Ordering::Relaxed)
+    }
+
     /// The warning about the longest call of a handler, if it was longer than it should.
     pub(crate) fn slow(&self, handler: &HandlerReport) -> Option<Warning> {
         let (took, limit) = (handler.own.max(), Duration::from_nanos(self.slow?));
