@@ -115,6 +115,8 @@ impl<M: Flavour> Followed<M> {
         let handlers = with_kinds(collected.take_handlers(), &wiring);
         let (topics, emitters) = (collected.take_topics(), collected.take_emitters());
         let mut warnings = warnings(&wiring, &topics, &emitters);
+        warnings.extend(self.follower.look(&wiring, collected.at));
+        // Of these there may be many.
         warnings.extend(handlers.iter().filter_map(|it| self.follower.slow(it)));
         Report {
             topics,
@@ -185,6 +187,9 @@ fn with_kinds(mut handlers: Vec<HandlerReport>, wiring: &Wiring) -> Vec<HandlerR
 
 impl<M: Flavour> Following<M> {
     /// What was counted and measured up to now. Calls no user code. O(what is kept).
+    ///
+    /// It is compared with the reports before, those for a page included, for the
+    /// [warnings](crate::Warning) of what only shows over time.
     #[must_use]
     pub fn report(&self) -> Report {
         self.0.report()
@@ -235,16 +240,21 @@ impl Following<Shared> {
         self.serve_with(Page::builder().address(address))
     }
 
-    /// Like [`serve`](Self::serve), as the builder says.
+    /// Like [`serve`](Self::serve), as the builder says. If other machines can reach the page, the
+    /// [warning hook](Bus::set_warning_hook) is told so, or else the log, by a [`Warning::RemotePage`].
     ///
     /// # Errors
     ///
     /// If that is not possible.
     pub fn serve_with(&self, page: PageBuilder) -> Result<Page, ServeError> {
-        page.serve(Arc::new(Followed {
+        let page = page.serve(Arc::new(Followed {
             config: self.0.config.clone(),
             follower: self.0.follower.clone(),
-        }))
+        }))?;
+        if let Some(warning) = page.warning() {
+            self.0.config.warn(&warning);
+        }
+        Ok(page)
     }
 }
 

@@ -4,7 +4,8 @@
 //! `times`, how long something took; and `report`, all of it at one moment. All are owned and detached: they keep
 //! nothing of a bus alive, and the same types serve both flavours. And how a report is written, each in a file of its
 //! own: as `text`, as a `picture`, for `prometheus`, as a trace of `chrome`, and as `json`, which is any format of serde.
-//! What is wired and what was counted is put together for all of them in `rows`.
+//! What is wired and what was counted is put together for all of them in `rows`. What only shows over several reports
+//! is found by `watch`.
 //!
 //! *Guarantees*: nothing in here takes a lock or calls user code, but for the texts of [`Follow::show`], which the core
 //! asks for where handlers may be called.
@@ -26,6 +27,10 @@
 //! **The trace of Chrome has slices that are nested or beside each other on one track**, which is what its viewers draw.
 //! Futures, and emissions that are awaited, take turns on one thread, and so need more tracks than threads.
 //!
+//! **What grows or stays is found by comparing reports**, and not where it happens: that would be one more thing to do
+//! for each event of a queue, and one more field for each handler. So it takes somebody who looks, and what goes on and
+//! off between two looks is not seen.
+//!
 //! **All fields of a report are always there in JSON**, `null` where there is nothing: a query needs no case for it. What
 //! the page asks for four times in a second leaves out the usual values: they were two thirds of it.
 
@@ -42,6 +47,7 @@ pub(crate) mod step;
 mod text;
 pub(crate) mod times;
 pub(crate) mod trail;
+pub(crate) mod watch;
 
 use std::any::Any;
 use std::fmt;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cause::Cause;
 use crate::follow::json::State;
 use crate::inspector::Source;
+use crate::wiring::warning::Warning;
 
 /// What an answer depends on in a request.
 pub(super) struct Request<'r> {
@@ -103,6 +104,11 @@ pub(super) fn answer(request: &Request<'_>, gate: &Gate, source: &dyn Source) ->
     answer
 }
 
+/// The warning about a page at this address, if other machines can reach it.
+pub(super) fn remote(address: SocketAddr) -> Option<Warning> {
+    (!address.ip().is_loopback()).then_some(Warning::RemotePage { address })
+}
+
 impl Gate {
     /// Whether this page is meant, and not one of a name that was made to lead here.
     fn is_host(&self, host: &str) -> bool {
@@ -145,7 +151,8 @@ fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
 
 /// What is followed, behind what is known of the process.
 fn state(source: &dyn Source, after: u64, gate: &Gate) -> Answer {
-    let report = source.report();
+    let mut report = source.report();
+    report.warnings.extend(remote(gate.address));
     let program = std::env::current_exe().ok();
     let program = program.as_deref().and_then(|it| it.file_name());
     let remote = (!gate.address.ip().is_loopback()).then(|| gate.address.to_string());
@@ -338,6 +345,23 @@ mod tests {
         ] {
             assert_eq!(asked(&format!("/v1/state?{query}")).status, 400, "{query}");
         }
+    }
+
+    #[test]
+    fn an_address_that_others_can_reach_is_a_warning() {
+        let warnings = |address: [u8; 4]| {
+            let gate = Gate {
+                address: (address, 9321).into(),
+                allow_remote: true,
+                ..gate()
+            };
+            let answer = state(&Fake::new(), 0, &gate);
+            let state: serde_json::Value =
+                serde_json::from_slice(&answer.body).expect("it is JSON");
+            state["warnings"].to_string()
+        };
+        assert_eq!(warnings([127, 0, 0, 1]), "[]");
+        assert!(warnings([0, 0, 0, 0]).contains("from other machines, at 0.0.0.0:9321,"));
     }
 
     #[test]

@@ -643,12 +643,7 @@ function showEvents() {
 eventTable.root.addEventListener('pointerenter', (event) => { if (event.pointerType === 'mouse') ui.isHeld = true; });
 eventTable.root.addEventListener('pointerleave', () => { ui.isHeld = false; });
 
-function allWarnings() {
-  if (!world.state) return [];
-  const { remote } = world.state.process;
-  const own = remote ? [`this page can be reached from other machines, at ${remote}, by a connection that is not encrypted`] : [];
-  return [...own, ...world.state.warnings];
-}
+const allWarnings = () => world.state?.warnings ?? [];
 
 function showWarnings() {
   const all = allWarnings().filter((it) => hits(it)), key = JSON.stringify(all.slice(0, 500)) + ui.filter;

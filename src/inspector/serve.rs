@@ -25,7 +25,8 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::inspector::Source;
-use crate::inspector::answer::{Answer, Gate, HEADERS, Request, answer};
+use crate::inspector::answer::{Answer, Gate, HEADERS, Request, answer, remote};
+use crate::wiring::warning::Warning;
 
 /// How many connections are served at once. The others wait.
 const CONNECTIONS: usize = 16;
@@ -110,6 +111,11 @@ impl Page {
         format!("http://{address}/#{}", self.token)
     }
 
+    /// That other machines can reach it, if they can.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        remote(self.address)
+    }
+
     /// The address that it is served at, with its port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -167,7 +173,8 @@ impl PageBuilder {
 
     /// Whether addresses that other machines can reach are allowed, so that everybody who has the token can see what
     /// is followed, and everybody on the way can see the token: the connection is not encrypted. Without it, there is
-    /// an error for them. The page shows that it can be reached from elsewhere.
+    /// an error for them. That it can be reached from elsewhere is a [`Warning::RemotePage`]: the warning hook of the
+    /// bus is told, and the page shows it.
     pub fn allow_remote(mut self, allow: bool) -> Self {
         self.allow_remote = allow;
         self

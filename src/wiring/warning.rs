@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
+#[cfg(feature = "follow")]
+use std::time::Duration;
 
 use crate::failure::CallSite;
 use crate::wiring::handler::{HandlerInfo, HandlerKind};
@@ -15,7 +17,8 @@ use crate::wiring::{TopicWiring, Wiring};
 ///
 /// What is wrong with a bus as it is, [`Wiring::warnings`] lists. The hook of
 /// [`Bus::set_warning_hook`](crate::flavour::Bus::set_warning_hook) is told, as it happens, of handlers that
-/// accumulate.
+/// accumulate. With the feature `follow`, it is told of slow calls, too, and a report lists what has happened, and what
+/// only shows over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -66,7 +69,54 @@ pub enum Warning {
         /// The line that has subscribed it.
         place: &'static Location<'static>,
         /// How long it took.
-        took: std::time::Duration,
+        took: Duration,
+    },
+    /// A queue only grows: nobody drains it, or not as fast as it is filled.
+    ///
+    /// Found by comparing reports, so it needs some: those that were made by
+    /// [`Following::report`](crate::flavour::Following::report) and for the [`Page`](crate::Page), which asks for one
+    /// four times in a second while somebody looks at it. Over at least half a minute the queue was shorter in none of
+    /// them than in the one before, and longer in ten of those that are a second apart. A queue that is full, or that
+    /// nobody adds to any more, is still told, until it is shorter once.
+    #[cfg(feature = "follow")]
+    #[non_exhaustive]
+    GrowingQueue {
+        /// The line that made the queue; for that of a bus, the line that made the bus.
+        place: &'static Location<'static>,
+        /// How many events have waited in the first of these reports.
+        from: usize,
+        /// How many wait now.
+        len: usize,
+        /// How long it has only grown.
+        during: Duration,
+    },
+    /// Handlers that one line has subscribed are paused for an hour, by themselves or with their scope, topic or bus:
+    /// nobody resumes them.
+    ///
+    /// Found by comparing reports, as [`GrowingQueue`](Self::GrowingQueue) is: in at least ten that are a second apart,
+    /// the first and the last of them an hour or more, and in all in between they were paused.
+    #[cfg(feature = "follow")]
+    #[non_exhaustive]
+    LongPaused {
+        /// The topic or pattern of the first of them.
+        topic: String,
+        /// The label of the first of them, if it has one.
+        label: Option<String>,
+        /// The line that has subscribed them.
+        place: &'static Location<'static>,
+        /// How many there are.
+        count: usize,
+        /// How long they are known to be paused: that of them that is for longest.
+        during: Duration,
+    },
+    /// Other machines can reach a [`Page`](crate::Page), by a connection that is not encrypted, as
+    /// [`PageBuilder::allow_remote`](crate::PageBuilder::allow_remote) has allowed. The hook is told when the page
+    /// begins; the page itself shows it as long as it exists.
+    #[cfg(feature = "inspector")]
+    #[non_exhaustive]
+    RemotePage {
+        /// The address of the page.
+        address: std::net::SocketAddr,
     },
 }
 
@@ -113,15 +163,79 @@ impl fmt::Display for Warning {
                 place,
                 took,
             } => {
-                let label = label.as_ref().map(|it| format!(" {}", quoted(it)));
-                write!(
-                    f,
-                    "handler{} of topic {} that was subscribed at {place} took {took:?}",
-                    label.unwrap_or_default(),
-                    quoted(topic),
-                )
+                write_handler(f, topic, label.as_deref(), place)?;
+                // Nobody reads nanoseconds behind milliseconds.
+                let micros = Duration::from_micros(took.as_micros().try_into().unwrap_or(u64::MAX));
+                let took = if micros < Duration::from_millis(1) {
+                    *took
+                } else {
+                    micros
+                };
+                write!(f, " took {took:?}")
             }
+            #[cfg(feature = "follow")]
+            Warning::GrowingQueue {
+                place,
+                from,
+                len,
+                during,
+            } => write!(
+                f,
+                "queue that was made at {place} has only grown for {}, from {from} to {len}: who drains it?",
+                rounded(*during),
+            ),
+            #[cfg(feature = "follow")]
+            Warning::LongPaused {
+                topic,
+                label,
+                place,
+                count,
+                during,
+            } => {
+                write_handler(f, topic, label.as_deref(), place)?;
+                let during = rounded(*during);
+                match count.saturating_sub(1) {
+                    0 => write!(f, " has been paused for {during}: is it ever resumed?"),
+                    others => write!(
+                        f,
+                        ", and {others} others of this line, have been paused for {during}: are they ever resumed?"
+                    ),
+                }
+            }
+            #[cfg(feature = "inspector")]
+            Warning::RemotePage { address } => write!(
+                f,
+                "the page of the inspector can be reached from other machines, at {address}, by a connection that \
+                 is not encrypted"
+            ),
         }
+    }
+}
+
+#[cfg(feature = "follow")]
+fn write_handler(
+    f: &mut fmt::Formatter<'_>,
+    topic: &str,
+    label: Option<&str>,
+    place: CallSite,
+) -> fmt::Result {
+    let label = label.map(|it| format!(" {}", quoted(it)));
+    write!(
+        f,
+        "handler{} of topic {} that was subscribed at {place}",
+        label.unwrap_or_default(),
+        quoted(topic),
+    )
+}
+
+/// In the units that people would choose, rounded down.
+#[cfg(feature = "follow")]
+fn rounded(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -247,4 +361,33 @@ fn is_heard(topic: &TopicWiring) -> bool {
     let listens =
         |it: &HandlerInfo| it.kind != HandlerKind::Hook && it.pattern().is_none_or(|it| it != ">");
     topic.handlers.iter().any(listens)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(feature = "follow")]
+    fn times_are_written_in_units_that_people_read() {
+        use super::*;
+
+        let took = |nanos| {
+            let slow = Warning::Slow {
+                topic: "x".to_owned(),
+                label: None,
+                place: Location::caller(),
+                took: Duration::from_nanos(nanos),
+            };
+            let text = slow.to_string();
+            text.split_once(" took ").expect("it says so").1.to_owned()
+        };
+        assert_eq!(took(30_247_547), "30.247ms");
+        assert_eq!(took(60_000_000), "60ms");
+        assert_eq!(took(1_200_000_789), "1.2s");
+        assert_eq!(took(999_999), "999.999µs");
+        let rounded = |seconds| rounded(Duration::from_secs(seconds));
+        assert_eq!(
+            [rounded(59), rounded(3599), rounded(90_061)],
+            ["59 s", "59 min", "25 h 1 min"]
+        );
+    }
 }

@@ -3,10 +3,10 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use slotcast::{Bus, Cause, Follow, Following, Page, ServeError, Subscription, Topic};
+use slotcast::{Bus, Cause, Follow, Following, Page, ServeError, Subscription, Topic, Warning};
 
 const EVIL: &str = "<img/id=evil/src=x/onerror=document.title=1";
 const NAMED: Topic<u32> = Topic::new(EVIL);
@@ -403,9 +403,25 @@ fn other_machines_are_let_in_only_if_that_is_said() {
         error.to_string(),
         "other machines can reach 0.0.0.0:0: take an address as 127.0.0.1:0, or allow it by `Page::builder().allow_remote(true)`"
     );
+    let told = Arc::new(Mutex::new(Vec::new()));
+    followed.bus.set_warning_hook({
+        let told = told.clone();
+        move |it| told.lock().unwrap().push(it.clone())
+    });
+    // Nothing to be told of this one.
+    drop(followed.following.serve().unwrap());
     let page = Page::builder().address(any).allow_remote(true);
     let page = followed.following.serve_with(page).unwrap();
     let port = page.address().port();
+    let told = told.lock().unwrap();
+    let [Warning::RemotePage { address, .. }] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(*address, page.address());
+    let warning = format!(
+        "the page of the inspector can be reached from other machines, at {address}, by a connection that is not encrypted"
+    );
+    assert_eq!(told[0].to_string(), warning);
     assert!(
         page.url()
             .starts_with(&format!("http://127.0.0.1:{port}/#"))
@@ -419,7 +435,9 @@ fn other_machines_are_let_in_only_if_that_is_said() {
         stream.write_all(head.as_bytes()).unwrap();
         rest(stream).unwrap()
     };
-    assert!(ask("10.0.0.1").contains(&format!("\"remote\":\"0.0.0.0:{port}\"")));
+    let state = ask("10.0.0.1");
+    assert!(state.contains(&format!("\"remote\":\"0.0.0.0:{port}\"")));
+    assert!(state.contains(&format!("\"warnings\":[\"{warning}\"]")));
     assert_eq!(status(&ask("evil.example")), "421");
 }
 

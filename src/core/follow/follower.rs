@@ -17,8 +17,10 @@ use crate::failure::CallSite;
 use crate::follow::report::{EmitterReport, HandlerReport, TopicReport};
 use crate::follow::step::{Call, Step};
 use crate::follow::times::Times;
+use crate::follow::watch::Watch;
 use crate::follow::{Follow, Show};
 use crate::topic::name::Name;
+use crate::wiring::Wiring;
 use crate::wiring::warning::Warning;
 
 /// One following.
@@ -32,6 +34,7 @@ pub(crate) struct Follower {
     shows: Mutex<Option<Arc<Shows>>>,
     ended: AtomicBool,
     recorders: Mutex<Recorders>,
+    watch: Mutex<Watch>,
 }
 
 /// How events are shown, each as long as that has not panicked.
@@ -182,6 +185,7 @@ impl Follower {
             shows: Mutex::new(Some(Arc::new(shows))),
             ended: AtomicBool::new(false),
             recorders: Mutex::default(),
+            watch: Mutex::default(),
         });
         lock(&ALL).push(follower.clone());
         count_follower();
@@ -203,6 +207,7 @@ impl Follower {
             nothing.is_ended = true;
             *recorder.lock() = nothing;
         }
+        *lock(&self.watch) = Watch::default();
         lock(&self.shows).take()
     }
 
@@ -216,13 +221,19 @@ impl Follower {
     }
 
     /// Whether it has ended. What was collected before this says no is complete.
-    #[cfg_attr(
-        not(feature = "inspector"),
-        allow(dead_code, reason = "a page outlives it")
-    )]
     pub(crate) fn has_ended(&self) -> bool {
         // Relaxed: whoever has found something taken away has had a lock since that was set.
         self.ended.load(Ordering::Relaxed)
+    }
+
+    /// What has lasted for too long, as of this wiring at this time since the following began.
+    pub(crate) fn look(&self, wiring: &Wiring, at: u64) -> Vec<Warning> {
+        let mut watch = lock(&self.watch);
+        // Asked under the lock: nobody would clear it again.
+        match self.has_ended() {
+            true => Vec::new(),
+            false => watch.look(wiring, at),
+        }
     }
 
     /// The warning about the longest call of a handler, if it was longer than it should.
@@ -460,5 +471,25 @@ mod tests {
         assert!(follower.recorder().is_some());
         assert!(follower.end().is_some() && follower.end().is_none());
         assert!(follower.recorder().is_none());
+    }
+
+    #[test]
+    fn a_following_that_has_ended_compares_no_reports() {
+        let follower = Follower::begin(Follow::new());
+        let second = 1_000_000_000;
+        let mut wiring = Wiring::empty();
+        let mut look = |at: u64| {
+            let queue = crate::wiring::QueueInfo {
+                place: std::panic::Location::caller(),
+                len: usize::try_from(at).expect("it is small"),
+                capacity: None,
+                queue: 1,
+            };
+            wiring.queues = vec![queue];
+            follower.look(&wiring, at * second).len()
+        };
+        assert_eq!((0..=30).map(&mut look).sum::<usize>(), 1);
+        assert!(follower.end().is_some());
+        assert_eq!((31..=70).map(look).sum::<usize>(), 0);
     }
 }
