@@ -7,11 +7,16 @@
 //! leaves out those with their usual values, which page.js knows as well:
 //!
 //! - of a handler: `label`, `to`, `pattern` and `left` if `null`; `kind` if `plain`; `count` if 1; `gone` if `false`;
-//!   `priority`, `paused`, `calls`, `failures`, `skipped`, `p50` and `own_ns` if 0; `p99` if it is `p50`; `total_ns` if
-//!   it is `own_ns`; and `place` if it is the `place` of the topic or the pattern that it is listed with;
+//!   `priority`, `paused`, `failures`, `skipped`, `p50` and `own_ns` if 0; `p99` if it is `p50`; `total_ns` if it is
+//!   `own_ns`; `place` if it is the `place` of the topic or the pattern that it is listed with; and `calls` if they are
+//!   the `emissions` of that topic, or 0 of a pattern;
 //! - of a topic: `emissions`, `unheard` and `retained` if 0;
-//! - of a step in the tail: `cause`, `topic`, `label`, `waited`, `text` and `failure` if `null`; `ran` and `failed` if
-//!   0; `stopped` if `false`; and always `calls`, which the cascade of the step has.
+//! - of an emitter: `emissions` if they are those of the topic;
+//! - of a step in the tail: `kind` if `emitted`; `cause`, `topic`, `label`, `waited`, `text` and `failure` if `null`;
+//!   `ran` and `failed` if 0; `stopped` if `false`; and always `calls`, which the cascade of the step has.
+//!
+//! What has not changed since the last request is there again all the same: a state depends on no other one, so any
+//! number of clients can ask, and one that has missed some is not wrong.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +27,7 @@ use crate::cause::Cause;
 use crate::failure::CallSite;
 use crate::follow::report::{EmitterReport, Report};
 use crate::follow::rows::{HandlerRow, PatternRow, Rows, TopicRow};
-use crate::follow::step::{Call, Step};
+use crate::follow::step::{Call, Step, StepKind};
 use crate::follow::times::Times;
 use crate::follow::trail::Trail;
 use crate::wiring::QueueInfo;
@@ -67,15 +72,22 @@ macro_rules! object {
 struct Part<'r, T> {
     it: &'r T,
     is_brief: bool,
-    /// The line that is usual for it.
-    usual: Option<Line>,
+    usual: Usual,
+}
+
+/// What is usual for a part, because of what it is listed with.
+#[derive(Clone, Copy, Default)]
+struct Usual {
+    place: Option<Line>,
+    /// Calls, or emissions.
+    count: u64,
 }
 
 /// These, one by one.
 fn parts<'r, T: 'r>(
     all: impl IntoIterator<Item = &'r T, IntoIter: Clone>,
     is_brief: bool,
-    usual: Option<Line>,
+    usual: Usual,
 ) -> Each<impl Iterator<Item = Part<'r, T>> + Clone> {
     Each(all.into_iter().map(move |it| Part {
         it,
@@ -153,13 +165,22 @@ fn write<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let rows = Rows::of(report);
     let news = report.tail.iter().filter(|it| it.is_news(after));
+    let usual = Usual::default();
+    let emitter = |it| Part {
+        it,
+        is_brief,
+        usual: Usual {
+            count: rows.emissions(it),
+            ..usual
+        },
+    };
     object!(to, "Report",
         "at": report.at,
-        "topics": parts(&rows.topics, is_brief, None),
-        "patterns": parts(&rows.patterns, is_brief, None),
-        "emitters": &report.emitters,
+        "topics": parts(&rows.topics, is_brief, usual),
+        "patterns": parts(&rows.patterns, is_brief, usual),
+        "emitters": Each(report.emitters.iter().map(emitter)),
         "queues": Each(report.wiring.queues.iter().map(Filled)),
-        "tail": parts(news, is_brief, None),
+        "tail": parts(news, is_brief, usual),
         "next": report.next(),
         "skipped": report.skipped,
         "warnings": Each(report.warnings.iter().map(ToString::to_string)),
@@ -170,14 +191,16 @@ impl Serialize for Part<'_, TopicRow<'_>> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Part { it, is_brief, .. } = *self;
         let place = line(it.wired.map(|it| it.place));
+        let count = it.emissions();
+        let usual = Usual { place, count };
         object!(to, "Topic", if is_brief,
             "name": it.name,
             "type": it.type_name(),
             "place": place,
-            "emissions": it.emissions() => 0,
+            "emissions": count => 0,
             "unheard": it.unheard() => 0,
             "retained": it.wired.map_or(0, |it| it.retained) => 0,
-            "handlers": parts(&it.handlers, is_brief, place),
+            "handlers": parts(&it.handlers, is_brief, usual),
         )
     }
 }
@@ -186,10 +209,11 @@ impl Serialize for Part<'_, PatternRow<'_>> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Part { it, is_brief, .. } = *self;
         let place = line(it.place);
+        let usual = Usual { place, count: 0 };
         object!(to, "Pattern",
             "name": it.name,
             "place": place,
-            "handlers": parts(&it.handlers, is_brief, place),
+            "handlers": parts(&it.handlers, is_brief, usual),
         )
     }
 }
@@ -207,7 +231,7 @@ impl Serialize for Part<'_, HandlerRow<'_>> {
         object!(to, "Handler", if is_brief,
             "id": it.first.map(|it| it.id.sequence),
             "label": it.label() => None,
-            "place": Some(Line(it.place())) => usual,
+            "place": Some(Line(it.place())) => usual.place,
             "kind": kind => Some("plain"),
             "to": leads_to.flatten() => None,
             "pattern": it.first.and_then(|it| it.pattern()) => None,
@@ -216,7 +240,7 @@ impl Serialize for Part<'_, HandlerRow<'_>> {
             "paused": it.first.map_or(0, |it| it.paused) => 0,
             "left": it.first.and_then(|it| it.left) => None,
             "gone": it.first.is_none() => false,
-            "calls": it.calls() => 0,
+            "calls": it.calls() => usual.count,
             "failures": it.failures() => 0,
             "skipped": it.skipped() => 0,
             "p50": median => 0,
@@ -258,12 +282,17 @@ impl Serialize for Target<'_> {
     }
 }
 
-impl Serialize for EmitterReport {
+impl Serialize for Part<'_, EmitterReport> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        object!(to, "Emitter",
-            "topic": &self.topic,
-            "place": line(self.place),
-            "emissions": self.emissions,
+        let Part {
+            it,
+            is_brief,
+            usual,
+        } = *self;
+        object!(to, "Emitter", if is_brief,
+            "topic": &it.topic,
+            "place": line(it.place),
+            "emissions": it.emissions => usual.count,
         )
     }
 }
@@ -285,7 +314,7 @@ impl Serialize for Filled<'_> {
 /// time is an integer of nanoseconds.
 impl Serialize for Step {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let (is_brief, usual) = (false, None);
+        let (is_brief, usual) = (false, Usual::default());
         Part {
             it: self,
             is_brief,
@@ -302,7 +331,7 @@ impl Serialize for Part<'_, Step> {
             "id": it.cause,
             "cause": it.parent => None,
             "topic": it.topic.as_deref() => None,
-            "kind": it.kind.name(),
+            "kind": it.kind.name() => StepKind::Emitted.name(),
             "label": it.label.as_deref() => None,
             "place": Line(it.place),
             "thread": &it.thread,
@@ -373,7 +402,9 @@ impl Serialize for Nested<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::follow::report::TopicReport;
     use crate::follow::sample::{HOSTILE, hostile, report};
+    use crate::topic::name::Name;
     use serde_json::{Value, json};
 
     fn read(from: &impl Serialize) -> Value {
@@ -468,10 +499,11 @@ mod tests {
                     add(it, json!({"emissions": 0, "unheard": 0, "retained": 0}));
                 }
                 let mut handlers = list(it, "handlers");
+                let calls = it.get("emissions").cloned().unwrap_or(0.into());
                 for handler in &mut handlers {
                     let usual = json!({
                         "label": null, "place": it["place"], "kind": "plain", "to": null, "pattern": null,
-                        "count": 1, "priority": 0, "paused": 0, "left": null, "gone": false, "calls": 0,
+                        "count": 1, "priority": 0, "paused": 0, "left": null, "gone": false, "calls": calls,
                         "failures": 0, "skipped": 0, "p50": 0, "own_ns": 0,
                     });
                     add(handler, usual);
@@ -485,11 +517,19 @@ mod tests {
         let mut tail = list(&mut state, "tail");
         for step in &mut tail {
             let usual = json!({
-                "cause": null, "topic": null, "label": null, "waited": null, "ran": 0, "stopped": false,
-                "failed": 0, "text": null, "failure": null,
+                "kind": "emitted", "cause": null, "topic": null, "label": null, "waited": null, "ran": 0,
+                "stopped": false, "failed": 0, "text": null, "failure": null,
             });
             add(step, usual);
         }
+        let mut emitters = list(&mut state, "emitters");
+        for emitter in &mut emitters {
+            let topics = state["topics"].as_array().expect("it is a list");
+            let topic = topics.iter().find(|it| it["name"] == emitter["topic"]);
+            let emissions = topic.map_or(0.into(), |it| it["emissions"].clone());
+            add(emitter, json!({"emissions": emissions}));
+        }
+        state["emitters"] = emitters.into();
         state["tail"] = tail.into();
         state
     }
@@ -512,9 +552,77 @@ mod tests {
             let report = &report;
             assert_eq!(fill(read(&State { report, after })), full);
         }
+        usual.emitters[1].emissions = 42;
         let report = &usual;
-        let brief = read(&State { report, after })["topics"][1]["handlers"].clone();
-        assert_eq!(brief, json!([{"id": 1, "count": 2, "priority": 10}]));
+        let brief = read(&State { report, after });
+        let handlers = &brief["topics"][1]["handlers"];
+        assert_eq!(
+            *handlers,
+            json!([{"id": 1, "count": 2, "priority": 10, "calls": 0}])
+        );
+        assert!(brief["emitters"][1].get("emissions").is_none());
+        assert!(brief["tail"][0].get("kind").is_none());
+    }
+
+    /// As many topics, each with ten handlers of lines of their own, all called as often as this; and a full tail.
+    fn large(topics: usize, calls: u64) -> Report {
+        let mut large = report();
+        let (wired, counted) = (&large.wiring.topics[1], &large.handlers[1]);
+        let (mut wiring, mut handlers, mut emissions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut emitters = Vec::new();
+        for number in 0..topics {
+            let name = format!("service.area-{}.event-{number:03}", number % 20);
+            let mut topic = wired.clone();
+            topic.name = Name::Made(name.as_str().into());
+            topic.handlers.clear();
+            for at in 0..10 {
+                let (mut handler, mut count) = (wired.handlers[1].clone(), counted.clone());
+                handler.id.sequence = (number * 10 + at) as u64;
+                handler.topic = topic.name.clone();
+                handler.kind = HandlerKind::Plain;
+                handler.place = topic.place;
+                handler.label = Some(format!("handler {at}").into());
+                (count.topic, count.label) = (name.clone(), Some(format!("handler {at}")));
+                (count.place, count.calls, count.failures) = (handler.place, calls, 0);
+                count.own = Times::default();
+                (0..calls).for_each(|it| count.own.add(200 + it));
+                count.total = nanos(count.own.total());
+                topic.handlers.push(handler);
+                handlers.push(count);
+            }
+            wiring.push(topic);
+            emissions.push(TopicReport {
+                name: name.clone(),
+                emissions: calls,
+                ..large.topics[0].clone()
+            });
+            emitters.push(EmitterReport {
+                topic: name,
+                emissions: calls,
+                ..large.emitters[1].clone()
+            });
+        }
+        let names: Vec<_> = emissions.iter().map(|it| it.name.clone()).collect();
+        (large.wiring.topics, large.handlers) = (wiring, handlers);
+        (large.topics, large.emitters) = (emissions, emitters);
+        let step = large.tail[0].clone();
+        large.tail.clear();
+        for name in names.iter().cycle().take(1024) {
+            let mut step = step.clone();
+            (step.topic, step.ran) = (Some(name.clone()), 10);
+            large.tail.push(step);
+        }
+        large
+    }
+
+    #[test]
+    fn a_state_of_ten_thousand_handlers_takes_a_mebibyte_at_most() {
+        let report = &large(1000, 300);
+        let after = 0;
+        let state = serde_json::to_vec(&State { report, after }).expect("it can be written");
+        assert!(state.len() <= 1 << 20, "{} bytes", state.len());
+        let full = serde_json::to_vec(report).expect("it can be written");
+        assert!(full.len() > 2 * state.len(), "{} bytes", full.len());
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::ptr;
 use std::time::Duration;
 
 use crate::failure::CallSite;
+#[cfg(feature = "serde")]
+use crate::follow::report::EmitterReport;
 use crate::follow::report::{HandlerReport, Report, TopicReport};
 use crate::follow::times::Times;
 use crate::wiring::TopicWiring;
@@ -140,6 +142,17 @@ impl<'r> Rows<'r> {
             patterns: patterns.into_values().collect(),
             others,
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Rows<'_> {
+    /// How many events the topic of an emitter had in all.
+    pub(super) fn emissions(&self, emitter: &EmitterReport) -> u64 {
+        let at = self
+            .topics
+            .binary_search_by(|it| it.name.cmp(emitter.topic()));
+        at.map_or(0, |at| self.topics[at].emissions())
     }
 }
 

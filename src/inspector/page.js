@@ -113,18 +113,22 @@ class Counter {
 // What the program leaves out: see src/follow/json.rs.
 const USUAL_HANDLER = {
   label: null, kind: 'plain', to: null, pattern: null, count: 1, priority: 0, paused: 0, left: null, gone: false,
-  calls: 0, failures: 0, skipped: 0, p50: 0, own_ns: 0,
+  failures: 0, skipped: 0, p50: 0, own_ns: 0,
 };
 const USUAL_TOPIC = { emissions: 0, unheard: 0, retained: 0 };
 const USUAL_STEP = {
-  cause: null, topic: null, label: null, waited: null, ran: 0, stopped: false, failed: 0, text: null, failure: null,
+  kind: 'emitted', cause: null, topic: null, label: null, waited: null, ran: 0, stopped: false, failed: 0, text: null, failure: null,
 };
-const fillHandler = (it, place) => ({ ...USUAL_HANDLER, place, p99: it.p50 ?? 0, total_ns: it.own_ns ?? 0, ...it });
+const fillHandler = (it, of) => ({
+  ...USUAL_HANDLER, place: of.place, calls: of.emissions ?? 0, p99: it.p50 ?? 0, total_ns: it.own_ns ?? 0, ...it,
+});
 
 function fill(state) {
-  const fillHandlers = (of) => { of.handlers = of.handlers.map((it) => fillHandler(it, of.place)); return of; };
+  const fillHandlers = (of) => { of.handlers = of.handlers.map((it) => fillHandler(it, of)); return of; };
   state.topics = state.topics.map((it) => fillHandlers({ ...USUAL_TOPIC, ...it }));
   state.patterns.forEach(fillHandlers);
+  const emissions = new Map(state.topics.map((it) => [it.name, it.emissions]));
+  state.emitters = state.emitters.map((it) => ({ emissions: emissions.get(it.topic) ?? 0, ...it }));
   state.tail = state.tail.map((it) => ({ ...USUAL_STEP, ...it }));
   return state;
 }

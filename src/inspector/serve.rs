@@ -53,9 +53,11 @@ const LINGER: Duration = Duration::from_millis(500);
 /// minute for the answer.
 ///
 /// - `/v1/state`: the [`Report`](crate::Report) as JSON, and `process`. With `?after=` and what `next` was, the tail
-///   has only what is new since then. Fields are left out that have their usual values: those that are `null`, `false`
-///   or 0; of handlers, the `count` 1, the `kind` `plain`, a `p99` as `p50`, a `total_ns` as `own_ns`, and the `place`
-///   of the topic or pattern that they are listed with. Steps are without their `calls`, which their cascade has.
+///   has only what is new since then; all else is always there as a whole. Fields are left out that have their usual
+///   values: those that are `null`, `false` or 0; of handlers, the `count` 1, the `kind` `plain`, a `p99` as `p50`, a
+///   `total_ns` as `own_ns`, the `place` of the topic or pattern that they are listed with, and as many `calls` as the
+///   topic has `emissions`, so that 0 of them stands there if it has some; of emitters, the `emissions` of their topic;
+///   of steps, the `kind` `emitted`. Steps are without their `calls`, which their cascade has.
 /// - `/v1/trail?of=a3-7`: what led to this [`Cause`](crate::Cause); `/v1/cascade?of=a3-7`: all that its root led to.
 /// - `/v1/wiring.dot` and `/v1/wiring.mmd`: who listens to what, for Graphviz and Mermaid.
 /// - `/v1/trace.json`: the tail for <https://ui.perfetto.dev>.
