@@ -174,6 +174,8 @@ function take(state) {
     if (queue.lens.length > 60) queue.lens.shift();
     queues.set(key, queue);
   });
+  // A queue has no name: it is known by the line that made it, and by what fills it.
+  for (const queue of queues.values()) queue.handlers = [...handlers.values()].filter((it) => it.of.kind === 'queue' && it.of.to === queue.of.place);
   Object.assign(world, { topics, handlers, queues });
 
   let fresh = 0;
@@ -475,7 +477,15 @@ function eventName(step) {
   if (step.kind === 'queued' || step.kind === 'async') return step.label !== null ? named(step.label) : shown(step.topic ?? step.kind);
   return shown(step.topic ?? step.kind);
 }
-const eventText = (step) => (step.failed ? step.failure ?? 'failed' : step.text ?? (step.kind === 'queued' || step.kind === 'async' ? step.topic : null));
+const isEvent = (step) => step.kind === 'emitted' || step.kind === 'deferred';
+// What is said of a step beside its name: why it failed, its text, or else what tells it apart.
+function eventText(step) {
+  if (step.failed) return step.failure ?? 'failed';
+  if (step.text !== null) return step.text;
+  if (step.kind === 'queued' || step.kind === 'async') return `of ${step.topic ?? ''}`;
+  if (!isEvent(step)) return `${step.kind === 'job' ? 'submitted' : 'posted'} at ${short(step.place)}`;
+  return step.ran === 0 && step.took !== null ? 'no handler ran' : null;
+}
 
 const eventTable = new Table('events', [
   { id: 'at', title: 'began', classes: 'number muted narrow', draw: (cell, it) => setText(cell, clock(it.of.at)) },
@@ -484,7 +494,7 @@ const eventTable = new Table('events', [
     draw(cell, row) {
       cell.parts ??= [cell.appendChild(el('span', '')), cell.appendChild(el('small', ''))];
       setText(cell.parts[0], eventName(row.of));
-      setText(cell.parts[1], `${row.of.kind} · ${shown(row.of.failed ? row.of.failure ?? 'failed' : row.of.text ?? short(row.of.place))}`);
+      setText(cell.parts[1], `${row.of.kind} · ${shown(eventText(row.of) ?? short(row.of.place))}`);
       setClass(cell.parts[1], row.of.failed ? 'bad' : '');
       cell.title = `${row.of.topic ?? row.of.kind}`;
     },
@@ -521,6 +531,14 @@ const queueTable = new Table('queues', [
     },
   },
   number('len', 'waiting', (it) => it.of.len, count, { mark: (it) => (isFull(it) ? 'bad' : grows(it) ? 'warn' : '') }),
+  {
+    id: 'from', title: 'calls of', classes: 'narrow', explains: 'handlers whose calls wait in it',
+    draw(cell, it) {
+      const said = it.handlers.map((handler) => named(handler.of.label)).join(', ');
+      setText(cell, said);
+      if (cell.title !== said) cell.title = said;
+    },
+  },
   { id: 'capacity', title: 'bound', classes: 'number muted', draw: (cell, it) => setText(cell, it.of.capacity === null ? 'none' : count(it.of.capacity)) },
   {
     id: 'fill', title: '', classes: 'narrow',
@@ -532,7 +550,7 @@ const queueTable = new Table('queues', [
     },
   },
   spark((it) => it.lens, 'trend', 'last 15 s'),
-], { title: 'Queues', open: () => {} });
+], { title: 'Queues', open: openQueue });
 
 // Views
 
@@ -581,7 +599,8 @@ function card(at, mark, value, name, under, act) {
   setClass(it.root, `card ${mark}`);
   setText(it.value, value);
   setText(it.name, world.state ? name : '…');
-  setText(it.place, under);
+  setText(it.place, short(under));
+  if (it.root.title !== under) it.root.title = shown(under);
   it.root.disabled = !act;
   it.act = act;
 }
@@ -599,23 +618,23 @@ function showCards() {
     handlerTable.open(it.key);
   };
   const slow = most(all, (it) => it.of.p99);
-  if (slow) card(0, slow.of.p99 >= 1e7 ? 'is-warn' : '', `p99 ${time(slow.of.p99)}`, named(slow.of.label), shown(slow.of.place), pick(slow, 'p99'));
+  if (slow) card(0, slow.of.p99 >= 1e7 ? 'is-warn' : '', `p99 ${time(slow.of.p99)}`, named(slow.of.label), slow.of.place, pick(slow, 'p99'));
   else card(0, '', '', 'nothing was called', '');
   const busy = most(all, (it) => it.of.own_ns), owns = all.reduce((n, it) => n + it.of.own_ns, 0);
-  if (busy) card(1, '', `${percent(share(busy.of.own_ns, owns))} of time`, named(busy.of.label), shown(busy.of.place), pick(busy, 'own'));
+  if (busy) card(1, '', `${percent(share(busy.of.own_ns, owns))} of time`, named(busy.of.label), busy.of.place, pick(busy, 'own'));
   else card(1, '', '', 'nothing was called', '');
   const bad = most(all, (it) => it.of.failures);
-  if (bad) card(2, 'is-bad', `${count(bad.of.failures)} of ${count(bad.of.calls)}`, named(bad.of.label), shown(bad.of.place), pick(bad, 'failed'));
+  if (bad) card(2, 'is-bad', `${count(bad.of.failures)} of ${count(bad.of.calls)}`, named(bad.of.label), bad.of.place, pick(bad, 'failed'));
   else card(2, '', '', 'no failures', '');
   const many = most(all.filter(isMany), (it) => it.of.count);
   const grown = many ? many.of.count - many.first : 0;
-  if (many) card(3, 'is-warn', `× ${count(many.of.count)}${grown > 0 ? `, +${count(grown)}` : ''}`, named(many.of.label), shown(many.of.place), pick(many));
+  if (many) card(3, 'is-warn', `× ${count(many.of.count)}${grown > 0 ? `, +${count(grown)}` : ''}`, named(many.of.label), many.of.place, pick(many));
   else card(3, '', '', 'no line accumulates', '');
   const lost = most(world.topics.values(), (it) => it.of.unheard);
-  if (lost) card(4, 'is-warn', `${count(lost.of.unheard)} events`, shown(lost.name), shown(lost.place ?? ''), () => { go('topics'); topicTable.sortBy('unheard', -1); topicTable.open(lost.key); });
+  if (lost) card(4, 'is-warn', `${count(lost.of.unheard)} events`, shown(lost.name), lost.place ?? '', () => { go('topics'); topicTable.sortBy('unheard', -1); topicTable.open(lost.key); });
   else card(4, '', '', 'all are heard', '');
   const queues = [...world.queues.values()], long = most(queues, (it) => it.of.len + (isFull(it) || grows(it) ? 1e9 : 0));
-  if (long) card(5, isFull(long) ? 'is-bad' : grows(long) ? 'is-warn' : '', `${count(long.of.len)}${isFull(long) ? ', full' : grows(long) ? ', grows' : ''}`, long.name, shown(long.of.place), () => go('queues'));
+  if (long) card(5, isFull(long) ? 'is-bad' : grows(long) ? 'is-warn' : '', `${count(long.of.len)}${isFull(long) ? ', full' : grows(long) ? ', grows' : ''}`, long.handlers.length ? `${long.name}, for ${named(long.handlers[0].of.label)}` : long.name, long.of.place, () => { go('queues'); queueTable.open(long.key); });
   else card(5, '', '', 'nothing waits', '');
 }
 
@@ -624,7 +643,7 @@ function showTopics() {
 }
 
 function showQueues() {
-  queueTable.set([...world.queues.values()].filter((it) => hits(it.of.place)), nothing('queues'));
+  queueTable.set([...world.queues.values()].filter((it) => hits(it.of.place) || it.handlers.some(hitHandler)), nothing('queues'));
 }
 
 // While somebody points at events, or has gone down, they stay where they are.
@@ -648,6 +667,12 @@ eventTable.root.addEventListener('pointerenter', (event) => { if (event.pointerT
 eventTable.root.addEventListener('pointerleave', () => { ui.isHeld = false; });
 
 const allWarnings = () => world.state?.warnings ?? [];
+
+// Those that have one of these texts, for the details of what is called or stands there.
+function warningsOf(...texts) {
+  const all = allWarnings().filter((it) => texts.some((text) => text && it.includes(text)));
+  return all.slice(0, 5).map((it) => el('p', 'warning', shown(it)));
+}
 
 function showWarnings() {
   const all = allWarnings().filter((it) => hits(it)), key = JSON.stringify(all.slice(0, 500)) + ui.filter;
@@ -717,10 +742,11 @@ function drawWiring(key, left, right, ends) {
     lines.append(path);
     return path;
   };
-  const box = (id, x, y, title, name, under, right, act, update) => {
+  const box = (id, x, y, title, name, under, act, update) => {
     const number = svg('text', { x: x + wide - 9, y: y + 15, 'text-anchor': 'end', class: 'sub' });
+    const label = svg('text', { x: x + 10, y: y + 15 });
     const it = svg('g', { class: 'box', tabindex: 0, role: 'button' }, svg('title', {}, title), svg('rect', { x, y, width: wide, height: high, rx: 5 }),
-      svg('text', { x: x + 10, y: y + 15 }, cut(name, chars - (right ? 9 : 0))), svg('text', { x: x + 10, y: y + 29, class: 'sub' }, cutFront(under, monoChars)), number);
+      label, svg('text', { x: x + 10, y: y + 29, class: 'sub' }, cutFront(under, monoChars)), number);
     const picks = (isOn) => {
       root.classList.toggle('picks', isOn);
       for (const path of lines.children) path.classList.toggle('picked', isOn && path.ends.includes(id));
@@ -734,7 +760,13 @@ function drawWiring(key, left, right, ends) {
       it.addEventListener('keydown', (event) => { if (event.key === 'Enter') act(); });
     }
     boxes.append(it);
-    picture.boxes.set(id, { update: () => update?.(it, number) });
+    picture.boxes.set(id, {
+      update() {
+        update(it, number);
+        const taken = number.textContent.length;
+        setText(label, cut(name, chars - (taken ? taken + 1 : 0)));
+      },
+    });
   };
   const mark = (node, classes) => { if (node.marked !== classes) node.setAttribute('class', `box ${node.marked = classes}`); };
   let bottom = Math.max(free, top + handlers.length * step);
@@ -745,7 +777,7 @@ function drawWiring(key, left, right, ends) {
     for (const handler of topic.handlers) {
       if (at.has(handler.key)) paths.get(topic.name).push(link(`t${topic.name}`, `h${handler.key}`, wide, y + high / 2, columns[1], at.get(handler.key) + high / 2, 1.2));
     }
-    box(`t${topic.name}`, 0, y, `${topic.name}\n${topic.of.type ?? ''}\n${topic.place ?? ''}`, shown(topic.name), shown(topic.place ?? topic.of.type ?? ''), true, () => openTopic(topic.name), (node, number) => {
+    box(`t${topic.name}`, 0, y, `${topic.name}\n${topic.of.type ?? ''}\n${topic.place ?? ''}`, shown(topic.name), shown(topic.place ?? topic.of.type ?? ''), () => openTopic(topic.name), (node, number) => {
       const now = world.topics.get(topic.name), n = now?.emissions.rate() ?? 0;
       setText(number, n > 0 ? `${rate(n)}/s` : '');
       mark(node, now && now.of.unheard > 0 && live(now) === 0 ? 'is-warn' : n > 0 ? '' : 'is-idle');
@@ -763,7 +795,7 @@ function drawWiring(key, left, right, ends) {
     const y = Math.max(endAt, own[0] ?? 0);
     endYs.set(id, y);
     endAt = y + step;
-    box(`e${id}`, columns[2], y, `${of.kind}\n${of.to}`, of.kind === 'queue' ? 'queue' : 'topic', shown(of.to), true, () => (of.kind === 'queue' ? go('queues') : openTopic(of.to)), (node, number) => {
+    box(`e${id}`, columns[2], y, `${of.kind}\n${of.to}`, of.kind === 'queue' ? 'queue' : 'topic', shown(of.to), () => (of.kind === 'queue' ? openQueue([...world.queues.values()].find((it) => it.of.place === of.to)?.key) : openTopic(of.to)), (node, number) => {
       const queue = of.kind === 'queue' ? [...world.queues.values()].find((it) => it.of.place === of.to) : null;
       setText(number, queue ? `${count(queue.of.len)}${queue.of.capacity === null ? '' : ` of ${count(queue.of.capacity)}`}` : '');
       mark(node, queue && isFull(queue) ? 'is-bad' : queue && grows(queue) ? 'is-warn' : '');
@@ -773,7 +805,7 @@ function drawWiring(key, left, right, ends) {
   for (const handler of handlers) {
     const y = at.get(handler.key), { of } = handler;
     if (of.to) link(`h${handler.key}`, `e${of.kind} ${of.to}`, columns[1] + wide, y + high / 2, columns[2], endYs.get(`${of.kind} ${of.to}`) + high / 2, 1.2);
-    box(`h${handler.key}`, columns[1], y, `${named(of.label)}\n${of.place}\n${of.pattern ? `pattern ${of.pattern}` : handler.topic}`, named(of.label), shown(of.place), true, () => openHandler(handler.key), (node, number) => {
+    box(`h${handler.key}`, columns[1], y, `${named(of.label)}\n${of.place}\n${of.pattern ? `pattern ${of.pattern}` : handler.topic}`, named(of.label), shown(of.place), () => openHandler(handler.key), (node, number) => {
       const now = world.handlers.get(handler.key);
       if (!now) return;
       setText(number, now.of.failures ? `${count(now.of.failures)} failed` : now.of.count > 1 ? `× ${count(now.of.count)}` : now.of.kind === 'plain' ? '' : now.of.kind);
@@ -809,7 +841,7 @@ function showDetail(title, update) {
 function closeDetail() {
   $('detail').hidden = true;
   details = null;
-  for (const it of [handlerTable, topicTable, eventTable]) it.chosen = null;
+  for (const it of [handlerTable, topicTable, eventTable, queueTable]) it.chosen = null;
   if (openedBy?.isConnected) openedBy.focus({ preventScroll: true });
 }
 
@@ -848,6 +880,7 @@ function openTopic(name) {
     const emitters = world.state.emitters.filter((it) => it.topic === name && it.place !== null).sort((a, b) => b.emissions - a.emissions);
     const { of } = topic, others = world.state.emitters.find((it) => it.place === null);
     body.replaceChildren(
+      ...warningsOf(`"${name}"`),
       facts([
         ['type', of.type, 'mono'], ['first used at', of.place, 'mono'], ['events', count(of.emissions)],
         ['now', `${rate(topic.emissions.rate())} a second`], ['unheard', of.unheard ? count(of.unheard) : null, 'warn'], ['kept', of.retained ? count(of.retained) : null],
@@ -872,6 +905,7 @@ function openHandler(key) {
     if (!it) return body.replaceChildren(el('p', 'muted', 'This handler does not exist any more.'));
     const { of } = it;
     body.replaceChildren(
+      ...warningsOf(`subscribed at ${of.place}:`),
       facts([
         ['subscribed at', of.place, 'mono'], [of.pattern ? 'pattern' : 'topic', shown(it.topic)],
         ['kind', of.gone ? 'gone: not subscribed any more' : of.kind], [of.kind === 'queue' ? 'queue made at' : 'leads to', of.to, 'mono'],
@@ -886,6 +920,26 @@ function openHandler(key) {
       lines(it.topics.map((topic) => [() => openTopic(topic), el('span', '', shown(topic)), el('span', 'muted', `${rate(world.topics.get(topic)?.emissions.rate() ?? null)}/s`)])),
       el('h3', '', ''),
       button('line link', () => seeEvents(eventsOf(it)), el('span', '', 'Its events →')),
+    );
+  });
+}
+
+function openQueue(key) {
+  const known = world.queues.get(key);
+  if (!known) return;
+  showDetail(`${known.name}, ${short(known.of.place)}`, (body) => {
+    const queue = world.queues.get(key);
+    if (!queue) return body.replaceChildren(el('p', 'muted', 'This queue does not exist any more.'));
+    const { of } = queue;
+    body.replaceChildren(
+      ...warningsOf(`made at ${of.place}:`),
+      facts([
+        ['made at', of.place, 'mono'], ['waiting', count(of.len), isFull(queue) ? 'bad' : grows(queue) ? 'warn' : ''],
+        ['bound', of.capacity === null ? 'none' : count(of.capacity)],
+      ]),
+      el('h3', '', 'Handlers whose calls wait in it'),
+      queue.handlers.length ? lines(queue.handlers.map((it) => [() => openHandler(it.key), el('span', it.of.label === null ? 'none' : '', named(it.of.label)), placeOf(it.of.place), el('span', 'muted', shown(it.topic))]))
+        : el('p', 'muted', queue.name === 'queue' ? 'none' : 'none: only what is deferred'),
     );
   });
 }
@@ -997,8 +1051,11 @@ function drawCascade(body, cascade, id) {
   const more = steps.length - MOST_STEPS;
   body.replaceChildren(
     facts([
-      ['began', clock(from)], ['all of it', `${time(to - from)}, ${say(steps.length, 'step', 'steps')}, ${say(threads.size, 'thread', 'threads')}`],
-      ['failed', bad ? say(bad, 'step', 'steps') : null, 'bad'], ['this one', asked ? `${id}, ${asked.took === null ? 'runs' : time(asked.took)}` : id],
+      ['this one', id],
+      ['began', asked ? clock(asked.at) : null], ['took', asked ? (asked.took === null ? 'runs' : time(asked.took)) : null],
+      ['root', asked && steps[0].id !== id ? `${eventName(steps[0])}, ${time(asked.at - steps[0].at)} before` : null],
+      ['all of it', `${time(to - from)}, ${say(steps.length, 'step', 'steps')}, ${say(threads.size, 'thread', 'threads')}`],
+      ['failed', bad ? say(bad, 'step', 'steps') : null, 'bad'],
     ]),
     cascade.before ? el('p', 'warn', `What led to this (${cascade.before}) is not kept any more.`) : '',
     el('div', 'axis', el('span', '', 'what led to what'), el('div', '', el('b', '', '0'), el('b', '', time((to - from) / 2)), el('b', '', time(to - from)))),
