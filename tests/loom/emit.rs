@@ -51,6 +51,55 @@ fn cancel_against_emit_drops_captures_promptly() {
     });
 }
 
+/// A followed signal publishes its list aside. Planted: `Unpaid`, `Unfenced`.
+#[cfg(feature = "follow")]
+#[test]
+fn cancel_against_a_followed_emission_drops_captures_promptly() {
+    model(|| {
+        let bus: Bus = Bus::new();
+        let following = bus.follow(slotcast::Follow::new().tail(1));
+        let signal = bus.signal(&TOPIC);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let sub = signal.on(move |_| captures.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        sub.cancel();
+        assert_eq!(signal.emit(&2).ran(), 0);
+        emitting.join().unwrap();
+        assert_eq!(dropped.load(SeqCst), 1);
+        drop(following);
+    });
+}
+
+/// The list that was published aside is taken out when the following ends.
+#[cfg(feature = "follow")]
+#[test]
+fn a_following_that_ends_against_emit() {
+    model(|| {
+        let bus: Bus = Bus::new();
+        let following = bus.follow(slotcast::Follow::new().tail(1));
+        let signal = bus.signal(&TOPIC);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let captures = Captures::new(&dropped);
+        let sub = signal.on(move |_| captures.read());
+        signal.emit(&0);
+        let emitting = thread::spawn({
+            let signal = signal.clone();
+            move || signal.emit(&1).ran()
+        });
+        drop(following);
+        let after = signal.emit(&2);
+        assert_eq!((after.ran(), after.cause()), (1, None));
+        assert_eq!(emitting.join().unwrap(), 1);
+        drop(sub);
+        assert_eq!(dropped.load(SeqCst), 1);
+    });
+}
+
 /// Planted: `Unpaid`, `Unfenced`.
 #[test]
 fn the_last_of_two_readers_drops_the_captures() {

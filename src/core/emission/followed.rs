@@ -1,4 +1,4 @@
-//! Emissions of a bus that is followed: their handlers are collected anew, and called one by one.
+//! Emissions of a bus that is followed: their handlers are called one by one.
 
 use std::any::Any;
 use std::borrow::Borrow;
@@ -14,95 +14,32 @@ use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, TracedSpan};
 use crate::core::follow::{Called, Counting, Emitting, HandlerKey, follower::shows};
 use crate::core::handler::entry::Header;
-use crate::core::handler::erased::{HandlerRef, rank};
+use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
-use crate::core::primitives::thread::{self, DepthGuard, ScopedDepthGuard};
+use crate::core::primitives::thread;
+use crate::core::reclaim::hazard::ReadGuard;
+use crate::core::reclaim::publication::SnapshotGuard;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::failure_source::{drop_shows, report_panic};
 use crate::core::settings::signal_info::SignalInfo;
 use crate::core::signal::directory::SignalFlavour;
-use crate::core::signal::signal::Signal;
+use crate::core::signal::handler_list::HandlerList;
 use crate::failure::CallSite;
 use crate::topic::any_event::TopicInfo;
 use crate::wiring::handler::HandlerKind;
 
-type Gathered<M, C> = SmallVec<[HandlerRef<M, C>; 4]>;
-
-/// Calls the handlers of this moment, without publishing them.
+/// Calls the handlers of a list, whose signal nobody keeps. The level of the emission is open.
 #[track_caller]
-pub(super) fn run<M: SignalFlavour, E: 'static, C: 'static>(
-    signal: &Signal<M, E, C>,
-    depth_guard: DepthGuard,
+pub(crate) fn run_list<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>>(
+    list: SnapshotGuard<M, HandlerList<M, C>, P>,
     event: &E,
+    config: &BusConfig<M>,
     context: &mut C,
-    follows: Follows<'_>,
+    unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
 ) -> EmissionSummary {
-    let place = Location::caller();
-    let mut handlers = Gathered::<M, C>::new();
-    let unhandled = signal.unhandled();
-    let gathered = gather(signal, depth_guard, unhandled.as_ref(), &mut handlers);
-    let depth_guard = match gathered {
-        Ok(depth_guard) => depth_guard,
-        Err(summary) => return summary,
-    };
-    let info = &*signal.info;
-    let summary = call(handlers, event, info, context, follows, || unhandled, place);
-    drop(depth_guard);
-    summary
-}
-
-/// The same for a topic that was found by its name: the emission does not keep it.
-#[track_caller]
-pub(crate) fn run_unkept<M: SignalFlavour, E: 'static, C: 'static>(
-    signal: M::Ptr<Signal<M, E, C>>,
-    depth_guard: DepthGuard,
-    event: &E,
-    context: &mut C,
-) -> EmissionSummary {
-    let place = Location::caller();
-    let mut handlers = Gathered::<M, C>::new();
-    let unhandled = signal.unhandled();
-    let gathered = gather(&signal, depth_guard, unhandled.as_ref(), &mut handlers);
-    let depth_guard = match gathered {
-        Ok(depth_guard) => depth_guard,
-        Err(summary) => return summary,
-    };
-    let info = signal.info.clone();
-    drop(signal);
-    let follows = Follows::NONE;
-    let summary = call(
-        handlers,
-        event,
-        &*info,
-        context,
-        follows,
-        || unhandled,
-        place,
-    );
-    drop(depth_guard);
-    summary
-}
-
-/// Collects the handlers of an emission that begins now, in the order of their calls. An error is its end: the signal
-/// is closed.
-fn gather<M: SignalFlavour, E: 'static, C: 'static>(
-    signal: &Signal<M, E, C>,
-    depth_guard: DepthGuard,
-    unhandled: Option<&HandlerRef<M, C>>,
-    handlers: &mut Gathered<M, C>,
-) -> Result<ScopedDepthGuard, EmissionSummary> {
-    let collected = signal.collect_handlers(unhandled, &mut |it| handlers.push(it));
-    let Some((sequence_limit, patterns)) = collected else {
-        let mut summary = EmissionSummary::CLOSED;
-        collect(&signal.info.config, &mut summary);
-        drop(depth_guard);
-        return Err(summary);
-    };
-    let depth_guard = signal.enter(depth_guard, sequence_limit);
-    // Nothing that is upgraded under a lock is dropped there.
-    drop(patterns);
-    handlers.sort_unstable_by_key(rank);
-    Ok(depth_guard)
+    let (info, place) = (list.info.clone(), Location::caller());
+    let about = (&info.topic_info, config);
+    call(list, event, about, context, Follows::NONE, unhandled, place)
 }
 
 /// Begins to record an emission. `None` if nobody follows any more.
@@ -143,13 +80,12 @@ pub(crate) fn key_of<M: Primitives>(head: &Header<M>) -> HandlerKey<'_> {
 pub(super) fn call<M: SignalFlavour, E: 'static, C: 'static>(
     handlers: impl Borrow<[HandlerRef<M, C>]>,
     event: &E,
-    about: impl About<M>,
+    (topic_info, config): (&TopicInfo, &BusConfig<M>),
     context: &mut C,
     follows: Follows<'_>,
     unhandled: impl FnOnce() -> Option<HandlerRef<M, C>>,
     place: CallSite,
 ) -> EmissionSummary {
-    let (topic_info, config) = (about.topic_info(), about.config());
     let Some(mut work) = begin(Some(event), topic_info, config, follows, place) else {
         return call_and_collect(handlers, event, topic_info, config, context, unhandled);
     };
@@ -180,30 +116,6 @@ pub(super) fn call<M: SignalFlavour, E: 'static, C: 'static>(
     }
     end(work, &mut summary);
     summary
-}
-
-/// The topic of an emission, and the configuration of its bus.
-pub(super) trait About<M: Primitives> {
-    fn topic_info(&self) -> &TopicInfo;
-    fn config(&self) -> &BusConfig<M>;
-}
-
-impl<M: Primitives> About<M> for &SignalInfo<M> {
-    fn topic_info(&self) -> &TopicInfo {
-        &self.topic_info
-    }
-    fn config(&self) -> &BusConfig<M> {
-        &self.config
-    }
-}
-
-impl<M: Primitives> About<M> for (&TopicInfo, &BusConfig<M>) {
-    fn topic_info(&self) -> &TopicInfo {
-        self.0
-    }
-    fn config(&self) -> &BusConfig<M> {
-        self.1
-    }
 }
 
 fn enter_span<M: SignalFlavour, C: 'static>(

@@ -34,10 +34,6 @@ pub(crate) fn run_retained<M: SignalFlavour, E: 'static, C: 'static>(
     follows: Follows<'_>,
 ) -> Result<EmissionSummary, DepthGuard> {
     if !signal.info.topic_info.retains() {
-        #[cfg(feature = "follow")]
-        if signal.info.config.follower() != 0 {
-            return Ok(followed::run(signal, depth_guard, event, context, follows));
-        }
         return run_expected(signal, depth_guard, event, context, follows);
     }
     let mut handlers = SmallVec::<[HandlerRef<M, C>; 8]>::new();

@@ -4,7 +4,7 @@
 //!
 //! - `call`: the loop that calls handlers. `summary`: its result, in two registers.
 //! - `run`: emissions that read the published snapshot of a signal.
-//! - `gathered`: emissions that collect their handlers themselves.
+//! - `gathered`: emissions that collect their handlers themselves. `followed`: those of a bus that is followed.
 //! - `retained`: the events that a signal retains, and handing them to new handlers.
 //! - `forward`: handlers that emit on another signal.
 //!

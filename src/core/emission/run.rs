@@ -200,6 +200,10 @@ fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
     context: &mut C,
     follows: Follows<'_>,
 ) -> EmissionSummary {
+    #[cfg(feature = "follow")]
+    if let Some(guard) = signal.published.try_load_any(depth_guard.above()) {
+        return read_slow(signal, guard, depth_guard, event, context, follows);
+    }
     let mut depth_guard = depth_guard;
     loop {
         depth_guard = match gathered::run_retained(signal, depth_guard, event, context, follows) {
@@ -209,7 +213,7 @@ fn load_slow<M: SignalFlavour, E: 'static, C: 'static>(
         return match signal.load_slow() {
             Some(Loaded::Found(guard)) => {
                 let depth_guard = depth_guard.with_scope(guard.scope());
-                read(signal, guard, depth_guard, event, context, follows)
+                read_slow(signal, guard, depth_guard, event, context, follows)
             }
             Some(Loaded::Closed) => end(signal, depth_guard, EmissionSummary::CLOSED),
             Some(Loaded::Empty) => end(signal, depth_guard, EmissionSummary::NOTHING),
@@ -226,6 +230,27 @@ fn end<M: SignalFlavour, E: 'static, C: 'static>(
     mut summary: EmissionSummary,
 ) -> EmissionSummary {
     collect(&signal.info.config, &mut summary);
+    drop(depth_guard);
+    summary
+}
+
+/// Calls the handlers of a list that was found on the slow way: the bus may be followed.
+#[cfg_attr(feature = "follow", track_caller)]
+fn read_slow<M: SignalFlavour, E: 'static, C: 'static, P: ReadGuard<M>, L>(
+    signal: &Signal<M, E, C>,
+    guard: SnapshotGuard<M, HandlerList<M, C>, P>,
+    depth_guard: L,
+    event: &E,
+    context: &mut C,
+    follows: Follows<'_>,
+) -> EmissionSummary {
+    let SignalInfo {
+        topic_info, config, ..
+    } = &*signal.info;
+    let unhandled = || signal.unhandled();
+    let summary = call_traced(
+        guard, event, topic_info, config, context, follows, unhandled,
+    );
     drop(depth_guard);
     summary
 }

@@ -11,6 +11,9 @@
 //! pointer and then reads the slots, all four sequentially consistent. In their one total order
 //! either the writer sees the slot, or the reader sees the new pointer and retries.
 //!
+//! What is published is the address of a header, or a state, whose lowest bit is set. So is that of a snapshot that is
+//! published *aside*: who looks for a snapshot tests that bit alone, and does not find it unless it asks for those, too.
+//!
 //! What a slot holds: null, nothing. The address of a header: a reader without a count. With the lowest bit set: a
 //! writer has paid its debt. The address of a gate, with the next bit set: a reader who is passing it.
 //!
@@ -88,32 +91,49 @@ pub(crate) unsafe fn is_alone<M: Primitives>(header: NonNull<SnapshotHeader<M>>)
     unsafe { header.as_ref() }.count.get() == 1
 }
 
-/// What is published when there is no snapshot. No snapshot has one of these addresses.
+/// What is published when there is no snapshot. No snapshot has one of these addresses, nor is published aside as one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotState {
     /// The last snapshot is out of date.
-    Stale = 0,
+    Stale = 1,
     /// There are no handlers.
-    Empty = 1,
+    Empty = 3,
     /// The signal was closed.
-    Closed = 2,
+    Closed = 5,
 }
 
-#[inline(always)]
-fn is_state<T>(pointer: *mut T) -> bool {
-    pointer.addr() <= SnapshotState::Closed as usize
-}
+/// Set in what is published if that is a state, or a snapshot aside.
+const ASIDE: usize = 1;
 
 fn from_state<T>(state: SnapshotState) -> *mut T {
     ptr::without_provenance_mut(state as usize)
 }
 
-fn current<T>(pointer: *mut T) -> Result<NonNull<T>, SnapshotState> {
-    match pointer.addr() {
-        1 => Err(SnapshotState::Empty),
-        2 => Err(SnapshotState::Closed),
-        _ => NonNull::new(pointer).ok_or(SnapshotState::Stale),
+/// The snapshot that is published, unless it is so aside.
+#[inline(always)]
+fn plain<T>(published: *mut T) -> Option<NonNull<T>> {
+    // SAFETY: it is a state, or the address of a header, and none of these is null.
+    let header = unsafe { NonNull::new_unchecked(published) };
+    (published.addr() & ASIDE == 0).then_some(header)
+}
+
+/// The snapshot that is published, perhaps aside, or the state.
+fn current<T>(published: *mut T) -> Result<NonNull<T>, SnapshotState> {
+    match published.addr() {
+        1 => Err(SnapshotState::Stale),
+        3 => Err(SnapshotState::Empty),
+        5 => Err(SnapshotState::Closed),
+        _ => {
+            let header = published.map_addr(|address| address & !ASIDE);
+            NonNull::new(header).ok_or(SnapshotState::Stale)
+        }
     }
+}
+
+/// What is published for a snapshot.
+fn published<T>(header: NonNull<T>, aside: bool) -> *mut T {
+    let aside = if aside { ASIDE } else { 0 };
+    header.as_ptr().map_addr(|address| address | aside)
 }
 
 /// Keeps one snapshot alive while it is read.
@@ -184,13 +204,13 @@ pub struct Missed<G>(G);
 ///
 /// # Safety
 ///
-/// `try_load_once`, `current` and `take` return the snapshot that was `put` last and not taken since.
+/// `try_load_once` and its like, `current` and `take` return the snapshot that was `put` last and not taken since.
 pub unsafe trait Publish<M: ReadFlavour>: 'static {
     fn new(state: SnapshotState) -> Self;
     /// Allocates what this thread needs for `try_load`, so that later emissions need not.
     fn prepare() {}
-    /// Guards the published snapshot, without a lock. `None` if there is no snapshot, or no slot for it.
-    /// `level` is the nesting depth of the emission. May drop what was published before, and so captures.
+    /// Guards the published snapshot, without a lock. `None` if there is no snapshot, or only one aside, or no slot for
+    /// it. `level` is the nesting depth of the emission. May drop what was published before, and so captures.
     #[inline(always)]
     fn try_load(&self, level: usize) -> Option<M::ReadGuard> {
         loop {
@@ -202,6 +222,10 @@ pub unsafe trait Publish<M: ReadFlavour>: 'static {
     }
     /// Like [`try_load`](Self::try_load), but drops nothing: an error is what was published before.
     fn try_load_once(&self, level: usize) -> Option<Result<M::ReadGuard, Missed<M::ReadGuard>>>;
+    /// Like [`try_load_once`](Self::try_load_once), also of a snapshot that is published aside.
+    #[cfg(feature = "follow")]
+    fn try_load_any_once(&self, level: usize)
+    -> Option<Result<M::ReadGuard, Missed<M::ReadGuard>>>;
     /// The pointer to the snapshot, or the state, that is published. Without a lock.
     fn get(&self) -> *mut SnapshotHeader<M>;
     /// Returns whether this state is published, without a lock.
@@ -209,7 +233,7 @@ pub unsafe trait Publish<M: ReadFlavour>: 'static {
     fn is(&self, state: SnapshotState) -> bool {
         self.get().addr() == state as usize
     }
-    /// Returns whether this snapshot is published, without a lock.
+    /// Returns whether this snapshot is published, and not aside, without a lock.
     #[inline(always)]
     fn has(&self, header: NonNull<SnapshotHeader<M>>) -> bool {
         self.get() == header.as_ptr()
@@ -218,12 +242,12 @@ pub unsafe trait Publish<M: ReadFlavour>: 'static {
     fn current(&self) -> Result<NonNull<SnapshotHeader<M>>, SnapshotState> {
         current(self.get())
     }
-    /// Publishes a snapshot in place of a state.
+    /// Publishes a snapshot in place of a state, perhaps aside.
     ///
     /// # Safety
     ///
     /// The caller owns a count of the snapshot and gives it up.
-    unsafe fn put(&self, header: NonNull<SnapshotHeader<M>>);
+    unsafe fn put(&self, header: NonNull<SnapshotHeader<M>>, aside: bool);
     /// Publishes a state. Returns the previous snapshot with the publication's count, which the caller has
     /// to release after the lock; its readers have counts of their own by then.
     fn take(&self, state: SnapshotState) -> Option<NonNull<SnapshotHeader<M>>>;
@@ -292,7 +316,7 @@ fn unmarked(announced: *mut ()) -> *mut () {
 fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
     let unpaid = announced(header);
     slots::for_each(|slot| {
-        // SeqCst, after the swap in `take`; pairs with the swap in `try_load_once`.
+        // SeqCst, after the swap in `take`; pairs with the swap in `announce`.
         if slot.0.load(Ordering::SeqCst) != unpaid {
             return;
         }
@@ -316,7 +340,39 @@ fn pay_debts(header: NonNull<SharedSnapshotHeader>) {
     });
 }
 
-// SAFETY: it is one pointer, which only `put` and `take` change. `try_load_once` reads it again after the
+type TriedGuard = Result<HazardGuard, Missed<HazardGuard>>;
+
+/// Announces a snapshot that was `seen` to be published, at this address, and looks again.
+#[inline(always)]
+fn announce(
+    publication: &AtomicPtr<SharedSnapshotHeader>,
+    seen: *mut SharedSnapshotHeader,
+    header: NonNull<SharedSnapshotHeader>,
+    level: usize,
+) -> Option<TriedGuard> {
+    if cfg!(slotcast_lock_reads) {
+        return None;
+    }
+    let slot = slots::own_or_new()?.0.get(level)?;
+    debug_assert!(
+        slot.0.load(Ordering::Relaxed).is_null(),
+        "a level has one guard"
+    );
+    // SeqCst, before the second load; pairs with the swap in `take` and the load in `pay_debts`.
+    // A swap and not a store, because it is a full barrier at half the cost.
+    slot.0.swap(announced(header), Ordering::SeqCst);
+    model_fence();
+    let guard = HazardGuard { header, slot };
+    if publication.load(Ordering::SeqCst) == seen {
+        Some(Ok(guard))
+    } else {
+        // Too late. The debt may have been paid nevertheless, even for a later snapshot at the same
+        // address. Therefore counts do not depend on the type.
+        Some(Err(Missed(guard)))
+    }
+}
+
+// SAFETY: it is one pointer, which only `put` and `take` change. `announce` reads it again after the
 // announcement.
 unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     fn new(state: SnapshotState) -> Self {
@@ -328,29 +384,15 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
     }
 
     #[inline(always)]
-    fn try_load_once(&self, level: usize) -> Option<Result<HazardGuard, Missed<HazardGuard>>> {
+    fn try_load_once(&self, level: usize) -> Option<TriedGuard> {
         let seen = self.get();
-        if is_state(seen) || cfg!(slotcast_lock_reads) {
-            return None;
-        }
-        let header = NonNull::new(seen)?;
-        let slot = slots::own_or_new()?.0.get(level)?;
-        debug_assert!(
-            slot.0.load(Ordering::Relaxed).is_null(),
-            "a level has one guard"
-        );
-        // SeqCst, before the second load; pairs with the swap in `take` and the load in `pay_debts`.
-        // A swap and not a store, because it is a full barrier at half the cost.
-        slot.0.swap(announced(header), Ordering::SeqCst);
-        model_fence();
-        let guard = HazardGuard { header, slot };
-        if self.load(Ordering::SeqCst) == seen {
-            Some(Ok(guard))
-        } else {
-            // Too late. The debt may have been paid nevertheless, even for a later snapshot at the same
-            // address. Therefore counts do not depend on the type.
-            Some(Err(Missed(guard)))
-        }
+        announce(self, seen, plain(seen)?, level)
+    }
+
+    #[cfg(feature = "follow")]
+    fn try_load_any_once(&self, level: usize) -> Option<TriedGuard> {
+        let seen = self.get();
+        announce(self, seen, current(seen).ok()?, level)
     }
 
     #[inline(always)]
@@ -359,16 +401,16 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
         self.load(Ordering::Acquire)
     }
 
-    unsafe fn put(&self, header: NonNull<SharedSnapshotHeader>) {
-        // Release; pairs with the Acquire in `get` and with the second load in `try_load_once`. Not SeqCst: a reader
+    unsafe fn put(&self, header: NonNull<SharedSnapshotHeader>, aside: bool) {
+        // Release; pairs with the Acquire in `get` and with the second load in `announce`. Not SeqCst: a reader
         // that finds it is seen by the `take` that comes after it.
-        self.store(header.as_ptr(), Ordering::Release);
+        self.store(published(header, aside), Ordering::Release);
     }
 
     fn take(&self, to: SnapshotState) -> Option<NonNull<SharedSnapshotHeader>> {
         // Relaxed: it is changed under the lock.
         let seen = self.load(Ordering::Relaxed);
-        if is_state(seen) {
+        if current(seen).is_err() {
             // There is no reader to look for. Written only if it changes, because emissions read it.
             if seen != from_state(to) {
                 // Release; pairs with the Acquire in `get`.
@@ -376,7 +418,7 @@ unsafe impl Publish<Shared> for AtomicPtr<SharedSnapshotHeader> {
             }
             return None;
         }
-        // SeqCst, before the slots are read; pairs with the second load in `try_load_once`.
+        // SeqCst, before the slots are read; pairs with the second load in `announce`.
         let old = current(self.swap(from_state(to), Ordering::SeqCst)).ok()?;
         model_fence();
         pay_debts(old);
@@ -529,12 +571,19 @@ unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
         &self,
         _: usize,
     ) -> Option<Result<CountGuard<Local>, Missed<CountGuard<Local>>>> {
-        let seen = self.get();
-        if is_state(seen) {
-            return None;
-        }
+        let header = plain(self.get())?;
         // SAFETY: alive, because the publication owns a count.
-        Some(Ok(unsafe { CountGuard::new(NonNull::new(seen)?) }))
+        Some(Ok(unsafe { CountGuard::new(header) }))
+    }
+
+    #[cfg(feature = "follow")]
+    fn try_load_any_once(
+        &self,
+        _: usize,
+    ) -> Option<Result<CountGuard<Local>, Missed<CountGuard<Local>>>> {
+        let header = current(self.get()).ok()?;
+        // SAFETY: alive, because the publication owns a count.
+        Some(Ok(unsafe { CountGuard::new(header) }))
     }
 
     #[inline(always)]
@@ -542,8 +591,8 @@ unsafe impl Publish<Local> for Cell<*mut SnapshotHeader<Local>> {
         Cell::get(self)
     }
 
-    unsafe fn put(&self, header: NonNull<SnapshotHeader<Local>>) {
-        self.set(header.as_ptr());
+    unsafe fn put(&self, header: NonNull<SnapshotHeader<Local>>, aside: bool) {
+        self.set(published(header, aside));
     }
 
     fn take(&self, to: SnapshotState) -> Option<NonNull<SnapshotHeader<Local>>> {

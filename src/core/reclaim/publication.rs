@@ -111,7 +111,7 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         }
     }
 
-    /// The published snapshot, without a lock. `None`: load it under the lock.
+    /// The published snapshot, without a lock. `None`: load it under the lock, or it is published aside.
     #[inline(always)]
     pub(crate) fn try_load(&self, level: usize) -> Option<SnapshotGuard<M, T, M::ReadGuard>> {
         Some(SnapshotGuard {
@@ -134,7 +134,22 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         }))
     }
 
-    /// Returns whether this snapshot is published now, without a lock.
+    /// The snapshot that is published, perhaps aside, without a lock. `None`: load it under the lock.
+    #[cfg(feature = "follow")]
+    pub(crate) fn try_load_any(&self, level: usize) -> Option<SnapshotGuard<M, T, M::ReadGuard>> {
+        let guard = loop {
+            match self.published.try_load_any_once(level)? {
+                Ok(guard) => break guard,
+                Err(missed) => drop(missed),
+            }
+        };
+        Some(SnapshotGuard {
+            guard,
+            types: PhantomData,
+        })
+    }
+
+    /// Returns whether this snapshot is published now, and not aside, without a lock.
     #[inline(always)]
     pub(crate) fn publishes(&self, guard: &SnapshotGuard<M, T, M::ReadGuard>) -> bool {
         self.published.has(guard.guard.header())
@@ -151,9 +166,11 @@ impl<M: ReadFlavour, T> Publication<M, T> {
         self.published.is(SnapshotState::Empty)
     }
 
-    /// What is published; if that is stale, publishes what `make` returns. Called under the lock.
+    /// What is published; if that is stale, publishes what `make` returns, perhaps aside, where only
+    /// [`try_load_any`](Self::try_load_any) finds it without a lock. Called under the lock.
     pub(crate) fn read_or_publish(
         &self,
+        aside: bool,
         make: impl FnOnce() -> Option<Unpublished<M, T>>,
     ) -> Loaded<SnapshotGuard<M, T, CountGuard<M>>> {
         let header = match self.published.current() {
@@ -168,7 +185,7 @@ impl<M: ReadFlavour, T> Publication<M, T> {
                 };
                 let header = ManuallyDrop::new(made.retired).0;
                 // SAFETY: its count is given up, and not released.
-                unsafe { self.published.put(header) };
+                unsafe { self.published.put(header, aside) };
                 header
             }
         };

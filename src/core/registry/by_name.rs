@@ -11,8 +11,6 @@ use crate::core::registry::registry::{Found, LookUp, Registry, RegistryFlavour};
 use crate::core::registry::without_topic;
 use crate::core::signal::directory::Directory;
 use crate::core::signal::handler_list::LoadedList;
-#[cfg(feature = "follow")]
-use crate::core::signal::signal::Signal;
 use crate::error::WrongType;
 use crate::topic::name::Name;
 
@@ -77,6 +75,12 @@ fn run_locked<M: RegistryFlavour, E: 'static, C: 'static>(
             drop(found);
             let depth_guard = depth_guard.with_scope(list.scope());
             let unhandled = || registry.unhandled();
+            #[cfg(feature = "follow")]
+            if config.follower() != 0 {
+                let summary = followed::run_list(list, event, config, context, unhandled);
+                drop(depth_guard);
+                return Ok(summary);
+            }
             let summary = run_list(list, event, config, context, unhandled);
             drop(depth_guard);
             return Ok(summary);
@@ -97,8 +101,7 @@ fn load_own<M: RegistryFlavour, E: 'static, C: 'static>(
         return None;
     };
     let info = &signal.info.topic_info;
-    let is_followed = signal.info.config.follower() != 0;
-    let is_other = signal.is_silent() || info.is_matched() || info.expects() || is_followed;
+    let is_other = signal.is_silent() || info.is_matched() || info.expects();
     if is_other { None } else { signal.load_slow() }
 }
 
@@ -111,19 +114,6 @@ fn run_found<M: RegistryFlavour, E: 'static, C: 'static>(
     event: &E,
     context: &mut C,
 ) -> EmissionSummary {
-    #[cfg(feature = "follow")]
-    let found = match found {
-        Found::Topic(signal) if is_followed(&signal) => {
-            match thread::enter_emission(signal.max_depth) {
-                Some(depth_guard) => {
-                    return followed::run_unkept::<M, E, C>(signal, depth_guard, event, context);
-                }
-                // It is refused below.
-                None => Found::Topic(signal),
-            }
-        }
-        other => other,
-    };
     match found {
         Found::Topic(signal) => emission::run(&signal, event, context),
         Found::Patterns(patterns) => without_topic::run::<M, E, C, &E>(
@@ -135,12 +125,4 @@ fn run_found<M: RegistryFlavour, E: 'static, C: 'static>(
             context,
         ),
     }
-}
-
-/// Whether an emission of the signal is to be recorded, and does not keep it.
-#[cfg(feature = "follow")]
-fn is_followed<M: RegistryFlavour, E: 'static, C: 'static>(signal: &Signal<M, E, C>) -> bool {
-    let info = &signal.info;
-    let is_kept = info.topic_info.retains() || info.topic_info.is_matched();
-    info.config.follower() != 0 && !is_kept && !signal.is_silent()
 }

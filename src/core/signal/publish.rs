@@ -45,8 +45,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
         self.published.is_empty()
     }
 
-    /// Loads the snapshot under the lock, and publishes one if there is none. `None`: what is published has changed on
-    /// the way, and the emission has to look again.
+    /// Loads the snapshot under the lock, and publishes one if there is none: aside, and perhaps without handlers, if
+    /// the bus is followed. `None`: what is published has changed on the way, and the emission has to look again.
     pub(crate) fn load_slow(&self) -> Option<LoadedList<M, C>> {
         M::Published::prepare();
         let hook = self.info.config.unhandled_hook();
@@ -55,10 +55,11 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             let mut patterns = PatternSignals::<M, C>::new();
             // Whoever has changed one of these has invalidated the signal, or waits for its lock in order to.
             let config = &self.info.config;
-            if state.retains() || config.unhandled_hook() != hook || config.follower() != 0 {
+            if state.retains() || config.unhandled_hook() != hook {
                 return (None, patterns);
             }
-            let loaded = self.published.read_or_publish(|| {
+            let is_followed = config.follower() != 0;
+            let loaded = self.published.read_or_publish(is_followed, || {
                 // One without handlers is dropped here, which runs no user code.
                 let kept = state.next_list.take();
                 kept.and_then(|mut list| list.value().renew().then_some(list))
@@ -70,7 +71,8 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
                         let has_patterns = state.patterns().next().is_some();
                         let info = self.info.clone();
                         let list = HandlerList::new(handlers, unhandled, info, has_patterns);
-                        (!list.is_empty()).then(|| Unpublished::new(self.scope(), list))
+                        let is_needed = is_followed || !list.is_empty();
+                        is_needed.then(|| Unpublished::new(self.scope(), list))
                     })
             });
             // A pattern may have lost its last handle meanwhile, and must not be dropped under the lock.

@@ -167,10 +167,10 @@ impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
             return true;
         }
         let is_live = |it: &HandlerRef<M, C>| !it.is_orphaned();
-        if self
-            .try_load(level)
-            .is_some_and(|all| all.iter().any(is_live))
-        {
+        let loaded = self.try_load(level);
+        #[cfg(feature = "follow")]
+        let loaded = loaded.or_else(|| self.published.try_load_any(level));
+        if loaded.is_some_and(|all| all.iter().any(is_live)) {
             return true;
         }
         let (own, patterns) = self.state.with(|state| {
