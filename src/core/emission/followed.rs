@@ -1,10 +1,10 @@
 //! Emissions of a bus that is followed: their handlers are called one by one.
 
-use std::any::Any;
 use std::borrow::Borrow;
 use std::panic::Location;
+use std::sync::Arc;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::core::emission::call::{call_all, call_and_collect, collect};
 use crate::core::emission::summary::{EmissionSummary, PackedCounts};
@@ -12,7 +12,8 @@ use crate::core::failure::link::Follows;
 use crate::core::failure::pending::orphans;
 use crate::core::failure::report::Report;
 use crate::core::failure::trace::{self, TracedSpan};
-use crate::core::follow::{Called, Counting, Emitting, HandlerKey, follower::shows};
+use crate::core::follow::follower::{ShowPanic, Shows, shows};
+use crate::core::follow::{Called, Counting, Emitting, HandlerId, HandlerKey};
 use crate::core::handler::entry::Header;
 use crate::core::handler::erased::HandlerRef;
 use crate::core::primitives::flavour::Primitives;
@@ -54,16 +55,30 @@ pub(super) fn begin<M: Primitives, E: 'static>(
     if follower == 0 {
         return None;
     }
-    let shows = event.and_then(|_| shows(follower));
-    let event = event.map(|event| event as &dyn Any).zip(shows.as_deref());
-    let (work, panic) = Emitting::begin(follower, topic_info, event, follows.origin(), place);
-    if let Some(panic) = panic {
-        report_panic(panic, topic_info, config);
-    }
-    if let Some(shows) = shows {
+    let shown = event.and_then(|event| show(event, topic_info, config));
+    let (text, done) = shown.map_or((None, None), |(text, done)| (text, Some(done)));
+    let work = Emitting::begin(follower, topic_info, text, follows.origin(), place);
+    // As a part of the emission, if it has begun.
+    if let Some((panic, shows)) = done {
+        if let Some(panic) = panic {
+            report_panic(panic, topic_info, config);
+        }
         drop_shows(shows, config);
     }
     work
+}
+
+type Shown = (Option<Box<str>>, (Option<ShowPanic>, Arc<Shows>));
+
+/// The text for an event, and what is left to do, if the follower wants events to be shown.
+fn show<M: Primitives, E: 'static>(
+    event: &E,
+    topic_info: &TopicInfo,
+    config: &BusConfig<M>,
+) -> Option<Shown> {
+    let shows = shows(config.follower())?;
+    let (text, panic) = shows.show(&topic_info.name, event);
+    Some((text, (panic, shows)))
 }
 
 /// What identifies a handler in what is recorded.
@@ -89,17 +104,18 @@ pub(super) fn call<M: SignalFlavour, E: 'static, C: 'static>(
     let Some(mut work) = begin(Some(event), topic_info, config, follows, place) else {
         return call_and_collect(handlers, event, topic_info, config, context, unhandled);
     };
-    let mut summary = EmissionSummary::NOTHING;
     let span = enter_span(handlers.borrow(), topic_info, follows);
-    let calls = call_each(
-        handlers.borrow(),
-        event,
+    let mut calls = Calls::new();
+    let all = handlers.borrow();
+    let mut summary = call_each(all, event, topic_info, context, &mut work, &mut calls);
+    let is_orphaned = record_all(
+        handlers,
+        &calls,
         topic_info,
-        context,
+        config,
         &mut work,
         &mut summary,
     );
-    let is_orphaned = record_all(handlers, calls, topic_info, config, &mut work, &mut summary);
     if let (true, Some(hook)) = (is_orphaned, is_orphaned.then(unhandled).flatten()) {
         // Catches its own panics, and is no handler that has run.
         call_one(
@@ -126,7 +142,7 @@ fn enter_span<M: SignalFlavour, C: 'static>(
     (!handlers.is_empty()).then(|| trace::emission(&topic_info.name, follows.span()))
 }
 
-type Calls = SmallVec<[Called; 2]>;
+type Calls = SmallVec<[Called; 4]>;
 
 /// Calls handlers until one stops the emission. Small, because emissions nest.
 #[inline(never)]
@@ -136,9 +152,10 @@ fn call_each<M: SignalFlavour, E: 'static, C: 'static>(
     topic_info: &TopicInfo,
     context: &mut C,
     work: &mut Emitting,
-    summary: &mut EmissionSummary,
-) -> Calls {
-    let mut calls = Calls::new();
+    calls: &mut Calls,
+) -> EmissionSummary {
+    let mut summary = EmissionSummary::NOTHING;
+    calls.reserve(handlers.len());
     for handler in handlers {
         let one = std::slice::from_ref(handler);
         let call = work.begin_call(handler.head().location);
@@ -150,7 +167,7 @@ fn call_each<M: SignalFlavour, E: 'static, C: 'static>(
             break;
         }
     }
-    calls
+    summary
 }
 
 /// Records the calls of an emission, lets go of its handlers, and collects what has failed. Returns whether each of
@@ -158,7 +175,7 @@ fn call_each<M: SignalFlavour, E: 'static, C: 'static>(
 #[inline(never)]
 fn record_all<M: SignalFlavour, C: 'static>(
     handlers: impl Borrow<[HandlerRef<M, C>]>,
-    calls: Calls,
+    calls: &[Called],
     topic_info: &TopicInfo,
     config: &BusConfig<M>,
     work: &mut Emitting,
@@ -191,7 +208,7 @@ pub(super) fn call_one<M: SignalFlavour, E: 'static, C: 'static>(
     let call = work.begin_call(one[0].head().location);
     let done = call_and_collect(one, event, topic_info, config, context, || None);
     let called = work.end_call(call, done.counts.ran() > 0);
-    record(work, one, smallvec![called], topic_info, config, None);
+    record(work, one, &[called], topic_info, config, None);
     done
 }
 
@@ -211,23 +228,28 @@ pub(super) fn call_part<M: SignalFlavour, E: 'static, C: 'static>(
 }
 
 /// Records the calls of these handlers, and tells of those that were slow.
-fn record<M: SignalFlavour, C: 'static>(
+fn record<'h, M: SignalFlavour, C: 'static>(
     work: &mut Emitting,
-    handlers: &[HandlerRef<M, C>],
-    calls: Calls,
+    handlers: &'h [HandlerRef<M, C>],
+    calls: &[Called],
     topic_info: &TopicInfo,
     config: &BusConfig<M>,
     end: Option<(u32, bool)>,
 ) {
-    let counting = |handler: &HandlerRef<M, C>| match handler.describe().kind {
-        HandlerKind::Queue { .. } => Counting::Later,
-        HandlerKind::Async => Counting::Future,
-        HandlerKind::Hook => Counting::Hook,
-        _ => Counting::Here,
+    let id = |handler: &HandlerRef<M, C>| HandlerId {
+        sequence: handler.head().sequence,
+        address: std::ptr::from_ref(handler.head()).addr(),
     };
-    let called = handlers.iter().zip(calls);
-    let called = called.map(|(it, called)| (key_of(it.head()), called, counting(it)));
-    let slow = work.record(called, end);
+    let describe = |handler: &'h HandlerRef<M, C>| {
+        let counting = match handler.describe().kind {
+            HandlerKind::Queue { .. } => Counting::Later,
+            HandlerKind::Async => Counting::Future,
+            HandlerKind::Hook => Counting::Hook,
+            _ => Counting::Here,
+        };
+        (key_of(handler.head()), counting)
+    };
+    let slow = work.record(handlers, calls, id, describe, end);
     for (index, took) in slow {
         let key = key_of(handlers[index].head());
         config.warn(&key.slow(&topic_info.name, took));

@@ -12,7 +12,8 @@ use crate::cause::Cause;
 use crate::core::follow::here::{
     Here, HereGuard, count_follower, cut, discount_follower, enter, now,
 };
-use crate::core::follow::recorder::{Entry, Recorder, Records};
+use crate::core::follow::recorder::{Recorder, Records};
+use crate::core::follow::tail::Entry;
 use crate::failure::CallSite;
 use crate::follow::report::{EmitterReport, HandlerReport, TopicReport};
 use crate::follow::step::{Call, Step};
@@ -54,8 +55,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The recorder of a thread for one follower.
+/// The recorder of a thread for the follower with this number.
 struct Own {
+    number: u32,
     follower: Arc<Follower>,
     recorder: Arc<Recorder>,
 }
@@ -84,27 +86,36 @@ pub(crate) fn find(number: u32) -> Option<Arc<Follower>> {
 /// Calls `f` with what this thread has recorded for the follower with this number. `None` if it has ended, or the
 /// thread is ending.
 pub(super) fn with_own<R>(number: u32, f: impl FnOnce(&mut Records) -> R) -> Option<R> {
-    let recorder = OWN.try_with(|own| {
+    let done = OWN.try_with(|own| {
         let mut all = own.0.borrow_mut();
-        if let Some(at) = all.iter().position(|it| it.follower.number == number) {
-            // What is followed most is found first.
-            all.swap(0, at);
-            let own = &all[0];
-            let mut records = own.recorder.lock();
-            return (!records.is_ended).then(|| f(&mut records));
+        // What is followed most is found first.
+        match all.iter().position(|it| it.number == number) {
+            Some(0) => {}
+            Some(at) => all.swap(0, at),
+            None => {
+                let new = new_own(number)?;
+                // What has ended is not kept by a thread that goes on. It has nothing of users any more.
+                all.retain(|it| !it.recorder.lock().is_ended);
+                all.insert(0, new);
+            }
         }
-        let follower = find(number)?;
-        // What has ended is not kept by a thread that goes on. It has nothing of users any more.
-        all.retain(|it| !it.recorder.lock().is_ended);
-        let recorder = follower.recorder()?;
-        recorder.name_thread();
-        let mut records = recorder.lock();
-        let done = (!records.is_ended).then(|| f(&mut records));
-        drop(records);
-        all.insert(0, Own { follower, recorder });
-        done
+        let mut records = all[0].recorder.lock();
+        (!records.is_ended).then(|| f(&mut records))
     });
-    recorder.ok().flatten()
+    done.ok().flatten()
+}
+
+/// The recorder of this thread for a follower that it does not know yet. `None` if that has ended.
+#[cold]
+fn new_own(number: u32) -> Option<Own> {
+    let follower = find(number)?;
+    let recorder = follower.recorder()?;
+    recorder.name_thread();
+    Some(Own {
+        number,
+        follower,
+        recorder,
+    })
 }
 
 /// Has what runs until the guard is dropped follow from this piece of work.
@@ -124,7 +135,7 @@ pub(crate) fn lead(cause: Cause) -> HereGuard {
 pub(super) fn known(number: u32) -> Option<Arc<Follower>> {
     let known = OWN.try_with(|own| {
         let all = own.0.borrow();
-        let own = all.iter().find(|it| it.follower.number == number);
+        let own = all.iter().find(|it| it.number == number);
         own.map(|it| it.follower.clone())
     });
     known.ok().flatten().or_else(|| find(number))
@@ -152,7 +163,7 @@ pub(super) fn change(number: u32, cause: Cause, f: impl FnOnce(&mut Entry)) {
 pub(crate) fn shows(number: u32) -> Option<Arc<Shows>> {
     let has_none = OWN.try_with(|own| {
         let all = own.0.borrow();
-        let own = all.iter().find(|it| it.follower.number == number);
+        let own = all.iter().find(|it| it.number == number);
         // One that this thread does not know yet may have some.
         own.is_some_and(|it| !it.follower.has_shows)
     });
@@ -304,7 +315,7 @@ impl Shows {
     }
 
     /// The text for an event, as [`Follow::show`](crate::Follow::show) wants it. A panic turns that off.
-    pub(super) fn show(
+    pub(crate) fn show(
         &self,
         topic: &Name,
         event: &dyn Any,
@@ -403,7 +414,7 @@ impl Collected {
             *self.emitters.entry((String::new(), None)).or_default() += records.other_emissions;
         }
         self.skipped += records.skipped();
-        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let text = |text: Option<&str>| text.map(str::to_owned);
         for (cause, entry) in records.entries() {
             let handler = entry.handler.map(|it| &records.handlers[it as usize]);
             self.tail.push(Step {
@@ -411,27 +422,27 @@ impl Collected {
                 parent: entry.parent,
                 kind: entry.kind,
                 topic: entry.topic.map(name),
-                label: handler.and_then(|it| text(&it.label)),
+                label: handler.and_then(|it| text(it.label.as_deref())),
                 place: entry.place,
-                thread: match &entry.thread {
-                    Some(thread) => thread.as_ref().to_owned(),
-                    None => records.thread_of(cause).to_owned(),
-                },
+                thread: entry
+                    .thread()
+                    .unwrap_or_else(|| records.thread_of(cause))
+                    .to_owned(),
                 at: follower.since(entry.at),
                 waited: entry.waited,
                 took: entry.took,
                 ran: entry.ran,
                 failed: entry.failed,
                 stopped: entry.stopped,
-                text: text(&entry.text),
-                failure: text(&entry.failure),
+                text: text(entry.text()),
+                failure: text(entry.failure()),
                 calls: entry
                     .calls
                     .iter()
                     .map(|it| {
                         let handler = &records.handlers[it.handler as usize];
                         Call {
-                            label: text(&handler.label),
+                            label: text(handler.label.as_deref()),
                             place: handler.place,
                             own: it.own,
                             failed: it.failed,

@@ -23,14 +23,27 @@ impl Here {
     };
 }
 
-thread_local! {
-    static HERE: Cell<Here> = const { Cell::new(Here::NOWHERE) };
+/// What is known of the code that runs on a thread. In one piece, and without a destructor, so that it is found at once.
+struct State {
+    here: Cell<Here>,
     /// How long nested emissions of the running call took.
-    static NESTED: Cell<u64> = const { Cell::new(0) };
+    nested: Cell<u64>,
     /// The line that a failure of the running call is blamed on. Those of others are not its own.
-    static BLAMED: Cell<Option<CallSite>> = const { Cell::new(None) };
-    /// The failures of the running call, and the text of the first. Never borrowed while user code runs.
-    static FAILED: Cell<u32> = const { Cell::new(0) };
+    blamed: Cell<Option<CallSite>>,
+    /// The failures of the running call.
+    failed: Cell<u32>,
+}
+
+thread_local! {
+    static STATE: State = const {
+        State {
+            here: Cell::new(Here::NOWHERE),
+            nested: Cell::new(0),
+            blamed: Cell::new(None),
+            failed: Cell::new(0),
+        }
+    };
+    /// The text of the first failure of the running call, if there is one. Never borrowed while user code runs.
     static FAILURE: RefCell<Option<Box<str>>> = const { RefCell::new(None) };
 }
 
@@ -55,14 +68,15 @@ pub(super) fn discount_follower() {
 /// Nanoseconds since some moment before the first following. Never 0.
 pub(super) fn now() -> u64 {
     static BEGIN: OnceLock<Instant> = OnceLock::new();
-    let begin = *BEGIN.get_or_init(Instant::now);
-    u64::try_from(begin.elapsed().as_nanos()).map_or(u64::MAX, |it| it + 1)
+    let elapsed = BEGIN.get_or_init(Instant::now).elapsed();
+    // Not by `as_nanos`, which has 128 bits. These last for 584 years.
+    elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos()) + 1
 }
 
 /// What the code that runs follows from. Nothing once nobody follows anything.
 pub(crate) fn here() -> Here {
     if is_on() {
-        HERE.try_with(Cell::get).unwrap_or(Here::NOWHERE)
+        STATE.with(|it| it.here.get())
     } else {
         Here::NOWHERE
     }
@@ -80,8 +94,7 @@ pub(crate) fn cause() -> Option<Cause> {
 
 /// Has what runs until the guard is dropped follow from this.
 pub(crate) fn enter(here: Here) -> HereGuard {
-    let outer = HERE.try_with(|it| it.replace(here));
-    HereGuard(outer.unwrap_or(Here::NOWHERE))
+    HereGuard(STATE.with(|it| it.here.replace(here)))
 }
 
 /// Restores what the code before followed from.
@@ -89,7 +102,7 @@ pub(crate) struct HereGuard(Here);
 
 impl Drop for HereGuard {
     fn drop(&mut self) {
-        _ = HERE.try_with(|it| it.set(self.0));
+        STATE.with(|it| it.here.set(self.0));
     }
 }
 
@@ -146,49 +159,81 @@ impl Origin {
     }
 }
 
-/// What is measured of a call: what it began with.
+/// What is measured of a call, or of a piece of work: what it began with.
 pub(crate) struct Outer {
+    here: Here,
     blamed: Option<CallSite>,
     nested: u64,
     failed: u32,
     failure: Option<Box<str>>,
 }
 
-/// Begins to measure a call of what stands at this line. `None` for an emission, which has all that fails in it beside
-/// its calls.
-pub(super) fn begin_call(blamed: Option<CallSite>) -> Outer {
-    Outer {
-        blamed: BLAMED.try_with(|it| it.replace(blamed)).unwrap_or(None),
-        nested: NESTED.try_with(|it| it.replace(0)).unwrap_or(0),
-        failed: FAILED.try_with(|it| it.replace(0)).unwrap_or(0),
-        failure: FAILURE.try_with(RefCell::take).unwrap_or(None),
-    }
+/// Begins to measure a call of what stands at this line.
+pub(super) fn begin_call(blamed: CallSite) -> Outer {
+    STATE.with(|it| it.begin(Some(blamed)))
+}
+
+/// Begins to measure a piece of work, which what runs in it follows from. Without a line for an emission, which has all
+/// that fails in it beside its calls.
+pub(super) fn begin_work(here: Here, blamed: Option<CallSite>) -> Outer {
+    STATE.with(|it| {
+        let outer = it.begin(blamed);
+        it.here.set(here);
+        outer
+    })
 }
 
 /// What was measured: the time of nested emissions, the failures, and the text of the first.
 pub(super) fn end_call(outer: Outer) -> (u64, u32, Option<Box<str>>) {
-    _ = BLAMED.try_with(|it| it.set(outer.blamed));
-    let nested = NESTED.try_with(|it| it.replace(outer.nested)).unwrap_or(0);
-    let failed = FAILED.try_with(|it| it.replace(outer.failed)).unwrap_or(0);
-    let failure = FAILURE.try_with(|it| it.replace(outer.failure));
-    (nested, failed, failure.unwrap_or(None))
+    STATE.with(|it| {
+        it.here.set(outer.here);
+        it.blamed.set(outer.blamed);
+        let nested = it.nested.replace(outer.nested);
+        let failed = it.failed.replace(outer.failed);
+        let failure = take_failure(failed);
+        if outer.failure.is_some() {
+            _ = FAILURE.try_with(|it| it.replace(outer.failure));
+        }
+        (nested, failed, failure)
+    })
+}
+
+impl State {
+    fn begin(&self, blamed: Option<CallSite>) -> Outer {
+        let failed = self.failed.replace(0);
+        Outer {
+            here: self.here.get(),
+            blamed: self.blamed.replace(blamed),
+            nested: self.nested.replace(0),
+            failed,
+            failure: take_failure(failed),
+        }
+    }
+}
+
+/// The text of the first of so many failures.
+fn take_failure(failed: u32) -> Option<Box<str>> {
+    if failed == 0 {
+        return None;
+    }
+    FAILURE.try_with(RefCell::take).unwrap_or(None)
 }
 
 /// Counts the time of an emission as nested in the call that it is in.
 pub(super) fn add_nested(nanos: u64) {
-    _ = NESTED.try_with(|it| it.set(it.get().saturating_add(nanos)));
+    STATE.with(|it| it.nested.set(it.nested.get().saturating_add(nanos)));
 }
 
 /// Notes a failure of what stands at this line, if it is that of the running call. `text` is called where user code may
 /// run.
 pub(crate) fn failed(location: CallSite, text: impl FnOnce() -> Option<String>) {
-    let blamed = BLAMED.try_with(Cell::get).unwrap_or(None);
+    let blamed = STATE.with(|it| it.blamed.get());
     let is_own = blamed.map_or(here().cause.is_some(), |it| it == location);
     if !is_on() || !is_own {
         return;
     }
-    let count = FAILED.try_with(|it| it.replace(it.get() + 1));
-    if count == Ok(0) {
+    let before = STATE.with(|it| it.failed.replace(it.failed.get() + 1));
+    if before == 0 {
         let text = text().map(cut);
         _ = FAILURE.try_with(|it| it.replace(text));
     }

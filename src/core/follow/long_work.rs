@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::core::follow::follower::{self, with_own};
 use crate::core::follow::here::{
-    Here, HereGuard, Outer, add_nested, begin_call, end_call, enter, here, now,
+    Here, HereGuard, Outer, add_nested, begin_work, end_call, enter, here, now,
 };
 #[cfg(feature = "jobs")]
 use crate::core::follow::here::{cut, is_on};
-use crate::core::follow::recorder::{Called, Entry, HandlerKey};
+use crate::core::follow::recorder::HandlerKey;
+use crate::core::follow::tail::{Called, Entry};
 use crate::failure::CallSite;
 use crate::follow::step::StepKind;
 use crate::topic::any_event::TopicInfo;
@@ -56,7 +57,6 @@ impl LongWork {
             let handler = handler.map(|key| records.handler(key));
             let topic = handler.map(|it| records.handlers[it as usize].topic);
             let (cause, entry) = records.begin(kind, place, parent, made);
-            let entry = entry?;
             (entry.topic, entry.handler) = (topic, handler);
             cause
         });
@@ -143,7 +143,7 @@ impl LongWork {
                 work: self,
                 begin: 0,
                 outer: None,
-                _here: enter(self.here),
+                _here: Some(enter(self.here)),
             };
         }
         let begin = now();
@@ -155,14 +155,14 @@ impl LongWork {
             self.change(|entry| {
                 entry.waited = Some(begin.saturating_sub(self.made));
                 entry.at = begin;
-                entry.thread = thread;
+                entry.set_thread(thread);
             });
         }
         Part {
             work: self,
             begin,
-            outer: Some(begin_call(Some(self.place))),
-            _here: enter(self.here),
+            outer: Some(begin_work(self.here, Some(self.place))),
+            _here: None,
         }
     }
 
@@ -180,7 +180,6 @@ impl LongWork {
         let called = Called {
             ran: began != 0,
             failed: self.failed.load(Ordering::Relaxed),
-            failure: None,
             own: self.own.load(Ordering::Relaxed),
             total: end.saturating_sub(self.made),
         };
@@ -209,8 +208,9 @@ impl Drop for LongWork {
 pub(crate) struct Part<'w> {
     work: &'w LongWork,
     begin: u64,
+    /// What has begun to be measured, if that is recorded.
     outer: Option<Outer>,
-    _here: HereGuard,
+    _here: Option<HereGuard>,
 }
 
 impl Drop for Part<'_> {

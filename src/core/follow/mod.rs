@@ -44,6 +44,8 @@ mod long_work;
 #[cfg(feature = "follow")]
 mod recorder;
 #[cfg(feature = "follow")]
+mod tail;
+#[cfg(feature = "follow")]
 pub(crate) mod work;
 #[cfg(feature = "follow")]
 pub(crate) use {here::*, long_work::*, work::*};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::cause::Cause;
+use crate::core::follow::tail::{Called, Entry, Tail};
 use crate::core::primitives::hash::HashMap;
 use crate::failure::CallSite;
 use crate::follow::step::StepKind;
@@ -23,10 +24,8 @@ pub(super) struct Recorder {
 
 /// How many emitting lines are told apart.
 const EMITTERS: usize = 4096;
-/// For how many handlers of an emission it is remembered which they were.
-const GUESSES: usize = 8;
-/// How many calls of one piece of work are kept.
-pub(super) const CALLS: usize = 8;
+/// For how many handlers it is remembered which they are.
+const KNOWN: usize = 64;
 
 pub(super) struct Records {
     /// The following has ended, and nothing is recorded any more.
@@ -34,18 +33,15 @@ pub(super) struct Records {
     number: u32,
     /// The threads that have had it, each with its first piece of work. The last one has it.
     threads: VecDeque<(u64, Arc<str>)>,
-    /// The number of the first piece of work in the tail.
-    first: u64,
-    most: usize,
     /// The limit for one call of a handler.
     slow: Option<u64>,
-    tail: VecDeque<Entry>,
+    tail: Tail,
     pub(super) topics: Vec<TopicCount>,
     topic_numbers: HashMap<Name, u32>,
     /// What was looked up last, and is probably looked up next.
     last_topics: [u32; 2],
-    last_emitter: u32,
-    last_handlers: [u32; GUESSES],
+    last_emitters: [u32; 2],
+    known: [Known; KNOWN],
     pub(super) handlers: Vec<HandlerCount>,
     /// Those with this topic and line.
     handler_numbers: HashMap<(u32, usize), SmallVec<[u32; 2]>>,
@@ -55,30 +51,20 @@ pub(super) struct Records {
     pub(super) other_emissions: u64,
 }
 
-/// One piece of work.
-pub(super) struct Entry {
-    pub(super) parent: Option<Cause>,
-    pub(super) kind: StepKind,
-    pub(super) topic: Option<u32>,
-    pub(super) handler: Option<u32>,
-    pub(super) place: CallSite,
-    /// `None`: the one that has begun it.
-    pub(super) thread: Option<Arc<str>>,
-    pub(super) at: u64,
-    pub(super) waited: Option<u64>,
-    pub(super) took: Option<u64>,
-    pub(super) ran: u32,
-    pub(super) failed: u32,
-    pub(super) stopped: bool,
-    pub(super) text: Option<Box<str>>,
-    pub(super) failure: Option<Box<str>>,
-    pub(super) calls: SmallVec<[CallEntry; 1]>,
+/// A handler that was looked up before.
+#[derive(Clone, Copy)]
+struct Known {
+    id: HandlerId,
+    number: u32,
+    counting: Counting,
 }
 
-pub(super) struct CallEntry {
-    pub(super) handler: u32,
-    pub(super) own: u64,
-    pub(super) failed: bool,
+/// What tells a handler from all others, also from one that it replaces. Unlike its key, compared at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HandlerId {
+    /// 0 if it is in no roster: it is not remembered.
+    pub(crate) sequence: u64,
+    pub(crate) address: usize,
 }
 
 pub(super) struct TopicCount {
@@ -114,6 +100,20 @@ pub(crate) enum Counting {
     Future,
 }
 
+const NOBODY: Known = Known {
+    id: HandlerId {
+        sequence: 0,
+        address: 0,
+    },
+    number: 0,
+    counting: Counting::Here,
+};
+
+/// Whether two names are the same. Mostly they are at the same address.
+fn is_same(name: &str, other: &str) -> bool {
+    std::ptr::eq(name, other) || name == other
+}
+
 /// The topic of a handler of no signal.
 const NO_TOPIC: Name = Name::Fixed("(hook)");
 
@@ -138,15 +138,6 @@ impl HandlerKey<'_> {
     }
 }
 
-/// The result of one call.
-pub(crate) struct Called {
-    pub(super) ran: bool,
-    pub(super) failed: u32,
-    pub(super) failure: Option<Box<str>>,
-    pub(super) own: u64,
-    pub(super) total: u64,
-}
-
 impl Recorder {
     pub(super) fn new(number: u32, most: usize, slow: Option<u64>) -> Self {
         Recorder {
@@ -167,7 +158,7 @@ impl Recorder {
             None => format!("{:?}", thread.id()).into(),
         };
         let mut records = self.lock();
-        let next = records.next();
+        let next = records.tail.next();
         records.threads.push_back((next, name));
     }
 }
@@ -179,15 +170,13 @@ impl Records {
             is_ended: false,
             number,
             threads: VecDeque::new(),
-            first: 1,
-            most: most.max(1),
             slow,
-            tail: VecDeque::new(),
+            tail: Tail::new(most),
             topics: Vec::new(),
             topic_numbers: HashMap::default(),
             last_topics: [0; 2],
-            last_emitter: 0,
-            last_handlers: [0; GUESSES],
+            last_emitters: [0; 2],
+            known: [NOBODY; KNOWN],
             handlers: Vec::new(),
             handler_numbers: HashMap::default(),
             emitters: Vec::new(),
@@ -216,45 +205,24 @@ impl Records {
         place: CallSite,
         parent: Option<Cause>,
         at: u64,
-    ) -> (Option<Cause>, Option<&mut Entry>) {
-        let cause = Cause::new(self.number, self.next());
-        if self.tail.len() >= self.most {
-            self.tail.pop_front();
-            self.first += 1;
-            while self.threads.get(1).is_some_and(|it| it.0 <= self.first) {
-                self.threads.pop_front();
-            }
-        }
-        self.tail.push_back(Entry {
-            parent,
-            kind,
-            topic: None,
-            handler: None,
-            place,
-            thread: None,
-            at,
-            waited: None,
-            took: None,
-            ran: 0,
-            failed: 0,
-            stopped: false,
-            text: None,
-            failure: None,
-            calls: SmallVec::new(),
-        });
-        (cause, self.tail.back_mut())
+    ) -> (Option<Cause>, &mut Entry) {
+        self.forget_threads();
+        let cause = Cause::new(self.number, self.tail.next());
+        let entry = self.tail.begin(kind, place, parent, at);
+        (cause, entry)
     }
 
-    /// The number of the next piece of work.
-    fn next(&self) -> u64 {
-        self.first + self.tail.len() as u64
+    /// Forgets the threads whose pieces of work are not kept any more.
+    fn forget_threads(&mut self) {
+        let first = self.tail.first();
+        while self.threads.get(1).is_some_and(|it| it.0 <= first) {
+            self.threads.pop_front();
+        }
     }
 
     /// Takes the newest piece of work out again, if it is this one.
     pub(super) fn forget(&mut self, cause: Cause) {
-        if cause.number() + 1 == self.next() {
-            self.tail.pop_back();
-        }
+        self.tail.forget(cause.number());
     }
 
     /// Whether it is a piece of work of this recorder.
@@ -264,25 +232,19 @@ impl Records {
 
     /// The piece of work, if it is kept.
     pub(super) fn entry(&mut self, cause: Cause) -> Option<&mut Entry> {
-        let index = cause
-            .number()
-            .checked_sub(self.first)
-            .filter(|_| self.has(cause))?;
-        self.tail.get_mut(usize::try_from(index).ok()?)
+        let is_own = self.has(cause);
+        is_own.then(|| self.tail.get(cause.number()))?
     }
 
     /// Those that are kept, each with its number.
     pub(super) fn entries(&self) -> impl Iterator<Item = (Cause, &Entry)> {
-        let numbers = self.first..;
-        let causes = numbers.map(|it| Cause::new(self.number, it));
-        causes
-            .zip(&self.tail)
-            .filter_map(|(cause, entry)| Some((cause?, entry)))
+        let entries = self.tail.iter();
+        entries.filter_map(|(number, entry)| Some((Cause::new(self.number, number)?, entry)))
     }
 
     /// How many are not kept any more.
     pub(super) fn skipped(&self) -> u64 {
-        self.first - 1
+        self.tail.first() - 1
     }
 
     /// How long a call took, if that is longer than it should.
@@ -294,7 +256,7 @@ impl Records {
     pub(super) fn topic(&mut self, name: &Name) -> u32 {
         let is_it = |it: u32| {
             let topic = self.topics.get(it as usize);
-            topic.is_some_and(|it| it.name.as_str() == name.as_str())
+            topic.is_some_and(|it| is_same(it.name.as_str(), name.as_str()))
         };
         let [last, before] = self.last_topics;
         if is_it(last) {
@@ -327,40 +289,59 @@ impl Records {
         let count = &mut self.topics[topic as usize];
         count.emissions += 1;
         count.type_name = Some(type_name);
-        let key = (topic, std::ptr::from_ref(place).addr());
-        if let Some(last) = self.emitters.get_mut(self.last_emitter as usize) {
-            if last.0 == topic && std::ptr::eq(last.1, place) {
-                last.2 += 1;
-                return;
-            }
-        }
-        if let Some(&number) = self.emitter_numbers.get(&key) {
-            self.last_emitter = number;
-            self.emitters[number as usize].2 += 1;
-        } else if self.emitters.len() < EMITTERS {
-            self.emitter_numbers.insert(key, self.emitters.len() as u32);
-            self.emitters.push((topic, place, 1));
-        } else {
-            self.other_emissions += 1;
+        match self.emitter(topic, place) {
+            Some(emitter) => self.emitters[emitter as usize].2 += 1,
+            None => self.other_emissions += 1,
         }
     }
 
-    /// The number of the handler that is called as the one with this index.
-    pub(super) fn handler_at(&mut self, index: usize, key: HandlerKey<'_>) -> u32 {
-        let index = index % GUESSES;
-        let guess = self.last_handlers[index];
-        if let Some(last) = self.handlers.get(guess as usize) {
-            let name = key.topic.map_or(NO_TOPIC.as_str(), Name::as_str);
-            if std::ptr::eq(last.place, key.place)
-                && last.label.as_deref() == key.label
-                && self.topics[last.topic as usize].name.as_str() == name
-            {
-                return guess;
-            }
+    /// The number of an emitting line. `None` if there are too many.
+    fn emitter(&mut self, topic: u32, place: CallSite) -> Option<u32> {
+        let is_it = |it: u32| {
+            let emitter = self.emitters.get(it as usize);
+            emitter.is_some_and(|it| it.0 == topic && std::ptr::eq(it.1, place))
+        };
+        let [last, before] = self.last_emitters;
+        if is_it(last) {
+            return Some(last);
         }
+        if is_it(before) {
+            return Some(before);
+        }
+        let key = (topic, std::ptr::from_ref(place).addr());
+        let number = match self.emitter_numbers.get(&key) {
+            Some(&number) => number,
+            None if self.emitters.len() == EMITTERS => return None,
+            None => {
+                let number = self.emitters.len() as u32;
+                self.emitter_numbers.insert(key, number);
+                self.emitters.push((topic, place, 0));
+                number
+            }
+        };
+        self.last_emitters = [number, last];
+        Some(number)
+    }
+
+    /// The number of a handler of an emission, and how its calls are counted. `describe` is called if it is not known.
+    pub(super) fn known<'h>(
+        &mut self,
+        id: HandlerId,
+        describe: impl FnOnce() -> (HandlerKey<'h>, Counting),
+    ) -> (u32, Counting) {
+        let known = id.sequence as usize % KNOWN;
+        let it = self.known[known];
+        if it.id == id && id.sequence != 0 {
+            return (it.number, it.counting);
+        }
+        let (key, counting) = describe();
         let number = self.handler(key);
-        self.last_handlers[index] = number;
-        number
+        self.known[known] = Known {
+            id,
+            number,
+            counting,
+        };
+        (number, counting)
     }
 
     /// The number of a handler.
@@ -426,33 +407,5 @@ impl HandlerCount {
         self.failures += u64::from(called.failed > 0);
         self.own.add(called.own);
         self.total = self.total.saturating_add(called.total);
-    }
-}
-
-impl CallEntry {
-    pub(super) fn new(handler: u32, called: &Called) -> Self {
-        CallEntry {
-            handler,
-            own: called.own,
-            failed: called.failed > 0,
-        }
-    }
-}
-
-impl Entry {
-    pub(super) fn add_calls(&mut self, calls: SmallVec<[CallEntry; 1]>) {
-        let room = CALLS.saturating_sub(self.calls.len());
-        if self.calls.is_empty() {
-            self.calls = calls;
-        } else {
-            self.calls.extend(calls.into_iter().take(room));
-        }
-    }
-
-    pub(super) fn add_failures(&mut self, failed: u32, failure: Option<Box<str>>) {
-        self.failed += failed;
-        if self.failure.is_none() {
-            self.failure = failure;
-        }
     }
 }

@@ -1,17 +1,16 @@
 //! Pieces of work while they run.
 
-use std::any::Any;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::cause::Cause;
-use crate::core::follow::follower::{self, ShowPanic, Shows, with_own};
+use crate::core::follow::follower::{self, with_own};
 use crate::core::follow::here::{
-    Here, HereGuard, Origin, Outer, add_nested, begin_call, end_call, enter, here, now,
+    Here, Origin, Outer, add_nested, begin_call, begin_work, end_call, here, now,
 };
-use crate::core::follow::recorder::{CALLS, CallEntry};
-pub(crate) use crate::core::follow::recorder::{Called, Counting, HandlerKey};
+pub(crate) use crate::core::follow::recorder::{Counting, HandlerId, HandlerKey};
+pub(crate) use crate::core::follow::tail::Called;
 use crate::failure::CallSite;
 use crate::follow::step::StepKind;
 use crate::topic::any_event::TopicInfo;
@@ -25,25 +24,24 @@ pub(crate) struct Emitting {
     began: u64,
     /// The end of the last call.
     last: u64,
+    /// The text of the first failure of its calls.
+    failure: Option<Box<str>>,
     /// Its end is recorded.
     is_ended: bool,
     /// `None` once it has ended, and for a part.
     outer: Option<Outer>,
-    _here: Option<HereGuard>,
 }
 
 impl Emitting {
-    /// Begins an emission, or the delivery of a deferred event. `None` if nobody follows any more. The event is
-    /// shown first, which may panic.
+    /// Begins an emission, or the delivery of a deferred event, which is shown as this text. `None` if nobody follows
+    /// any more.
     pub(crate) fn begin(
         follower: u32,
         topic_info: &TopicInfo,
-        event: Option<(&dyn Any, &Shows)>,
+        text: Option<Box<str>>,
         origin: Origin,
         place: CallSite,
-    ) -> (Option<Self>, Option<ShowPanic>) {
-        let (text, panic) =
-            event.map_or((None, None), |(event, it)| it.show(&topic_info.name, event));
+    ) -> Option<Self> {
         let (parent, began) = (here().cause, now());
         let is_deferred = origin.at != 0;
         let kind = match is_deferred {
@@ -55,30 +53,23 @@ impl Emitting {
             let topic = records.topic(&topic_info.name);
             records.count_emission(topic, topic_info.type_name(), place);
             let (cause, entry) = records.begin(kind, place, parent, began);
-            let entry = entry?;
             entry.topic = Some(topic);
             entry.waited = is_deferred.then(|| began.saturating_sub(origin.at));
-            entry.text = text;
+            entry.set_text(text);
             Some((topic, cause?))
         });
-        let Some((topic, cause)) = begun.flatten() else {
-            return (None, panic);
-        };
-        let here = Here {
-            cause: Some(cause),
-            follower,
-        };
-        let emitting = Emitting {
-            cause: Some(cause),
+        let (topic, cause) = begun.flatten()?;
+        let cause = Some(cause);
+        Some(Emitting {
+            cause,
             follower,
             topic,
             began,
             last: began,
+            failure: None,
             is_ended: false,
-            outer: Some(begin_call(None)),
-            _here: Some(enter(here)),
-        };
-        (Some(emitting), panic)
+            outer: Some(begin_work(Here { cause, follower }, None)),
+        })
     }
 
     /// Calls that are no emission of their own: they are counted, and are those of the work that runs, if it `is_part`
@@ -91,9 +82,9 @@ impl Emitting {
             topic: 0,
             began,
             last: began,
+            failure: None,
             is_ended: false,
             outer: None,
-            _here: None,
         })
     }
 
@@ -103,7 +94,7 @@ impl Emitting {
 
     /// Begins to measure the call of the handler that this line has subscribed.
     pub(crate) fn begin_call(&self, handler: CallSite) -> Outer {
-        begin_call(Some(handler))
+        begin_call(handler)
     }
 
     /// What was measured. `ran`: the handler was called.
@@ -112,57 +103,56 @@ impl Emitting {
         let (nested, failed, failure) = end_call(outer);
         let total = end.saturating_sub(self.last);
         self.last = end;
+        if self.failure.is_none() {
+            self.failure = failure;
+        }
         Called {
             ran,
             failed,
-            failure,
             own: total.saturating_sub(nested),
             total,
         }
     }
 
-    /// Records calls, with how each is counted, and with how the emission ends, if these were all. Returns those that
-    /// took longer than they should.
-    pub(crate) fn record<'h>(
+    /// Records calls of these handlers, and how the emission ends, if these were all. `id` tells what a handler is known
+    /// by, and `describe` what it is. Returns those that took longer than they should.
+    pub(crate) fn record<'h, H>(
         &mut self,
-        calls: impl Iterator<Item = (HandlerKey<'h>, Called, Counting)>,
+        handlers: &'h [H],
+        calls: &[Called],
+        id: impl Fn(&H) -> HandlerId,
+        describe: impl Fn(&'h H) -> (HandlerKey<'h>, Counting),
         end: Option<(u32, bool)>,
     ) -> SmallVec<[(usize, Duration); 1]> {
         let mut slow = SmallVec::new();
         let took = self.last.saturating_sub(self.began);
         let cause = self.cause;
+        let failed = calls.iter().map(|it| it.failed).sum();
+        let mut failure = self.failure.take();
         // Calls of an emission whose parts run on several threads.
-        let mut elsewhere = None;
+        let mut is_elsewhere = false;
         with_own(self.follower, |records| {
-            let mut failures = (0, None);
-            let mut kept = SmallVec::<[CallEntry; 1]>::new();
-            for (index, (key, mut called, counting)) in calls.enumerate() {
-                let handler = records.handler_at(index, key);
-                records.count_given(handler, &called, counting);
-                slow.extend(records.slow(&called).map(|took| (index, took)));
-                failures.0 += called.failed;
-                failures.1 = failures.1.or(called.failure.take());
-                if called.ran && kept.len() < CALLS {
-                    kept.push(CallEntry::new(handler, &called));
+            for (index, (handler, called)) in handlers.iter().zip(calls).enumerate() {
+                let (number, counting) = records.known(id(handler), || describe(handler));
+                records.count_given(number, called, counting);
+                slow.extend(records.slow(called).map(|took| (index, took)));
+                if let Some(entry) = cause.and_then(|it| records.entry(it)) {
+                    entry.add_call(number, called);
                 }
             }
             if let Some((0, _)) = end {
                 records.topics[self.topic as usize].unheard += 1;
             }
-            if cause.is_some_and(|it| !records.has(it)) {
-                elsewhere = Some(failures);
-                return;
-            }
+            is_elsewhere = cause.is_some_and(|it| !records.has(it));
             let Some(entry) = cause.and_then(|it| records.entry(it)) else {
                 return;
             };
-            entry.add_calls(kept);
-            entry.add_failures(failures.0, failures.1);
+            entry.add_failures(failed, failure.take());
             if let Some((ran, stopped)) = end {
                 (entry.took, entry.ran, entry.stopped) = (Some(took), ran, stopped);
             }
         });
-        if let Some((cause, (failed, failure))) = cause.zip(elsewhere) {
+        if let Some(cause) = cause.filter(|_| is_elsewhere) {
             follower::change(self.follower, cause, |entry| {
                 entry.add_failures(failed, failure)
             });
@@ -216,7 +206,6 @@ pub(crate) struct Work {
     began: u64,
     waited: Option<u64>,
     outer: Option<Outer>,
-    _here: HereGuard,
 }
 
 impl Work {
@@ -237,7 +226,6 @@ impl Work {
             let handler = handler.map(|key| records.handler(key));
             let topic = handler.map(|it| records.handlers[it as usize].topic);
             let (cause, entry) = records.begin(kind, place, parent, began);
-            let entry = entry?;
             (entry.topic, entry.handler, entry.waited) = (topic, handler, waited);
             Some((cause?, handler))
         })
@@ -252,8 +240,7 @@ impl Work {
             handler,
             began,
             waited,
-            outer: Some(begin_call(Some(place))),
-            _here: enter(here),
+            outer: Some(begin_work(here, Some(place))),
         })
     }
 
@@ -280,10 +267,9 @@ impl Work {
         let (nested, failed, failure) = end_call(outer);
         let total = now().saturating_sub(self.began);
         add_nested(total);
-        let mut called = Called {
+        let called = Called {
             ran,
             failed,
-            failure,
             own: total.saturating_sub(nested),
             total,
         };
@@ -294,7 +280,7 @@ impl Work {
             if let Some(entry) = records.entry(self.cause) {
                 entry.took = Some(total);
                 entry.ran = u32::from(ran);
-                entry.add_failures(failed, called.failure.take());
+                entry.add_failures(failed, failure);
             }
             records.slow(&called)
         })

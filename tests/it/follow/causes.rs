@@ -211,7 +211,11 @@ fn a_cause_is_carried_into_a_thread() {
     let own = bus.clone();
     bus.on(&PLACED, move |n| {
         let (bus, n, cause) = (own.clone(), *n, cause().unwrap());
-        let run = move || cause.run(|| bus.emit(&BILLED, &n).cause());
+        let run = move || {
+            let done = cause.run(|| bus.emit(&BILLED, &n).cause());
+            assert_eq!(slotcast::cause(), None);
+            done
+        };
         std::thread::spawn(run).join().unwrap().unwrap();
     })
     .detach();
