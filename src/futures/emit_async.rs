@@ -18,7 +18,7 @@ use crate::core::settings::failure_source::drop_event;
 use crate::core::signal::signal::{Signal as Core, sequence_limit};
 use crate::core::waiting::async_handler::{HandlerFuture, collect_futures, poll_all, resume};
 #[cfg(feature = "follow")]
-use crate::core::{failure::report::Report, follow};
+use crate::core::{failure::report::set_cause, follow};
 use crate::failure::CallSite;
 use crate::signal::emission::Emission;
 
@@ -223,11 +223,7 @@ impl<M: Flavour, E: 'static, C: 'static> Future for EmitAsync<'_, M, E, C> {
         {
             drop(part);
             if let Some((work, cause)) = work.and_then(|it| it.cause().map(|cause| (it, cause))) {
-                let report = this
-                    .summary
-                    .report
-                    .get_or_insert_with(|| Report::new(Vec::new()));
-                report.cause = Some(cause);
+                set_cause(&mut this.summary.report, Some(cause));
                 work.end(None);
                 work.note(&info.topic_info, counts.ran(), counts.stopped());
             }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::core::emission::summary::{EmissionSummary, PackedCounts};
 use crate::core::failure::report::Report;
+#[cfg(feature = "follow")]
+use crate::core::failure::report::recycle;
 use crate::failure::{HandlerError, HandlerErrors};
 use crate::policy::Panics;
 
@@ -91,6 +93,16 @@ impl Emission {
     }
 }
 
+#[cfg(feature = "follow")]
+impl Drop for Emission {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(report) = self.report.take() {
+            recycle(report);
+        }
+    }
+}
+
 /// The failures of a report; marks it as read.
 pub(crate) fn errors(report: Option<&Report>) -> &[HandlerError] {
     report.map_or(&[], |report| {
@@ -104,8 +116,8 @@ pub(crate) fn into_result<T>(
     mut whole: T,
     report: fn(&mut T) -> &mut Option<Box<Report>>,
 ) -> Result<T, HandlerErrors> {
-    match report(&mut whole).take() {
-        Some(mut report) if !report.errors.is_empty() => {
+    match report(&mut whole) {
+        Some(report) if !report.errors.is_empty() => {
             Err(HandlerErrors(std::mem::take(&mut report.errors)))
         }
         _ => Ok(whole),

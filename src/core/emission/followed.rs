@@ -10,7 +10,7 @@ use crate::core::emission::call::{call_all, call_and_collect, collect};
 use crate::core::emission::summary::{EmissionSummary, PackedCounts};
 use crate::core::failure::link::Follows;
 use crate::core::failure::pending::orphans;
-use crate::core::failure::report::Report;
+use crate::core::failure::report::set_cause;
 use crate::core::failure::trace::{self, TracedSpan};
 use crate::core::follow::follower::{ShowPanic, Shows, shows};
 use crate::core::follow::{Called, Counting, Emitting, HandlerId, HandlerKey};
@@ -258,10 +258,7 @@ fn record<'h, M: SignalFlavour, C: 'static>(
 
 /// Ends what was recorded of an emission, and hands its number on to those who look at the failures.
 pub(super) fn end(work: Emitting, summary: &mut EmissionSummary) {
-    let report = summary
-        .report
-        .get_or_insert_with(|| Report::new(Vec::new()));
-    report.cause = work.cause();
+    set_cause(&mut summary.report, work.cause());
     work.end(summary.counts.ran(), summary.counts.stopped());
 }
 

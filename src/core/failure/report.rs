@@ -1,5 +1,7 @@
 //! The failures that an emission or a drain has collected, until they are looked at.
 
+#[cfg(feature = "follow")]
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
@@ -157,6 +159,29 @@ pub(crate) fn collect(
     }
     report.report_to_hook(call_hook);
     Some(report)
+}
+
+#[cfg(feature = "follow")]
+thread_local! {
+    /// An empty report, for the next emission that is followed: each has one, and mostly nothing fails.
+    static SPARE: Cell<Option<Box<Report>>> = const { Cell::new(None) };
+}
+
+/// Puts the number of a followed emission into its report.
+#[cfg(feature = "follow")]
+pub(crate) fn set_cause(report: &mut Option<Box<Report>>, cause: Option<crate::cause::Cause>) {
+    let spare = || SPARE.try_with(Cell::take).unwrap_or(None);
+    let report = report.get_or_insert_with(|| spare().unwrap_or_else(|| Report::new(Vec::new())));
+    report.cause = cause;
+}
+
+/// Drops a report, or keeps it for the next emission, if nothing has failed.
+#[cfg(feature = "follow")]
+pub(crate) fn recycle(mut report: Box<Report>) {
+    if report.is_empty() {
+        report.seen = Seen::default();
+        _ = SPARE.try_with(|it| it.set(Some(report)));
+    }
 }
 
 /// Appends a later report, if there is one.

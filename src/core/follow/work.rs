@@ -135,7 +135,9 @@ impl Emitting {
             for (index, (handler, called)) in handlers.iter().zip(calls).enumerate() {
                 let (number, counting) = records.known(id(handler), || describe(handler));
                 records.count_given(number, called, counting);
-                slow.extend(records.slow(called).map(|took| (index, took)));
+                if let Some(took) = records.slow(called) {
+                    slow.push((index, took));
+                }
                 if let Some(entry) = cause.and_then(|it| records.entry(it)) {
                     entry.add_call(number, called);
                 }

@@ -127,6 +127,11 @@ impl<M: Primitives, C> ActiveDrain<'_, M, C> {
 
     /// Adds the failures of one delivery. Its panic is dropped if panics are to be contained.
     pub(super) fn report(&mut self, mut failures: Box<Report>, panics: Panics) {
+        #[cfg(feature = "follow")]
+        if failures.is_empty() {
+            // It has the number of a followed emission alone.
+            return report::recycle(failures);
+        }
         failures.contain(panics);
         self.summary.report(Some(failures));
     }

@@ -201,6 +201,9 @@ fn the_cause_is_restored_after_a_panic_and_after_each_emission() {
     let done = bus.emit(&PLACED, &1);
     assert!(done.errors().is_empty(), "{done:?}");
     assert_eq!(cause(), None);
+    let own = done.cause();
+    assert!(own.is_some() && done.into_result().unwrap().cause() == own);
+
     bus.close();
 }
 
