@@ -130,7 +130,7 @@ pub(super) fn call<M: SignalFlavour, E: 'static, C: 'static>(
     if let Some(span) = span {
         span.end(summary.counts.ran(), summary.counts.stopped());
     }
-    end(work, &mut summary);
+    end(&mut work, &mut summary);
     summary
 }
 
@@ -257,7 +257,7 @@ fn record<'h, M: SignalFlavour, C: 'static>(
 }
 
 /// Ends what was recorded of an emission, and hands its number on to those who look at the failures.
-pub(super) fn end(work: Emitting, summary: &mut EmissionSummary) {
+pub(super) fn end(work: &mut Emitting, summary: &mut EmissionSummary) {
     set_cause(&mut summary.report, work.cause());
     work.end(summary.counts.ran(), summary.counts.stopped());
 }
@@ -270,8 +270,8 @@ pub(crate) fn unheard<M: Primitives, E: 'static>(
     config: &BusConfig<M>,
 ) -> EmissionSummary {
     let mut summary = EmissionSummary::NOTHING;
-    if let Some(work) = begin(event, topic_info, config, Follows::NONE, Location::caller()) {
-        end(work, &mut summary);
+    if let Some(mut work) = begin(event, topic_info, config, Follows::NONE, Location::caller()) {
+        end(&mut work, &mut summary);
     }
     summary
 }

@@ -194,8 +194,8 @@ fn call_in_turn<M: SignalFlavour, E: 'static, C: 'static>(
         tell_unhandled(event, topic_info, context, || signal.unhandled());
     }
     #[cfg(feature = "follow")]
-    if let Some(work) = work {
-        followed::end(work, &mut summary);
+    if let Some(mut work) = work {
+        followed::end(&mut work, &mut summary);
     }
     summary
 }

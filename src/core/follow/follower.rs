@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::core::follow::here::{
-    Here, HereGuard, count_follower, cut, discount_follower, enter, now,
+    Here, HereGuard, count_follower, cut, discount_follower, enter, now, set_shows_nothing,
+    shows_nothing,
 };
 use crate::core::follow::recorder::{Recorder, Records};
 use crate::core::follow::tail::Entry;
@@ -88,16 +89,8 @@ pub(crate) fn find(number: u32) -> Option<Arc<Follower>> {
 pub(super) fn with_own<R>(number: u32, f: impl FnOnce(&mut Records) -> R) -> Option<R> {
     let done = OWN.try_with(|own| {
         let mut all = own.0.borrow_mut();
-        // What is followed most is found first.
-        match all.iter().position(|it| it.number == number) {
-            Some(0) => {}
-            Some(at) => all.swap(0, at),
-            None => {
-                let new = new_own(number)?;
-                // What has ended is not kept by a thread that goes on. It has nothing of users any more.
-                all.retain(|it| !it.recorder.lock().is_ended);
-                all.insert(0, new);
-            }
+        if all.first().is_none_or(|it| it.number != number) {
+            bring_first(&mut all, number)?;
         }
         let mut records = all[0].recorder.lock();
         (!records.is_ended).then(|| f(&mut records))
@@ -105,17 +98,26 @@ pub(super) fn with_own<R>(number: u32, f: impl FnOnce(&mut Records) -> R) -> Opt
     done.ok().flatten()
 }
 
-/// The recorder of this thread for a follower that it does not know yet. `None` if that has ended.
+/// Has the recorder of this thread for the follower with this number be the first one: what is followed most is found
+/// there. `None` if the follower has ended, and the thread does not know it yet.
 #[cold]
-fn new_own(number: u32) -> Option<Own> {
+fn bring_first(all: &mut Vec<Own>, number: u32) -> Option<()> {
+    if let Some(at) = all.iter().position(|it| it.number == number) {
+        all.swap(0, at);
+        return Some(());
+    }
     let follower = find(number)?;
+    // What has ended is not kept by a thread that goes on. It has nothing of users any more.
+    all.retain(|it| !it.recorder.lock().is_ended);
     let recorder = follower.recorder()?;
     recorder.name_thread();
-    Some(Own {
+    let own = Own {
         number,
         follower,
         recorder,
-    })
+    };
+    all.insert(0, own);
+    Some(())
 }
 
 /// Has what runs until the guard is dropped follow from this piece of work.
@@ -161,16 +163,14 @@ pub(super) fn change(number: u32, cause: Cause, f: impl FnOnce(&mut Entry)) {
 
 /// How the follower of this number wants events to be shown, if it does. To be dropped as what [`Follower::end`] returns.
 pub(crate) fn shows(number: u32) -> Option<Arc<Shows>> {
-    let has_none = OWN.try_with(|own| {
-        let all = own.0.borrow();
-        let own = all.iter().find(|it| it.number == number);
-        // One that this thread does not know yet may have some.
-        own.is_some_and(|it| !it.follower.has_shows)
-    });
-    if has_none != Ok(false) {
+    if shows_nothing(number) {
         return None;
     }
     let follower = known(number)?;
+    if !follower.has_shows {
+        set_shows_nothing(number);
+        return None;
+    }
     lock(&follower.shows).clone()
 }
 

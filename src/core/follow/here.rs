@@ -32,6 +32,8 @@ struct State {
     blamed: Cell<Option<CallSite>>,
     /// The failures of the running call.
     failed: Cell<u32>,
+    /// The number of a follower that shows no events.
+    shows_nothing: Cell<u32>,
 }
 
 thread_local! {
@@ -41,10 +43,12 @@ thread_local! {
             nested: Cell::new(0),
             blamed: Cell::new(None),
             failed: Cell::new(0),
+            shows_nothing: Cell::new(0),
         }
     };
-    /// The text of the first failure of the running call, if there is one. Never borrowed while user code runs.
-    static FAILURE: RefCell<Option<Box<str>>> = const { RefCell::new(None) };
+    /// The text of the first failure of each call that runs and has some, the innermost last. Never borrowed while user
+    /// code runs.
+    static FAILURES: RefCell<Vec<Option<Box<str>>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The number of followers.
@@ -165,7 +169,6 @@ pub(crate) struct Outer {
     blamed: Option<CallSite>,
     nested: u64,
     failed: u32,
-    failure: Option<Box<str>>,
 }
 
 /// Begins to measure a call of what stands at this line.
@@ -190,33 +193,36 @@ pub(super) fn end_call(outer: Outer) -> (u64, u32, Option<Box<str>>) {
         it.blamed.set(outer.blamed);
         let nested = it.nested.replace(outer.nested);
         let failed = it.failed.replace(outer.failed);
-        let failure = take_failure(failed);
-        if outer.failure.is_some() {
-            _ = FAILURE.try_with(|it| it.replace(outer.failure));
-        }
+        let failure = if failed == 0 { None } else { take_failure() };
         (nested, failed, failure)
     })
 }
 
 impl State {
     fn begin(&self, blamed: Option<CallSite>) -> Outer {
-        let failed = self.failed.replace(0);
         Outer {
             here: self.here.get(),
             blamed: self.blamed.replace(blamed),
             nested: self.nested.replace(0),
-            failed,
-            failure: take_failure(failed),
+            failed: self.failed.replace(0),
         }
     }
 }
 
-/// The text of the first of so many failures.
-fn take_failure(failed: u32) -> Option<Box<str>> {
-    if failed == 0 {
-        return None;
-    }
-    FAILURE.try_with(RefCell::take).unwrap_or(None)
+/// The text of the first failure of a call that has some, and ends.
+#[cold]
+fn take_failure() -> Option<Box<str>> {
+    let last = FAILURES.try_with(|it| it.borrow_mut().pop());
+    last.ok().flatten().flatten()
+}
+
+/// Whether it is known that the follower with this number shows no events.
+pub(super) fn shows_nothing(follower: u32) -> bool {
+    STATE.with(|it| it.shows_nothing.get()) == follower
+}
+
+pub(super) fn set_shows_nothing(follower: u32) {
+    STATE.with(|it| it.shows_nothing.set(follower));
 }
 
 /// Counts the time of an emission as nested in the call that it is in.
@@ -235,7 +241,7 @@ pub(crate) fn failed(location: CallSite, text: impl FnOnce() -> Option<String>) 
     let before = STATE.with(|it| it.failed.replace(it.failed.get() + 1));
     if before == 0 {
         let text = text().map(cut);
-        _ = FAILURE.try_with(|it| it.replace(text));
+        _ = FAILURES.try_with(|it| it.borrow_mut().push(text));
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use crate::cause::Cause;
 use crate::core::follow::follower::{self, with_own};
 use crate::core::follow::here::{
@@ -103,7 +101,7 @@ impl Emitting {
         let (nested, failed, failure) = end_call(outer);
         let total = end.saturating_sub(self.last);
         self.last = end;
-        if self.failure.is_none() {
+        if failure.is_some() && self.failure.is_none() {
             self.failure = failure;
         }
         Called {
@@ -123,8 +121,8 @@ impl Emitting {
         id: impl Fn(&H) -> HandlerId,
         describe: impl Fn(&'h H) -> (HandlerKey<'h>, Counting),
         end: Option<(u32, bool)>,
-    ) -> SmallVec<[(usize, Duration); 1]> {
-        let mut slow = SmallVec::new();
+    ) -> Vec<(usize, Duration)> {
+        let mut slow = Vec::new();
         let took = self.last.saturating_sub(self.began);
         let cause = self.cause;
         let failed = calls.iter().map(|it| it.failed).sum();
@@ -164,14 +162,13 @@ impl Emitting {
     }
 
     /// Ends it.
-    pub(crate) fn end(mut self, ran: u32, stopped: bool) {
-        self.finish(Some((ran, stopped)));
+    pub(crate) fn end(&mut self, ran: u32, stopped: bool) {
+        if let Some(outer) = self.outer.take() {
+            self.finish(outer, Some((ran, stopped)));
+        }
     }
 
-    fn finish(&mut self, end: Option<(u32, bool)>) {
-        let Some(outer) = self.outer.take() else {
-            return;
-        };
+    fn finish(&mut self, outer: Outer, end: Option<(u32, bool)>) {
         let (_, failed, failure) = end_call(outer);
         let took = self.last.saturating_sub(self.began);
         add_nested(took);
@@ -195,8 +192,11 @@ impl Emitting {
 }
 
 impl Drop for Emitting {
+    #[inline]
     fn drop(&mut self) {
-        self.finish(None);
+        if let Some(outer) = self.outer.take() {
+            self.finish(outer, None);
+        }
     }
 }
 
