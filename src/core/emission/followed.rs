@@ -12,7 +12,7 @@ use crate::core::failure::link::Follows;
 use crate::core::failure::pending::orphans;
 use crate::core::failure::report::set_cause;
 use crate::core::failure::trace::{self, TracedSpan};
-use crate::core::follow::follower::{ShowPanic, Shows, shows};
+use crate::core::follow::follower::{Shows, shows};
 use crate::core::follow::{Called, Counting, Emitting, HandlerId, HandlerKey};
 use crate::core::handler::entry::Header;
 use crate::core::handler::erased::HandlerRef;
@@ -55,30 +55,31 @@ pub(super) fn begin<M: Primitives, E: 'static>(
     if follower == 0 {
         return None;
     }
-    let shown = event.and_then(|event| show(event, topic_info, config));
-    let (text, done) = shown.map_or((None, None), |(text, done)| (text, Some(done)));
-    let work = Emitting::begin(follower, topic_info, text, follows.origin(), place);
-    // As a part of the emission, if it has begun.
-    if let Some((panic, shows)) = done {
-        if let Some(panic) = panic {
-            report_panic(panic, topic_info, config);
-        }
-        drop_shows(shows, config);
+    match event.and_then(|event| Some((event, shows(follower)?))) {
+        None => Emitting::begin(follower, topic_info, None, follows.origin(), place),
+        Some((event, shows)) => begin_shown(event, shows, topic_info, config, follows, place),
     }
-    work
 }
 
-type Shown = (Option<Box<str>>, (Option<ShowPanic>, Arc<Shows>));
-
-/// The text for an event, and what is left to do, if the follower wants events to be shown.
-fn show<M: Primitives, E: 'static>(
+/// The same for an event of a follower that wants some to be shown.
+#[cold]
+fn begin_shown<M: Primitives, E: 'static>(
     event: &E,
+    shows: Arc<Shows>,
     topic_info: &TopicInfo,
     config: &BusConfig<M>,
-) -> Option<Shown> {
-    let shows = shows(config.follower())?;
+    follows: Follows<'_>,
+    place: CallSite,
+) -> Option<Emitting> {
     let (text, panic) = shows.show(&topic_info.name, event);
-    Some((text, (panic, shows)))
+    let (follower, origin) = (config.follower(), follows.origin());
+    let work = Emitting::begin(follower, topic_info, text, origin, place);
+    // As a part of the emission, if it has begun.
+    if let Some(panic) = panic {
+        report_panic(panic, topic_info, config);
+    }
+    drop_shows(shows, config);
+    work
 }
 
 /// What identifies a handler in what is recorded.

@@ -86,8 +86,7 @@ impl LongWork {
             return work;
         }
         with_own(follower, |records| {
-            let topic = records.topic(&topic_info.name);
-            records.count_emission(topic, topic_info.type_name(), place);
+            let topic = records.count_emission(topic_info, place);
             if let Some(entry) = work.here.cause.and_then(|it| records.entry(it)) {
                 entry.topic = Some(topic);
             }

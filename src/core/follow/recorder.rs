@@ -12,6 +12,7 @@ use crate::core::primitives::hash::HashMap;
 use crate::failure::CallSite;
 use crate::follow::step::StepKind;
 use crate::follow::times::Times;
+use crate::topic::any_event::TopicInfo;
 use crate::topic::name::Name;
 use crate::wiring::warning::Warning;
 
@@ -24,7 +25,7 @@ pub(super) struct Recorder {
 
 /// How many emitting lines are told apart.
 const EMITTERS: usize = 4096;
-/// For how many handlers it is remembered which they are.
+/// For how many handlers, and for how many lines, it is remembered which they are.
 const KNOWN: usize = 64;
 
 pub(super) struct Records {
@@ -40,8 +41,8 @@ pub(super) struct Records {
     topic_numbers: HashMap<Name, u32>,
     /// What was looked up last, and is probably looked up next.
     last_topics: [u32; 2],
-    last_emitters: [u32; 2],
-    known: [Known; KNOWN],
+    known_lines: [Option<KnownLine>; KNOWN],
+    known_handlers: [KnownHandler; KNOWN],
     pub(super) handlers: Vec<HandlerCount>,
     /// Those with this topic and line.
     handler_numbers: HashMap<(u32, usize), SmallVec<[u32; 2]>>,
@@ -51,9 +52,18 @@ pub(super) struct Records {
     pub(super) other_emissions: u64,
 }
 
+/// An emitting line that was looked up before, with one of its topics.
+#[derive(Clone, Copy)]
+struct KnownLine {
+    place: CallSite,
+    topic: u32,
+    /// `None`: there are too many.
+    emitter: Option<u32>,
+}
+
 /// A handler that was looked up before.
 #[derive(Clone, Copy)]
-struct Known {
+struct KnownHandler {
     id: HandlerId,
     number: u32,
     counting: Counting,
@@ -100,7 +110,7 @@ pub(crate) enum Counting {
     Future,
 }
 
-const NOBODY: Known = Known {
+const NOBODY: KnownHandler = KnownHandler {
     id: HandlerId {
         sequence: 0,
         address: 0,
@@ -110,7 +120,8 @@ const NOBODY: Known = Known {
 };
 
 /// Whether two names are the same. Mostly they are at the same address.
-fn is_same(name: &str, other: &str) -> bool {
+fn is_same(name: &Name, other: &Name) -> bool {
+    let (name, other) = (name.as_str(), other.as_str());
     std::ptr::eq(name, other) || name == other
 }
 
@@ -175,8 +186,8 @@ impl Records {
             topics: Vec::new(),
             topic_numbers: HashMap::default(),
             last_topics: [0; 2],
-            last_emitters: [0; 2],
-            known: [NOBODY; KNOWN],
+            known_lines: [None; KNOWN],
+            known_handlers: [NOBODY; KNOWN],
             handlers: Vec::new(),
             handler_numbers: HashMap::default(),
             emitters: Vec::new(),
@@ -256,7 +267,7 @@ impl Records {
     pub(super) fn topic(&mut self, name: &Name) -> u32 {
         let is_it = |it: u32| {
             let topic = self.topics.get(it as usize);
-            topic.is_some_and(|it| is_same(it.name.as_str(), name.as_str()))
+            topic.is_some_and(|it| is_same(&it.name, name))
         };
         let [last, before] = self.last_topics;
         if is_it(last) {
@@ -285,42 +296,47 @@ impl Records {
         number
     }
 
-    pub(super) fn count_emission(&mut self, topic: u32, type_name: &'static str, place: CallSite) {
+    /// Counts an emission, and returns the number of its topic.
+    pub(super) fn count_emission(&mut self, topic_info: &TopicInfo, place: CallSite) -> u32 {
+        let KnownLine { topic, emitter, .. } = self.line(&topic_info.name, place);
         let count = &mut self.topics[topic as usize];
         count.emissions += 1;
-        count.type_name = Some(type_name);
-        match self.emitter(topic, place) {
+        count.type_name = Some(topic_info.type_name());
+        match emitter {
             Some(emitter) => self.emitters[emitter as usize].2 += 1,
             None => self.other_emissions += 1,
         }
+        topic
     }
 
-    /// The number of an emitting line. `None` if there are too many.
-    fn emitter(&mut self, topic: u32, place: CallSite) -> Option<u32> {
-        let is_it = |it: u32| {
-            let emitter = self.emitters.get(it as usize);
-            emitter.is_some_and(|it| it.0 == topic && std::ptr::eq(it.1, place))
-        };
-        let [last, before] = self.last_emitters;
-        if is_it(last) {
-            return Some(last);
+    /// The numbers of the topic and of the line of an emission.
+    fn line(&mut self, name: &Name, place: CallSite) -> KnownLine {
+        let address = std::ptr::from_ref(place).addr();
+        let at = (address ^ name.as_str().as_ptr().addr()) / 8 % KNOWN;
+        if let Some(known) = self.known_lines[at] {
+            let topic = &self.topics[known.topic as usize];
+            if std::ptr::eq(known.place, place) && is_same(&topic.name, name) {
+                return known;
+            }
         }
-        if is_it(before) {
-            return Some(before);
-        }
-        let key = (topic, std::ptr::from_ref(place).addr());
-        let number = match self.emitter_numbers.get(&key) {
-            Some(&number) => number,
-            None if self.emitters.len() == EMITTERS => return None,
+        let topic = self.topic(name);
+        let emitter = match self.emitter_numbers.get(&(topic, address)) {
+            Some(&number) => Some(number),
+            None if self.emitters.len() == EMITTERS => None,
             None => {
                 let number = self.emitters.len() as u32;
-                self.emitter_numbers.insert(key, number);
+                self.emitter_numbers.insert((topic, address), number);
                 self.emitters.push((topic, place, 0));
-                number
+                Some(number)
             }
         };
-        self.last_emitters = [number, last];
-        Some(number)
+        let line = KnownLine {
+            place,
+            topic,
+            emitter,
+        };
+        self.known_lines[at] = Some(line);
+        line
     }
 
     /// The number of a handler of an emission, and how its calls are counted. `describe` is called if it is not known.
@@ -329,14 +345,14 @@ impl Records {
         id: HandlerId,
         describe: impl FnOnce() -> (HandlerKey<'h>, Counting),
     ) -> (u32, Counting) {
-        let known = id.sequence as usize % KNOWN;
-        let it = self.known[known];
+        let at = id.sequence as usize % KNOWN;
+        let it = self.known_handlers[at];
         if it.id == id && id.sequence != 0 {
             return (it.number, it.counting);
         }
         let (key, counting) = describe();
         let number = self.handler(key);
-        self.known[known] = Known {
+        self.known_handlers[at] = KnownHandler {
             id,
             number,
             counting,

@@ -118,7 +118,9 @@ impl Tail {
         (entry.kind, entry.place, entry.parent, entry.at) = (kind, place, parent, at);
         (entry.topic, entry.handler, entry.waited, entry.took) = (None, None, None, None);
         (entry.ran, entry.failed, entry.stopped) = (0, 0, false);
-        entry.rare = None;
+        if entry.rare.is_some() {
+            entry.rare = None;
+        }
         entry.calls.clear();
         entry
     }

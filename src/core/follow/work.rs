@@ -48,8 +48,7 @@ impl Emitting {
         };
         let place = origin.place.unwrap_or(place);
         let begun = with_own(follower, |records| {
-            let topic = records.topic(&topic_info.name);
-            records.count_emission(topic, topic_info.type_name(), place);
+            let topic = records.count_emission(topic_info, place);
             let (cause, entry) = records.begin(kind, place, parent, began);
             entry.topic = Some(topic);
             entry.waited = is_deferred.then(|| began.saturating_sub(origin.at));

@@ -163,6 +163,40 @@ fn a_handler_that_was_stopped_before_is_not_counted() {
 }
 
 #[test]
+fn one_line_that_emits_to_many_topics_is_counted_by_topic() {
+    let bus = Bus::new();
+    let following = bus.follow(Follow::new().tail(16));
+    let topics: Vec<_> = (0..300)
+        .map(|n| Topic::<u32>::named(format!("room.{n}")).unwrap())
+        .collect();
+    for topic in &topics {
+        let subscribe = bus.subscribe(topic).label(topic.name());
+        subscribe.on(|_| ()).detach();
+    }
+    // One of three is emitted to once, one twice, and one three times.
+    for round in 0..3 {
+        let now = topics.iter().enumerate().filter(|(n, _)| n % 3 <= round);
+        now.for_each(|(_, topic)| _ = bus.emit(topic, &0));
+    }
+    let report = following.report();
+    for (n, topic) in topics.iter().enumerate() {
+        let times = 3 - n as u64 % 3;
+        let count = report.topics().iter().find(|it| it.name() == topic.name());
+        assert_eq!(count.unwrap().emissions(), times, "{}", topic.name());
+        assert_eq!(of(&report, topic.name()), (times, 0, 0));
+        let mut emitters = report.emitters().iter();
+        let emitter = emitters.find(|it| it.topic() == topic.name()).unwrap();
+        assert_eq!(emitter.emissions(), times);
+    }
+    // Each is in the place of another one by now.
+    assert_eq!(report.tail(0).count(), 16);
+    for step in report.tail(0) {
+        let calls: Vec<_> = step.calls().iter().map(|it| it.label()).collect();
+        assert_eq!(calls, [step.topic()]);
+    }
+}
+
+#[test]
 fn own_time_is_without_nested_emissions() {
     let bus = Bus::new();
     let following = bus.follow(Follow::new());
