@@ -137,16 +137,26 @@ impl<M: ReadFlavour, T> Publication<M, T> {
     /// The snapshot that is published, perhaps aside, without a lock. `None`: load it under the lock.
     #[cfg(feature = "follow")]
     pub(crate) fn try_load_any(&self, level: usize) -> Option<SnapshotGuard<M, T, M::ReadGuard>> {
-        let guard = loop {
-            match self.published.try_load_any_once(level)? {
-                Ok(guard) => break guard,
+        loop {
+            match self.try_load_any_once(level)? {
+                Ok(guard) => return Some(guard),
                 Err(missed) => drop(missed),
             }
-        };
-        Some(SnapshotGuard {
+        }
+    }
+
+    /// Like [`try_load_any`](Self::try_load_any), but drops nothing: an error is what was published before.
+    #[cfg(feature = "follow")]
+    #[expect(clippy::type_complexity, reason = "the guard, or what was missed")]
+    pub(crate) fn try_load_any_once(
+        &self,
+        level: usize,
+    ) -> Option<Result<SnapshotGuard<M, T, M::ReadGuard>, Missed<M::ReadGuard>>> {
+        let guard = self.published.try_load_any_once(level)?;
+        Some(guard.map(|guard| SnapshotGuard {
             guard,
             types: PhantomData,
-        })
+        }))
     }
 
     /// Returns whether this snapshot is published now, and not aside, without a lock.

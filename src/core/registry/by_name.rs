@@ -53,7 +53,8 @@ pub(crate) fn run<M: RegistryFlavour, E: 'static, C: 'static>(
     }
 }
 
-/// Looks the topic up under the lock, and has its list published, so that the next emission need not come here.
+/// Looks the topic up under the lock, and has its list published, so that the next emission need not come here. Does
+/// not, if the bus is followed and there is one.
 #[cold]
 #[inline(never)]
 #[track_caller]
@@ -68,6 +69,18 @@ fn run_locked<M: RegistryFlavour, E: 'static, C: 'static>(
     let config = &registry.config;
     // On the level of the emission: this may drop captures, which may panic.
     drop(looked_up);
+    #[cfg(feature = "follow")]
+    if config.follower() != 0 {
+        match registry.look_up_followed::<E>(name.as_str(), depth_guard.above()) {
+            LookUp::Handlers(list) if list.is_own() => {
+                let unhandled = || registry.unhandled();
+                let summary = followed::run_list(list, event, config, context, unhandled);
+                drop(depth_guard);
+                return Ok(summary);
+            }
+            other => drop(other),
+        }
+    }
     let found = registry.find::<E>(name.as_str());
     if let Some(Loaded::Found(list)) = found.as_ref().ok().and_then(load_own) {
         if list.is_own() {

@@ -106,6 +106,24 @@ impl<M: RegistryFlavour, C: 'static> Registry<M, C> {
         found.flatten().unwrap_or(LookUp::Locked)
     }
 
+    /// The same for a list that is published aside. Apart, so that emissions of a bus that nobody follows do not pay for
+    /// it.
+    #[cfg(feature = "follow")]
+    pub(crate) fn look_up_followed<E: 'static>(&self, name: &str, level: usize) -> LookUp<M, C> {
+        let found = self.topics.read(level + 1, |all| {
+            let topic = all.names.get(name).filter(|_| !all.closed)?;
+            let info = &topic.info.topic_info;
+            if !info.is_of::<E>() || info.is_matched() {
+                return None;
+            }
+            Some(match topic.published.try_load_any_once(level)? {
+                Ok(list) => LookUp::Handlers(list),
+                Err(missed) => LookUp::Missed(missed),
+            })
+        });
+        found.flatten().unwrap_or(LookUp::Locked)
+    }
+
     /// The patterns that a name matches, for an emission at this level; see [`look_up`](Self::look_up).
     pub(crate) fn patterns(&self, name: &str, level: usize) -> PatternSignals<M, C> {
         let upgrade = |all: &Topics<M, C>| all.upgrade_patterns(name);
