@@ -92,7 +92,8 @@ pub(crate) fn key_of<M: Primitives>(head: &Header<M>) -> HandlerKey<'_> {
     }
 }
 
-/// Calls handlers one by one, and records each call.
+/// Calls handlers one by one, and records each call. Out of line, so that emissions that nobody follows have small frames.
+#[inline(never)]
 pub(super) fn call<M: SignalFlavour, E: 'static, C: 'static>(
     handlers: impl Borrow<[HandlerRef<M, C>]>,
     event: &E,
