@@ -4,13 +4,15 @@
 //! # What it owns
 //!
 //! - `here`: the cause of what runs on a thread, and what a deferred event takes along of it.
-//! - `work`: a piece of work while it runs. `long_work`: one that runs later than it is made, or in parts. `recorder`: what one thread has counted, and the newest pieces of work on
-//!   it. `follower`: all recorders of one following.
+//! - `work`: a piece of work while it runs. `long_work`: one that runs later than it is made, or in parts.
+//! - `recorder`: what one thread has counted. `tail`: the newest pieces of work on it. `follower`: all recorders of one
+//!   following.
 //!
 //! # What it guarantees
 //!
 //! - While nobody follows anything, a deferred event costs a test of one number of the process, and an emission
-//!   nothing: its bus publishes lists, and only emissions without a list come here.
+//!   nothing: only emissions that find no list, or one that is published aside, come here.
+//! - Emissions of two threads to one followed topic share no memory that they write, and allocate nothing.
 //! - The lock of a recorder is taken by its thread, and by those who ask for a report. No user code runs under it.
 //! - Nothing of an event is kept but the text that was asked for.
 //!
@@ -34,6 +36,18 @@
 //!
 //! **One clock reading a handler.** The end of one is the beginning of the next, so the time between them, some 20 ns,
 //! counts as the next one's.
+//!
+//! **A list of a followed signal is published aside**, in the same pointer, with a bit that sends all emissions away that
+//! do not look for it (see [`hazard`](crate::core::reclaim::hazard)). Before, none was published, and each emission
+//! collected its handlers under the signal's lock: 60 ns more, and two threads that emitted to one topic were together
+//! as fast as one.
+//!
+//! **An emission takes 115 ns longer, and each handler 50 ns more** (two shared cores, Zen 4, Rust 1.95). A reading of the
+//! clock is 25 ns of either. The lock of the recorder is taken twice, 5 ns each time. Once, at the end, would do for the
+//! counts, but then nobody would see a piece of work that hangs, nor its trail. What a handler is, and the numbers of a
+//! topic and of the line that emits to it, are remembered by address; texts are compared only where that fails. It was
+//! 265 and 90 ns when each emission collected its handlers, looked texts up, allocated a report for its number, and
+//! moved the records of its calls from place to place.
 
 #[cfg(feature = "follow")]
 pub(crate) mod follower;
