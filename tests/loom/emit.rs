@@ -51,7 +51,7 @@ fn cancel_against_emit_drops_captures_promptly() {
     });
 }
 
-/// A followed signal publishes its list aside. Planted: `Unpaid`, `Unfenced`.
+/// A followed signal publishes its list aside. Planted: none of its own.
 #[cfg(feature = "follow")]
 #[test]
 fn cancel_against_a_followed_emission_drops_captures_promptly() {
@@ -75,7 +75,7 @@ fn cancel_against_a_followed_emission_drops_captures_promptly() {
     });
 }
 
-/// The list that was published aside is taken out when the following ends.
+/// The list that was published aside is taken out when the following ends. Planted: none of its own.
 #[cfg(feature = "follow")]
 #[test]
 fn a_following_that_ends_against_emit() {
