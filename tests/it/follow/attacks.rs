@@ -362,9 +362,9 @@ fn a_slow_future_is_told() {
     let told = Arc::new(AtomicUsize::new(0));
     let to = told.clone();
     bus.set_warning_hook(move |_| _ = to.fetch_add(1, SeqCst));
-    let _following = bus.follow(Follow::new().slow(std::time::Duration::from_millis(5)));
+    let _following = bus.follow(Follow::new().slow(std::time::Duration::from_millis(100)));
     bus.subscribe(&PLACED)
-        .on_async(|_: Arc<u32>| async { std::thread::sleep(std::time::Duration::from_millis(20)) })
+        .on_async(|_: Arc<u32>| async { std::thread::sleep(std::time::Duration::from_millis(200)) })
         .detach();
     bus.emit(&PLACED, &1);
     assert_eq!(told.load(SeqCst), 1);
