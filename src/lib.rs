@@ -387,6 +387,8 @@ mod wiring;
 // Behind the others: on the page of a type, rustdoc lists methods in the order of modules.
 #[cfg(feature = "jobs")]
 pub mod jobs;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod signal_ext;
 
 #[cfg(feature = "follow")]

@@ -47,6 +47,7 @@ const LAYERS: &[&[&str]] = &[
     // On top of them.
     &["jobs"],
     &["signal_ext"],
+    &["nats"],
     &["testing"],
     &["cookbook"],
 ];

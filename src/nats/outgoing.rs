@@ -1,0 +1,3 @@
+//! What waits to be sent.
+
+pub(super) struct Outgoing;

@@ -1,0 +1,85 @@
+//! What a bridge has counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What a bridge has counted since it was started. A snapshot: the counts are read one after another.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        /// The counts themselves.
+        #[derive(Default)]
+        pub(super) struct Counts {
+            $(pub(super) $name: Count,)*
+        }
+
+        impl Counts {
+            pub(super) fn read(&self) -> Stats {
+                Stats { $($name: self.$name.get(),)* }
+            }
+        }
+    };
+}
+
+stats! {
+    /// Events that sending routes have taken into their outboxes.
+    emitted,
+    /// Messages written to the server, those that were written again not counted.
+    sent,
+    /// Messages written again: after a reconnection, or because the stream had refused one.
+    resent,
+    /// Events of stored routes that the server has stored.
+    acked,
+    /// Events that were not sent for good: too large, not encodable, refused by the server or by a full outbox.
+    refused,
+    /// Events that [`Overflow::DropOldest`](crate::Overflow::DropOldest) or `DropNewest` has dropped.
+    dropped,
+    /// Events that wait in outboxes, or for the server's answer, now.
+    waiting,
+    /// Messages that have arrived, whatever became of them.
+    received,
+    /// Events that were emitted here, each counted once: tries are in `redelivered`.
+    delivered,
+    /// Messages that were dropped on arrival because the event had arrived before, or will again in its place.
+    duplicates,
+    /// Messages that were dropped on arrival because this bridge has sent them.
+    echoes,
+    /// Events of core routes that did not arrive, by the gaps in their numbers. Exact as of the next event that arrives
+    /// from the same bridge.
+    lost,
+    /// Times that an event was tried again.
+    redelivered,
+    /// Events that were given up after their last try.
+    dead,
+    /// Messages whose payload or schema is not that of the route.
+    undecodable,
+    /// Connections after the first one.
+    reconnects,
+}
+
+/// A count that threads add to.
+#[derive(Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add(&self, more: u64) {
+        // Relaxed: it publishes nothing.
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(super) fn one(&self) {
+        self.add(1);
+    }
+
+    pub(super) fn sub(&self, less: u64) {
+        self.0.fetch_sub(less, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
