@@ -13,6 +13,8 @@
 //! *Decisions*: all belong to the core, `core::registry` and `core::bus`.
 
 // In the order of use, which is that of their names: so rustdoc sorts their methods on the page of the alias.
+#[cfg(feature = "nats")]
+pub(crate) mod bridging;
 pub(crate) mod builder;
 pub(crate) mod by_name;
 pub(crate) mod by_pattern;

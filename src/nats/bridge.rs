@@ -1,31 +1,65 @@
 //! A bridge that runs.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
+use crate::core::primitives::sync::lock;
 use crate::nats::builder::BridgeBuilder;
-use crate::nats::error::{FlushError, StartError};
+use crate::nats::error::{BridgeError, FlushError, StartError};
+use crate::nats::hub::Hub;
+use crate::nats::incoming::{Inbox, Running};
+use crate::nats::outgoing::Outgoing;
+use crate::nats::starting;
 use crate::nats::state::State;
 use crate::nats::stats::Stats;
-use crate::shared::{Bus, Signal};
+use crate::shared::{Bus, Signal, Subscription};
 
 /// Carries topics between this bus and others, over a NATS server, as long as it exists.
 ///
-/// See the [module](crate::nats) for what it promises. Dropping it is [`stop`](Self::stop) with no time: it blocks no
-/// longer than the handler that runs, and what was not sent is told to the error hook of the bus. It keeps its bus.
+/// See the [module](crate::nats) for what it promises. Dropping it is [`stop`](Self::stop) with no time: it waits for no
+/// handler and for no event, and what was not sent is told to the error hook of the bus. It keeps its bus: where a
+/// handler of that bus owns the bridge, neither is dropped.
 #[must_use = "dropping the bridge stops it at once"]
 pub struct Bridge {
-    _todo: (),
+    pub(super) hub: Arc<Hub>,
+    pub(super) states: Signal<State>,
+    pub(super) outgoing: Vec<Arc<Outgoing>>,
+    pub(super) inboxes: Vec<(Arc<dyn HasInbox>, bool)>,
+    pub(super) running: Arc<Running>,
+    pub(super) end: watch::Sender<Option<tokio::time::Instant>>,
+    /// Dropped by what talks to the server when that has ended.
+    pub(super) ended: Mutex<Receiver<()>>,
+    pub(super) report: Box<dyn Fn(BridgeError) + Send + Sync>,
+    /// `None` once it is stopped.
+    pub(super) parts: Mutex<Option<Parts>>,
+    pub(super) stopped: Mutex<Option<Stopped>>,
+}
+
+/// What a stop takes.
+pub(super) struct Parts {
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) io: Option<JoinHandle<()>>,
+    pub(super) teller: Option<JoinHandle<()>>,
+}
+
+/// What receives.
+pub(super) trait HasInbox: Send + Sync {
+    fn inbox(&self) -> &Inbox;
 }
 
 /// What a bridge has left undone when it was [stopped](Bridge::stop).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// Events that were emitted and that the server does not have. They are lost with the bridge.
+    /// Events that were emitted and that the server does not have, as far as is known. They are lost with the bridge.
     pub unsent: usize,
-    /// Events that a handler still had when the time was over. Stored ones come again: to the reader after its next
-    /// start, to another member of the group.
+    /// Events that handlers still had when the time was over, and those that had come by core NATS and were not begun.
+    /// Stored ones come again: to the reader after its next start, to another member of the group.
     pub unhandled: usize,
 }
 
@@ -38,59 +72,149 @@ impl Bridge {
         BridgeBuilder::new(addresses.into())
     }
 
+    #[track_caller]
     pub(super) fn start<C: 'static>(
-        _builder: BridgeBuilder<C>,
-        _bus: &Bus<C>,
+        builder: BridgeBuilder<C>,
+        bus: &Bus<C>,
     ) -> Result<Self, StartError> {
-        unimplemented!()
+        starting::start(builder, bus)
     }
 
-    /// Waits until everything that was emitted before the call is stored; what goes by core NATS, until it is written
-    /// and the server has answered to that. What the server refuses for good counts as sent: it is told to the error
-    /// hook.
+    /// Waits until everything that was emitted before the call is stored; what goes by core NATS, until it is written to
+    /// the connection. What the server refuses for good counts as sent: it is told to the error hook.
     ///
-    /// Do not call it in a handler of an event that this bridge has received: that route waits meanwhile.
+    /// In a handler of an event that this bridge has received, that route waits meanwhile.
     ///
     /// # Errors
     ///
     /// If the time is over, with the number of events that are left, or the bridge has been stopped. A timeout of zero
     /// does not wait.
-    pub fn flush(&self, _timeout: Duration) -> Result<(), FlushError> {
-        unimplemented!()
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        let until = Instant::now().checked_add(timeout);
+        let is_stopped = || self.hub.state() == State::Stopped;
+        let targets: Vec<u64> = self.outgoing.iter().map(|it| it.pushed()).collect();
+        let waits = self.outgoing.iter().zip(targets);
+        let left: usize = waits
+            .map(|(route, order)| route.wait_for(order, until, &is_stopped))
+            .sum();
+        match left {
+            _ if is_stopped() => Err(FlushError::Stopped),
+            0 => Ok(()),
+            left => Err(FlushError::TimedOut { left }),
+        }
     }
 
     /// Whether it has its server.
     #[must_use]
     pub fn state(&self) -> State {
-        unimplemented!()
+        self.hub.state()
     }
 
     /// Emits each change of its state, on a thread of the bridge, and keeps the last for later subscribers. Where states
     /// change faster than the handlers of this signal return, those in between are left out.
     #[must_use]
     pub fn states(&self) -> &Signal<State> {
-        unimplemented!()
+        &self.states
     }
 
     /// What it has counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        self.hub.counts.read()
     }
 
-    /// Stops it: takes nothing in any more, in either direction, waits for the handlers that run, sends what waits, says
-    /// what was handled, and closes the connection. Returns when that is done, or when the time is over, with what was
-    /// left undone.
+    /// Stops it: takes nothing in any more, waits for the handlers that run, sends what waits, says what was handled, and
+    /// closes the connection. Returns when that is done, or when the time is over, with what was left undone.
     ///
-    /// Emissions of its topics go on without it. Called again, it returns the same at once. In a handler of an event that this bridge
-    /// has received it does not wait for that handler, which counts as unhandled.
-    pub fn stop(&self, _timeout: Duration) -> Stopped {
-        unimplemented!()
+    /// What handlers emit until they have returned is sent, too. Emissions of its topics go on without it. Called again, it
+    /// returns the same at once. In a handler of an event that this bridge has received it does not wait for that
+    /// handler, which counts as unhandled.
+    ///
+    /// What was handled is said to the server even if the time is over, within a tenth of a second.
+    pub fn stop(&self, timeout: Duration) -> Stopped {
+        let mut stopped = lock(&self.stopped);
+        if let Some(stopped) = *stopped {
+            return stopped;
+        }
+        let until = Instant::now().checked_add(timeout);
+        let Some(parts) = lock(&self.parts).take() else {
+            // It is being stopped, further out on this thread.
+            return Stopped::default();
+        };
+        let done = self.take_apart(parts, until);
+        *stopped = Some(done);
+        done
+    }
+
+    fn take_apart(&self, parts: Parts, until: Option<Instant>) -> Stopped {
+        let mut unhandled = 0;
+        for (route, is_core) in &self.inboxes {
+            let left = route.inbox().end();
+            unhandled += if *is_core { left } else { 0 };
+        }
+        // The thread that asks for it cannot wait for itself.
+        let own = usize::from(self.hub.is_delivering());
+        unhandled += self.running.wait(own, until);
+        for (route, _) in &self.inboxes {
+            route.inbox().parking.give_up();
+        }
+        // Their captures are the outboxes.
+        drop(parts.subscriptions);
+        let mut left = 0;
+        for route in &self.outgoing {
+            route.close();
+            left += route.wait_for(route.pushed(), until, &|| false);
+        }
+        _ = self
+            .end
+            .send(Some(until.map_or_else(far, tokio::time::Instant::from_std)));
+        // Nothing is sent through it: it is let go.
+        let grace = until.map_or(Duration::MAX, |it| {
+            it.saturating_duration_since(Instant::now())
+        });
+        let grace = grace
+            .saturating_add(Duration::from_secs(1))
+            .min(Duration::from_secs(3600));
+        _ = lock(&self.ended).recv_timeout(grace);
+        let abandoned: usize = self.outgoing.iter().map(|it| it.abandon()).sum();
+        self.hub.set_state(|_| Some(State::Stopped));
+        self.hub.teller.end();
+        for thread in parts.io.into_iter().chain(parts.teller) {
+            if !self.hub.is_own_thread() {
+                // A panic there has been told by its message.
+                _ = thread.join();
+            }
+        }
+        Stopped {
+            unsent: abandoned.max(left),
+            unhandled,
+        }
+    }
+}
+
+/// No end.
+fn far() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(3600)
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let is_stopped = lock(&self.stopped).is_some();
+        let Stopped { unsent, .. } = self.stop(Duration::ZERO);
+        if unsent > 0 && !is_stopped {
+            (self.report)(BridgeError::Unsent { unsent });
+        }
     }
 }
 
 impl fmt::Debug for Bridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bridge").finish_non_exhaustive()
+        let topics: Vec<&str> = self.outgoing.iter().map(|it| it.names.as_str()).collect();
+        f.debug_struct("Bridge")
+            .field("state", &self.state())
+            .field("sends", &topics)
+            .field("receives", &self.inboxes.len())
+            .field("stats", &self.stats())
+            .finish()
     }
 }

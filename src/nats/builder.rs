@@ -206,6 +206,7 @@ impl<C: 'static> BridgeBuilder<C> {
     /// let refused = Bridge::to("nats://127.0.0.1:4222").send(&COMMAND).start(&Bus::new());
     /// assert!(matches!(refused, Err(StartError::Reserved { .. })));
     /// ```
+    #[track_caller]
     pub fn start(self, bus: &Bus<C>) -> Result<Bridge, StartError> {
         Bridge::start(self, bus)
     }

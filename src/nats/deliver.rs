@@ -1,22 +1,236 @@
-//! The emission of what has arrived.
+//! The emission of what has arrived: decoded on the thread of the route, and emitted there or where a queue is drained.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
+use crate::core::failure::panics::{catch, drop_payload, message};
+use crate::core::primitives::sync::lock;
 use crate::error::WrongType;
 use crate::nats::codec::Decode;
-use crate::nats::route::{Names, Post};
-use crate::shared::Bus;
+use crate::nats::dead_letter::DeadLetter;
+use crate::nats::headers;
+use crate::nats::hub::Hub;
+use crate::nats::incoming::{Arrived, Parking};
+use crate::nats::route::{Names, OnQueue};
+use crate::shared::{Bus, Signal};
+use crate::signal::emission::Emission;
+use crate::topic::Topic;
 
-pub(super) trait Deliver: Send {}
-pub(super) struct Delivery;
-impl Delivery {
-    pub(super) fn make<E: 'static, C: 'static, D: Decode<E>>(
-        _bus: &Bus<C>,
-        _names: &Names,
-        _codec: D,
-        _post: Option<Arc<Post<E, C>>>,
-        _own: Option<fn() -> C>,
+/// What has become of an event.
+#[derive(Debug)]
+pub(super) enum Delivered {
+    Handled,
+    /// What failed first.
+    Failed(String),
+    /// It is no event of the route.
+    Undecodable(String),
+    /// It was not waited for to the end, because the bridge ends; or there is no bus to emit it on.
+    GivenUp,
+}
+
+/// Delivers the events of a route.
+pub(super) trait Deliver: Send {
+    fn deliver(&mut self, hub: &Arc<Hub>, parking: &Arc<Parking>, event: &Arrived) -> Delivered;
+    /// Emits a dead letter, and returns whether that was possible.
+    fn dead_letter(&mut self, topic: &Topic<DeadLetter>, letter: DeadLetter) -> bool;
+}
+
+pub(super) struct Delivery<E: 'static, C: 'static, D> {
+    bus: Bus<C>,
+    /// Of a route of one topic.
+    signal: Option<Signal<E, C>>,
+    codec: D,
+    queue: Option<OnQueue<E, C>>,
+    own_context: Option<fn() -> C>,
+}
+
+impl<E: 'static, C: 'static, D: Decode<E>> Delivery<E, C, D> {
+    pub(super) fn make(
+        bus: &Bus<C>,
+        names: &Names,
+        codec: D,
+        queue: Option<OnQueue<E, C>>,
+        own_context: Option<fn() -> C>,
     ) -> Result<Box<dyn Deliver>, WrongType> {
-        unimplemented!()
+        let signal = match names {
+            Names::Topic(name) => Some(bus.try_signal(&Topic::<E>::of_name(name.clone()))?),
+            Names::Matching(_) => None,
+        };
+        Ok(Box::new(Delivery {
+            bus: bus.clone(),
+            signal,
+            codec,
+            queue,
+            own_context,
+        }))
+    }
+
+    fn signal(&self, topic: &str) -> Result<Signal<E, C>, String> {
+        if let Some(signal) = &self.signal {
+            return Ok(signal.clone());
+        }
+        let topic = Topic::<E>::named(topic).map_err(|it| it.to_string())?;
+        self.bus.try_signal(&topic).map_err(|it| it.to_string())
+    }
+}
+
+impl<E: 'static, C: 'static, D: Decode<E>> Deliver for Delivery<E, C, D> {
+    fn deliver(&mut self, hub: &Arc<Hub>, parking: &Arc<Parking>, event: &Arrived) -> Delivered {
+        if self.bus.is_closed() {
+            return Delivered::GivenUp;
+        }
+        let decoded = match catch(|| self.codec.decode(&event.payload)) {
+            Ok(decoded) => decoded.map_err(|error| error.to_string()),
+            Err(payload) => {
+                let text = format!("panicked: {}", message(&payload));
+                drop_payload(payload);
+                Err(text)
+            }
+        };
+        let decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(reason) => return Delivered::Undecodable(reason),
+        };
+        let signal = match self.signal(&event.topic) {
+            Ok(signal) => signal,
+            Err(reason) => return Delivered::Undecodable(reason),
+        };
+        match (&self.queue, self.own_context) {
+            (Some(queue), _) => on_queue(hub, parking, event, queue, signal, decoded),
+            (None, Some(own_context)) => {
+                let mut context = own_context();
+                emit(hub, parking, event, signal, decoded, &mut context)
+            }
+            (None, None) => Delivered::GivenUp,
+        }
+    }
+
+    fn dead_letter(&mut self, topic: &Topic<DeadLetter>, letter: DeadLetter) -> bool {
+        let Ok(signal) = self.bus.try_signal(topic) else {
+            return false;
+        };
+        if let Some(queue) = &self.queue {
+            let run = move |context: &mut C| _ = signal.emit_with(context, &letter);
+            return (queue.any)(Box::new(run)).is_ok();
+        }
+        let Some(own_context) = self.own_context else {
+            return false;
+        };
+        // Its failures are told by the emission.
+        catch(|| drop(signal.emit_with(&mut own_context(), &letter))).unwrap_or_else(drop_payload);
+        true
+    }
+}
+
+/// Emits here, and waits for async handlers.
+fn emit<E: 'static, C: 'static>(
+    hub: &Hub,
+    parking: &Arc<Parking>,
+    event: &Arrived,
+    signal: Signal<E, C>,
+    decoded: E,
+    context: &mut C,
+) -> Delivered {
+    let waker = Waker::from(parking.clone());
+    let emitted = catch(|| {
+        let _headers_guard = headers::enter(event.headers.clone());
+        let _inbound_guard = hub.enter_inbound();
+        let mut emission = pin!(signal.emit_async_with(context, decoded));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            match emission.as_mut().poll(&mut cx) {
+                Poll::Ready(done) => return Some(outcome(&done)),
+                Poll::Pending if parking.park() => (),
+                Poll::Pending => return None,
+            }
+        }
+    });
+    match emitted {
+        Ok(Some(delivered)) => delivered,
+        Ok(None) => Delivered::GivenUp,
+        Err(payload) => {
+            let text = format!("panicked: {}", message(&payload));
+            // The emission has reported it.
+            drop_payload(payload);
+            Delivered::Failed(text)
+        }
+    }
+}
+
+/// What an emission has come to. Its failures are told by itself.
+fn outcome(done: &Emission) -> Delivered {
+    match done.first_failure() {
+        Some(failure) => Delivered::Failed(failure),
+        None if done.is_closed() => Delivered::Failed("the signal is closed".to_owned()),
+        None => Delivered::Handled,
+    }
+}
+
+/// What a call in a queue has come to, for the thread that waits for it.
+struct Posted {
+    parking: Arc<Parking>,
+    delivered: Mutex<Option<Delivered>>,
+    /// Nobody waits for it any more: it does not begin.
+    is_given_up: AtomicBool,
+}
+
+/// Has the thread go on, whatever becomes of the call.
+struct Settle(Arc<Posted>);
+
+impl Settle {
+    fn settle(&self, delivered: Delivered) {
+        lock(&self.0.delivered).get_or_insert(delivered);
+        self.0.parking.wake_by_ref();
+    }
+}
+
+impl Drop for Settle {
+    fn drop(&mut self) {
+        self.settle(Delivered::Failed(
+            "its queue has given the event up".to_owned(),
+        ));
+    }
+}
+
+/// Emits where a queue is drained, and waits until that has happened.
+fn on_queue<E: 'static, C: 'static>(
+    hub: &Arc<Hub>,
+    parking: &Arc<Parking>,
+    event: &Arrived,
+    queue: &OnQueue<E, C>,
+    signal: Signal<E, C>,
+    decoded: E,
+) -> Delivered {
+    let posted = Arc::new(Posted {
+        parking: parking.clone(),
+        delivered: Mutex::new(None),
+        is_given_up: AtomicBool::new(false),
+    });
+    let settle = Settle(posted.clone());
+    let (hub, headers) = (hub.clone(), event.headers.clone());
+    let run = move |context: &mut C, decoded: E| {
+        if settle.0.is_given_up.load(Ordering::Acquire) {
+            return;
+        }
+        let _headers_guard = headers::enter(headers);
+        let _inbound_guard = hub.enter_inbound();
+        // A panic goes on into the drain, whose it is; `settle` says that it has failed.
+        let done = signal.emit_with(context, &decoded);
+        settle.settle(outcome(&done));
+    };
+    if let Err(error) = (queue.event)(decoded, Box::new(run)) {
+        return Delivered::Failed(error.to_string());
+    }
+    loop {
+        if let Some(delivered) = lock(&posted.delivered).take() {
+            return delivered;
+        }
+        if !parking.park() {
+            posted.is_given_up.store(true, Ordering::Release);
+            return Delivered::GivenUp;
+        }
     }
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::core::primitives::flavour::Shared;
 use crate::error::WrongType;
 use crate::failure::CallSite;
-use crate::nats::codec::{Decode, Encode, Json};
+use crate::nats::codec::{Decode, Encode};
 use crate::nats::deliver::{Deliver, Delivery};
 use crate::nats::outgoing::Outgoing;
 use crate::nats::route::{Core, Group, Names, Reader, Receives, Route, Stored};
-use crate::nats::sending::subscribe;
+use crate::nats::sending::prepare;
 use crate::policy::Overflow;
 use crate::shared::{Bus, Subscription};
 use crate::topic::Topic;
@@ -41,22 +40,34 @@ pub trait IntoReceive<C: 'static>: Sized {
     fn into_receive(self, place: CallSite) -> ReceiveRoute<C>;
 }
 
-/// Subscribes the handler of a sending route.
-type SubscribeSend<C> =
-    Box<dyn FnOnce(&Bus<C>, Arc<Outgoing>) -> Result<Subscription, WrongType> + Send>;
+/// Subscribes the handler of a sending route, which cannot fail any more.
+pub(super) type Subscribing = Box<dyn FnOnce() -> Subscription>;
+/// Prepares that.
+type PrepareSend<C> =
+    Box<dyn FnOnce(&Bus<C>, Arc<Outgoing>) -> Result<Subscribing, WrongType> + Send>;
 /// Makes what delivers the events of a receiving route.
 type MakeDeliver<C> = Box<dyn FnOnce(&Bus<C>) -> Result<Box<dyn Deliver>, WrongType> + Send>;
 
+/// A route to send, whatever its events are.
 #[doc(hidden)]
+#[expect(
+    missing_debug_implementations,
+    reason = "it is made and taken in one call"
+)]
 pub struct SendRoute<C: 'static> {
     pub(super) names: Names,
     pub(super) place: CallSite,
     pub(super) stored: Option<Stored>,
     pub(super) outbox: (usize, Overflow),
-    pub(super) subscribe: SubscribeSend<C>,
+    pub(super) prepare: PrepareSend<C>,
 }
 
+/// A route to receive, whatever its events are.
 #[doc(hidden)]
+#[expect(
+    missing_debug_implementations,
+    reason = "it is made and taken in one call"
+)]
 pub struct ReceiveRoute<C: 'static> {
     pub(super) names: Names,
     pub(super) place: CallSite,
@@ -115,8 +126,8 @@ fn send<E: 'static, K: 'static, C: 'static, D: Encode<E>>(
         place,
         stored,
         outbox,
-        subscribe: Box::new(move |bus, outgoing| {
-            subscribe(bus, &names, place, outgoing, codec, schema, write_headers)
+        prepare: Box::new(move |bus, outgoing| {
+            prepare(bus, &names, place, outgoing, codec, schema, write_headers)
         }),
     }
 }

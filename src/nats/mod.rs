@@ -2,21 +2,39 @@
 //!
 //! Placeholder for the page that follows.
 
+mod api;
 mod backoff;
 mod bridge;
 mod builder;
 mod codec;
+mod connection;
 mod dead_letter;
 mod deliver;
 mod error;
+mod group;
 mod headers;
+mod hub;
+mod incoming;
 mod into_route;
 mod limits;
+mod listener;
+mod memory;
 mod outgoing;
+mod pull;
+mod reader;
+mod retry;
 mod route;
+mod sender;
 mod sending;
+mod starting;
 mod state;
 mod stats;
+mod subject;
+mod supervisor;
+mod teller;
+mod window;
+mod wire;
+mod worker;
 
 pub use self::backoff::Backoff;
 pub use self::bridge::{Bridge, Stopped};

@@ -1,3 +1,405 @@
-//! What waits to be sent.
+//! The outbox of a sending route: what waits, how much of it, and whoever waits for it.
 
-pub(super) struct Outgoing;
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::core::primitives::sync::{lock, wait};
+use crate::failure::CallSite;
+use crate::nats::error::BridgeError;
+use crate::nats::headers::Headers;
+use crate::nats::hub::Hub;
+use crate::nats::route::{Names, Stored};
+use crate::nats::window::{Answer, Entry, Left, Sending, Waiter, Window};
+use crate::outcome::BoxError;
+use crate::policy::Overflow;
+
+/// How many topics are remembered that the server does not let us send.
+const MOST_FORBIDDEN: usize = 1024;
+
+pub(super) struct Outgoing {
+    pub(super) hub: Arc<Hub>,
+    pub(super) names: Names,
+    pub(super) place: CallSite,
+    /// Its number among the sending routes, which is in the identity of messages.
+    pub(super) index: usize,
+    /// `None` for a route by core NATS.
+    pub(super) stored: Option<Stored>,
+    capacity: usize,
+    overflow: Overflow,
+    outbox: Mutex<Outbox>,
+    /// Notified when there is room, and when it is closed.
+    room: Condvar,
+    /// Notified when something has left.
+    left: Condvar,
+    /// Notified when there is something to send.
+    pub(super) work: Notify,
+}
+
+struct Outbox {
+    window: Window,
+    is_closed: bool,
+    /// Of a core route: the order of the first of those that are being written.
+    in_hand: Option<u64>,
+    /// Topics that the server does not let us send on this connection.
+    forbidden: HashSet<Arc<str>>,
+    /// The server takes nothing at the moment.
+    is_held: bool,
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        names: Names,
+        place: CallSite,
+        index: usize,
+        stored: Option<Stored>,
+        (capacity, overflow): (usize, Overflow),
+    ) -> Self {
+        let limit = stored.as_ref().map_or(usize::MAX, |it| it.window);
+        let is_pattern = matches!(names, Names::Matching(_));
+        Outgoing {
+            hub,
+            names,
+            place,
+            index,
+            stored,
+            capacity,
+            overflow,
+            outbox: Mutex::new(Outbox {
+                window: Window::new(limit, is_pattern),
+                is_closed: false,
+                in_hand: None,
+                forbidden: HashSet::new(),
+                is_held: false,
+            }),
+            room: Condvar::new(),
+            left: Condvar::new(),
+            work: Notify::new(),
+        }
+    }
+
+    /// Puts an event in, or says why not. May wait for room.
+    pub(super) fn put(
+        &self,
+        topic: &Arc<str>,
+        payload: Vec<u8>,
+        headers: Headers,
+        is_awaited: bool,
+    ) -> Result<Option<Ticket>, BridgeError> {
+        let counts = &self.hub.counts;
+        let size = payload.len() + self.header_bytes(topic, &headers);
+        let limit = self.hub.max_payload();
+        if size > limit {
+            counts.refused.one();
+            return Err(BridgeError::TooLarge { size, limit });
+        }
+        let waiter = is_awaited.then(Arc::<Waiter>::default);
+        let entry = Entry::new(topic.clone(), Bytes::from(payload), headers, waiter.clone());
+        let mut outbox = lock(&self.outbox);
+        let mut dropped = None;
+        loop {
+            if outbox.is_closed {
+                counts.refused.one();
+                return Err(BridgeError::Stopped);
+            }
+            if outbox.forbidden.contains(topic) {
+                counts.refused.one();
+                let reason = format!("the server does not let it send {topic:?}");
+                return Err(BridgeError::NoPermission { reason });
+            }
+            if outbox.window.unsent() < self.capacity {
+                break;
+            }
+            match self.overflow {
+                Overflow::Block if !self.hub.is_own_thread() => {
+                    outbox = wait(&self.room, outbox);
+                }
+                Overflow::DropOldest => {
+                    dropped = outbox.window.drop_oldest();
+                    break;
+                }
+                Overflow::DropNewest => {
+                    counts.emitted.one();
+                    counts.dropped.one();
+                    let done = waiter.map(|it| {
+                        Ticket::done(
+                            it,
+                            BridgeError::Full {
+                                capacity: self.capacity,
+                            },
+                        )
+                    });
+                    return Ok(done);
+                }
+                _ => {
+                    counts.refused.one();
+                    return Err(BridgeError::Full {
+                        capacity: self.capacity,
+                    });
+                }
+            }
+        }
+        outbox.window.push(entry);
+        drop(outbox);
+        counts.emitted.one();
+        if let Some(dropped) = dropped {
+            counts.dropped.one();
+            self.resolve(
+                dropped.waiter,
+                Some(BridgeError::Full {
+                    capacity: self.capacity,
+                }),
+            );
+        } else {
+            counts.waiting.one();
+        }
+        self.work.notify_one();
+        Ok(waiter.map(Ticket))
+    }
+
+    /// How many bytes the headers take at most, with those that are added when it is sent.
+    fn header_bytes(&self, topic: &str, headers: &Headers) -> usize {
+        // The first line and the last, and of each header a colon, a blank and a line break.
+        let line = |name: &str, value: usize| name.len() + value + 4;
+        let number = 20;
+        let origin = self.hub.origin.len();
+        let own = 12 + line("Slotcast-Origin", origin) + line("Slotcast-Seq", number);
+        let stored = match &self.stored {
+            Some(_) => {
+                let id = origin + topic.len() + 3 * number + 4;
+                line("Slotcast-After", number) + line("Nats-Msg-Id", id)
+            }
+            None => 0,
+        };
+        let given: usize = headers
+            .iter()
+            .map(|(name, value)| line(name, value.len()))
+            .sum();
+        own + stored + given
+    }
+
+    /// Ends an awaited emission.
+    fn resolve(&self, waiter: Option<Arc<Waiter>>, error: Option<BridgeError>) {
+        let Some(waiter) = waiter else { return };
+        let waker = {
+            let mut awaited = lock(&waiter.0);
+            awaited.result = Some(error.map_or(Ok(()), Err));
+            awaited.waker.take()
+        };
+        // On another thread: it is user code.
+        self.hub.teller.wake(waker);
+    }
+
+    /// Lets go what has left the window.
+    fn leave(&self, outbox: MutexGuard<'_, Outbox>, left: Vec<Left>, reason: &str) {
+        drop(outbox);
+        if left.is_empty() {
+            return;
+        }
+        let counts = &self.hub.counts;
+        counts.waiting.sub(left.len() as u64);
+        self.room.notify_all();
+        self.left.notify_all();
+        for Left {
+            topic,
+            number,
+            waiter,
+            refused,
+        } in left
+        {
+            if refused {
+                counts.refused.one();
+                let error = || BridgeError::Refused {
+                    topic: topic.to_string(),
+                    number,
+                    reason: reason.to_owned(),
+                };
+                self.hub.report(&topic, self.place, error());
+                self.resolve(waiter, Some(error()));
+            } else {
+                counts.acked.one();
+                self.resolve(waiter, None);
+            }
+        }
+    }
+
+    /// How many events were put in, which is what a flush waits for.
+    pub(super) fn pushed(&self) -> u64 {
+        lock(&self.outbox).window.pushed()
+    }
+
+    /// How many events are here.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.outbox).window.len()
+    }
+
+    /// Waits until of the first `order` none is left, or the time is over; returns how many are. With `is_stopped`,
+    /// which is asked now and then, it does not wait any more.
+    pub(super) fn wait_for(
+        &self,
+        order: u64,
+        until: Option<Instant>,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> usize {
+        let mut outbox = lock(&self.outbox);
+        loop {
+            let in_hand = usize::from(outbox.in_hand.is_some_and(|it| it < order));
+            let left = outbox.window.left_of(order) + in_hand;
+            let now = Instant::now();
+            if left == 0 || is_stopped() || until.is_some_and(|it| it <= now) {
+                return left;
+            }
+            let slice = std::time::Duration::from_millis(50);
+            let time = until.map_or(slice, |it| slice.min(it - now));
+            let waited = self.left.wait_timeout(outbox, time);
+            outbox = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes nothing any more; what is here can still be sent.
+    pub(super) fn close(&self) {
+        lock(&self.outbox).is_closed = true;
+        self.room.notify_all();
+    }
+
+    /// Drops what is here, and returns how many that were.
+    pub(super) fn abandon(&self) -> usize {
+        let mut outbox = lock(&self.outbox);
+        outbox.is_closed = true;
+        outbox.in_hand = None;
+        let entries = outbox.window.clear();
+        drop(outbox);
+        self.hub.counts.waiting.sub(entries.len() as u64);
+        self.room.notify_all();
+        self.left.notify_all();
+        let count = entries.len();
+        for entry in entries {
+            self.resolve(entry.waiter, Some(BridgeError::Stopped));
+        }
+        count
+    }
+
+    /// The server takes nothing at the moment. Returns whether that is new.
+    pub(super) fn hold(&self, reason: &str) -> bool {
+        let before = std::mem::replace(&mut lock(&self.outbox).is_held, true);
+        if !before {
+            self.hub.hold(reason);
+        }
+        !before
+    }
+
+    /// It takes something again.
+    pub(super) fn release(&self) {
+        if std::mem::take(&mut lock(&self.outbox).is_held) {
+            self.hub.release();
+        }
+    }
+
+    /// Begins a connection.
+    pub(super) fn restart(&self) {
+        self.release();
+        let mut outbox = lock(&self.outbox);
+        outbox.window.restart();
+        outbox.forbidden.clear();
+    }
+
+    /// Of a stored route: the next message.
+    pub(super) fn send_next(&self) -> Option<Sending> {
+        let mut outbox = lock(&self.outbox);
+        let sending = outbox.window.send_next();
+        if sending.as_ref().is_some_and(|it| !it.again) && self.overflow == Overflow::Block {
+            // What waits has become less.
+            self.room.notify_one();
+        }
+        sending
+    }
+
+    /// Of a stored route: takes an answer.
+    pub(super) fn answered(&self, position: u64, run: u32, answer: &Answer) {
+        let mut outbox = lock(&self.outbox);
+        let left = outbox.window.answered(position, run, answer);
+        let reason = match answer {
+            Answer::Refused(reason) => reason,
+            _ => "",
+        };
+        self.leave(outbox, left, reason);
+    }
+
+    /// Whether the server owes an answer to the first.
+    pub(super) fn is_under_way(&self) -> bool {
+        lock(&self.outbox).window.is_under_way()
+    }
+
+    /// Of a core route: takes messages to be written.
+    pub(super) fn take(&self, most: usize) -> Vec<(Entry, u64)> {
+        let mut outbox = lock(&self.outbox);
+        let taken = outbox.window.take(most);
+        outbox.in_hand = taken.first().map(|(entry, _)| entry.order);
+        if !taken.is_empty() {
+            self.room.notify_all();
+        }
+        taken
+    }
+
+    /// Of a core route: those that were taken have been written, or were lost with the connection.
+    pub(super) fn written(&self, waiters: Vec<Option<Arc<Waiter>>>) {
+        lock(&self.outbox).in_hand = None;
+        self.hub.counts.waiting.sub(waiters.len() as u64);
+        self.left.notify_all();
+        for waiter in waiters {
+            self.resolve(waiter, None);
+        }
+    }
+
+    /// The server does not let us send this subject: what is here of it is refused, and what comes on this connection.
+    pub(super) fn forbid(&self, subject: &str, reason: &str) {
+        let Some(topic) = self.hub.topic(subject).filter(|it| self.names.matches(it)) else {
+            return;
+        };
+        let mut outbox = lock(&self.outbox);
+        if outbox.forbidden.len() >= MOST_FORBIDDEN {
+            outbox.forbidden.clear();
+        }
+        outbox.forbidden.insert(topic.into());
+        let left = outbox.window.refuse(|it| it == topic);
+        self.leave(outbox, left, reason);
+    }
+}
+
+/// A future of the end of an awaited emission.
+pub(super) struct Ticket(Arc<Waiter>);
+
+impl Ticket {
+    fn done(waiter: Arc<Waiter>, error: BridgeError) -> Self {
+        lock(&waiter.0).result = Some(Err(error));
+        Ticket(waiter)
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Cloned and dropped outside of the lock: it is user code.
+        let waker = cx.waker().clone();
+        let (result, before): (_, Option<Waker>) = {
+            let mut awaited = lock(&self.0.0);
+            match awaited.result.take() {
+                Some(result) => (Some(result), Some(waker)),
+                None => (None, awaited.waker.replace(waker)),
+            }
+        };
+        drop(before);
+        match result {
+            Some(result) => Poll::Ready(result.map_err(Into::into)),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -5,8 +5,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::PatternError;
-use crate::failure::CallSite;
 use crate::nats::backoff::Backoff;
 use crate::nats::codec::{Codec, Json, Own};
 use crate::nats::dead_letter::DeadLetter;
@@ -15,6 +13,7 @@ use crate::policy::Overflow;
 use crate::queue::PostError;
 use crate::shared::Queue;
 use crate::topic::Topic;
+use crate::topic::name::Name;
 use crate::topic::pattern::{IntoPattern, Pattern};
 
 /// How many events an outbox holds, unless its route says otherwise.
@@ -55,7 +54,7 @@ pub struct Route<E: 'static, K = Core, C: 'static = (), D = Json> {
     pub(super) outbox: (usize, Overflow),
     pub(super) write_headers: Option<WriteHeaders>,
     /// Where it is emitted, if not on the thread of the route.
-    pub(super) post: Option<Arc<Post<E, C>>>,
+    pub(super) post: Option<OnQueue<E, C>>,
     /// What is lent to the handlers otherwise.
     pub(super) own_context: Option<fn() -> C>,
     pub(super) event: PhantomData<fn(E) -> E>,
@@ -65,13 +64,21 @@ pub struct Route<E: 'static, K = Core, C: 'static = (), D = Json> {
 pub(super) type WriteHeaders = Arc<dyn Fn(&mut Headers) + Send + Sync>;
 /// What is to be done with an event where its queue is drained.
 pub(super) type Posted<E, C> = Box<dyn FnOnce(&mut C, E) + Send>;
-/// Puts an event into a queue.
-pub(super) type Post<E, C> = dyn Fn(E, Posted<E, C>) -> Result<(), PostError> + Send + Sync;
+/// Puts an event into a queue. It is this closure that knows that the event may be sent to another thread.
+type PostEvent<E, C> = dyn Fn(E, Posted<E, C>) -> Result<(), PostError> + Send + Sync;
+/// Puts into a queue what is to be done there.
+type PostAny<C> = dyn Fn(Box<dyn FnOnce(&mut C) + Send>) -> Result<(), PostError> + Send + Sync;
+
+/// A queue, as a receiving route uses it.
+pub(super) struct OnQueue<E, C> {
+    pub(super) event: Arc<PostEvent<E, C>>,
+    pub(super) any: Arc<PostAny<C>>,
+}
 
 /// The topics of a route.
 #[derive(Clone)]
 pub(super) enum Names {
-    Topic(Pattern),
+    Topic(Name),
     Matching(Pattern),
 }
 
@@ -79,7 +86,8 @@ impl Names {
     /// The topic or the pattern.
     pub(super) fn as_str(&self) -> &str {
         match self {
-            Names::Topic(name) | Names::Matching(name) => name.as_str(),
+            Names::Topic(name) => name.as_str(),
+            Names::Matching(pattern) => pattern.as_str(),
         }
     }
 
@@ -91,10 +99,7 @@ impl Names {
     }
 
     pub(super) fn of<E>(topic: &Topic<E>) -> Names {
-        // A name is a pattern without wildcards.
-        Names::Topic(Pattern {
-            text: topic.name.clone(),
-        })
+        Names::Topic(topic.name.clone())
     }
 }
 
@@ -305,7 +310,7 @@ impl<E: 'static, K: Receives, D> Route<E, K, (), D> {
     where
         E: Send,
     {
-        let queue = queue.clone();
+        let (queue, any) = (queue.clone(), queue.clone());
         Route {
             names: self.names,
             kind: self.kind,
@@ -313,9 +318,12 @@ impl<E: 'static, K: Receives, D> Route<E, K, (), D> {
             schema: self.schema,
             outbox: self.outbox,
             write_headers: self.write_headers,
-            post: Some(Arc::new(move |event, run| {
-                queue.post_with(move |context: &mut C| run(context, event))
-            })),
+            post: Some(OnQueue {
+                event: Arc::new(move |event, run| {
+                    queue.post_with(move |context: &mut C| run(context, event))
+                }),
+                any: Arc::new(move |run| any.post_with(move |context: &mut C| run(context))),
+            }),
             own_context: None,
             event: PhantomData,
         }

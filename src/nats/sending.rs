@@ -1,22 +1,111 @@
-//! The handler of a sending route.
+//! The handler of a sending route: encodes an event in its emission, and puts it into the outbox.
 
 use std::sync::Arc;
 
+use crate::core::waiting::confirmed::ConfirmedHandler;
 use crate::error::WrongType;
 use crate::failure::CallSite;
 use crate::nats::codec::Encode;
-use crate::nats::outgoing::Outgoing;
+use crate::nats::error::BridgeError;
+use crate::nats::headers::Headers;
+use crate::nats::into_route::Subscribing;
+use crate::nats::outgoing::{Outgoing, Ticket};
 use crate::nats::route::{Names, WriteHeaders};
-use crate::shared::{Bus, Subscription};
+use crate::nats::subject::is_reserved;
+use crate::nats::wire;
+use crate::outcome::BoxError;
+use crate::shared::{Bus, Subscribe};
+use crate::topic::Topic;
+use crate::topic::any_event::AnyEvent;
 
-pub(super) fn subscribe<E: 'static, C: 'static, D: Encode<E>>(
-    _bus: &Bus<C>,
-    _names: &Names,
-    _place: CallSite,
-    _outgoing: Arc<Outgoing>,
-    _codec: D,
-    _schema: Option<Arc<str>>,
-    _write_headers: Option<WriteHeaders>,
-) -> Result<Subscription, WrongType> {
-    unimplemented!()
+/// What a sending route does with an event.
+struct Sender<D> {
+    outgoing: Arc<Outgoing>,
+    codec: D,
+    schema: Option<Arc<str>>,
+    write_headers: Option<WriteHeaders>,
+}
+
+impl<D> Sender<D> {
+    fn send<E: 'static>(
+        &self,
+        topic: &Arc<str>,
+        event: &E,
+        is_awaited: bool,
+    ) -> Result<Option<Ticket>, BoxError>
+    where
+        D: Encode<E>,
+    {
+        let hub = &self.outgoing.hub;
+        if hub.is_inbound() {
+            return Ok(None);
+        }
+        let mut headers = Headers::new();
+        if let Some(write) = &self.write_headers {
+            write(&mut headers);
+            wire::keep_given(&mut headers);
+        }
+        wire::describe(
+            &mut headers,
+            self.codec.content_type(),
+            self.schema.as_deref(),
+        );
+        let mut payload = Vec::new();
+        if let Err(error) = self.codec.encode(event, &mut payload) {
+            hub.counts.refused.one();
+            return Err(BridgeError::Encode(error).into());
+        }
+        Ok(self.outgoing.put(topic, payload, headers, is_awaited)?)
+    }
+}
+
+/// Looks the topic up, and returns what subscribes its handler.
+pub(super) fn prepare<E: 'static, C: 'static, D: Encode<E>>(
+    bus: &Bus<C>,
+    names: &Names,
+    place: CallSite,
+    outgoing: Arc<Outgoing>,
+    codec: D,
+    schema: Option<Arc<str>>,
+    write_headers: Option<WriteHeaders>,
+) -> Result<Subscribing, WrongType> {
+    let sender = Sender {
+        outgoing,
+        codec,
+        schema,
+        write_headers,
+    };
+    Ok(match names {
+        Names::Topic(name) => {
+            let signal = bus.try_signal(&Topic::<E>::of_name(name.clone()))?;
+            let topic: Arc<str> = name.as_str().into();
+            let handler = move |event: &E, is_awaited: bool| sender.send(&topic, event, is_awaited);
+            Box::new(move || {
+                let subscribe = Subscribe::<E, C>::new(signal.core.clone(), place);
+                subscribe
+                    .label("nats")
+                    .skip_kept()
+                    .finish(ConfirmedHandler(handler))
+            })
+        }
+        Names::Matching(pattern) => {
+            let (bus, pattern) = (bus.clone(), pattern.clone());
+            let handler = move |event: &AnyEvent, is_awaited: bool| {
+                let Some(payload) = event.payload::<E>() else {
+                    return Ok(None);
+                };
+                let subject = sender.outgoing.hub.subject(event.topic());
+                if is_reserved(&subject) {
+                    sender.outgoing.hub.counts.refused.one();
+                    return Err(BridgeError::Reserved { subject }.into());
+                }
+                sender.send::<E>(&event.topic().into(), payload, is_awaited)
+            };
+            Box::new(move || {
+                let mut subscribe = bus.subscribe_pattern(pattern).label("nats").skip_kept();
+                subscribe.options.location = place;
+                subscribe.finish(ConfirmedHandler(handler))
+            })
+        }
+    })
 }

@@ -72,6 +72,13 @@ impl Emission {
         errors(self.report.as_deref())
     }
 
+    /// What failed first, if anything did. Unlike [`errors`](Self::errors) it leaves the failures to be logged.
+    #[cfg(feature = "nats")]
+    pub(crate) fn first_failure(&self) -> Option<String> {
+        let report = self.report.as_ref()?;
+        report.errors.first().map(ToString::to_string)
+    }
+
     /// Returns the emission itself if nothing failed.
     ///
     /// # Errors

@@ -117,6 +117,15 @@ impl<E> Topic<E> {
         }
     }
 
+    /// The topic of a name that was a topic's.
+    #[cfg(feature = "nats")]
+    pub(crate) const fn of_name(name: Name) -> Self {
+        Topic {
+            name,
+            payload: PhantomData,
+        }
+    }
+
     /// Creates a topic with a name that is made at run time. Allocates the name once; clones of the topic
     /// share it.
     ///

@@ -103,7 +103,7 @@ pub(crate) fn contained(
 }
 
 /// Reports a failure that no emission or drain collects: to the hook, or to the log if there is none.
-#[cfg(any(feature = "jobs", feature = "follow"))]
+#[cfg(any(feature = "jobs", feature = "follow", feature = "nats"))]
 pub(crate) fn report(
     #[cfg_attr(not(feature = "follow"), expect(unused_mut))] mut error: HandlerError,
     call_hook: impl FnOnce(&HandlerError) -> bool,

@@ -125,7 +125,7 @@ where
     }
 }
 
-fn start<M, S, P, K, C>(
+pub(super) fn start<M, S, P, K, C>(
     entry: &Live<Subscribed<M, S, P, K>>,
     future: M::Future,
     cx: &EmitContext<'_, C>,
@@ -261,7 +261,15 @@ fn awaited<P: Clone + 'static>() -> Option<P> {
     event.ok().flatten()
 }
 
-fn collect_future<M: AsyncFlavour>(future: HandlerFuture<M>) {
+/// Whether the emission that calls the handler of this code is awaited.
+#[cfg(feature = "nats")]
+pub(super) fn is_awaited() -> bool {
+    let is_current = |it: &Awaited| it.depth == thread::depth();
+    let current = AWAITED.try_with(|awaited| awaited.borrow().as_ref().is_some_and(is_current));
+    current.unwrap_or(false)
+}
+
+pub(super) fn collect_future<M: AsyncFlavour>(future: HandlerFuture<M>) {
     let mut future = Some(Box::new(future));
     AWAITED.with_borrow_mut(|awaited| {
         if let (Some(current), Some(future)) = (awaited, future.take()) {

@@ -55,6 +55,8 @@
 //! drop, because the last call is still to come.
 
 pub(crate) mod async_handler;
+#[cfg(feature = "nats")]
+pub(crate) mod confirmed;
 pub(crate) mod next;
 pub(crate) mod stream;
 pub(crate) mod task;

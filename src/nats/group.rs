@@ -1,0 +1,322 @@
+//! A member of a group: events that are given to one member each, and given back or acknowledged.
+//!
+//! The consumer is on the server, with the name of the group, and all members ask it. What a member has is extended
+//! every third of the ack wait, whether it is handled or waits for that. An answer that would come after the wait is not
+//! given: it could be taken for that of the member that has the event then.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::{Client, Message};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::core::primitives::sync::lock;
+use crate::failure::CallSite;
+use crate::nats::api::{self, ApiError};
+use crate::nats::error::BridgeError;
+use crate::nats::hub::Hub;
+use crate::nats::incoming::{Arrived, Inbox};
+use crate::nats::memory::Recent;
+use crate::nats::pull::{Pull, Pulled};
+use crate::nats::wire;
+
+pub(super) struct GroupState {
+    pub(super) hub: Arc<Hub>,
+    pub(super) stream: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) topics: String,
+    pub(super) place: CallSite,
+    pub(super) in_flight: usize,
+    pub(super) ack_wait: Duration,
+    pub(super) inbox: Inbox,
+    held: Mutex<Holdings>,
+    /// Notified when something was settled.
+    due: Notify,
+}
+
+struct Holdings {
+    /// What this member has, by the position in the stream.
+    held: HashMap<u64, Held>,
+    /// What has been handled and is not answered yet.
+    settled: Vec<(u64, Settled)>,
+    recent: Recent,
+}
+
+struct Held {
+    reply: String,
+    /// When the server was told last that it is here.
+    extended: Instant,
+}
+
+/// What has become of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Handled, or given up for good.
+    Done,
+    /// To be tried again, by whoever is given it then.
+    Again(Duration),
+}
+
+/// What an event is known by: the bridge, the topic and the number; or what its sender calls it; or its position.
+type Identity<'a> = (&'a str, &'a str, u64);
+
+fn identity<'a>(topic: &'a str, sender: &'a wire::Sender, sequence: u64) -> Identity<'a> {
+    match (&sender.origin, sender.number, &sender.id) {
+        (Some(origin), Some(number), _) => (origin, topic, number),
+        (_, _, Some(id)) => ("", id, 0),
+        _ => ("", "", sequence),
+    }
+}
+
+impl GroupState {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        (stream, name): (Arc<str>, Arc<str>),
+        topics: String,
+        place: CallSite,
+        in_flight: usize,
+        ack_wait: Duration,
+    ) -> Self {
+        GroupState {
+            hub,
+            stream,
+            name,
+            topics,
+            place,
+            in_flight,
+            ack_wait,
+            inbox: Inbox::new(),
+            held: Mutex::new(Holdings {
+                held: HashMap::new(),
+                settled: Vec::new(),
+                recent: Recent::new(),
+            }),
+            due: Notify::new(),
+        }
+    }
+
+    /// Notes what has become of an event.
+    pub(super) fn settle(&self, event: &Arrived, settled: Settled) {
+        let mut held = lock(&self.held);
+        if settled == Settled::Done {
+            held.recent
+                .note(&identity(&event.topic, &event.sender, event.sequence));
+        }
+        held.settled.push((event.sequence, settled));
+        drop(held);
+        self.due.notify_one();
+    }
+
+    /// Whether an answer is still owed.
+    pub(super) fn has_settled(&self) -> bool {
+        !lock(&self.held).settled.is_empty()
+    }
+}
+
+/// Has events handled as long as a connection lasts. Returns why it cannot be used any more.
+pub(super) async fn work(client: &Client, group: &GroupState) -> String {
+    let mut told = false;
+    let mut silent = 0;
+    loop {
+        let subject = group.hub.subject(&group.topics);
+        let made =
+            api::create_group(client, &group.stream, &group.name, &subject, group.ack_wait).await;
+        let ack_wait = match made {
+            Ok(ack_wait) => ack_wait,
+            Err(ApiError::NoAnswer) => return "no answer from JetStream".to_owned(),
+            Err(error) => {
+                if error != ApiError::NoJetStream && !std::mem::replace(&mut told, true) {
+                    let what = format!("the consumer of the group {:?}", group.name);
+                    let error = BridgeError::MadeAgain {
+                        what,
+                        reason: error.to_string(),
+                    };
+                    group.hub.report(&group.topics, group.place, error);
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        told = false;
+        match consume(client, group, ack_wait).await {
+            Ok(reason) => {
+                silent += 1;
+                if silent > 3 {
+                    return format!(
+                        "the consumer of {:?} is gone again and again: {reason}",
+                        group.name
+                    );
+                }
+            }
+            Err(reason) => return reason,
+        }
+    }
+}
+
+/// Asks the consumer for events. Returns why it is gone, or as an error, why the connection is.
+async fn consume(
+    client: &Client,
+    group: &GroupState,
+    ack_wait: Duration,
+) -> Result<String, String> {
+    let mut pull = Pull::begin(client, &group.stream, &group.name).await?;
+    let every = ack_wait / 3;
+    extend(client, group, ack_wait).await?;
+    let mut extended = Instant::now();
+    loop {
+        answer(client, group, ack_wait).await?;
+        if extended.elapsed() >= every {
+            extend(client, group, ack_wait).await?;
+            extended = Instant::now();
+        }
+        let has = lock(&group.held).held.len() + pull.outstanding();
+        let room = group.in_flight.saturating_sub(has);
+        if room > group.in_flight / 2 || (room > 0 && pull.outstanding() == 0) {
+            pull.ask(room).await?;
+        }
+        let pulled = tokio::select! {
+            pulled = pull.next(every.saturating_sub(extended.elapsed())) => pulled,
+            () = group.due.notified() => continue,
+        };
+        match pulled {
+            Pulled::Event(message) => arrived(client, group, message).await?,
+            Pulled::Nothing => (),
+            Pulled::Gone(reason) => return Ok(reason),
+            Pulled::Ended => return Err("the connection has ended".to_owned()),
+        }
+    }
+}
+
+async fn arrived(client: &Client, group: &GroupState, message: Message) -> Result<(), String> {
+    let counts = &group.hub.counts;
+    let Some(reply) = message.reply.as_ref().map(ToString::to_string) else {
+        return Ok(());
+    };
+    let Some(position) = wire::position(&reply) else {
+        return Ok(());
+    };
+    counts.received.one();
+    let (headers, sender) = wire::read(&message);
+    let topic = group
+        .hub
+        .topic(&message.subject)
+        .unwrap_or_default()
+        .to_owned();
+    let is_echo = sender.origin.as_deref() == Some(&*group.hub.origin);
+    let is_known = {
+        let mut held = lock(&group.held);
+        if let Some(had) = held.held.get_mut(&position.stream) {
+            // It is here already: what is answered is this delivery.
+            had.reply = reply;
+            had.extended = Instant::now();
+            counts.duplicates.one();
+            return Ok(());
+        }
+        let is_known = held
+            .recent
+            .contains(&identity(&topic, &sender, position.stream));
+        if !is_known && !is_echo {
+            let extended = Instant::now();
+            held.held.insert(
+                position.stream,
+                Held {
+                    reply: reply.clone(),
+                    extended,
+                },
+            );
+        }
+        is_known
+    };
+    if is_known || is_echo {
+        if is_echo {
+            counts.echoes.one()
+        } else {
+            counts.duplicates.one()
+        }
+        return client
+            .publish(reply, "+ACK".into())
+            .await
+            .map_err(|it| it.to_string());
+    }
+    if position.delivered > 1 {
+        counts.redelivered.one();
+    }
+    group.inbox.push(Arrived {
+        topic,
+        payload: message.payload,
+        headers,
+        sender,
+        sequence: position.stream,
+        delivered: position.delivered,
+        is_skipped: false,
+    });
+    Ok(())
+}
+
+/// Answers to what was settled.
+pub(super) async fn answer(
+    client: &Client,
+    group: &GroupState,
+    ack_wait: Duration,
+) -> Result<(), String> {
+    let answers: Vec<(String, String)> = {
+        let mut held = lock(&group.held);
+        let settled = std::mem::take(&mut held.settled);
+        settled
+            .into_iter()
+            .filter_map(|(sequence, settled)| {
+                let had = held.held.remove(&sequence)?;
+                let text = match settled {
+                    Settled::Done => "+ACK".to_owned(),
+                    Settled::Again(delay) => format!("-NAK {{\"delay\":{}}}", delay.as_nanos()),
+                };
+                (had.extended.elapsed() < ack_wait).then_some((had.reply, text))
+            })
+            .collect()
+    };
+    for (reply, text) in answers {
+        client
+            .publish(reply, text.into())
+            .await
+            .map_err(|it| it.to_string())?;
+    }
+    Ok(())
+}
+
+/// Says that what is here is still being handled; and lets go what the server has given to others by now.
+async fn extend(client: &Client, group: &GroupState, ack_wait: Duration) -> Result<(), String> {
+    let now = Instant::now();
+    let mut replies = Vec::new();
+    let mut late = Vec::new();
+    for (sequence, had) in &mut lock(&group.held).held {
+        if now.duration_since(had.extended) < ack_wait {
+            had.extended = now;
+            replies.push(had.reply.clone());
+        } else {
+            late.push(*sequence);
+        }
+    }
+    if !late.is_empty() {
+        let mut dropped = Vec::new();
+        group.inbox.retain(|event| {
+            let is_late = late.contains(&event.sequence);
+            if is_late {
+                dropped.push(event.sequence);
+            }
+            !is_late
+        });
+        let mut held = lock(&group.held);
+        for sequence in dropped {
+            held.held.remove(&sequence);
+        }
+    }
+    for reply in replies {
+        client
+            .publish(reply, "+WPI".into())
+            .await
+            .map_err(|it| it.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! What the parts of a bridge share: who it is, what it counts, its state, and what it tells.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::core::primitives::sync::lock;
+use crate::core::primitives::thread;
+use crate::failure::CallSite;
+use crate::nats::error::BridgeError;
+use crate::nats::state::State;
+use crate::nats::stats::Counts;
+use crate::nats::teller::{Report, Teller};
+
+/// What a server takes that has not said so.
+const MAX_PAYLOAD: usize = 1024 * 1024;
+
+pub(super) struct Hub {
+    /// 16 random bytes in base 16: the same for no other bridge, and for no other start of this one.
+    pub(super) origin: String,
+    /// What stands before topics in subjects, with its dot.
+    prefix: String,
+    pub(super) counts: Counts,
+    pub(super) teller: Teller,
+    /// The line that has started it.
+    pub(super) place: CallSite,
+    max_payload: AtomicUsize,
+    state: Mutex<State>,
+    /// How many routes the server holds.
+    held: AtomicUsize,
+}
+
+impl Hub {
+    pub(super) fn new(origin: String, prefix: Option<&str>, place: CallSite) -> Self {
+        Hub {
+            origin,
+            prefix: prefix.map_or(String::new(), |it| format!("{it}.")),
+            counts: Counts::default(),
+            teller: Teller::default(),
+            place,
+            max_payload: AtomicUsize::new(MAX_PAYLOAD),
+            state: Mutex::new(State::Connecting),
+            held: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn subject(&self, topic: &str) -> String {
+        format!("{}{topic}", self.prefix)
+    }
+
+    /// The topic of a subject, if it has the prefix.
+    pub(super) fn topic<'s>(&self, subject: &'s str) -> Option<&'s str> {
+        subject.strip_prefix(&self.prefix)
+    }
+
+    pub(super) fn max_payload(&self) -> usize {
+        self.max_payload.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_max_payload(&self, bytes: usize) {
+        self.max_payload.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn state(&self) -> State {
+        lock(&self.state).clone()
+    }
+
+    /// Changes the state, and has it told if it is another one. [`State::Stopped`] stays.
+    pub(super) fn set_state(&self, change: impl FnOnce(&State) -> Option<State>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state == State::Stopped {
+            return;
+        }
+        let Some(new) = change(&state) else { return };
+        if new != *state {
+            *state = new.clone();
+            // Under the lock, so that states are told in the order of their changes.
+            self.teller.state(new);
+        }
+    }
+
+    /// A route is held by the server.
+    pub(super) fn hold(&self, reason: &str) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        self.set_state(|state| {
+            let reason = reason.to_owned();
+            (*state == State::Connected).then_some(State::Holding { reason })
+        });
+    }
+
+    /// And is not any more.
+    pub(super) fn release(&self) {
+        if self.held.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.set_state(|state| {
+                matches!(state, State::Holding { .. }).then_some(State::Connected)
+            });
+        }
+    }
+
+    pub(super) fn report(&self, topic: &str, place: CallSite, error: BridgeError) {
+        let topic = topic.to_owned();
+        self.teller.report(Report {
+            topic,
+            place,
+            error,
+        });
+    }
+
+    /// Tells of what concerns no topic.
+    pub(super) fn note(&self, error: BridgeError) {
+        self.report("(nats)", self.place, error);
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Marks this thread as one of the bridge, for good: one that delivers, or another.
+    pub(super) fn own_thread(&self, delivers: bool) {
+        OWN.set((self.address(), delivers));
+    }
+
+    /// Whether this thread is one of the bridge that delivers.
+    pub(super) fn is_delivering(&self) -> bool {
+        OWN.try_with(Cell::get) == Ok((self.address(), true))
+    }
+
+    /// Whether this thread is one of the bridge.
+    pub(super) fn is_own_thread(&self) -> bool {
+        OWN.try_with(Cell::get)
+            .is_ok_and(|(hub, _)| hub == self.address())
+    }
+
+    /// Marks the emission that this thread begins next, at this depth, as one that has come in, until the guard is
+    /// dropped.
+    pub(super) fn enter_inbound(&self) -> InboundGuard {
+        let mark = (self.address(), thread::depth() + 1);
+        InboundGuard(INBOUND.replace(mark))
+    }
+
+    /// Whether the emission that calls the handler of this code has come in by this bridge. What a handler emits
+    /// because of it has not: it is deeper.
+    pub(super) fn is_inbound(&self) -> bool {
+        INBOUND.try_with(Cell::get) == Ok((self.address(), thread::depth()))
+    }
+}
+
+thread_local! {
+    /// The bridge that this thread belongs to, or 0, and whether it delivers.
+    static OWN: Cell<(usize, bool)> = const { Cell::new((0, false)) };
+    /// The bridge and the depth of an emission that has come in.
+    static INBOUND: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Ends the mark of [`Hub::enter_inbound`] when dropped.
+pub(super) struct InboundGuard((usize, usize));
+
+impl Drop for InboundGuard {
+    fn drop(&mut self) {
+        INBOUND.set(self.0);
+    }
+}

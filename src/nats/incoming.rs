@@ -1,0 +1,204 @@
+//! What has arrived on a route and waits for its thread; and how that thread waits.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Wake;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::core::primitives::sync::{lock, wait};
+use crate::nats::headers::Headers;
+use crate::nats::wire::Sender;
+
+/// An event that has arrived.
+pub(super) struct Arrived {
+    pub(super) topic: String,
+    pub(super) payload: Bytes,
+    pub(super) headers: Headers,
+    pub(super) sender: Sender,
+    /// Its position in the stream; 0 for core NATS.
+    pub(super) sequence: u64,
+    /// Of a group: how often it was delivered.
+    pub(super) delivered: u32,
+    /// It is not to be handled, only passed.
+    pub(super) is_skipped: bool,
+}
+
+/// What waits for the thread of a route. Whoever puts something in knows how much it may be.
+pub(super) struct Inbox {
+    waiting: Mutex<Waiting>,
+    ready: Condvar,
+    /// Notified when something was taken out.
+    pub(super) space: Notify,
+    pub(super) parking: Arc<Parking>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<Arrived>,
+    is_ended: bool,
+}
+
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Inbox {
+            waiting: Mutex::default(),
+            ready: Condvar::new(),
+            space: Notify::new(),
+            parking: Arc::default(),
+        }
+    }
+
+    pub(super) fn push(&self, event: Arrived) {
+        lock(&self.waiting).events.push_back(event);
+        self.ready.notify_one();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        lock(&self.waiting).events.len()
+    }
+
+    /// Waits for an event. `None` when nothing is to be handled any more.
+    pub(super) fn pop(&self) -> Option<Arrived> {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if waiting.is_ended {
+                return None;
+            }
+            if let Some(event) = waiting.events.pop_front() {
+                drop(waiting);
+                self.space.notify_one();
+                return Some(event);
+            }
+            waiting = wait(&self.ready, waiting);
+        }
+    }
+
+    /// Removes those that are not to be handled, and returns how many that were.
+    pub(super) fn retain(&self, keeps: impl FnMut(&mut Arrived) -> bool) -> usize {
+        let mut waiting = lock(&self.waiting);
+        let before = waiting.events.len();
+        waiting.events.retain_mut(keeps);
+        before - waiting.events.len()
+    }
+
+    /// Has the thread end when it has handled what it handles now. Returns how many events are left.
+    pub(super) fn end(&self) -> usize {
+        let mut waiting = lock(&self.waiting);
+        waiting.is_ended = true;
+        let left = waiting.events.len();
+        drop(waiting);
+        self.ready.notify_all();
+        self.parking.wake_thread();
+        left
+    }
+}
+
+/// Where a thread waits that can be woken, and told to wait no longer.
+#[derive(Default)]
+pub(super) struct Parking {
+    state: Mutex<Parked>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Parked {
+    is_woken: bool,
+    /// The bridge ends: what is still going on is given up.
+    is_given_up: bool,
+    /// The bridge ends: nothing is begun any more.
+    is_ending: bool,
+}
+
+impl Parking {
+    /// Waits until it is woken. Returns whether to go on.
+    pub(super) fn park(&self) -> bool {
+        let mut state = lock(&self.state);
+        while !state.is_woken && !state.is_given_up {
+            state = wait(&self.changed, state);
+        }
+        state.is_woken = false;
+        !state.is_given_up
+    }
+
+    /// Waits for a time. Returns `false` as soon as nothing is to be begun any more.
+    pub(super) fn pause(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut state = lock(&self.state);
+        loop {
+            let now = Instant::now();
+            if state.is_ending || state.is_given_up || now >= until {
+                return !state.is_ending && !state.is_given_up;
+            }
+            let waited = self.changed.wait_timeout(state, until - now);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn wake_thread(&self) {
+        lock(&self.state).is_ending = true;
+        self.changed.notify_all();
+    }
+
+    /// Has nothing waited for any more.
+    pub(super) fn give_up(&self) {
+        lock(&self.state).is_given_up = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Wake for Parking {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        lock(&self.state).is_woken = true;
+        self.changed.notify_all();
+    }
+}
+
+/// How many threads deliver.
+#[derive(Default)]
+pub(super) struct Running {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Running {
+    /// Counts one more, until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> RunningGuard {
+        *lock(&self.count) += 1;
+        RunningGuard(self.clone())
+    }
+
+    /// Waits until no more than `own` are left, or the time is over; returns how many are.
+    pub(super) fn wait(&self, own: usize, until: Option<Instant>) -> usize {
+        let mut count = lock(&self.count);
+        loop {
+            let now = Instant::now();
+            if *count <= own || until.is_some_and(|it| it <= now) {
+                return *count;
+            }
+            count = match until {
+                Some(until) => {
+                    let waited = self.changed.wait_timeout(count, until - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => wait(&self.changed, count),
+            };
+        }
+    }
+}
+
+/// A thread that delivers has ended when this is dropped.
+pub(super) struct RunningGuard(Arc<Running>);
+
+impl Drop for RunningGuard {
+    fn drop(&mut self) {
+        *lock(&self.0.count) -= 1;
+        self.0.changed.notify_all();
+    }
+}

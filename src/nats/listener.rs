@@ -1,0 +1,85 @@
+//! Receives by core NATS: what comes while it listens, and the number of what did not.
+
+use std::sync::{Arc, Mutex};
+
+use async_nats::{Client, Message, Subscriber};
+
+use crate::core::primitives::sync::lock;
+use crate::nats::connection::next;
+use crate::nats::hub::Hub;
+use crate::nats::incoming::{Arrived, Inbox};
+use crate::nats::memory::{Memory, Verdict};
+use crate::nats::wire;
+
+/// How many events wait for the thread, at most. What is more is lost, and counted.
+const ROOM: usize = 65_536;
+
+pub(super) struct Listener {
+    pub(super) hub: Arc<Hub>,
+    pub(super) topics: String,
+    pub(super) inbox: Inbox,
+    memory: Mutex<Memory>,
+}
+
+impl Listener {
+    pub(super) fn new(hub: Arc<Hub>, topics: String, is_pattern: bool) -> Self {
+        let memory = Mutex::new(Memory::new(is_pattern));
+        Listener {
+            hub,
+            topics,
+            inbox: Inbox::new(),
+            memory,
+        }
+    }
+
+    pub(super) async fn subscribe(&self, client: &Client) -> Result<Subscriber, String> {
+        let subject = self.hub.subject(&self.topics);
+        client.subscribe(subject).await.map_err(|it| it.to_string())
+    }
+
+    fn arrived(&self, message: Message) {
+        let counts = &self.hub.counts;
+        counts.received.one();
+        let Some(topic) = self.hub.topic(&message.subject).map(str::to_owned) else {
+            return;
+        };
+        let (headers, sender) = wire::read(&message);
+        if sender.origin.as_deref() == Some(&*self.hub.origin) {
+            counts.echoes.one();
+            return;
+        }
+        if self.inbox.len() >= ROOM {
+            // The gap in its numbers is seen with the next one that fits.
+            if sender.origin.is_none() {
+                counts.lost.one();
+            }
+            return;
+        }
+        if let (Some(origin), Some(number)) = (&sender.origin, sender.number) {
+            match lock(&self.memory).judge(origin, &topic, number, None) {
+                Verdict::New(lost) => counts.lost.add(lost),
+                Verdict::Duplicate | Verdict::Early => {
+                    counts.duplicates.one();
+                    return;
+                }
+            }
+        }
+        self.inbox.push(Arrived {
+            topic,
+            payload: message.payload,
+            headers,
+            sender,
+            sequence: 0,
+            delivered: 1,
+            is_skipped: false,
+        });
+    }
+}
+
+/// Receives as long as a connection lasts. Returns why it cannot be used any more.
+pub(super) async fn listen(listener: &Listener, mut messages: Subscriber) -> String {
+    while let Some(message) = next(&mut messages).await {
+        listener.arrived(message);
+    }
+    "the connection has ended".to_owned()
+}

@@ -1,0 +1,256 @@
+//! What has arrived, so that it is handled once: of each bridge and topic the last number, and for groups, which have
+//! no order, the newest events themselves.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, Hash};
+
+/// Of how many bridges and topics the last numbers are remembered, and the origins with them.
+const MOST_ORIGINS: usize = 1024;
+/// Where there are patterns, one bridge has many topics.
+const MOST_SEQUENCES: usize = 16_384;
+/// How many events of a group are remembered.
+const MOST_EVENTS: usize = 65_536;
+
+/// What becomes of an event, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is new, and this many before it have not arrived.
+    New(u64),
+    /// It has arrived before.
+    Duplicate,
+    /// The one that was sent before it has not arrived. Either that is not in the stream any more, or this one is too
+    /// early and comes again behind it.
+    Early,
+}
+
+/// The last number of each sequence.
+pub(super) struct Memory {
+    /// By origin and topic.
+    sequences: HashMap<String, HashMap<String, Sequence>>,
+    len: usize,
+    most: usize,
+    clock: u64,
+}
+
+struct Sequence {
+    /// The last number.
+    last: u64,
+    /// What has not arrived, below some number that has: the newest such gap.
+    gap: (u64, u64),
+    used: u64,
+}
+
+impl Memory {
+    pub(super) fn new(has_patterns: bool) -> Self {
+        Memory {
+            sequences: HashMap::new(),
+            len: 0,
+            most: if has_patterns {
+                MOST_SEQUENCES
+            } else {
+                MOST_ORIGINS
+            },
+            clock: 0,
+        }
+    }
+
+    /// Looks at a number, and notes it if it is new.
+    pub(super) fn judge(
+        &mut self,
+        origin: &str,
+        topic: &str,
+        number: u64,
+        after: Option<u64>,
+    ) -> Verdict {
+        match self.look(origin, topic, number, after) {
+            Verdict::New(lost) => {
+                self.note(origin, topic, number);
+                Verdict::New(lost)
+            }
+            other => other,
+        }
+    }
+
+    fn look(&self, origin: &str, topic: &str, number: u64, after: Option<u64>) -> Verdict {
+        let Some(sequence) = self.sequences.get(origin).and_then(|it| it.get(topic)) else {
+            // Whatever was before, this is where it begins here.
+            return Verdict::New(0);
+        };
+        if number <= sequence.last {
+            let (from, to) = sequence.gap;
+            return if (from..to).contains(&number) {
+                Verdict::New(0)
+            } else {
+                Verdict::Duplicate
+            };
+        }
+        if after.is_some_and(|after| after > sequence.last) {
+            return Verdict::Early;
+        }
+        Verdict::New(number - sequence.last - 1)
+    }
+
+    /// Notes that a number has arrived.
+    pub(super) fn note(&mut self, origin: &str, topic: &str, number: u64) {
+        self.clock += 1;
+        let (used, most) = (self.clock, self.most);
+        if let Some(sequence) = self
+            .sequences
+            .get_mut(origin)
+            .and_then(|it| it.get_mut(topic))
+        {
+            sequence.used = used;
+            if number > sequence.last {
+                if number > sequence.last + 1 {
+                    sequence.gap = (sequence.last + 1, number);
+                }
+                sequence.last = number;
+            } else if (sequence.gap.0..sequence.gap.1).contains(&number) {
+                sequence.gap.0 = number + 1;
+            }
+            return;
+        }
+        if self.len >= most {
+            self.forget();
+        }
+        // What is below has not arrived since this process began.
+        let gap = (0, number);
+        let of_origin = self.sequences.entry(origin.to_owned()).or_default();
+        of_origin.insert(
+            topic.to_owned(),
+            Sequence {
+                last: number,
+                gap,
+                used,
+            },
+        );
+        self.len += 1;
+    }
+
+    /// Forgets the half that has not been used for longest.
+    fn forget(&mut self) {
+        let all = self.sequences.values().flat_map(HashMap::values);
+        let mut used: Vec<u64> = all.map(|it| it.used).collect();
+        let middle = used.len() / 2;
+        let (_, median, _) = used.select_nth_unstable(middle);
+        let median = *median;
+        self.sequences.retain(|_, topics| {
+            topics.retain(|_, it| it.used >= median);
+            !topics.is_empty()
+        });
+        self.len = self.sequences.values().map(HashMap::len).sum();
+    }
+}
+
+/// The newest events, whatever their order.
+pub(super) struct Recent {
+    /// Two hashes of each, by keys that nobody else knows: that two events have the same does not happen.
+    known: HashSet<u128>,
+    order: VecDeque<u128>,
+    hashers: (RandomState, RandomState),
+}
+
+impl Recent {
+    pub(super) fn new() -> Self {
+        Recent {
+            known: HashSet::new(),
+            order: VecDeque::new(),
+            hashers: (RandomState::new(), RandomState::new()),
+        }
+    }
+
+    fn key(&self, event: &impl Hash) -> u128 {
+        let (one, other) = (
+            self.hashers.0.hash_one(event),
+            self.hashers.1.hash_one(event),
+        );
+        (u128::from(one) << 64) | u128::from(other)
+    }
+
+    pub(super) fn contains(&self, event: &impl Hash) -> bool {
+        self.known.contains(&self.key(event))
+    }
+
+    /// Notes an event, and forgets the oldest one beyond the limit.
+    pub(super) fn note(&mut self, event: &impl Hash) {
+        let key = self.key(event);
+        if self.known.insert(key) {
+            self.order.push_back(key);
+            if self.order.len() > MOST_EVENTS {
+                let oldest = self.order.pop_front();
+                oldest.map(|it| self.known.remove(&it));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(memory: &mut Memory, number: u64, after: Option<u64>) -> Verdict {
+        memory.judge("abc", "order", number, after)
+    }
+
+    #[test]
+    fn what_has_arrived_is_a_duplicate_and_gaps_are_counted() {
+        let mut memory = Memory::new(false);
+        assert_eq!(judge(&mut memory, 5, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 6, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 6, None), Verdict::Duplicate);
+        assert_eq!(judge(&mut memory, 9, None), Verdict::New(2));
+        assert_eq!(memory.judge("abc", "other", 6, None), Verdict::New(0));
+        assert_eq!(memory.judge("other", "order", 6, None), Verdict::New(0));
+    }
+
+    #[test]
+    fn what_stands_too_early_is_told_apart_until_the_one_before_has_come() {
+        let mut memory = Memory::new(false);
+        judge(&mut memory, 0, None);
+        assert_eq!(judge(&mut memory, 2, Some(1)), Verdict::Early);
+        assert_eq!(judge(&mut memory, 1, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 2, Some(1)), Verdict::New(0));
+    }
+
+    #[test]
+    fn what_was_missing_is_new_when_it_comes_late() {
+        let mut memory = Memory::new(false);
+        judge(&mut memory, 0, None);
+        memory.note("abc", "order", 3);
+        assert_eq!(judge(&mut memory, 1, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 1, None), Verdict::Duplicate);
+        assert_eq!(judge(&mut memory, 2, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 3, None), Verdict::Duplicate);
+        assert_eq!(judge(&mut memory, 0, None), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn what_is_before_the_first_that_came_is_new() {
+        let mut memory = Memory::new(false);
+        judge(&mut memory, 5, Some(4));
+        assert_eq!(judge(&mut memory, 4, None), Verdict::New(0));
+    }
+
+    #[test]
+    fn the_oldest_sequences_are_forgotten() {
+        let mut memory = Memory::new(false);
+        for origin in 0..10 * MOST_ORIGINS {
+            memory.judge(&origin.to_string(), "order", 3, None);
+            memory.judge("kept", "order", 3, None);
+        }
+        assert!(memory.len <= MOST_ORIGINS && memory.sequences.len() == memory.len);
+        assert_eq!(memory.judge("kept", "order", 3, None), Verdict::Duplicate);
+        assert_eq!(memory.judge("0", "order", 3, None), Verdict::New(0));
+    }
+
+    #[test]
+    fn the_newest_events_are_known() {
+        let mut recent = Recent::new();
+        for event in 0..=MOST_EVENTS {
+            recent.note(&("abc", event));
+        }
+        assert!(!recent.contains(&("abc", 0)) && recent.contains(&("abc", 1)));
+        assert_eq!(recent.known.len(), recent.order.len());
+    }
+}

@@ -1,0 +1,138 @@
+//! Asks a consumer for events, so many at a time as there is room for.
+//!
+//! Asking, and not being sent: so nothing arrives that there is no room for, whatever a handler does.
+
+use std::time::Duration;
+
+use async_nats::{Client, Message, Subscriber};
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use crate::nats::connection::next;
+
+/// How long the server keeps a request for which there is no event.
+const EXPIRES: Duration = Duration::from_secs(5);
+/// How often it says meanwhile that it is there.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// After how long without a word it is taken to have forgotten the request, as servers do that were started again.
+const SILENCE: Duration = Duration::from_millis(1600);
+
+pub(super) struct Pull<'c> {
+    client: &'c Client,
+    subject: String,
+    inbox: String,
+    messages: Subscriber,
+    /// How many events the server may still send for what it was asked.
+    outstanding: usize,
+    heard: Instant,
+}
+
+/// What has come.
+pub(super) enum Pulled {
+    Event(Message),
+    /// Nothing that is of interest, or the time is over.
+    Nothing,
+    /// The consumer is not there any more, or does not answer.
+    Gone(String),
+    /// The connection has ended.
+    Ended,
+}
+
+impl<'c> Pull<'c> {
+    pub(super) async fn begin(
+        client: &'c Client,
+        stream: &str,
+        consumer: &str,
+    ) -> Result<Self, String> {
+        let inbox = client.new_inbox();
+        let messages = client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|it| it.to_string())?;
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        let heard = Instant::now();
+        Ok(Pull {
+            client,
+            subject,
+            inbox,
+            messages,
+            outstanding: 0,
+            heard,
+        })
+    }
+
+    /// How many events may still come.
+    pub(super) fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// Asks for so many more.
+    pub(super) async fn ask(&mut self, events: usize) -> Result<(), String> {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let body = json!({ "batch": events, "expires": nanos(EXPIRES), "idle_heartbeat": nanos(HEARTBEAT) });
+        let (subject, reply) = (self.subject.clone(), self.inbox.clone());
+        let asked = self
+            .client
+            .publish_with_reply(subject, reply, body.to_string().into())
+            .await;
+        asked.map_err(|it| it.to_string())?;
+        if self.outstanding == 0 {
+            self.heard = Instant::now();
+        }
+        self.outstanding += events;
+        Ok(())
+    }
+
+    /// Waits for something to come, for this long at most.
+    pub(super) async fn next(&mut self, most: Duration) -> Pulled {
+        let most = if self.outstanding > 0 {
+            most.min(SILENCE.saturating_sub(self.heard.elapsed()))
+        } else {
+            most
+        };
+        let message = match timeout(most, next(&mut self.messages)).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Pulled::Ended,
+            Err(_) if self.outstanding > 0 && self.heard.elapsed() >= SILENCE => {
+                return Pulled::Gone("it does not answer".to_owned());
+            }
+            Err(_) => return Pulled::Nothing,
+        };
+        self.heard = Instant::now();
+        let Some(status) = message.status else {
+            self.outstanding = self.outstanding.saturating_sub(1);
+            return Pulled::Event(message);
+        };
+        let text = message.description.as_deref().unwrap_or_default();
+        match status.as_u16() {
+            // A sign of life.
+            100 => Pulled::Nothing,
+            503 => Pulled::Gone("nobody answers for it".to_owned()),
+            409 if is_gone(text) => Pulled::Gone(text.to_owned()),
+            // The request has ended with so many events less than it has asked for.
+            _ => {
+                let pending = message
+                    .headers
+                    .as_ref()
+                    .and_then(|it| it.get("Nats-Pending-Messages"));
+                let pending = pending.and_then(|it| it.as_str().parse::<usize>().ok());
+                self.outstanding = pending.map_or(0, |it| self.outstanding.saturating_sub(it));
+                Pulled::Nothing
+            }
+        }
+    }
+}
+
+/// Whether a conflict means that the consumer is not there any more.
+fn is_gone(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    [
+        "consumer deleted",
+        "consumer is push based",
+        "leadership change",
+        "server shutdown",
+        "stream deleted",
+    ]
+    .iter()
+    .any(|it| text.contains(it))
+}

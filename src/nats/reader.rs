@@ -1,0 +1,443 @@
+//! A reader: every event of a stream, in order, from where it has stopped.
+//!
+//! # Decisions
+//!
+//! **A consumer without acknowledgements, made anew for each connection, and a position of our own.** A durable
+//! consumer sends again what was under way when a server stopped, behind what followed. This one is told the number to
+//! begin with, which is that of the last event that has arrived here and one; and a gap in its numbers, or silence, means
+//! that it is made anew.
+//!
+//! **The position is noted on the server now and then**, as the last message of a subject, and is the one in memory as
+//! long as this process lives.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_nats::{Client, Message, Subscriber};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::core::primitives::sync::lock;
+use crate::failure::CallSite;
+use crate::nats::api::{self, ApiError};
+use crate::nats::connection::next;
+use crate::nats::error::BridgeError;
+use crate::nats::hub::Hub;
+use crate::nats::incoming::{Arrived, Inbox};
+use crate::nats::memory::{Memory, Verdict};
+use crate::nats::pull::{Pull, Pulled};
+use crate::nats::subject::covers;
+use crate::nats::wire;
+
+/// How many events wait for the thread, at most.
+const ROOM: usize = 512;
+/// After how many handled events the position is noted, whatever the time.
+const NOTE_EVENTS: u64 = 1000;
+
+/// A reader with all of its routes.
+pub(super) struct ReaderState {
+    pub(super) hub: Arc<Hub>,
+    pub(super) stream: Arc<str>,
+    pub(super) name: Arc<str>,
+    /// The subjects of its routes.
+    pub(super) subjects: Vec<String>,
+    pub(super) place: CallSite,
+    pub(super) note_every: Duration,
+    pub(super) only_new: bool,
+    pub(super) inbox: Inbox,
+    progress: Mutex<Progress>,
+    /// The position of the last event that was handled, or 0.
+    handled: AtomicU64,
+    /// How many were, since the position was noted.
+    since: AtomicU64,
+    /// Notified when the position is to be noted.
+    due: Notify,
+}
+
+/// What has arrived. Only the task of the connection changes it.
+struct Progress {
+    /// The position of the last event that has arrived. `None` before it is known where to begin.
+    seen: Option<u64>,
+    memory: Memory,
+}
+
+impl ReaderState {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        (stream, name): (Arc<str>, Arc<str>),
+        place: CallSite,
+        note_every: Duration,
+        only_new: bool,
+    ) -> Self {
+        ReaderState {
+            hub,
+            stream,
+            name,
+            subjects: Vec::new(),
+            place,
+            note_every,
+            only_new,
+            inbox: Inbox::new(),
+            progress: Mutex::new(Progress {
+                seen: None,
+                memory: Memory::new(true),
+            }),
+            handled: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            due: Notify::new(),
+        }
+    }
+
+    /// Notes that an event was handled, or given up.
+    pub(super) fn done(&self, sequence: u64) {
+        self.handled.store(sequence, Ordering::Release);
+        if self.since.fetch_add(1, Ordering::Relaxed) + 1 == NOTE_EVENTS {
+            self.due.notify_one();
+        }
+    }
+
+    fn report(&self, error: BridgeError) {
+        self.hub.report(self.what(), self.place, error);
+    }
+
+    /// What a report names.
+    fn what(&self) -> &str {
+        self.subjects
+            .first()
+            .and_then(|it| self.hub.topic(it))
+            .unwrap_or(&self.stream)
+    }
+}
+
+/// Reads as long as a connection lasts. Returns why it cannot be used any more.
+pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
+    let mut noting = match Noting::begin(client, reader).await {
+        Ok(noting) => noting,
+        Err(reason) => return reason,
+    };
+    let mut silent = 0;
+    let mut told = false;
+    loop {
+        let begin = match begin(client, reader).await {
+            Ok(begin) => begin,
+            Err(error) => {
+                pause(reader, &mut told, &error).await;
+                continue;
+            }
+        };
+        let consumer =
+            match api::create_reader(client, &reader.stream, &reader.subjects, begin).await {
+                Ok(consumer) => consumer,
+                Err(ApiError::NoAnswer) => return "no answer from JetStream".to_owned(),
+                Err(error) => {
+                    pause(reader, &mut told, &error).await;
+                    continue;
+                }
+            };
+        told = false;
+        match consume(client, reader, &consumer, &mut noting).await {
+            Consumed::Again => silent = 0,
+            Consumed::Gone(reason) => {
+                silent += 1;
+                if silent > 3 {
+                    return format!(
+                        "the consumer of {:?} is gone again and again: {reason}",
+                        reader.name
+                    );
+                }
+            }
+            Consumed::Ended(reason) => return reason,
+        }
+        api::delete_consumer(client, &reader.stream, &consumer).await;
+    }
+}
+
+/// Waits before the next try to make a consumer, and tells once why.
+async fn pause(reader: &ReaderState, told: &mut bool, error: &ApiError) {
+    if *error != ApiError::NoJetStream && !std::mem::replace(told, true) {
+        let what = format!("the consumer of the reader {:?}", reader.name);
+        reader.report(BridgeError::MadeAgain {
+            what,
+            reason: error.to_string(),
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// Where to go on.
+pub(super) async fn begin(client: &Client, reader: &ReaderState) -> Result<u64, ApiError> {
+    let seen = lock(&reader.progress).seen;
+    if let Some(seen) = seen {
+        return Ok(seen + 1);
+    }
+    api::create_cursors(client).await?;
+    let subject = api::cursor_subject(&reader.stream, &reader.name);
+    let cursor = api::cursor(client, &subject).await?;
+    let state = api::stream(client, &reader.stream).await?;
+    let seen = match cursor {
+        Some(cursor) if cursor > state.last => {
+            let what = format!("the stream {:?}", reader.stream);
+            let reason = format!(
+                "the reader {:?} has stopped at {cursor}, and it ends at {}",
+                reader.name, state.last
+            );
+            reader.report(BridgeError::MadeAgain { what, reason });
+            0
+        }
+        Some(cursor) => cursor,
+        None if reader.only_new => state.last,
+        None => 0,
+    };
+    lock(&reader.progress).seen = Some(seen);
+    reader.handled.store(seen, Ordering::Release);
+    if cursor.is_none() {
+        // From now on there is a reader of this name.
+        reader.since.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(seen + 1)
+}
+
+/// Why a consumer is not used any more.
+enum Consumed {
+    /// It has left something out.
+    Again,
+    Gone(String),
+    Ended(String),
+}
+
+async fn consume(
+    client: &Client,
+    reader: &ReaderState,
+    consumer: &str,
+    noting: &mut Noting<'_>,
+) -> Consumed {
+    let mut pull = match Pull::begin(client, &reader.stream, consumer).await {
+        Ok(pull) => pull,
+        Err(reason) => return Consumed::Ended(reason),
+    };
+    let mut last = 0;
+    loop {
+        let room = ROOM.saturating_sub(reader.inbox.len() + pull.outstanding());
+        if room >= ROOM / 2 {
+            if let Err(reason) = pull.ask(room).await {
+                return Consumed::Ended(reason);
+            }
+        }
+        let pulled = tokio::select! {
+            pulled = pull.next(Duration::from_secs(3600)) => pulled,
+            () = reader.inbox.space.notified() => continue,
+            () = noting.due() => {
+                if let Err(reason) = noting.note().await {
+                    return Consumed::Ended(reason);
+                }
+                continue;
+            }
+        };
+        let message = match pulled {
+            Pulled::Event(message) => message,
+            Pulled::Nothing => continue,
+            Pulled::Gone(reason) => return Consumed::Gone(reason),
+            Pulled::Ended => return Consumed::Ended("the connection has ended".to_owned()),
+        };
+        let position = message.reply.as_ref().and_then(|it| wire::position(it));
+        let Some(position) = position else { continue };
+        if position.consumer != last + 1 {
+            return Consumed::Again;
+        }
+        last = position.consumer;
+        arrived(client, reader, &message, position.stream).await;
+    }
+}
+
+/// Passes an event on, unless it has arrived before.
+async fn arrived(client: &Client, reader: &ReaderState, message: &Message, sequence: u64) {
+    let counts = &reader.hub.counts;
+    let before = {
+        let mut progress = lock(&reader.progress);
+        let before = progress.seen.unwrap_or(0);
+        if sequence <= before {
+            return;
+        }
+        progress.seen = Some(sequence);
+        before
+    };
+    counts.received.one();
+    let (headers, sender) = wire::read(message);
+    let topic = reader
+        .hub
+        .topic(&message.subject)
+        .unwrap_or_default()
+        .to_owned();
+    let is_new = is_new(client, reader, message, &topic, &sender, before).await;
+    let payload = message.payload.clone();
+    reader.inbox.push(Arrived {
+        topic,
+        payload,
+        headers,
+        sender,
+        sequence,
+        delivered: 1,
+        // Passed on all the same, so that the position moves on behind it.
+        is_skipped: !is_new,
+    });
+}
+
+/// Whether an event is to be handled.
+async fn is_new(
+    client: &Client,
+    reader: &ReaderState,
+    message: &Message,
+    topic: &str,
+    sender: &wire::Sender,
+    before: u64,
+) -> bool {
+    let counts = &reader.hub.counts;
+    if !reader
+        .subjects
+        .iter()
+        .any(|it| covers(it, &message.subject))
+    {
+        // Of another topic, on a server that cannot leave them out.
+        return false;
+    }
+    let (Some(origin), Some(number)) = (&sender.origin, sender.number) else {
+        return true;
+    };
+    if *origin == reader.hub.origin {
+        counts.echoes.one();
+        return false;
+    }
+    let verdict = lock(&reader.progress)
+        .memory
+        .judge(origin, topic, number, sender.after);
+    match verdict {
+        Verdict::New(_) => true,
+        Verdict::Early if is_removed(client, reader, before).await => {
+            // The one before it is not in the stream any more.
+            lock(&reader.progress).memory.note(origin, topic, number);
+            true
+        }
+        Verdict::Duplicate | Verdict::Early => {
+            counts.duplicates.one();
+            false
+        }
+    }
+}
+
+/// Whether something behind this position has been removed from the stream.
+async fn is_removed(client: &Client, reader: &ReaderState, before: u64) -> bool {
+    match api::stream(client, &reader.stream).await {
+        Ok(state) => state.first > before + 1 || state.has_gaps,
+        // Better too early than not at all.
+        Err(_) => true,
+    }
+}
+
+/// Notes the position of a reader on the server.
+pub(super) struct Noting<'r> {
+    client: &'r Client,
+    reader: &'r ReaderState,
+    subject: String,
+    inbox: String,
+    answers: Subscriber,
+    at: Instant,
+    /// What the server has been told.
+    noted: Option<u64>,
+}
+
+impl<'r> Noting<'r> {
+    pub(super) async fn begin(
+        client: &'r Client,
+        reader: &'r ReaderState,
+    ) -> Result<Noting<'r>, String> {
+        let inbox = client.new_inbox();
+        let answers = client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|it| it.to_string())?;
+        Ok(Noting {
+            client,
+            reader,
+            subject: api::cursor_subject(&reader.stream, &reader.name),
+            inbox,
+            answers,
+            at: Instant::now() + reader.note_every,
+            noted: None,
+        })
+    }
+
+    async fn due(&self) {
+        tokio::select! {
+            () = self.reader.due.notified() => (),
+            () = tokio::time::sleep_until(self.at) => (),
+        }
+    }
+
+    /// Notes it, if it has changed.
+    pub(super) async fn note(&mut self) -> Result<(), String> {
+        self.at = Instant::now() + self.reader.note_every;
+        let since = self.reader.since.swap(0, Ordering::Relaxed);
+        let handled = self.reader.handled.load(Ordering::Acquire);
+        if since == 0 || self.noted == Some(handled) {
+            return Ok(());
+        }
+        for _ in 0..2 {
+            match self.write(handled).await {
+                Noted::Done => {
+                    self.noted = Some(handled);
+                    return Ok(());
+                }
+                Noted::NotNow => break,
+                Noted::NoStream => {
+                    let made = api::create_cursors(self.client).await;
+                    let reason = made
+                        .err()
+                        .map_or("it was deleted".to_owned(), |it| it.to_string());
+                    let what = format!("the stream {:?}", api::CURSORS);
+                    self.reader.report(BridgeError::MadeAgain { what, reason });
+                }
+                Noted::Ended => return Err("the connection has ended".to_owned()),
+            }
+        }
+        // Next time.
+        self.reader.since.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn write(&mut self, position: u64) -> Noted {
+        let (subject, reply) = (self.subject.clone(), self.inbox.clone());
+        let written = self
+            .client
+            .publish_with_reply(subject, reply, position.to_string().into())
+            .await;
+        if written.is_err() {
+            return Noted::Ended;
+        }
+        let answer = tokio::time::timeout(Duration::from_secs(2), next(&mut self.answers)).await;
+        match answer {
+            Ok(None) => Noted::Ended,
+            Ok(Some(message)) if message.status.is_some_and(|it| it.as_u16() == 503) => {
+                match api::stream(self.client, api::CURSORS).await {
+                    Err(ApiError::NotFound(_)) => Noted::NoStream,
+                    _ => Noted::NotNow,
+                }
+            }
+            Ok(Some(message)) => {
+                match serde_json::from_slice::<serde_json::Value>(&message.payload) {
+                    Ok(answer) if answer["seq"].is_u64() => Noted::Done,
+                    _ => Noted::NotNow,
+                }
+            }
+            Err(_) => Noted::NotNow,
+        }
+    }
+}
+
+enum Noted {
+    Done,
+    NotNow,
+    NoStream,
+    Ended,
+}

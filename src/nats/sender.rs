@@ -1,0 +1,215 @@
+//! Sends what waits on a route, as long as a connection lasts.
+
+use std::time::Duration;
+
+use async_nats::{Client, Message};
+use tokio::time::{Instant, sleep_until};
+
+use crate::nats::connection::next;
+use crate::nats::error::BridgeError;
+use crate::nats::outgoing::Outgoing;
+use crate::nats::retry::Retry;
+use crate::nats::route::Names;
+use crate::nats::window::{Answer, Waiter};
+use crate::nats::wire;
+
+/// How many events of a core route are written at a time.
+const BATCH: usize = 64;
+/// How long the server may take to answer to the first event that is under way.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Sends by core NATS. Returns why the connection cannot be used any more.
+pub(super) async fn send_core(client: &Client, route: &Outgoing) -> String {
+    loop {
+        let batch = route.take(BATCH);
+        if batch.is_empty() {
+            route.work.notified().await;
+            continue;
+        }
+        let mut taken = Taken {
+            route,
+            waiters: Vec::with_capacity(batch.len()),
+        };
+        for (entry, number) in batch {
+            let subject = route.hub.subject(&entry.topic);
+            let headers = wire::core(&route.hub.origin, number, &entry.headers);
+            taken.waiters.push(entry.waiter);
+            if let Err(error) = client
+                .publish_with_headers(subject, headers, entry.payload)
+                .await
+            {
+                return error.to_string();
+            }
+            route.hub.counts.sent.one();
+        }
+        if route.len() == 0 {
+            if let Err(error) = client.flush().await {
+                return error.to_string();
+            }
+        }
+    }
+}
+
+/// What was taken out of the outbox, until it is written or lost.
+struct Taken<'r> {
+    route: &'r Outgoing,
+    waiters: Vec<Option<std::sync::Arc<Waiter>>>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.route.written(std::mem::take(&mut self.waiters));
+    }
+}
+
+/// Sends into a stream. Returns why the connection cannot be used any more.
+pub(super) async fn send_stored(client: &Client, route: &Outgoing) -> String {
+    let Some(stored) = &route.stored else {
+        return "a route without a stream".to_owned();
+    };
+    let inbox = client.new_inbox();
+    let mut answers = match client.subscribe(format!("{inbox}.*.*")).await {
+        Ok(answers) => answers,
+        Err(error) => return error.to_string(),
+    };
+    route.restart();
+    let is_pattern = matches!(route.names, Names::Matching(_));
+    let mut retry = Retry::default();
+    // Until then nothing is sent.
+    let mut held: Option<Instant> = None;
+    let mut asked = Instant::now();
+    loop {
+        if held.is_none_or(|it| it <= Instant::now()) {
+            held = None;
+            while let Some(sending) = route.send_next() {
+                if sending.after.is_none() {
+                    asked = Instant::now();
+                }
+                let subject = route.hub.subject(&sending.topic);
+                let reply = format!("{inbox}.{}.{}", sending.position, sending.run);
+                let headers = wire::stored(&route.hub.origin, route.index, is_pattern, &sending);
+                let counts = &route.hub.counts;
+                if sending.again {
+                    counts.resent.one()
+                } else {
+                    counts.sent.one()
+                }
+                let published =
+                    client.publish_with_reply_and_headers(subject, reply, headers, sending.payload);
+                if let Err(error) = published.await {
+                    if error.kind() != async_nats::PublishErrorKind::MaxPayloadExceeded {
+                        return error.to_string();
+                    }
+                    let answer = Answer::Refused(error.to_string());
+                    route.answered(sending.position, sending.run, &answer);
+                }
+            }
+        }
+        let deadline = match held {
+            Some(held) => held,
+            None if route.is_under_way() => asked + ANSWER,
+            None => Instant::now() + Duration::from_secs(3600),
+        };
+        tokio::select! {
+            message = next(&mut answers) => {
+                let Some(message) = message else {
+                    return "the connection has ended".to_owned();
+                };
+                asked = Instant::now();
+                let Some((position, run, answer)) = read(&message) else { continue };
+                route.answered(position, run, &answer);
+                match answer {
+                    Answer::Hold(reason) => {
+                        if held.is_none() {
+                            held = Some(Instant::now() + retry.wait());
+                        }
+                        if route.hold(&reason) {
+                            let error = BridgeError::Holding { stream: stored.stream.to_string(), reason };
+                            route.hub.report(route.names.as_str(), route.place, error);
+                        }
+                    }
+                    Answer::Stored { .. } => {
+                        route.release();
+                        retry = Retry::default();
+                    }
+                    Answer::Refused(_) => (),
+                }
+            }
+            () = route.work.notified() => (),
+            () = sleep_until(deadline) => {
+                if held.is_none() && route.is_under_way() {
+                    return format!("no answer within {ANSWER:?} to an event of {:?}", route.names.as_str());
+                }
+            }
+        }
+    }
+}
+
+/// Reads an answer, and to which message it is.
+fn read(message: &Message) -> Option<(u64, u32, Answer)> {
+    let mut tokens = message.subject.rsplit('.');
+    let run = tokens.next()?.parse().ok()?;
+    let position = tokens.next()?.parse().ok()?;
+    let answer = match message.status {
+        Some(status) if status.as_u16() == 503 => Answer::Hold(
+            "nobody answers for the stream: JetStream has not started, or the stream is gone"
+                .to_owned(),
+        ),
+        Some(status) => Answer::Hold(format!("status {}", status.as_u16())),
+        None => answer(&message.payload),
+    };
+    Some((position, run, answer))
+}
+
+/// Reads what an answer says.
+fn answer(payload: &[u8]) -> Answer {
+    let Ok(answer) = serde_json::from_slice::<serde_json::Value>(payload) else {
+        return Answer::Hold("an answer that cannot be read".to_owned());
+    };
+    if let Some(error) = answer.get("error") {
+        let text = error["description"]
+            .as_str()
+            .unwrap_or("no reason given")
+            .to_owned();
+        // 5xx: it is the server that cannot. 4xx: it is the event.
+        return match error["code"].as_u64() {
+            Some(400..=499) => Answer::Refused(text),
+            _ => Answer::Hold(text),
+        };
+    }
+    match answer["seq"].as_u64() {
+        Some(sequence) => {
+            let duplicate = answer["duplicate"].as_bool().unwrap_or(false);
+            Answer::Stored {
+                sequence,
+                duplicate,
+            }
+        }
+        None => Answer::Hold("an answer without a position".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart() {
+        let stored = |sequence, duplicate| Answer::Stored {
+            sequence,
+            duplicate,
+        };
+        assert_eq!(answer(br#"{"stream":"S","seq":7}"#), stored(7, false));
+        assert_eq!(
+            answer(br#"{"stream":"S","seq":7,"duplicate":true}"#),
+            stored(7, true)
+        );
+        let error = |code: u32| format!(r#"{{"error":{{"code":{code},"description":"so"}}}}"#);
+        assert_eq!(answer(error(503).as_bytes()), Answer::Hold("so".to_owned()));
+        assert_eq!(
+            answer(error(400).as_bytes()),
+            Answer::Refused("so".to_owned())
+        );
+        assert!(matches!(answer(b"nonsense"), Answer::Hold(_)));
+    }
+}

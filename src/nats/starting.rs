@@ -1,0 +1,436 @@
+//! The start of a bridge: what is checked without a server, and the threads.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::watch;
+
+use crate::nats::backoff::Backoff;
+use crate::nats::bridge::{Bridge, HasInbox, Parts};
+use crate::nats::builder::BridgeBuilder;
+use crate::nats::connection::{Target, addresses};
+use crate::nats::error::StartError;
+use crate::nats::group::GroupState;
+use crate::nats::hub::Hub;
+use crate::nats::incoming::Inbox;
+use crate::nats::into_route::{ReceiveKind, ReceiveRoute, Subscribing};
+use crate::nats::listener::Listener;
+use crate::nats::outgoing::Outgoing;
+use crate::nats::reader::ReaderState;
+use crate::nats::route::Names;
+use crate::nats::state::State;
+use crate::nats::subject::{covers, is_name, is_reserved, overlaps, prefix_problem};
+use crate::nats::supervisor::{self, Io, Needed};
+use crate::nats::worker::{self, Route};
+use crate::shared::{Bus, Signal};
+
+/// What receives, in parts, before its threads are started.
+#[derive(Default)]
+struct Receiving {
+    listeners: Vec<(Arc<Listener>, Route)>,
+    readers: Vec<(ReaderState, Vec<Route>)>,
+    groups: Vec<(Arc<GroupState>, Route)>,
+}
+
+#[track_caller]
+pub(super) fn start<C: 'static>(
+    builder: BridgeBuilder<C>,
+    bus: &Bus<C>,
+) -> Result<Bridge, StartError> {
+    if bus.is_closed() {
+        return Err(StartError::Closed);
+    }
+    let target = Target {
+        addresses: addresses(&builder.addresses)?,
+        name: builder.name,
+        credentials: builder.credentials,
+        #[cfg(feature = "nats-tls")]
+        tls: builder.tls,
+        timeout: builder.connect_timeout,
+    };
+    if let Some((prefix, reason)) = builder
+        .prefix
+        .as_ref()
+        .and_then(|it| Some((it.clone(), prefix_problem(it)?)))
+    {
+        return Err(StartError::Prefix { prefix, reason });
+    }
+    let hub = Arc::new(Hub::new(
+        origin(),
+        builder.prefix.as_deref(),
+        std::panic::Location::caller(),
+    ));
+    check_sends(&hub, &builder.sends)?;
+    let mut streams: Vec<Needed> = Vec::new();
+    let mut need = |stream: &Arc<str>, subject: String| {
+        let index = streams
+            .iter()
+            .position(|it| it.stream == *stream)
+            .unwrap_or_else(|| {
+                streams.push(Needed {
+                    stream: stream.clone(),
+                    subjects: Vec::new(),
+                });
+                streams.len() - 1
+            });
+        let subjects = &mut streams[index].subjects;
+        if !subjects.iter().any(|it| covers(it, &subject)) {
+            subjects.retain(|it| !covers(&subject, it));
+            subjects.push(subject);
+        }
+    };
+    let mut outgoing = Vec::new();
+    let mut subscribing: Vec<Subscribing> = Vec::new();
+    for (index, route) in builder.sends.into_iter().enumerate() {
+        if let Some(stored) = &route.stored {
+            check_name("stream", &stored.stream)?;
+            need(&stored.stream, hub.subject(route.names.as_str()));
+        }
+        let (names, place) = (route.names, route.place);
+        let made = Outgoing::new(hub.clone(), names, place, index, route.stored, route.outbox);
+        let made = Arc::new(made);
+        subscribing.push((route.prepare)(bus, made.clone())?);
+        outgoing.push(made);
+    }
+    let mut receiving = Receiving::default();
+    for route in builder.receives {
+        receive(&hub, bus, route, &mut need, &mut receiving)?;
+    }
+    let reports = bus.clone();
+    let place = hub.place;
+    let (end, end_of_io) = watch::channel(None);
+    let listeners = receiving
+        .listeners
+        .iter()
+        .map(|(it, _)| it.clone())
+        .collect();
+    let readers: Vec<(Arc<ReaderState>, Vec<Route>)> = receiving
+        .readers
+        .into_iter()
+        .map(|(state, routes)| (Arc::new(state), routes))
+        .collect();
+    let io = Io {
+        hub: hub.clone(),
+        target,
+        wait_for_server: builder.wait_for_server,
+        outgoing: outgoing.clone(),
+        listeners,
+        readers: readers.iter().map(|(it, _)| it.clone()).collect(),
+        groups: receiving.groups.iter().map(|(it, _)| it.clone()).collect(),
+        streams,
+        create_streams: builder.create_streams,
+        end: end_of_io,
+    };
+    let (io_thread, ended) = run_io(io, builder.runtime)?;
+    // From here on a bridge that is dropped stops what was started.
+    let states = Signal::new();
+    states.retain_last();
+    let bridge = Bridge {
+        hub: hub.clone(),
+        states,
+        outgoing,
+        inboxes: Vec::new(),
+        running: Arc::default(),
+        end,
+        ended: Mutex::new(ended),
+        report: Box::new(move |error| reports.report("(nats)".to_owned(), place, error.into())),
+        parts: Mutex::new(Some(Parts {
+            subscriptions: Vec::new(),
+            io: io_thread,
+            teller: None,
+        })),
+        stopped: Mutex::default(),
+    };
+    run_threads(
+        bridge,
+        bus,
+        receiving.listeners,
+        readers,
+        receiving.groups,
+        subscribing,
+    )
+}
+
+/// Starts the other threads, and subscribes what sends.
+fn run_threads<C: 'static>(
+    mut bridge: Bridge,
+    bus: &Bus<C>,
+    listeners: Vec<(Arc<Listener>, Route)>,
+    readers: Vec<(Arc<ReaderState>, Vec<Route>)>,
+    groups: Vec<(Arc<GroupState>, Route)>,
+    subscribing: Vec<Subscribing>,
+) -> Result<Bridge, StartError> {
+    let (hub, states, bus) = (bridge.hub.clone(), bridge.states.clone(), bus.clone());
+    let teller = spawn("slotcast nats tell".to_owned(), move || {
+        hub.own_thread(false);
+        let report =
+            |it: crate::nats::teller::Report| bus.report(it.topic, it.place, it.error.into());
+        hub.teller
+            .run(&report, &|state: State| drop(states.emit(&state)));
+    })?;
+    if let Some(parts) = bridge.parts.get_mut().ok().and_then(Option::as_mut) {
+        parts.teller = Some(teller);
+    }
+    for (listener, route) in listeners {
+        bridge.inboxes.push((listener.clone(), true));
+        deliver(&bridge, listener.topics.clone(), move || {
+            worker::of_core(&listener, route)
+        })?;
+    }
+    for (reader, routes) in readers {
+        bridge.inboxes.push((reader.clone(), false));
+        deliver(&bridge, reader.name.to_string(), move || {
+            worker::of_reader(&reader, routes)
+        })?;
+    }
+    for (group, route) in groups {
+        bridge.inboxes.push((group.clone(), false));
+        deliver(&bridge, group.name.to_string(), move || {
+            worker::of_group(&group, route)
+        })?;
+    }
+    if let Some(parts) = bridge.parts.get_mut().ok().and_then(Option::as_mut) {
+        parts.subscriptions = subscribing
+            .into_iter()
+            .map(|subscribe| subscribe())
+            .collect();
+    }
+    Ok(bridge)
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    thread::Builder::new()
+        .name(name)
+        .spawn(run)
+        .map_err(StartError::Thread)
+}
+
+/// Starts a thread that delivers. It is not joined: it may be inside of a handler that never returns.
+fn deliver(
+    bridge: &Bridge,
+    what: String,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<(), StartError> {
+    let (hub, running) = (bridge.hub.clone(), bridge.running.begin());
+    spawn(format!("slotcast nats {what}"), move || {
+        let _running = running;
+        hub.own_thread(true);
+        run();
+    })?;
+    Ok(())
+}
+
+/// Starts what talks to the server, and waits until it has begun.
+fn run_io(
+    io: Io,
+    runtime: Option<tokio::runtime::Handle>,
+) -> Result<(Option<JoinHandle<()>>, Receiver<()>), StartError> {
+    let (started, answer) = sync_channel(1);
+    let (ended_sender, ended) = sync_channel::<()>(0);
+    let hub = io.hub.clone();
+    let timeout = io.target.timeout;
+    let run = async move {
+        let _ended = ended_sender;
+        supervisor::run(io, started).await;
+    };
+    let thread = match runtime {
+        Some(runtime) => {
+            runtime.spawn(run);
+            None
+        }
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = runtime.map_err(StartError::Thread)?;
+            Some(spawn("slotcast nats".to_owned(), move || {
+                hub.own_thread(false);
+                runtime.block_on(run);
+            })?)
+        }
+    };
+    let gone = StartError::NoServer {
+        waited: timeout,
+        reason: "the runtime has ended".to_owned(),
+    };
+    match answer.recv().unwrap_or(Err(gone)) {
+        Ok(()) => Ok((thread, ended)),
+        Err(error) => {
+            thread.map(JoinHandle::join);
+            Err(error)
+        }
+    }
+}
+
+/// 16 random bytes in base 16.
+fn origin() -> String {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // Random enough to be nobody else's: the keys of a hash table.
+        use std::hash::{BuildHasher, RandomState};
+        let (one, other) = (
+            RandomState::new().hash_one(1_u8),
+            RandomState::new().hash_one(2_u8),
+        );
+        bytes[..8].copy_from_slice(&one.to_le_bytes());
+        bytes[8..].copy_from_slice(&other.to_le_bytes());
+    }
+    bytes.iter().map(|it| format!("{it:02x}")).collect()
+}
+
+fn check_name(what: &'static str, name: &str) -> Result<(), StartError> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(StartError::Name {
+        what,
+        name: name.to_owned(),
+    })
+}
+
+/// Whether a route may have this subject.
+fn check_subject(subject: String) -> Result<(), StartError> {
+    if is_reserved(&subject) {
+        Err(StartError::Reserved { subject })
+    } else {
+        Ok(())
+    }
+}
+
+fn check_sends<C>(
+    hub: &Hub,
+    sends: &[crate::nats::into_route::SendRoute<C>],
+) -> Result<(), StartError> {
+    for (index, route) in sends.iter().enumerate() {
+        check_subject(hub.subject(route.names.as_str()))?;
+        let twice = |it: &&crate::nats::into_route::SendRoute<C>| {
+            overlaps(it.names.as_str(), route.names.as_str())
+        };
+        if let Some(other) = sends[..index].iter().find(twice) {
+            return Err(StartError::Conflict {
+                first: other.names.as_str().to_owned(),
+                second: route.names.as_str().to_owned(),
+                reason: "an event of both would be sent twice",
+            });
+        }
+    }
+    Ok(())
+}
+
+fn receive<C: 'static>(
+    hub: &Arc<Hub>,
+    bus: &Bus<C>,
+    route: ReceiveRoute<C>,
+    need: &mut impl FnMut(&Arc<str>, String),
+    receiving: &mut Receiving,
+) -> Result<(), StartError> {
+    let ReceiveRoute {
+        names,
+        place,
+        kind,
+        schema,
+        deliver,
+    } = route;
+    let topics = names.as_str().to_owned();
+    let subject = hub.subject(&topics);
+    check_subject(subject.clone())?;
+    let is_pattern = matches!(names, Names::Matching(_));
+    let deliver = deliver(bus)?;
+    let route = |retry: Backoff, dead_letters| Route {
+        names,
+        place,
+        schema,
+        retry,
+        dead_letters,
+        deliver,
+    };
+    match kind {
+        ReceiveKind::Core => {
+            let listener = Listener::new(hub.clone(), topics, is_pattern);
+            receiving
+                .listeners
+                .push((Arc::new(listener), route(Backoff::never(), None)));
+        }
+        ReceiveKind::Group(group) => {
+            check_name("stream", &group.stream)?;
+            check_name("group", &group.name)?;
+            let is_same = |it: &&(Arc<GroupState>, Route)| {
+                it.0.stream == group.stream && it.0.name == group.name
+            };
+            if let Some((other, _)) = receiving.groups.iter().find(is_same) {
+                let reason = "a group has one route";
+                return Err(StartError::Conflict {
+                    first: other.topics.clone(),
+                    second: topics,
+                    reason,
+                });
+            }
+            need(&group.stream, subject);
+            let names = (group.stream, group.name);
+            let state = GroupState::new(
+                hub.clone(),
+                names,
+                topics,
+                place,
+                group.in_flight,
+                group.ack_wait,
+            );
+            receiving
+                .groups
+                .push((Arc::new(state), route(group.retry, group.dead_letters)));
+        }
+        ReceiveKind::Reader(reader) => {
+            check_name("stream", &reader.stream)?;
+            check_name("reader", &reader.name)?;
+            need(&reader.stream, subject.clone());
+            let route = route(reader.retry, reader.dead_letters);
+            let is_same = |it: &&mut (ReaderState, Vec<Route>)| {
+                it.0.stream == reader.stream && it.0.name == reader.name
+            };
+            let Some((state, routes)) = receiving.readers.iter_mut().find(is_same) else {
+                let names = (reader.stream, reader.name);
+                let mut state = ReaderState::new(
+                    hub.clone(),
+                    names,
+                    place,
+                    reader.note_every,
+                    reader.only_new,
+                );
+                state.subjects.push(subject);
+                receiving.readers.push((state, vec![route]));
+                return Ok(());
+            };
+            if let Some(other) = state.subjects.iter().find(|it| overlaps(it, &subject)) {
+                let reason = "an event of both would be handled once, and not by both";
+                return Err(StartError::Conflict {
+                    first: other.clone(),
+                    second: topics,
+                    reason,
+                });
+            }
+            state.note_every = state.note_every.min(reader.note_every);
+            state.subjects.push(subject);
+            routes.push(route);
+        }
+    }
+    Ok(())
+}
+
+impl HasInbox for Listener {
+    fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+}
+
+impl HasInbox for ReaderState {
+    fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+}
+
+impl HasInbox for GroupState {
+    fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+}
