@@ -250,7 +250,7 @@ mod tests {
         for event in 0..=MOST_EVENTS {
             recent.note(&("abc", event));
         }
-        assert!(!recent.contains(&("abc", 0)) && recent.contains(&("abc", 1)));
+        assert!(!recent.contains(&("abc", 0_usize)) && recent.contains(&("abc", 1_usize)));
         assert_eq!(recent.known.len(), recent.order.len());
     }
 }

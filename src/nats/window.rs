@@ -449,3 +449,7 @@ impl Numbers {
         self.next
     }
 }
+
+#[cfg(test)]
+#[path = "window_tests.rs"]
+mod tests;
