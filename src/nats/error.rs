@@ -205,9 +205,7 @@ pub enum BridgeError {
         reason: String,
     },
     /// What has arrived is no event of the route.
-    #[error(
-        "event {number:?} of {topic:?} from {origin:?} was not decoded: {reason} (it begins with {begin:?})"
-    )]
+    #[error("{} of {topic:?} was not decoded: {reason} (it begins with `{begin}`)", whose(.origin.as_deref(), *.number))]
     Undecodable {
         /// The topic.
         topic: String,
@@ -250,4 +248,12 @@ pub enum BridgeError {
         /// How many.
         unsent: usize,
     },
+}
+
+/// Which event it is, if its sender has said so.
+fn whose(origin: Option<&str>, number: Option<u64>) -> String {
+    match (origin, number) {
+        (Some(origin), Some(number)) => format!("event {number} from {origin}"),
+        _ => "event from somebody who does not number them".to_owned(),
+    }
 }

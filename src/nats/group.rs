@@ -20,6 +20,7 @@ use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::memory::Recent;
 use crate::nats::pull::{Pull, Pulled};
+use crate::nats::reader::PATIENCE;
 use crate::nats::wire;
 
 pub(super) struct GroupState {
@@ -109,6 +110,15 @@ impl GroupState {
         self.due.notify_one();
     }
 
+    fn made_again(&self, reason: String) {
+        let what = format!("the consumer of the group {:?}", self.name);
+        self.hub.report(
+            &self.topics,
+            self.place,
+            BridgeError::MadeAgain { what, reason },
+        );
+    }
+
     /// Whether an answer is still owed.
     pub(super) fn has_settled(&self) -> bool {
         !lock(&self.held).settled.is_empty()
@@ -117,8 +127,7 @@ impl GroupState {
 
 /// Has events handled as long as a connection lasts. Returns why it cannot be used any more.
 pub(super) async fn work(client: &Client, group: &GroupState) -> String {
-    let mut told = false;
-    let mut silent = 0;
+    let (mut failed, mut silent) = (0, 0);
     loop {
         let subject = group.hub.subject(&group.topics);
         let made =
@@ -127,40 +136,44 @@ pub(super) async fn work(client: &Client, group: &GroupState) -> String {
             Ok(ack_wait) => ack_wait,
             Err(ApiError::NoAnswer) => return "no answer from JetStream".to_owned(),
             Err(error) => {
-                if error != ApiError::NoJetStream && !std::mem::replace(&mut told, true) {
-                    let what = format!("the consumer of the group {:?}", group.name);
-                    let error = BridgeError::MadeAgain {
-                        what,
-                        reason: error.to_string(),
-                    };
-                    group.hub.report(&group.topics, group.place, error);
+                failed += 1;
+                if error != ApiError::NoJetStream && failed == PATIENCE {
+                    group.made_again(error.to_string());
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        told = false;
+        failed = 0;
         match consume(client, group, ack_wait).await {
-            Ok(reason) => {
+            Consumed::Silent => {
                 silent += 1;
                 if silent > 3 {
-                    return format!(
-                        "the consumer of {:?} is gone again and again: {reason}",
-                        group.name
-                    );
+                    return format!("the consumer of {:?} does not answer", group.name);
                 }
             }
-            Err(reason) => return reason,
+            Consumed::Gone(reason) => group.made_again(reason),
+            Consumed::Ended(reason) => return reason,
         }
     }
 }
 
-/// Asks the consumer for events. Returns why it is gone, or as an error, why the connection is.
-async fn consume(
-    client: &Client,
-    group: &GroupState,
-    ack_wait: Duration,
-) -> Result<String, String> {
+/// Why a consumer is not used any more.
+enum Consumed {
+    Silent,
+    Gone(String),
+    Ended(String),
+}
+
+/// Asks the consumer for events.
+async fn consume(client: &Client, group: &GroupState, ack_wait: Duration) -> Consumed {
+    match ask(client, group, ack_wait).await {
+        Ok(consumed) => consumed,
+        Err(reason) => Consumed::Ended(reason),
+    }
+}
+
+async fn ask(client: &Client, group: &GroupState, ack_wait: Duration) -> Result<Consumed, String> {
     let mut pull = Pull::begin(client, &group.stream, &group.name).await?;
     let every = ack_wait / 3;
     extend(client, group, ack_wait).await?;
@@ -183,7 +196,8 @@ async fn consume(
         match pulled {
             Pulled::Event(message) => arrived(client, group, message).await?,
             Pulled::Nothing => (),
-            Pulled::Gone(reason) => return Ok(reason),
+            Pulled::Silent => return Ok(Consumed::Silent),
+            Pulled::Gone(reason) => return Ok(Consumed::Gone(reason)),
             Pulled::Ended => return Err("the connection has ended".to_owned()),
         }
     }

@@ -199,12 +199,16 @@ impl Outgoing {
 
     /// Lets go what has left the window.
     fn leave(&self, outbox: MutexGuard<'_, Outbox>, left: Vec<Left>, reason: &str) {
+        // Before anybody sees that they have left.
+        let counts = &self.hub.counts;
+        let refused = left.iter().filter(|it| it.refused).count();
+        counts.refused.add(refused as u64);
+        counts.acked.add((left.len() - refused) as u64);
+        counts.waiting.sub(left.len() as u64);
         drop(outbox);
         if left.is_empty() {
             return;
         }
-        let counts = &self.hub.counts;
-        counts.waiting.sub(left.len() as u64);
         self.room.notify_all();
         self.left.notify_all();
         for Left {
@@ -214,19 +218,15 @@ impl Outgoing {
             refused,
         } in left
         {
+            let error = || BridgeError::Refused {
+                topic: topic.to_string(),
+                number,
+                reason: reason.to_owned(),
+            };
             if refused {
-                counts.refused.one();
-                let error = || BridgeError::Refused {
-                    topic: topic.to_string(),
-                    number,
-                    reason: reason.to_owned(),
-                };
                 self.hub.report(&topic, self.place, error());
-                self.resolve(waiter, Some(error()));
-            } else {
-                counts.acked.one();
-                self.resolve(waiter, None);
             }
+            self.resolve(waiter, refused.then(error));
         }
     }
 
@@ -350,8 +350,8 @@ impl Outgoing {
 
     /// Of a core route: those that were taken have been written, or were lost with the connection.
     pub(super) fn written(&self, waiters: Vec<Option<Arc<Waiter>>>) {
-        lock(&self.outbox).in_hand = None;
         self.hub.counts.waiting.sub(waiters.len() as u64);
+        lock(&self.outbox).in_hand = None;
         self.left.notify_all();
         for waiter in waiters {
             self.resolve(waiter, None);

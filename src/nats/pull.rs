@@ -32,7 +32,9 @@ pub(super) enum Pulled {
     Event(Message),
     /// Nothing that is of interest, or the time is over.
     Nothing,
-    /// The consumer is not there any more, or does not answer.
+    /// The consumer does not answer any more.
+    Silent,
+    /// It was deleted.
     Gone(String),
     /// The connection has ended.
     Ended,
@@ -94,7 +96,7 @@ impl<'c> Pull<'c> {
             Ok(Some(message)) => message,
             Ok(None) => return Pulled::Ended,
             Err(_) if self.outstanding > 0 && self.heard.elapsed() >= SILENCE => {
-                return Pulled::Gone("it does not answer".to_owned());
+                return Pulled::Silent;
             }
             Err(_) => return Pulled::Nothing,
         };
@@ -107,7 +109,7 @@ impl<'c> Pull<'c> {
         match status.as_u16() {
             // A sign of life.
             100 => Pulled::Nothing,
-            503 => Pulled::Gone("nobody answers for it".to_owned()),
+            503 => Pulled::Silent,
             409 if is_gone(text) => Pulled::Gone(text.to_owned()),
             // The request has ended with so many events less than it has asked for.
             _ => {

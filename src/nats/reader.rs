@@ -35,6 +35,8 @@ use crate::nats::wire;
 const ROOM: usize = 512;
 /// After how many handled events the position is noted, whatever the time.
 const NOTE_EVENTS: u64 = 1000;
+/// How often making a consumer may fail before that is told: streams that are recovered refuse some.
+pub(super) const PATIENCE: u32 = 3;
 
 /// A reader with all of its routes.
 pub(super) struct ReaderState {
@@ -118,12 +120,12 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
         Err(reason) => return reason,
     };
     let mut silent = 0;
-    let mut told = false;
+    let mut failed = 0;
     loop {
         let begin = match begin(client, reader).await {
             Ok(begin) => begin,
             Err(error) => {
-                pause(reader, &mut told, &error).await;
+                pause(reader, &mut failed, &error).await;
                 continue;
             }
         };
@@ -132,21 +134,22 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
                 Ok(consumer) => consumer,
                 Err(ApiError::NoAnswer) => return "no answer from JetStream".to_owned(),
                 Err(error) => {
-                    pause(reader, &mut told, &error).await;
+                    pause(reader, &mut failed, &error).await;
                     continue;
                 }
             };
-        told = false;
+        failed = 0;
         match consume(client, reader, &consumer, &mut noting).await {
             Consumed::Again => silent = 0,
-            Consumed::Gone(reason) => {
+            Consumed::Silent => {
                 silent += 1;
                 if silent > 3 {
-                    return format!(
-                        "the consumer of {:?} is gone again and again: {reason}",
-                        reader.name
-                    );
+                    return format!("the consumer of {:?} does not answer", reader.name);
                 }
+            }
+            Consumed::Gone(reason) => {
+                let what = format!("the consumer of the reader {:?}", reader.name);
+                reader.report(BridgeError::MadeAgain { what, reason });
             }
             Consumed::Ended(reason) => return reason,
         }
@@ -154,14 +157,13 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
     }
 }
 
-/// Waits before the next try to make a consumer, and tells once why.
-async fn pause(reader: &ReaderState, told: &mut bool, error: &ApiError) {
-    if *error != ApiError::NoJetStream && !std::mem::replace(told, true) {
+/// Waits before the next try to make a consumer. Tells why, if that is not over soon.
+async fn pause(reader: &ReaderState, failed: &mut u32, error: &ApiError) {
+    *failed += 1;
+    if *error != ApiError::NoJetStream && *failed == PATIENCE {
         let what = format!("the consumer of the reader {:?}", reader.name);
-        reader.report(BridgeError::MadeAgain {
-            what,
-            reason: error.to_string(),
-        });
+        let reason = error.to_string();
+        reader.report(BridgeError::MadeAgain { what, reason });
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
@@ -203,6 +205,7 @@ pub(super) async fn begin(client: &Client, reader: &ReaderState) -> Result<u64, 
 enum Consumed {
     /// It has left something out.
     Again,
+    Silent,
     Gone(String),
     Ended(String),
 }
@@ -238,6 +241,7 @@ async fn consume(
         let message = match pulled {
             Pulled::Event(message) => message,
             Pulled::Nothing => continue,
+            Pulled::Silent => return Consumed::Silent,
             Pulled::Gone(reason) => return Consumed::Gone(reason),
             Pulled::Ended => return Consumed::Ended("the connection has ended".to_owned()),
         };

@@ -107,11 +107,16 @@ impl Route {
 pub(super) fn of_core(listener: &Listener, mut route: Route) {
     let hub = &listener.hub;
     while let Some(event) = listener.inbox.pop() {
+        // Before a handler can look at it.
+        hub.counts.delivered.one();
         match route.deliver(hub, &listener.inbox, &event) {
             // What has failed has told so itself.
-            Delivered::Handled | Delivered::Failed(_) => hub.counts.delivered.one(),
-            Delivered::Undecodable(reason) => route.undecodable(hub, &event, reason),
-            Delivered::GivenUp => (),
+            Delivered::Handled | Delivered::Failed(_) => (),
+            Delivered::Undecodable(reason) => {
+                hub.counts.delivered.sub(1);
+                route.undecodable(hub, &event, reason);
+            }
+            Delivered::GivenUp => hub.counts.delivered.sub(1),
         }
     }
 }
@@ -166,17 +171,19 @@ fn until_handled(hub: &Arc<Hub>, inbox: &Inbox, route: &mut Route, event: &Arriv
 pub(super) fn of_group(group: &GroupState, mut route: Route) {
     let hub = &group.hub;
     while let Some(event) = group.inbox.pop() {
+        let is_first = u64::from(event.delivered == 1);
+        hub.counts.delivered.add(is_first);
         let settled = match route.deliver(hub, &group.inbox, &event) {
             Delivered::Handled => Settled::Done,
             Delivered::Undecodable(reason) => {
+                hub.counts.delivered.sub(is_first);
                 route.undecodable(hub, &event, reason);
-                group.settle(&event, Settled::Done);
-                continue;
+                Settled::Done
             }
             // Another member may have it.
             Delivered::GivenUp => {
-                group.settle(&event, Settled::Again(Duration::from_secs(1)));
-                continue;
+                hub.counts.delivered.sub(is_first);
+                Settled::Again(Duration::from_secs(1))
             }
             Delivered::Failed(failure) => match route.retry.wait(event.delivered) {
                 Some(wait) => Settled::Again(wait),
@@ -186,9 +193,6 @@ pub(super) fn of_group(group: &GroupState, mut route: Route) {
                 }
             },
         };
-        if event.delivered == 1 {
-            hub.counts.delivered.one();
-        }
         group.settle(&event, settled);
     }
 }
