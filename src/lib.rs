@@ -115,13 +115,15 @@
 //! - State that handlers change: a context. `Bus::<App>::with_context()` lends `&mut App` to every
 //!   handler, without `Rc<RefCell<App>>`; see the example `app_state`.
 //!
-//! Do **not** use this crate to communicate with other processes, to keep events across restarts, or
-//! where a plain function call is enough: a call is easier to follow, and returns a value. Events are
-//! not serialized: the feature `serde` is for reports about them.
+//! Do **not** use this crate where a plain function call is enough: a call is easier to follow, and returns a value. By
+//! itself it neither communicates with other processes nor keeps events across restarts; a [bridge](nats) has a NATS
+//! server do that, with the feature `nats`. Events are not serialized but by a bridge: the feature `serde` is for reports
+//! about them.
 //!
 //! # Which thread runs what
 //!
-//! There is no thread but yours, the workers of [`Jobs`], and that of a [`Page`], which runs none of your code.
+//! There is no thread but yours, the workers of [`Jobs`], that of a [`Page`], which runs none of your code, and those of
+//! a [bridge](nats), whose page names them.
 //!
 #![doc = include_str!("pictures/threads.svg")]
 //!
@@ -341,11 +343,15 @@
 //!   them, and a picture of who listens to what. It is read-only, and needs the token that is in its
 //!   [URL](Page::url). It brings twenty crates, among them `hyper` and `tokio`.
 //!
+//! - `nats`: [`nats`], topics over many machines by a NATS server, with JetStream where events must not be lost. It
+//!   brings some eighty crates, among them `async-nats` and `tokio`, and **needs Rust 1.89**. `nats-tls`: the same with
+//!   encrypted connections.
+//!
 //! To avoid the lock-free reader, build with `RUSTFLAGS="--cfg slotcast_lock_reads"`: emissions then lock
 //! their signal instead of using a hazard pointer, so that threads that emit on one signal wait for each
 //! other. It is not a feature, because Cargo unifies features over a program.
 //!
-//! Needs Rust 1.85. That changes in minor releases only, with an entry in the changelog.
+//! Needs Rust 1.85, with the feature `nats` 1.89. That changes in minor releases only, with an entry in the changelog.
 
 #[cfg(not(feature = "std"))]
 compile_error!("slotcast needs the standard library: enable its feature `std`");
