@@ -407,6 +407,8 @@ pub use crate::error::{
 };
 pub use crate::executor::Executor;
 pub use crate::failure::{FailureKind, HandlerError, HandlerErrors};
+#[cfg(all(feature = "follow", feature = "nats"))]
+pub use crate::follow::step::RemoteCause;
 #[cfg(feature = "follow")]
 pub use crate::follow::{
     Follow,

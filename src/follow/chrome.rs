@@ -127,7 +127,8 @@ impl Slice<'_> {
     fn event(&self) -> String {
         let step = self.step;
         let kind = step.kind.name();
-        let is_event = matches!(step.kind, StepKind::Emitted | StepKind::Deferred);
+        // Those of calls have a label, which is what they are called by.
+        let is_event = matches!(step.kind.name(), "emitted" | "deferred" | "received");
         let name = match is_event {
             true => step.topic(),
             false => step.label().or(step.topic()),

@@ -12,6 +12,7 @@
 //!   the `emissions` of that topic, or 0 of a pattern;
 //! - of a topic: `emissions`, `unheard` and `retained` if 0;
 //! - of an emitter: `emissions` if they are those of the topic;
+//! - of any step: `remote` and `remote_place`, unless it has come from another machine;
 //! - of a step in the tail: `kind` if `emitted`; `cause`, `topic`, `label`, `waited`, `text` and `failure` if `null`;
 //!   `ran` and `failed` if 0; `stopped` if `false`; and always `calls`, which the cascade of the step has.
 //!
@@ -327,6 +328,13 @@ impl Serialize for Step {
 impl Serialize for Part<'_, Step> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Part { it, is_brief, .. } = *self;
+        #[cfg(feature = "nats")]
+        let remote = it
+            .remote
+            .as_ref()
+            .map(|it| (it.to_string(), it.place.as_str()));
+        #[cfg(not(feature = "nats"))]
+        let remote = None::<(&str, &str)>;
         object!(to, "Step", if is_brief,
             "id": it.cause,
             "cause": it.parent => None,
@@ -343,6 +351,8 @@ impl Serialize for Part<'_, Step> {
             "failed": it.failed => 0,
             "text": it.text.as_deref() => None,
             "failure": it.failure.as_deref() => None,
+            "remote": remote.as_ref().map(|it| &it.0); remote.is_none(),
+            "remote_place": remote.as_ref().map(|it| &it.1); remote.is_none(),
             "calls": &it.calls; is_brief,
         )
     }

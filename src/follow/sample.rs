@@ -64,6 +64,8 @@ pub(super) fn step(number: u64, kind: StepKind, topic: Option<&str>, place: Call
         text: None,
         failure: None,
         calls: Vec::new(),
+        #[cfg(feature = "nats")]
+        remote: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! One piece of work that was followed.
 
+#[cfg(feature = "nats")]
+use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -22,6 +24,9 @@ pub enum StepKind {
     Posted,
     /// A job, or the callbacks of a promise that was kept.
     Job,
+    /// An event that a [bridge](crate::nats) has received, and delivers.
+    #[cfg(feature = "nats")]
+    Received,
 }
 
 impl StepKind {
@@ -34,6 +39,8 @@ impl StepKind {
             StepKind::Async => "async",
             StepKind::Posted => "posted",
             StepKind::Job => "job",
+            #[cfg(feature = "nats")]
+            StepKind::Received => "received",
         }
     }
 }
@@ -61,6 +68,47 @@ pub struct Step {
     pub(crate) text: Option<String>,
     pub(crate) failure: Option<String>,
     pub(crate) calls: Vec<Call>,
+    #[cfg(feature = "nats")]
+    pub(crate) remote: Option<RemoteCause>,
+}
+
+/// What has led to a piece of work on another machine, or in another process: that has sent the event.
+///
+/// `Display` writes `origin/a3-7`.
+#[cfg(feature = "nats")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteCause {
+    pub(crate) origin: String,
+    pub(crate) cause: Cause,
+    pub(crate) place: String,
+}
+
+#[cfg(feature = "nats")]
+impl RemoteCause {
+    /// What identifies the bridge that has sent the event.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The number of the emission there.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// The line that has emitted it there, as text. Empty if that is not known.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+#[cfg(feature = "nats")]
+impl fmt::Display for RemoteCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.origin, self.cause)
+    }
 }
 
 /// One call of a handler inside of a [`Step`].
@@ -168,6 +216,14 @@ impl Step {
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
+    }
+
+    /// What has led to it on another machine, for an event that a [bridge](crate::nats) has received from a bus that was
+    /// followed, too.
+    #[cfg(feature = "nats")]
+    #[must_use]
+    pub fn remote(&self) -> Option<&RemoteCause> {
+        self.remote.as_ref()
     }
 
     /// The calls of handlers that it has made itself, of which the first eight are kept.

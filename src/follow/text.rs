@@ -63,6 +63,8 @@ impl fmt::Display for Trail {
 fn name_of(step: &Step) -> String {
     let name = match step.kind {
         StepKind::Emitted | StepKind::Deferred => step.topic(),
+        #[cfg(feature = "nats")]
+        StepKind::Received => step.topic(),
         StepKind::Queued | StepKind::Async => return label_of(step.label()).into_owned(),
         StepKind::Posted => step.label().or(step.topic()),
         StepKind::Job => step.label(),
@@ -115,6 +117,17 @@ fn story(step: &Step) -> String {
         StepKind::Job => {
             parts.push(format!("submitted at {place}"));
             parts.extend(waited("waited"));
+            parts.push(took);
+        }
+        #[cfg(feature = "nats")]
+        StepKind::Received => {
+            parts.push(format!("received by {place}"));
+            if let Some(remote) = step.remote() {
+                parts.push(format!("caused by {}", visible(&remote.to_string())));
+                if !remote.place.is_empty() {
+                    parts.push(format!("emitted there at {}", visible(&remote.place)));
+                }
+            }
             parts.push(took);
         }
     }

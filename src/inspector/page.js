@@ -1021,7 +1021,7 @@ function drawCascade(body, cascade, id) {
   for (const it of steps.slice(0, MOST_STEPS)) {
     const what = el('div', 'what');
     what.style.paddingLeft = `${Math.min(it.depth, 12) * 14}px`;
-    const verb = { emitted: 'emitted at', deferred: 'deferred at', queued: 'handler at', async: 'handler at', posted: 'posted at', job: 'submitted at' }[it.kind] ?? it.kind;
+    const verb = { emitted: 'emitted at', deferred: 'deferred at', queued: 'handler at', async: 'handler at', posted: 'posted at', job: 'submitted at', received: 'received by' }[it.kind] ?? it.kind;
     what.append(el('div', '', el('span', 'muted', it.depth ? '└ ' : ''), el('b', '', eventName(it)), ' ', el('span', 'muted', it.kind === 'queued' ? `queued, of ${shown(it.topic ?? '')}` : it.kind === 'async' ? `future, of ${shown(it.topic ?? '')}` : ''), it.stopped ? el('span', 'tag', 'stopped') : null, it.ran > 1 ? el('span', 'tag', `${it.ran} calls`) : null));
     const under = el('div', 'sub', el('span', '', verb), placeOf(it.place), el('span', '', `on ${shown(it.thread)}`));
     under.title = `${it.id}\n${shown(it.place)}`;

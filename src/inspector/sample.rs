@@ -42,6 +42,8 @@ impl Fake {
             text: Some(NAME.to_owned()),
             failure: Some(NAME.to_owned()),
             calls: Vec::new(),
+            #[cfg(feature = "nats")]
+            remote: None,
         };
         Fake {
             steps: vec![step(7, None), step(8, Some(cause(7)))],

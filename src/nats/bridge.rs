@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::core::primitives::sync::lock;
+use crate::core::primitives::sync::{lock, wait};
 use crate::nats::builder::BridgeBuilder;
 use crate::nats::error::{BridgeError, FlushError, StartError};
 use crate::nats::hub::Hub;
@@ -38,6 +38,7 @@ pub struct Bridge {
     /// `None` once it is stopped.
     pub(super) parts: Mutex<Option<Parts>>,
     pub(super) stopped: Mutex<Option<Stopped>>,
+    pub(super) is_stopped: Condvar,
 }
 
 /// What a stop takes.
@@ -127,23 +128,32 @@ impl Bridge {
     /// closes the connection. Returns when that is done, or when the time is over, with what was left undone.
     ///
     /// What handlers emit until they have returned is sent, too. Emissions of its topics go on without it. Called again, it
-    /// returns the same at once. In a handler of an event that this bridge has received it does not wait for that
+    /// returns the same, once it is stopped. In a handler of an event that this bridge has received it does not wait for that
     /// handler, which counts as unhandled.
     ///
     /// What was handled is said to the server even if the time is over, within a tenth of a second.
     pub fn stop(&self, timeout: Duration) -> Stopped {
-        let mut stopped = lock(&self.stopped);
-        if let Some(stopped) = *stopped {
-            return stopped;
-        }
         let until = Instant::now().checked_add(timeout);
         let Some(parts) = lock(&self.parts).take() else {
-            // It is being stopped, further out on this thread.
-            return Stopped::default();
+            return self.stopped_elsewhere();
         };
         let done = self.take_apart(parts, until);
-        *stopped = Some(done);
+        *lock(&self.stopped) = Some(done);
+        self.is_stopped.notify_all();
         done
+    }
+
+    /// Waits for another thread that stops it.
+    fn stopped_elsewhere(&self) -> Stopped {
+        let mut stopped = lock(&self.stopped);
+        loop {
+            match *stopped {
+                Some(stopped) => return stopped,
+                // That one waits for this thread.
+                None if self.hub.is_own_thread() => return Stopped::default(),
+                None => stopped = wait(&self.is_stopped, stopped),
+            }
+        }
     }
 
     fn take_apart(&self, parts: Parts, until: Option<Instant>) -> Stopped {

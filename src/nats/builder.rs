@@ -179,7 +179,8 @@ impl<C: 'static> BridgeBuilder<C> {
         self
     }
 
-    /// Runs what talks to the server on this runtime of `tokio`, instead of on a thread of its own. The runtime needs
+    /// Runs what talks to the server on this runtime of `tokio`, instead of on a thread of its own. It must have a thread
+    /// that runs while [`start`](Self::start) waits, so do not call that on the only one. The runtime needs
     /// its I/O and its clock, and has to outlive the bridge: if it ends before, the bridge is
     /// [stopped](crate::nats::State::Stopped).
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {

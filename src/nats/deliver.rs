@@ -6,16 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::core::emission::run::run_followed;
+use crate::core::failure::link::Follows;
 use crate::core::failure::panics::{catch, drop_payload, message};
 use crate::core::primitives::sync::lock;
 use crate::error::WrongType;
+use crate::failure::CallSite;
+
+use crate::nats::causes;
 use crate::nats::codec::Decode;
 use crate::nats::dead_letter::DeadLetter;
 use crate::nats::headers;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Parking};
 use crate::nats::route::{Names, OnQueue};
-use crate::shared::{Bus, Signal};
+use crate::shared::{Bus, EmitAsyncWith, Signal};
 use crate::signal::emission::Emission;
 use crate::topic::Topic;
 
@@ -45,6 +50,8 @@ pub(super) struct Delivery<E: 'static, C: 'static, D> {
     codec: D,
     queue: Option<OnQueue<E, C>>,
     own_context: Option<fn() -> C>,
+    /// The line of the route.
+    place: CallSite,
 }
 
 impl<E: 'static, C: 'static, D: Decode<E>> Delivery<E, C, D> {
@@ -54,6 +61,7 @@ impl<E: 'static, C: 'static, D: Decode<E>> Delivery<E, C, D> {
         codec: D,
         queue: Option<OnQueue<E, C>>,
         own_context: Option<fn() -> C>,
+        place: CallSite,
     ) -> Result<Box<dyn Deliver>, WrongType> {
         let signal = match names {
             Names::Topic(name) => Some(bus.try_signal(&Topic::<E>::of_name(name.clone()))?),
@@ -65,6 +73,7 @@ impl<E: 'static, C: 'static, D: Decode<E>> Delivery<E, C, D> {
             codec,
             queue,
             own_context,
+            place,
         }))
     }
 
@@ -98,11 +107,17 @@ impl<E: 'static, C: 'static, D: Decode<E>> Deliver for Delivery<E, C, D> {
             Ok(signal) => signal,
             Err(reason) => return Delivered::Undecodable(reason),
         };
+        let task = Task {
+            hub,
+            parking,
+            event,
+            place: self.place,
+        };
         match (&self.queue, self.own_context) {
-            (Some(queue), _) => on_queue(hub, parking, event, queue, signal, decoded),
+            (Some(queue), _) => on_queue(&task, queue, signal, decoded),
             (None, Some(own_context)) => {
                 let mut context = own_context();
-                emit(hub, parking, event, signal, decoded, &mut context)
+                emit(&task, signal, decoded, &mut context)
             }
             (None, None) => Delivered::GivenUp,
         }
@@ -112,33 +127,64 @@ impl<E: 'static, C: 'static, D: Decode<E>> Deliver for Delivery<E, C, D> {
         let Ok(signal) = self.bus.try_signal(topic) else {
             return false;
         };
+        let place = self.place;
         if let Some(queue) = &self.queue {
-            let run = move |context: &mut C| _ = signal.emit_with(context, &letter);
+            let run = move |context: &mut C| _ = emit_from(place, &signal, &letter, context);
             return (queue.any)(Box::new(run)).is_ok();
         }
         let Some(own_context) = self.own_context else {
             return false;
         };
         // Its failures are told by the emission.
-        catch(|| drop(signal.emit_with(&mut own_context(), &letter))).unwrap_or_else(drop_payload);
+        catch(|| drop(emit_from(place, &signal, &letter, &mut own_context())))
+            .unwrap_or_else(drop_payload);
         true
     }
 }
 
+/// Emits at once, as the line of the route.
+fn emit_from<E: 'static, C: 'static>(
+    place: CallSite,
+    signal: &Signal<E, C>,
+    event: &E,
+    context: &mut C,
+) -> Emission {
+    let summary = run_followed(&signal.core, event, context, Follows::of_line(place));
+    Emission::finish(summary, || signal.core.info.config.panics())
+}
+
+/// What is to be delivered, and who waits.
+struct Task<'t> {
+    hub: &'t Arc<Hub>,
+    parking: &'t Arc<Parking>,
+    event: &'t Arrived,
+    place: CallSite,
+}
+
 /// Emits here, and waits for async handlers.
 fn emit<E: 'static, C: 'static>(
-    hub: &Hub,
-    parking: &Arc<Parking>,
-    event: &Arrived,
+    task: &Task<'_>,
     signal: Signal<E, C>,
     decoded: E,
     context: &mut C,
 ) -> Delivered {
+    let Task {
+        hub,
+        parking,
+        event,
+        place,
+    } = *task;
     let waker = Waker::from(parking.clone());
     let emitted = catch(|| {
         let _headers_guard = headers::enter(event.headers.clone());
+        let _work = causes::enter(&signal, &event.headers, place);
         let _inbound_guard = hub.enter_inbound();
-        let mut emission = pin!(signal.emit_async_with(context, decoded));
+        let mut emission = pin!(EmitAsyncWith::<E, C>::new(
+            signal.core.clone(),
+            context,
+            decoded,
+            place
+        ));
         let mut cx = Context::from_waker(&waker);
         loop {
             match emission.as_mut().poll(&mut cx) {
@@ -197,13 +243,17 @@ impl Drop for Settle {
 
 /// Emits where a queue is drained, and waits until that has happened.
 fn on_queue<E: 'static, C: 'static>(
-    hub: &Arc<Hub>,
-    parking: &Arc<Parking>,
-    event: &Arrived,
+    task: &Task<'_>,
     queue: &OnQueue<E, C>,
     signal: Signal<E, C>,
     decoded: E,
 ) -> Delivered {
+    let Task {
+        hub,
+        parking,
+        event,
+        place,
+    } = *task;
     let posted = Arc::new(Posted {
         parking: parking.clone(),
         delivered: Mutex::new(None),
@@ -215,10 +265,11 @@ fn on_queue<E: 'static, C: 'static>(
         if settle.0.is_given_up.load(Ordering::Acquire) {
             return;
         }
+        let _work = causes::enter(&signal, &headers, place);
         let _headers_guard = headers::enter(headers);
         let _inbound_guard = hub.enter_inbound();
         // A panic goes on into the drain, whose it is; `settle` says that it has failed.
-        let done = signal.emit_with(context, &decoded);
+        let done = emit_from(place, &signal, &decoded, context);
         settle.settle(outcome(&done));
     };
     if let Err(error) = (queue.event)(decoded, Box::new(run)) {

@@ -196,7 +196,8 @@ pub enum BridgeError {
         /// The answer of the server.
         reason: String,
     },
-    /// The server takes no event of a route at the moment; the bridge goes on trying. Told once, until it takes one.
+    /// The server takes no event of a route at the moment; the bridge goes on trying. Told at most every
+    /// ten seconds, and again only if it has taken one meanwhile.
     #[error("stream {stream:?} takes no event: {reason}")]
     Holding {
         /// The stream.

@@ -39,12 +39,12 @@ impl Headers {
     pub fn insert(&mut self, name: &str, value: &str) -> bool {
         let is_name =
             !name.is_empty() && name.bytes().all(|it| it.is_ascii_graphic() && it != b':');
-        let is_value = value.trim() == value && !value.contains(['\r', '\n', '\0']);
-        if is_name && is_value {
+        let is_sent = is_name && is_value(value);
+        if is_sent {
             self.remove(name);
             self.push(name, value);
         }
-        is_name && is_value
+        is_sent
     }
 
     /// Removes all values of a name, and returns whether there were any.
@@ -102,5 +102,49 @@ pub(super) struct HeadersGuard(Option<Headers>);
 impl Drop for HeadersGuard {
     fn drop(&mut self) {
         CURRENT.set(self.0.take());
+    }
+}
+
+/// Whether this can be the value of a header.
+pub(super) fn is_value(value: &str) -> bool {
+    value.trim() == value && !value.contains(['\r', '\n', '\0'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_a_message_is_no_header() {
+        let mut headers = Headers::new();
+        for (name, value) in [
+            ("", "x"),
+            ("a:b", "x"),
+            ("a b", "x"),
+            ("a\r\nb", "x"),
+            ("ä", "x"),
+            ("a", "x\r\ny"),
+            ("a", " x"),
+        ] {
+            assert!(!headers.insert(name, value), "{name:?} {value:?}");
+        }
+        assert!(headers.is_empty());
+        assert!(headers.insert("a", "x") && headers.insert("A", "y"));
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("A", "y")]);
+        assert!(headers.remove("a") && !headers.remove("a"));
+    }
+
+    #[test]
+    fn those_of_an_event_end_with_it() {
+        assert_eq!(super::headers(), None);
+        let mut one = Headers::new();
+        one.insert("a", "x");
+        let guard = enter(one.clone());
+        let inner = enter(Headers::new());
+        assert_eq!(super::headers(), Some(Headers::new()));
+        drop(inner);
+        assert_eq!(super::headers(), Some(one));
+        drop(guard);
+        assert_eq!(super::headers(), None);
     }
 }

@@ -173,7 +173,7 @@ fn receive<E: 'static, K: OfReceive, C: 'static, D: Decode<E>>(
         place,
         kind,
         schema,
-        deliver: Box::new(move |bus| Delivery::make(bus, &names, codec, post, own_context)),
+        deliver: Box::new(move |bus| Delivery::make(bus, &names, codec, post, own_context, place)),
     }
 }
 

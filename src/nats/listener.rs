@@ -9,6 +9,7 @@ use crate::nats::connection::next;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::memory::{Memory, Verdict};
+use crate::nats::subject::is_reserved;
 use crate::nats::wire;
 
 /// How many events wait for the thread, at most. What is more is lost, and counted.
@@ -39,6 +40,10 @@ impl Listener {
 
     fn arrived(&self, message: Message) {
         let counts = &self.hub.counts;
+        if is_reserved(&message.subject) {
+            // All topics are asked for, and these are none.
+            return;
+        }
         counts.received.one();
         let Some(topic) = self.hub.topic(&message.subject).map(str::to_owned) else {
             return;

@@ -83,7 +83,11 @@
 //!     remembered of others (the last 16,384 sequences of numbers, the newest 65,536 events of a group).
 //! 12. Codecs, closures for headers and handlers never run on the thread that talks to the server, nor under a lock.
 //! 13. No credentials are in a `Debug`, an error or a log.
-//! 14. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus, as a
+//! 14. The cause crosses. Where both buses are [followed](crate::flavour::Bus::follow), the trail of a handler begins with the
+//!     bridge that has received the event, and names the emission on the other machine and its line:
+#![cfg_attr(feature = "follow", doc = "    [`Step::remote`](crate::Step::remote).")]
+#![cfg_attr(not(feature = "follow"), doc = "    `Step::remote`.")]
+//! 15. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus, as a
 //!     [`BridgeError`].
 //!
 //! # What the server keeps, and what it does not
@@ -100,7 +104,8 @@
 //! The payload is what the codec makes of an event, JSON unless the route has another, and the headers say the rest:
 //! `Slotcast-Origin`, which is 16 random bytes of each bridge; `Slotcast-Seq`, which counts the events of a topic from 0, without gaps;
 //! `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the number of that one;
-//! `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`. Messages of other
+//! `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where; `Slotcast-Schema`, `Content-Type`, and
+//! `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`. Messages of other
 //! programs, without these headers, are taken as well: of them no gaps are counted, and a reader cannot tell a
 //! repeated one.
 //!
@@ -125,6 +130,7 @@ mod api;
 mod backoff;
 mod bridge;
 mod builder;
+mod causes;
 mod codec;
 mod connection;
 mod dead_letter;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -22,6 +22,8 @@ use crate::policy::Overflow;
 
 /// How many topics are remembered that the server does not let us send.
 const MOST_FORBIDDEN: usize = 1024;
+/// How often it is told at most that the server takes nothing: it may take an event now and then.
+const TELLS: Duration = Duration::from_secs(10);
 
 pub(super) struct Outgoing {
     pub(super) hub: Arc<Hub>,
@@ -51,6 +53,8 @@ struct Outbox {
     forbidden: HashSet<Arc<str>>,
     /// The server takes nothing at the moment.
     is_held: bool,
+    /// When that was told last.
+    told: Option<Instant>,
 }
 
 impl Outgoing {
@@ -78,6 +82,7 @@ impl Outgoing {
                 in_hand: None,
                 forbidden: HashSet::new(),
                 is_held: false,
+                told: None,
             }),
             room: Condvar::new(),
             left: Condvar::new(),
@@ -256,7 +261,7 @@ impl Outgoing {
             if left == 0 || is_stopped() || until.is_some_and(|it| it <= now) {
                 return left;
             }
-            let slice = std::time::Duration::from_millis(50);
+            let slice = Duration::from_millis(50);
             let time = until.map_or(slice, |it| slice.min(it - now));
             let waited = self.left.wait_timeout(outbox, time);
             outbox = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
@@ -286,13 +291,19 @@ impl Outgoing {
         count
     }
 
-    /// The server takes nothing at the moment. Returns whether that is new.
+    /// The server takes nothing at the moment. Returns whether to tell that: it is new, and was not told just before.
     pub(super) fn hold(&self, reason: &str) -> bool {
-        let before = std::mem::replace(&mut lock(&self.outbox).is_held, true);
-        if !before {
-            self.hub.hold(reason);
+        let mut outbox = lock(&self.outbox);
+        if std::mem::replace(&mut outbox.is_held, true) {
+            return false;
         }
-        !before
+        let tells = outbox.told.is_none_or(|it| it.elapsed() >= TELLS);
+        if tells {
+            outbox.told = Some(Instant::now());
+        }
+        drop(outbox);
+        self.hub.hold(reason);
+        tells
     }
 
     /// It takes something again.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::nats::backoff::Backoff;
 use crate::nats::codec::{Codec, Json, Own};
 use crate::nats::dead_letter::DeadLetter;
-use crate::nats::headers::Headers;
+use crate::nats::headers::{Headers, is_value};
 use crate::policy::Overflow;
 use crate::queue::PostError;
 use crate::shared::Queue;
@@ -252,8 +252,18 @@ impl<E: 'static, K, C: 'static, D> Route<E, K, C, D> {
 
     /// Names the form of the payload. It is sent as a header; what arrives with another one is not decoded, which is
     /// reported. What arrives with none is.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be the value of a header: it has a line break, or white space at its ends.
+    #[track_caller]
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
-        self.schema = Some(schema.into().into());
+        let schema = schema.into();
+        assert!(
+            is_value(&schema),
+            "{schema:?} cannot be the value of a header"
+        );
+        self.schema = Some(schema.into());
         self
     }
 

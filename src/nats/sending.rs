@@ -12,7 +12,7 @@ use crate::nats::into_route::Subscribing;
 use crate::nats::outgoing::{Outgoing, Ticket};
 use crate::nats::route::{Names, WriteHeaders};
 use crate::nats::subject::is_reserved;
-use crate::nats::wire;
+use crate::nats::{causes, wire};
 use crate::outcome::BoxError;
 use crate::shared::{Bus, Subscribe};
 use crate::topic::Topic;
@@ -45,6 +45,7 @@ impl<D> Sender<D> {
             write(&mut headers);
             wire::keep_given(&mut headers);
         }
+        causes::write(&mut headers, &hub.origin);
         wire::describe(
             &mut headers,
             self.codec.content_type(),

@@ -1,8 +1,9 @@
 //! The start of a bridge: what is checked without a server, and the threads.
 
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -24,6 +25,9 @@ use crate::nats::subject::{covers, is_name, is_reserved, overlaps, prefix_proble
 use crate::nats::supervisor::{self, Io, Needed};
 use crate::nats::worker::{self, Route};
 use crate::shared::{Bus, Signal};
+
+/// How long what is asked of the server at the start may take, when it is connected.
+const RUNTIME: Duration = Duration::from_secs(60);
 
 /// What receives, in parts, before its threads are started.
 #[derive(Default)]
@@ -141,6 +145,7 @@ pub(super) fn start<C: 'static>(
             teller: None,
         })),
         stopped: Mutex::default(),
+        is_stopped: Condvar::new(),
     };
     run_threads(
         bridge,
@@ -250,11 +255,19 @@ fn run_io(
             })?)
         }
     };
-    let gone = StartError::NoServer {
+    // Longer than all that it asks may take: a runtime that does not run cannot say so.
+    let most = timeout.saturating_add(RUNTIME);
+    let gone = |reason: &str| StartError::NoServer {
         waited: timeout,
-        reason: "the runtime has ended".to_owned(),
+        reason: reason.to_owned(),
     };
-    match answer.recv().unwrap_or(Err(gone)) {
+    let begun = answer.recv_timeout(most).unwrap_or_else(|error| {
+        Err(match error {
+            RecvTimeoutError::Timeout => gone("the runtime does not run"),
+            RecvTimeoutError::Disconnected => gone("the runtime has ended"),
+        })
+    });
+    match begun {
         Ok(()) => Ok((thread, ended)),
         Err(error) => {
             thread.map(JoinHandle::join);

@@ -384,11 +384,10 @@ impl Window {
     /// Removes what is not under way of a topic that is refused from now on, and marks what is as refused.
     pub(super) fn refuse(&mut self, is_refused: impl Fn(&str) -> bool) -> Vec<Left> {
         let begun = self.begun;
-        let mut index = 0;
         let mut left = Vec::new();
         let mut kept = VecDeque::with_capacity(self.entries.len());
         let mut broken = None;
-        for mut entry in self.entries.drain(..) {
+        for (index, mut entry) in self.entries.drain(..).enumerate() {
             if !is_refused(&entry.topic) {
                 kept.push_back(entry);
             } else if index < begun {
@@ -411,7 +410,6 @@ impl Window {
                     refused: true,
                 });
             }
-            index += 1;
         }
         self.entries = kept;
         if let Some(first) = broken {

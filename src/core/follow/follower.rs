@@ -449,6 +449,8 @@ impl Collected {
                         }
                     })
                     .collect(),
+                #[cfg(feature = "nats")]
+                remote: entry.remote().cloned(),
             });
         }
     }

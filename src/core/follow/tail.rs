@@ -6,6 +6,8 @@ use smallvec::SmallVec;
 
 use crate::cause::Cause;
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::step::RemoteCause;
 use crate::follow::step::StepKind;
 
 /// How many calls of one piece of work are kept.
@@ -47,6 +49,8 @@ struct Rare {
     thread: Option<Arc<str>>,
     text: Option<Box<str>>,
     failure: Option<Box<str>>,
+    #[cfg(feature = "nats")]
+    remote: Option<RemoteCause>,
 }
 
 pub(super) struct CallEntry {
@@ -191,6 +195,19 @@ impl Entry {
         if text.is_some() {
             self.rare().text = text;
         }
+    }
+
+    /// What led to it on another machine.
+    #[cfg(feature = "nats")]
+    pub(super) fn set_remote(&mut self, remote: Option<RemoteCause>) {
+        if remote.is_some() {
+            self.rare().remote = remote;
+        }
+    }
+
+    #[cfg(feature = "nats")]
+    pub(super) fn remote(&self) -> Option<&RemoteCause> {
+        self.rare.as_ref()?.remote.as_ref()
     }
 
     /// The thread that it runs on is not the one that has begun it.

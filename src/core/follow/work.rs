@@ -10,8 +10,23 @@ use crate::core::follow::here::{
 pub(crate) use crate::core::follow::recorder::{Counting, HandlerId, HandlerKey};
 pub(crate) use crate::core::follow::tail::Called;
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::step::RemoteCause;
 use crate::follow::step::StepKind;
 use crate::topic::any_event::TopicInfo;
+#[cfg(feature = "nats")]
+use crate::topic::name::Name;
+
+/// The piece of work that runs on this thread, and the line that has led to it, if that is known on this thread.
+#[cfg(feature = "nats")]
+pub(crate) fn cause_and_place() -> Option<(Cause, Option<CallSite>)> {
+    let here = here();
+    let cause = here.cause?;
+    let place = with_own(here.follower, |records| {
+        records.entry(cause).map(|it| it.place)
+    });
+    Some((cause, place.flatten()))
+}
 
 /// An emission of a followed bus.
 pub(crate) struct Emitting {
@@ -243,6 +258,25 @@ impl Work {
             waited,
             outer: Some(begin_work(here, Some(place))),
         })
+    }
+
+    /// Begins the delivery of an event that has come from another machine, with what led to it there.
+    #[cfg(feature = "nats")]
+    pub(crate) fn begin_received(
+        follower: u32,
+        topic: &Name,
+        remote: Option<RemoteCause>,
+        place: CallSite,
+    ) -> Option<Self> {
+        let work = Work::begin(follower, StepKind::Received, None, Origin::NONE, place)?;
+        with_own(follower, |records| {
+            let topic = records.topic(topic);
+            if let Some(entry) = records.entry(work.cause) {
+                entry.topic = Some(topic);
+                entry.set_remote(remote);
+            }
+        });
+        Some(work)
     }
 
     /// Begins a piece of work that no bus has, if it was led to by work that is followed.
