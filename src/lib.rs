@@ -344,7 +344,7 @@
 //!   [URL](Page::url). It brings twenty crates, among them `hyper` and `tokio`.
 //!
 //! - `nats`: [`nats`], topics over many machines by a NATS server, with JetStream where events must not be lost. It
-//!   brings some eighty crates, among them `async-nats` and `tokio`, and **needs Rust 1.89**. `nats-tls`: the same with
+//!   brings a hundred crates, among them `async-nats` and `tokio`, and **needs Rust 1.89**. `nats-tls`: the same with
 //!   encrypted connections.
 //!
 //! To avoid the lock-free reader, build with `RUSTFLAGS="--cfg slotcast_lock_reads"`: emissions then lock

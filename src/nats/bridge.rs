@@ -9,15 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::core::primitives::sync::{lock, wait};
-use crate::nats::builder::BridgeBuilder;
-use crate::nats::error::{BridgeError, FlushError, StartError};
+use crate::nats::error::{BridgeError, FlushError};
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Inbox, Running};
 use crate::nats::outgoing::Outgoing;
-use crate::nats::starting;
 use crate::nats::state::State;
 use crate::nats::stats::Stats;
-use crate::shared::{Bus, Signal, Subscription};
+use crate::shared::{Signal, Subscription};
 
 /// Carries topics between this bus and others, over a NATS server, as long as it exists.
 ///
@@ -65,22 +63,6 @@ pub struct Stopped {
 }
 
 impl Bridge {
-    /// Begins a bridge to a server, or to one of several that stand for each other:
-    /// `nats://10.0.0.5:4222,nats://10.0.0.6:4222`. Connects nothing yet.
-    ///
-    /// `tls://` is an encrypted connection, with the feature `nats-tls`. The port is 4222 unless it is said.
-    pub fn to<C: 'static>(addresses: impl Into<String>) -> BridgeBuilder<C> {
-        BridgeBuilder::new(addresses.into())
-    }
-
-    #[track_caller]
-    pub(super) fn start<C: 'static>(
-        builder: BridgeBuilder<C>,
-        bus: &Bus<C>,
-    ) -> Result<Self, StartError> {
-        starting::start(builder, bus)
-    }
-
     /// Waits until everything that was emitted before the call is stored; what goes by core NATS, until it is written to
     /// the connection. What the server refuses for good counts as sent: it is told to the error hook.
     ///

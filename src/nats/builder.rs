@@ -5,11 +5,11 @@ use std::panic::Location;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::nats::bridge::Bridge;
-use crate::nats::error::StartError;
+use crate::nats::credentials::Credentials;
+#[cfg(feature = "nats-tls")]
+use crate::nats::credentials::Tls;
 use crate::nats::into_route::{IntoReceive, IntoSend, ReceiveRoute, SendRoute};
 use crate::nats::limits::StreamLimits;
-use crate::shared::Bus;
 
 /// A bridge that is being put together: where the server is, who we are, and what crosses.
 ///
@@ -28,27 +28,6 @@ pub struct BridgeBuilder<C: 'static = ()> {
     pub(super) connect_timeout: Duration,
     pub(super) wait_for_server: bool,
     pub(super) runtime: Option<tokio::runtime::Handle>,
-}
-
-/// Who we are. Without `Debug`.
-#[derive(Clone, Default)]
-pub(super) enum Credentials {
-    #[default]
-    None,
-    Token(String),
-    UserAndPassword(String, String),
-    Nkey(String),
-    File(PathBuf),
-    Text(String),
-}
-
-/// Certificates.
-#[cfg(feature = "nats-tls")]
-#[derive(Clone, Default)]
-pub(super) struct Tls {
-    pub(super) roots: Vec<PathBuf>,
-    pub(super) own: Option<(PathBuf, PathBuf)>,
-    pub(super) required: bool,
 }
 
 impl<C: 'static> BridgeBuilder<C> {
@@ -186,30 +165,6 @@ impl<C: 'static> BridgeBuilder<C> {
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
         self.runtime = Some(runtime);
         self
-    }
-
-    /// Connects, checks the streams, and begins to send and to receive.
-    ///
-    /// Blocks until the server has answered, [`connect_timeout`](Self::connect_timeout) at most for each of the things
-    /// asked. When it has returned, each emission of a sending route is taken, and each receiving route is subscribed.
-    ///
-    /// # Errors
-    ///
-    /// If an option is wrong or the server refuses what is needed; nothing is left running then.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotcast::nats::{Bridge, StartError};
-    /// use slotcast::{Bus, Topic};
-    ///
-    /// const COMMAND: Topic<u64> = Topic::new("$JS.API.STREAM.DELETE.ORDERS");
-    /// let refused = Bridge::to("nats://127.0.0.1:4222").send(&COMMAND).start(&Bus::new());
-    /// assert!(matches!(refused, Err(StartError::Reserved { .. })));
-    /// ```
-    #[track_caller]
-    pub fn start(self, bus: &Bus<C>) -> Result<Bridge, StartError> {
-        Bridge::start(self, bus)
     }
 }
 

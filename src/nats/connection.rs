@@ -14,7 +14,7 @@ use async_nats::{
 use futures_core::Stream;
 use tokio::sync::{Notify, mpsc};
 
-use crate::nats::builder::Credentials;
+use crate::nats::credentials::Credentials;
 use crate::nats::error::StartError;
 
 /// Nothing listens at port 0.
@@ -32,7 +32,7 @@ pub(super) struct Target {
     pub(super) name: Option<String>,
     pub(super) credentials: Credentials,
     #[cfg(feature = "nats-tls")]
-    pub(super) tls: crate::nats::builder::Tls,
+    pub(super) tls: crate::nats::credentials::Tls,
     pub(super) timeout: Duration,
 }
 

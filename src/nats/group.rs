@@ -119,9 +119,14 @@ impl GroupState {
         );
     }
 
-    /// Whether an answer is still owed.
-    pub(super) fn has_settled(&self) -> bool {
-        !lock(&self.held).settled.is_empty()
+    /// Gives back what waits here and will not be handled any more.
+    pub(super) fn give_back(&self) {
+        let mut left = Vec::new();
+        self.inbox.retain(|event| {
+            left.push((event.sequence, Settled::Again(Duration::ZERO)));
+            false
+        });
+        lock(&self.held).settled.extend(left);
     }
 }
 

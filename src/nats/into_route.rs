@@ -8,9 +8,9 @@ use crate::nats::codec::{Decode, Encode};
 use crate::nats::deliver::{Deliver, Delivery};
 use crate::nats::outgoing::Outgoing;
 use crate::nats::route::{Core, Group, Names, Reader, Receives, Route, Stored};
-use crate::nats::sending::prepare;
+use crate::nats::sending::{Subscribing, prepare};
 use crate::policy::Overflow;
-use crate::shared::{Bus, Subscription};
+use crate::shared::Bus;
 use crate::topic::Topic;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,9 +40,7 @@ pub trait IntoReceive<C: 'static>: Sized {
     fn into_receive(self, place: CallSite) -> ReceiveRoute<C>;
 }
 
-/// Subscribes the handler of a sending route, which cannot fail any more.
-pub(super) type Subscribing = Box<dyn FnOnce() -> Subscription>;
-/// Prepares that.
+/// Prepares what subscribes the handler of a sending route.
 type PrepareSend<C> =
     Box<dyn FnOnce(&Bus<C>, Arc<Outgoing>) -> Result<Subscribing, WrongType> + Send>;
 /// Makes what delivers the events of a receiving route.

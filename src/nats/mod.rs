@@ -85,8 +85,7 @@
 //! 13. No credentials are in a `Debug`, an error or a log.
 //! 14. The cause crosses. Where both buses are [followed](crate::flavour::Bus::follow), the trail of a handler begins with the
 //!     bridge that has received the event, and names the emission on the other machine and its line:
-#![cfg_attr(feature = "follow", doc = "    [`Step::remote`](crate::Step::remote).")]
-#![cfg_attr(not(feature = "follow"), doc = "    `Step::remote`.")]
+//!     `Step::remote`.
 //! 15. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus, as a
 //!     [`BridgeError`].
 //!
@@ -133,6 +132,7 @@ mod builder;
 mod causes;
 mod codec;
 mod connection;
+mod credentials;
 mod dead_letter;
 mod deliver;
 mod error;

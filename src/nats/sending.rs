@@ -8,13 +8,12 @@ use crate::failure::CallSite;
 use crate::nats::codec::Encode;
 use crate::nats::error::BridgeError;
 use crate::nats::headers::Headers;
-use crate::nats::into_route::Subscribing;
 use crate::nats::outgoing::{Outgoing, Ticket};
 use crate::nats::route::{Names, WriteHeaders};
 use crate::nats::subject::is_reserved;
 use crate::nats::{causes, wire};
 use crate::outcome::BoxError;
-use crate::shared::{Bus, Subscribe};
+use crate::shared::{Bus, Subscribe, Subscription};
 use crate::topic::Topic;
 use crate::topic::any_event::AnyEvent;
 
@@ -59,6 +58,9 @@ impl<D> Sender<D> {
         Ok(self.outgoing.put(topic, payload, headers, is_awaited)?)
     }
 }
+
+/// Subscribes the handler of a sending route, which cannot fail any more.
+pub(super) type Subscribing = Box<dyn FnOnce() -> Subscription>;
 
 /// Looks the topic up, and returns what subscribes its handler.
 pub(super) fn prepare<E: 'static, C: 'static, D: Encode<E>>(

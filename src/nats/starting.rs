@@ -15,11 +15,12 @@ use crate::nats::error::StartError;
 use crate::nats::group::GroupState;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::Inbox;
-use crate::nats::into_route::{ReceiveKind, ReceiveRoute, Subscribing};
+use crate::nats::into_route::{ReceiveKind, ReceiveRoute};
 use crate::nats::listener::Listener;
 use crate::nats::outgoing::Outgoing;
 use crate::nats::reader::ReaderState;
 use crate::nats::route::Names;
+use crate::nats::sending::Subscribing;
 use crate::nats::state::State;
 use crate::nats::subject::{covers, is_name, is_reserved, overlaps, prefix_problem};
 use crate::nats::supervisor::{self, Io, Needed};
@@ -37,11 +38,44 @@ struct Receiving {
     groups: Vec<(Arc<GroupState>, Route)>,
 }
 
+impl Bridge {
+    /// Begins a bridge to a server, or to one of several that stand for each other:
+    /// `nats://10.0.0.5:4222,nats://10.0.0.6:4222`. Connects nothing yet.
+    ///
+    /// `tls://` is an encrypted connection, with the feature `nats-tls`. The port is 4222 unless it is said.
+    pub fn to<C: 'static>(addresses: impl Into<String>) -> BridgeBuilder<C> {
+        BridgeBuilder::new(addresses.into())
+    }
+}
+
+impl<C: 'static> BridgeBuilder<C> {
+    /// Connects, checks the streams, and begins to send and to receive.
+    ///
+    /// Blocks until the server has answered, [`connect_timeout`](Self::connect_timeout) at most for each of the things
+    /// asked. When it has returned, each emission of a sending route is taken, and each receiving route is subscribed.
+    ///
+    /// # Errors
+    ///
+    /// If an option is wrong or the server refuses what is needed; nothing is left running then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotcast::nats::{Bridge, StartError};
+    /// use slotcast::{Bus, Topic};
+    ///
+    /// const COMMAND: Topic<u64> = Topic::new("$JS.API.STREAM.DELETE.ORDERS");
+    /// let refused = Bridge::to("nats://127.0.0.1:4222").send(&COMMAND).start(&Bus::new());
+    /// assert!(matches!(refused, Err(StartError::Reserved { .. })));
+    /// ```
+    #[track_caller]
+    pub fn start(self, bus: &Bus<C>) -> Result<Bridge, StartError> {
+        start(self, bus)
+    }
+}
+
 #[track_caller]
-pub(super) fn start<C: 'static>(
-    builder: BridgeBuilder<C>,
-    bus: &Bus<C>,
-) -> Result<Bridge, StartError> {
+fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, StartError> {
     if bus.is_closed() {
         return Err(StartError::Closed);
     }

@@ -343,9 +343,8 @@ async fn say_goodbye(io: &Io, client: &Client) {
         }
     }
     for group in &io.groups {
-        if group.has_settled() {
-            _ = group::answer(client, group, group.ack_wait).await;
-        }
+        group.give_back();
+        _ = group::answer(client, group, group.ack_wait).await;
     }
     _ = client.flush().await;
 }

@@ -449,5 +449,4 @@ impl Numbers {
 }
 
 #[cfg(test)]
-#[path = "window_tests.rs"]
 mod tests;
