@@ -72,16 +72,24 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
 #[derive(Debug, Clone, Copy)]
 pub struct Own<D>(pub(super) D);
 
-/// What can encode: of JSON only the half that a sending route needs.
-pub trait Encode<E>: Send + Sync + 'static {
+mod sealed {
+    use super::{Json, Own};
+
+    pub trait Sealed: Send + Sync + 'static {}
+    impl Sealed for Json {}
+    impl<D: Send + Sync + 'static> Sealed for Own<D> {}
+}
+
+/// What can encode: of JSON only the half that a sending route needs. Sealed: a codec of yours is a [`Codec`].
+pub trait Encode<E>: sealed::Sealed {
     #[doc(hidden)]
     fn content_type(&self) -> &'static str;
     #[doc(hidden)]
     fn encode(&self, event: &E, into: &mut Vec<u8>) -> Result<(), BoxError>;
 }
 
-/// What can decode: of JSON only the half that a receiving route needs.
-pub trait Decode<E>: Send + Sync + 'static {
+/// What can decode: of JSON only the half that a receiving route needs. Sealed: a codec of yours is a [`Codec`].
+pub trait Decode<E>: sealed::Sealed {
     #[doc(hidden)]
     fn decode(&self, bytes: &[u8]) -> Result<E, BoxError>;
 }

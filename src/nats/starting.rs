@@ -286,6 +286,8 @@ fn run_io(
             Some(spawn("slotcast nats".to_owned(), move || {
                 hub.own_thread(false);
                 runtime.block_on(run);
+                // Without waiting for a name that is being looked up.
+                runtime.shutdown_background();
             })?)
         }
     };

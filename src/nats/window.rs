@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) topic: Arc<str>,
     pub(super) payload: Bytes,
     /// All but those that are made when it is sent.
-    pub(super) headers: Headers,
+    pub(super) headers: Arc<Headers>,
     /// How many were put into the route before.
     pub(super) order: u64,
     /// Whoever awaits it.
@@ -64,7 +64,7 @@ impl Entry {
         Entry {
             topic,
             payload,
-            headers,
+            headers: Arc::new(headers),
             order: 0,
             waiter,
             number: 0,
@@ -94,7 +94,7 @@ pub(super) struct Sending {
     pub(super) after: Option<u64>,
     pub(super) topic: Arc<str>,
     pub(super) payload: Bytes,
-    pub(super) headers: Headers,
+    pub(super) headers: Arc<Headers>,
     /// Whether it was sent before.
     pub(super) again: bool,
 }
