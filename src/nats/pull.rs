@@ -110,7 +110,8 @@ impl<'c> Pull<'c> {
             // A sign of life.
             100 => Pulled::Nothing,
             503 => Pulled::Silent,
-            409 if is_gone(text) => Pulled::Gone(text.to_owned()),
+            409 if is_deleted(text) => Pulled::Gone(text.to_owned()),
+            409 if is_left(text) => Pulled::Silent,
             // The request has ended with so many events less than it has asked for.
             _ => {
                 let pending = message
@@ -125,16 +126,18 @@ impl<'c> Pull<'c> {
     }
 }
 
-/// Whether a conflict means that the consumer is not there any more.
-fn is_gone(text: &str) -> bool {
+/// Whether a conflict means that the consumer was deleted.
+fn is_deleted(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    [
-        "consumer deleted",
-        "consumer is push based",
-        "leadership change",
-        "server shutdown",
-        "stream deleted",
-    ]
-    .iter()
-    .any(|it| text.contains(it))
+    ["consumer deleted", "stream deleted"]
+        .iter()
+        .any(|it| text.contains(it))
+}
+
+/// Whether it means that the server does not serve the consumer any more.
+fn is_left(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["leadership change", "server shutdown"]
+        .iter()
+        .any(|it| text.contains(it))
 }
