@@ -19,7 +19,7 @@ use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::memory::Recent;
-use crate::nats::pull::{Pull, Pulled};
+use crate::nats::pull::{Pull, Pulled, Silences};
 use crate::nats::reader::PATIENCE;
 use crate::nats::wire;
 
@@ -132,7 +132,7 @@ impl GroupState {
 
 /// Has events handled as long as a connection lasts. Returns why it cannot be used any more.
 pub(super) async fn work(client: &Client, group: &GroupState) -> String {
-    let (mut failed, mut silent) = (0, 0);
+    let (mut failed, mut silences) = (0, Silences::default());
     loop {
         let subject = group.hub.subject(&group.topics);
         let made =
@@ -152,8 +152,7 @@ pub(super) async fn work(client: &Client, group: &GroupState) -> String {
         failed = 0;
         match consume(client, group, ack_wait).await {
             Consumed::Silent => {
-                silent += 1;
-                if silent > 3 {
+                if silences.is_too_many() {
                     return format!("the consumer of {:?} does not answer", group.name);
                 }
             }

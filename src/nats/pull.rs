@@ -17,6 +17,10 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 /// After how long without a word it is taken to have forgotten the request, as servers do that were started again.
 const SILENCE: Duration = Duration::from_millis(1600);
 
+/// What is between two silences in a row, at most; and how many of them are too many.
+const IN_A_ROW: Duration = Duration::from_secs(10);
+const MOST_SILENCES: u32 = 3;
+
 pub(super) struct Pull<'c> {
     client: &'c Client,
     subject: String,
@@ -25,6 +29,23 @@ pub(super) struct Pull<'c> {
     /// How many events the server may still send for what it was asked.
     outstanding: usize,
     heard: Instant,
+}
+
+/// How often in a row a consumer was silent.
+#[derive(Default)]
+pub(super) struct Silences {
+    count: u32,
+    last: Option<Instant>,
+}
+
+impl Silences {
+    /// Notes one more. Returns whether the connection is to be given up.
+    pub(super) fn is_too_many(&mut self) -> bool {
+        let in_a_row = self.last.is_some_and(|it| it.elapsed() < IN_A_ROW);
+        self.last = Some(Instant::now());
+        self.count = if in_a_row { self.count + 1 } else { 1 };
+        self.count > MOST_SILENCES
+    }
 }
 
 /// What has come.

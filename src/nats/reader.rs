@@ -27,7 +27,7 @@ use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::memory::{Memory, Verdict};
-use crate::nats::pull::{Pull, Pulled};
+use crate::nats::pull::{Pull, Pulled, Silences};
 use crate::nats::subject::covers;
 use crate::nats::wire;
 
@@ -119,7 +119,7 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
         Ok(noting) => noting,
         Err(reason) => return reason,
     };
-    let mut silent = 0;
+    let mut silences = Silences::default();
     let mut failed = 0;
     loop {
         let begin = match begin(client, reader).await {
@@ -140,10 +140,9 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
             };
         failed = 0;
         match consume(client, reader, &consumer, &mut noting).await {
-            Consumed::Again => silent = 0,
+            Consumed::Again => (),
             Consumed::Silent => {
-                silent += 1;
-                if silent > 3 {
+                if silences.is_too_many() {
                     return format!("the consumer of {:?} does not answer", reader.name);
                 }
             }
