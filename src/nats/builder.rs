@@ -122,7 +122,8 @@ impl<C: 'static> BridgeBuilder<C> {
     ///
     /// It is a handler as any other, with the label `nats` and this line: it counts in
     /// [`Emission::ran`](crate::Emission::ran), and is not called if one before it
-    /// [stops](crate::Flow::Stop) the emission. An awaited emission waits until the server has the event.
+    /// [stops](crate::Flow::Stop) the emission. An awaited emission waits until the server has stored the event; by core
+    /// NATS, until it is written to the connection.
     #[track_caller]
     pub fn send(mut self, route: impl IntoSend<C>) -> Self {
         self.sends.push(route.into_send(Location::caller()));

@@ -48,7 +48,7 @@ pub enum StartError {
         /// The name.
         name: String,
     },
-    /// Two routes would send the same event, or one reader has routes that cannot share it.
+    /// Two routes would send or emit the same event, or one reader has routes that cannot share it.
     #[error("the routes {first:?} and {second:?} cannot stand beside each other: {reason}")]
     Conflict {
         /// The topic or pattern of one route.

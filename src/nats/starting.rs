@@ -210,6 +210,9 @@ fn run_threads<C: 'static>(
     })?;
     if let Some(parts) = bridge.parts.get_mut().ok().and_then(Option::as_mut) {
         parts.teller = Some(teller);
+        // Before anything is delivered whose handlers may emit it.
+        let subscriptions = subscribing.into_iter().map(|subscribe| subscribe());
+        parts.subscriptions = subscriptions.collect();
     }
     for (listener, route) in listeners {
         bridge.inboxes.push((listener.clone(), true));
@@ -228,12 +231,6 @@ fn run_threads<C: 'static>(
         deliver(&bridge, group.name.to_string(), move || {
             worker::of_group(&group, route)
         })?;
-    }
-    if let Some(parts) = bridge.parts.get_mut().ok().and_then(Option::as_mut) {
-        parts.subscriptions = subscribing
-            .into_iter()
-            .map(|subscribe| subscribe())
-            .collect();
     }
     Ok(bridge)
 }
@@ -396,6 +393,16 @@ fn receive<C: 'static>(
     };
     match kind {
         ReceiveKind::Core => {
+            let is_same = |it: &&(Arc<Listener>, Route)| overlaps(&it.0.topics, &topics);
+            if let Some((other, _)) = receiving.listeners.iter().find(is_same) {
+                let reason = "an event of both would be emitted twice";
+                let first = other.topics.clone();
+                return Err(StartError::Conflict {
+                    first,
+                    second: topics,
+                    reason,
+                });
+            }
             let listener = Listener::new(hub.clone(), topics, is_pattern);
             receiving
                 .listeners
