@@ -92,6 +92,9 @@ pub(crate) enum Cause {
     /// Of a callback of a job that was refused like those that led to it. With their number.
     #[cfg(feature = "jobs")]
     RefusedAgain(usize),
+    /// Of an event on its way to another machine or from there.
+    #[cfg(feature = "nats")]
+    Bridge(BoxError),
     Reentered,
     NoExecutor,
     NotAwaited,
@@ -128,6 +131,8 @@ impl HandlerError {
     pub(crate) fn reason(&self) -> String {
         match &self.cause {
             Cause::Failed(error) => error.to_string(),
+            #[cfg(feature = "nats")]
+            Cause::Bridge(error) => error.to_string(),
             Cause::Panicked(text) => format!("panicked: {text}"),
             _ => self.to_string(),
         }
@@ -157,6 +162,8 @@ impl HandlerError {
     pub fn kind(&self) -> FailureKind {
         match self.cause {
             Cause::Failed(_) => FailureKind::Failed,
+            #[cfg(feature = "nats")]
+            Cause::Bridge(_) => FailureKind::Failed,
             Cause::Panicked(_) => FailureKind::Panicked,
             Cause::TooDeep(_) | Cause::DrainTooDeep(_) => FailureKind::TooDeep,
             Cause::Undelivered(_) | Cause::Unreached(_) | Cause::Uncalled(_) => {
@@ -180,6 +187,8 @@ impl HandlerError {
     pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         match &self.cause {
             Cause::Failed(error) => Some(&**error),
+            #[cfg(feature = "nats")]
+            Cause::Bridge(error) => Some(&**error),
             _ => None,
         }
     }
@@ -199,6 +208,8 @@ impl fmt::Display for HandlerError {
         };
         match &self.cause {
             Cause::Failed(error) => handler(format_args!(" failed: {error}")),
+            #[cfg(feature = "nats")]
+            Cause::Bridge(error) => write!(f, "bridge of {topic:?} (made at {location}): {error}"),
             Cause::Panicked(message) => handler(format_args!(" panicked: {message}")),
             Cause::TooDeep(limit) => write!(
                 f,
@@ -284,6 +295,8 @@ impl Error for HandlerError {
         match &self.cause {
             // The error itself is in the message already.
             Cause::Failed(error) => error.source(),
+            #[cfg(feature = "nats")]
+            Cause::Bridge(error) => error.source(),
             _ => None,
         }
     }

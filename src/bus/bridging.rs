@@ -13,7 +13,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// event on its way, for which nobody is left to be told by a result.
     pub(crate) fn report(&self, topic: String, place: CallSite, error: BoxError) {
         let label = Some(Box::from("nats"));
-        let error = HandlerError::new(Cow::Owned(topic), label, place, Cause::Failed(error));
+        let error = HandlerError::new(Cow::Owned(topic), label, place, Cause::Bridge(error));
         let config = &self.core.registry.config;
         pending::report(error, |error| config.call_hook(error));
     }

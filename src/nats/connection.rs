@@ -124,6 +124,12 @@ pub(super) fn addresses(text: &str) -> Result<Vec<ServerAddr>, StartError> {
             reason: reason.to_owned(),
         };
         let address: ServerAddr = part.parse().map_err(|_| bad("it cannot be read"))?;
+        if address.has_user_pass() || address.password().is_some() {
+            // They would be ignored, and logged by the library.
+            return Err(bad(
+                "credentials do not stand in it, but are given by methods of the builder",
+            ));
+        }
         match address.scheme() {
             "nats" => (),
             "tls" if cfg!(feature = "nats-tls") => (),
@@ -313,7 +319,14 @@ mod tests {
         let read = addresses("nats://10.0.0.5:4222, 10.0.0.6").expect("addresses");
         let shown: Vec<String> = read.iter().map(shown).collect();
         assert_eq!(shown, ["10.0.0.5:4222", "10.0.0.6:4222"]);
-        for bad in ["", ",", "ws://10.0.0.5", "nats://user:secret@:x"] {
+        for bad in [
+            "",
+            ",",
+            "ws://10.0.0.5",
+            "nats://user:secret@:x",
+            "nats://user:secret@10.0.0.5",
+            "nats://secret@10.0.0.5",
+        ] {
             let error = addresses(bad).expect_err(bad);
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
         }

@@ -12,6 +12,8 @@ use crate::nats::state::State;
 use crate::nats::stats::Counts;
 use crate::nats::teller::{Report, Teller};
 
+/// What a report names that concerns no topic.
+pub(super) const NO_TOPIC: &str = "(all topics)";
 /// What a server takes that has not said so.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
@@ -108,7 +110,7 @@ impl Hub {
 
     /// Tells of what concerns no topic.
     pub(super) fn note(&self, error: BridgeError) {
-        self.report("(nats)", self.place, error);
+        self.report(NO_TOPIC, self.place, error);
     }
 
     fn address(&self) -> usize {

@@ -1,11 +1,14 @@
 //! Receives by core NATS: what comes while it listens, and the number of what did not.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_nats::{Client, Message, Subscriber};
 
 use crate::core::primitives::sync::lock;
+use crate::failure::CallSite;
 use crate::nats::connection::next;
+use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::memory::{Memory, Verdict};
@@ -14,28 +17,48 @@ use crate::nats::wire;
 
 /// How many events wait for the thread, at most. What is more is lost, and counted.
 const ROOM: usize = 65_536;
+/// How often that is told at most.
+const TELLS: Duration = Duration::from_secs(10);
 
 pub(super) struct Listener {
     pub(super) hub: Arc<Hub>,
     pub(super) topics: String,
     pub(super) inbox: Inbox,
     memory: Mutex<Memory>,
+    place: CallSite,
+    /// When it was told last that events come faster than they are handled.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Listener {
-    pub(super) fn new(hub: Arc<Hub>, topics: String, is_pattern: bool) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, topics: String, is_pattern: bool, place: CallSite) -> Self {
         let memory = Mutex::new(Memory::new(is_pattern));
         Listener {
             hub,
             topics,
             inbox: Inbox::new(),
             memory,
+            place,
+            told: Mutex::default(),
         }
     }
 
     pub(super) async fn subscribe(&self, client: &Client) -> Result<Subscriber, String> {
         let subject = self.hub.subject(&self.topics);
         client.subscribe(subject).await.map_err(|it| it.to_string())
+    }
+
+    /// Tells that there was no room, and not again for a while.
+    pub(super) fn tell_lost(&self) {
+        let mut told = lock(&self.told);
+        if told.is_some_and(|it| it.elapsed() < TELLS) {
+            return;
+        }
+        *told = Some(Instant::now());
+        drop(told);
+        let text = "events arrive faster than they are handled: some are lost".to_owned();
+        self.hub
+            .report(&self.topics, self.place, BridgeError::Server(text));
     }
 
     fn arrived(&self, message: Message) {
@@ -58,6 +81,7 @@ impl Listener {
             if sender.origin.is_none() {
                 counts.lost.one();
             }
+            self.tell_lost();
             return;
         }
         if let (Some(origin), Some(number)) = (&sender.origin, sender.number) {

@@ -13,7 +13,7 @@ use crate::nats::builder::BridgeBuilder;
 use crate::nats::connection::{Target, addresses};
 use crate::nats::error::StartError;
 use crate::nats::group::GroupState;
-use crate::nats::hub::Hub;
+use crate::nats::hub::{Hub, NO_TOPIC};
 use crate::nats::incoming::Inbox;
 use crate::nats::into_route::{ReceiveKind, ReceiveRoute};
 use crate::nats::listener::Listener;
@@ -172,7 +172,7 @@ fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, 
         running: Arc::default(),
         end,
         ended: Mutex::new(ended),
-        report: Box::new(move |error| reports.report("(nats)".to_owned(), place, error.into())),
+        report: Box::new(move |error| reports.report(NO_TOPIC.to_owned(), place, error.into())),
         parts: Mutex::new(Some(Parts {
             subscriptions: Vec::new(),
             io: io_thread,
@@ -403,7 +403,7 @@ fn receive<C: 'static>(
                     reason,
                 });
             }
-            let listener = Listener::new(hub.clone(), topics, is_pattern);
+            let listener = Listener::new(hub.clone(), topics, is_pattern, place);
             receiving
                 .listeners
                 .push((Arc::new(listener), route(Backoff::never(), None)));

@@ -369,8 +369,8 @@ fn take_note(io: &Io, note: Note) {
                 BridgeError::NoPermission { reason: text },
             );
         }
-        // By their numbers it is counted what was lost.
-        Note::SlowConsumer => (),
+        // What was lost is counted by its numbers.
+        Note::SlowConsumer => io.listeners.iter().for_each(|it| it.tell_lost()),
         Note::LameDuck => io
             .hub
             .note(BridgeError::Server("the server is about to end".to_owned())),
