@@ -32,6 +32,7 @@
 //! | write code that is generic over both flavours | [`generic`] |
 //! | migrate from closures, channels or other event emitters | [`migration`] |
 //! | test components | [`testing`], [`probes`] |
+//! | send events to other machines, store and share them | [`many_machines`] |
 //! | shut a service down gracefully | [`shutdown`] |
 //! | load and unload plugins | [`plugins`] |
 //! | avoid leaks and reference cycles | [`memory`] |
@@ -111,6 +112,13 @@ pub mod late_subscribers {}
 #[doc(alias = "middleware")]
 #[doc(alias = "audit")]
 pub mod logging {}
+#[cfg(feature = "nats")]
+#[doc = include_str!("many_machines.md")]
+#[doc(alias = "nats")]
+#[doc(alias = "jetstream")]
+#[doc(alias = "distributed")]
+#[doc(alias = "network")]
+pub mod many_machines {}
 #[doc = include_str!("memory.md")]
 #[doc = include_str!("../pictures/ownership.svg")]
 #[doc(alias = "leak")]
