@@ -69,8 +69,9 @@
 //! 7. A reader handles the events of one topic and one bridge in the order of their emissions, each once, as long as its process
 //!    lives. After a crash it begins behind what was [noted](Route::note_every): at most 1,000 events, or those of
 //!    200 ms, come again, in order. After [`stop`](Bridge::stop) none does.
-//! 8. A member of a group handles each event once, as long as its process lives; after a crash of a member, those that it had go to others. A
-//!    handler that takes longer than the ack wait keeps its event.
+//! 8. A member of a group handles each event once, as long as its process lives; those that a member had when it crashed go
+//!    to others. A handler that takes longer than the ack wait keeps its event. The group as a whole has each event at least
+//!    once: a server that was killed may have forgotten what was acknowledged last, and give it to another member.
 //! 9. What is subscribed by `on_queue` has *accepted* an event when it is in its queue. Put
 //!    [`on_queue`](Route::on_queue) on the route if its acknowledgement has to wait for the handler.
 //! 10. What has come in does not go out again by the same bridge, whatever topics that sends. What a handler emits
@@ -96,6 +97,8 @@
 //!   `jetstream { sync_interval: always }` for that, which makes storing some thirty times slower. Or use more than one replica.
 //! - A stream drops repeated messages within its duplicate window, of two minutes where nothing else is set. A bridge
 //!   that was cut off for longer may store some twice. Readers handle them once all the same.
+//! - A stream that refuses new events while it is full, and meanwhile removes, by age, old ones that a reader has not read
+//!   yet, can have that reader handle an event before the one that was refused. None is lost by it.
 //! - The stream `slotcast_readers` has one message for each reader: the position in its stream that it has handled.
 //!
 //! # On the wire

@@ -33,8 +33,9 @@ use crate::nats::wire;
 
 /// How many events wait for the thread, at most.
 const ROOM: usize = 512;
-/// After how many handled events the position is noted, whatever the time.
-const NOTE_EVENTS: u64 = 1000;
+/// After how many handled events the position is noted, whatever the time. With [`ROOM`], which can still be handled when
+/// the connection is lost, no more than the 1,000 that are promised.
+const NOTE_EVENTS: u64 = 400;
 /// How often making a consumer may fail before that is told: streams that are recovered refuse some.
 pub(super) const PATIENCE: u32 = 3;
 
