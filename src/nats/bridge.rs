@@ -19,8 +19,8 @@ use crate::shared::{Signal, Subscription};
 
 /// Carries topics between this bus and others, over a NATS server, as long as it exists.
 ///
-/// See the [module](crate::nats) for what it promises. Dropping it is [`stop`](Self::stop) with no time: it waits for no
-/// handler and for no event, and what was not sent is told to the error hook of the bus. It keeps its bus: where a
+/// See the [module](crate::nats) for what it promises. Dropping it is [`stop`](Self::stop) with no time: it waits for
+/// no handler and for no event, and what was not sent is told to the error hook of the bus. It keeps its bus: where a
 /// handler of that bus owns the bridge, neither is dropped.
 #[must_use = "dropping the bridge stops it at once"]
 pub struct Bridge {
@@ -63,8 +63,8 @@ pub struct Stopped {
 }
 
 impl Bridge {
-    /// Waits until everything that was emitted before the call is stored; what goes by core NATS, until it is written to
-    /// the connection. What the server refuses for good counts as sent: it is told to the error hook.
+    /// Waits until everything that was emitted before the call is stored; what goes by core NATS, until it is written
+    /// to the connection. What the server refuses for good counts as sent: it is told to the error hook.
     ///
     /// In a handler of an event that this bridge has received, that route waits meanwhile.
     ///
@@ -93,8 +93,8 @@ impl Bridge {
         self.hub.state()
     }
 
-    /// Emits each change of its state, on a thread of the bridge, and keeps the last for later subscribers. Where states
-    /// change faster than the handlers of this signal return, those in between are left out.
+    /// Emits each change of its state, on a thread of the bridge, and keeps the last for later subscribers. Where
+    /// states change faster than the handlers of this signal return, those in between are left out.
     #[must_use]
     pub fn states(&self) -> &Signal<State> {
         &self.states
@@ -106,12 +106,12 @@ impl Bridge {
         self.hub.counts.read()
     }
 
-    /// Stops it: takes nothing in any more, waits for the handlers that run, sends what waits, says what was handled, and
-    /// closes the connection. Returns when that is done, or when the time is over, with what was left undone.
+    /// Stops it: takes nothing in any more, waits for the handlers that run, sends what waits, says what was handled,
+    /// and closes the connection. Returns when that is done, or when the time is over, with what was left undone.
     ///
-    /// What handlers emit until they have returned is sent, too. Emissions of its topics go on without it. Called again, it
-    /// returns the same, once it is stopped. In a handler of an event that this bridge has received it does not wait for that
-    /// handler, which counts as unhandled.
+    /// What handlers emit until they have returned is sent, too. Emissions of its topics go on without it. Called
+    /// again, it returns the same, once it is stopped. In a handler of an event that this bridge has received it does
+    /// not wait for that handler, which counts as unhandled.
     ///
     /// What was handled is said to the server even if the time is over, within a tenth of a second.
     pub fn stop(&self, timeout: Duration) -> Stopped {

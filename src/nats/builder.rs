@@ -117,13 +117,13 @@ impl<C: 'static> BridgeBuilder<C> {
         self
     }
 
-    /// Sends the events of a topic (`&PLACED`) or of a [`Route`](crate::nats::Route): from the start on, each emission of
-    /// it is encoded in the emission, and put into the route's outbox.
+    /// Sends the events of a topic (`&PLACED`) or of a [`Route`](crate::nats::Route): from the start on, each emission
+    /// of it is encoded in the emission, and put into the route's outbox.
     ///
     /// It is a handler as any other, with the label `nats` and this line: it counts in
-    /// [`Emission::ran`](crate::Emission::ran), and is not called if one before it
-    /// [stops](crate::Flow::Stop) the emission. An awaited emission waits until the server has stored the event; by core
-    /// NATS, until it is written to the connection.
+    /// [`Emission::ran`](crate::Emission::ran), and is not called if one before it [stops](crate::Flow::Stop) the
+    /// emission. An awaited emission waits until the server has stored the event; by core NATS, until it is written to
+    /// the connection.
     #[track_caller]
     pub fn send(mut self, route: impl IntoSend<C>) -> Self {
         self.sends.push(route.into_send(Location::caller()));
@@ -151,17 +151,17 @@ impl<C: 'static> BridgeBuilder<C> {
         self
     }
 
-    /// Whether [`start`](Self::start) fails if no server answers, which it does unless this is called with `false`. Then
-    /// the bridge begins disconnected, and what `start` would have asked the server (credentials, streams) is told to
-    /// the error hook of the bus when it has one.
+    /// Whether [`start`](Self::start) fails if no server answers, which it does unless this is called with `false`.
+    /// Then the bridge begins disconnected, and what `start` would have asked the server (credentials, streams) is told
+    /// to the error hook of the bus when it has one.
     pub fn wait_for_server(mut self, wait: bool) -> Self {
         self.wait_for_server = wait;
         self
     }
 
-    /// Runs what talks to the server on this runtime of `tokio`, instead of on a thread of its own. It must have a thread
-    /// that runs while [`start`](Self::start) waits, so do not call that on the only one. The runtime needs
-    /// its I/O and its clock, and has to outlive the bridge: if it ends before, the bridge is
+    /// Runs what talks to the server on this runtime of `tokio`, instead of on a thread of its own. It must have a
+    /// thread that runs while [`start`](Self::start) waits, so do not call that on the only one. The runtime needs its
+    /// I/O and its clock, and has to outlive the bridge: if it ends before, the bridge is
     /// [stopped](crate::nats::State::Stopped).
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
         self.runtime = Some(runtime);

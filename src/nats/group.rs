@@ -1,8 +1,8 @@
 //! A member of a group: events that are given to one member each, and given back or acknowledged.
 //!
 //! The consumer is on the server, with the name of the group, and all members ask it. What a member has is extended
-//! every third of the ack wait, whether it is handled or waits for that. An answer that would come after the wait is not
-//! given: it could be taken for that of the member that has the event then.
+//! every third of the ack wait, whether it is handled or waits for that. An answer that would come after the wait is
+//! not given: it could be taken for that of the member that has the event then.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -34,8 +34,9 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
-    /// Sets a header, in place of what the name had. Returns whether it can be sent: a name is of visible ASCII characters without a
-    /// colon, a value without line breaks and without white space at its ends. Otherwise nothing is changed.
+    /// Sets a header, in place of what the name had. Returns whether it can be sent: a name is of visible ASCII
+    /// characters without a colon, a value without line breaks and without white space at its ends. Otherwise nothing
+    /// is changed.
     pub fn insert(&mut self, name: &str, value: &str) -> bool {
         let is_name =
             !name.is_empty() && name.bytes().all(|it| it.is_ascii_graphic() && it != b':');

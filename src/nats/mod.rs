@@ -46,32 +46,34 @@
 //!
 //! *Sending*
 //!
-//! 1. Subjects are topics, behind the prefix if there is one. A topic whose subject would be one of the server's own (it
-//!    begins with `$` or `_INBOX`) is refused by [`start`](BridgeBuilder::start), or by the emission if the route is a
-//!    pattern.
+//! 1. Subjects are topics, behind the prefix if there is one. A topic whose subject would be one of the server's own
+//!    (it begins with `$` or `_INBOX`) is refused by [`start`](BridgeBuilder::start), or by the emission if the route
+//!    is a pattern.
 //! 2. An event is encoded in its emission. What cannot be sent (it is not encodable, larger than the server takes, the
 //!    outbox is full, or the server does not let us) is a failure of that emission.
-//! 3. An emission into a stream whose handler has not failed is stored at least once, through restarts and kills of the server, as long as this process lives until
-//!    then. [`Bridge::flush`] and an awaited emission say when. There is no outbox on the disk: await the emission, or
-//!    run a leaf node of NATS beside the program.
+//! 3. An emission into a stream whose handler has not failed is stored at least once, through restarts and kills of the
+//!    server, as long as this process lives until then. [`Bridge::flush`] and an awaited emission say when. There is no
+//!    outbox on the disk: await the emission, or run a leaf node of NATS beside the program.
 //! 4. The events of one topic stand in the stream in the order of their emissions; those of two bridges have no order
 //!    between them. Where the server has refused an event and stored one behind it, as a stream does that is full and
 //!    gets room meanwhile, that one is stored once more behind the other, and readers leave the first out.
 //! 5. While there is no server the emitter goes on until the outbox is full. The bridge tries to connect for ever, to
-//!    each address in turn: after 5 ms, then twice as long each time, up to 250 ms in the first ten seconds and up to 5 s later.
+//!    each address in turn: after 5 ms, then twice as long each time, up to 250 ms in the first ten seconds, and later
+//!    up to 5 s.
 //!
 //! *Receiving*
 //!
 //! 6. A handled event is one whose emission has ended without a failure, its async handlers included. One that fails is
-//!    tried again, after the [`Backoff`] of its route; a panic is a failure. A reader waits meanwhile, a group gives the event
-//!    back. After the last try it goes to the [dead letters](Route::dead_letters), and is told to the error hook. Events by core NATS have one
-//!    try.
-//! 7. A reader handles the events of one topic and one bridge in the order of their emissions, each once, as long as its process
-//!    lives. After a crash it begins behind what was [noted](Route::note_every): at most 1,000 events, or those of
-//!    200 ms, come again, in order. After [`stop`](Bridge::stop) none does.
-//! 8. A member of a group handles each event once, as long as its process lives; those that a member had when it crashed go
-//!    to others. A handler that takes longer than the ack wait keeps its event. The group as a whole has each event at least
-//!    once: a server that was killed may have forgotten what was acknowledged last, and give it to another member.
+//!    tried again, after the [`Backoff`] of its route; a panic is a failure. A reader waits meanwhile, a group gives
+//!    the event back. After the last try it goes to the [dead letters](Route::dead_letters), and is told to the error
+//!    hook. Events by core NATS have one try.
+//! 7. A reader handles the events of one topic and one bridge in the order of their emissions, each once, as long as
+//!    its process lives. After a crash it begins behind what was [noted](Route::note_every): at most 1,000 events, or
+//!    those of 200 ms, come again, in order. After [`stop`](Bridge::stop) none does.
+//! 8. A member of a group handles each event once, as long as its process lives; those that a member had when it
+//!    crashed go to others. A handler that takes longer than the ack wait keeps its event. The group as a whole has
+//!    each event at least once: a server that was killed may have forgotten what was acknowledged last, and give it to
+//!    another member.
 //! 9. What is subscribed by `on_queue` has *accepted* an event when it is in its queue. Put
 //!    [`on_queue`](Route::on_queue) on the route if its acknowledgement has to wait for the handler.
 //! 10. What has come in does not go out again by the same bridge, whatever topics that sends. What a handler emits
@@ -80,51 +82,53 @@
 //!
 //! *Both*
 //!
-//! 11. Nothing grows without bound, whatever is down: an outbox, what is under way, what has arrived and waits, and what is
-//!     remembered of others (the last 16,384 sequences of numbers, the newest 65,536 events of a group).
+//! 11. Nothing grows without bound, whatever is down: an outbox, what is under way, what has arrived and waits, and
+//!     what is remembered of others (the last 16,384 sequences of numbers, the newest 65,536 events of a group).
 //! 12. Codecs, closures for headers and handlers never run on the thread that talks to the server, nor under a lock.
 //! 13. No credentials are in a `Debug`, an error or a log.
-//! 14. The cause crosses. Where both buses are [followed](crate::flavour::Bus::follow), the trail of a handler begins with the
-//!     bridge that has received the event, and names the emission on the other machine and its line:
+//! 14. The cause crosses. Where both buses are [followed](crate::flavour::Bus::follow), the trail of a handler begins
+//!     with the bridge that has received the event, and names the emission on the other machine and its line:
 //!     `Step::remote`.
-//! 15. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus, as a
-//!     [`BridgeError`].
+//! 15. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus,
+//!     as a [`BridgeError`].
 //!
 //! # What the server keeps, and what it does not
 //!
 //! - A server writes to its disk at once, and has the disk keep it every two minutes: an acknowledged event survives a
-//!   server that is killed, and not a machine that loses its power. Servers since 2.10 have
-//!   `jetstream { sync_interval: always }` for that, which makes storing some thirty times slower. Or use more than one replica.
+//!   server that is killed, and not a machine that loses its power. Servers since 2.10 have `jetstream { sync_interval:
+//!   always }` for that, which makes storing some thirty times slower. Or use more than one replica.
 //! - A stream drops repeated messages within its duplicate window, of two minutes where nothing else is set. A bridge
 //!   that was cut off for longer may store some twice. Readers handle them once all the same.
-//! - A stream that refuses new events while it is full, and meanwhile removes, by age, old ones that a reader has not read
-//!   yet, can have that reader handle an event before the one that was refused. None is lost by it.
+//! - A stream that refuses new events while it is full, and meanwhile removes, by age, old ones that a reader has not
+//!   read yet, can have that reader handle an event before the one that was refused. None is lost by it.
 //! - The stream `slotcast_readers` has one message for each reader: the position in its stream that it has handled.
 //!
 //! # On the wire
 //!
 //! The payload is what the codec makes of an event, JSON unless the route has another, and the headers say the rest:
-//! `Slotcast-Origin`, which is 16 random bytes of each bridge; `Slotcast-Seq`, which counts the events of a topic from 0, without gaps;
-//! `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the number of that one;
-//! `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where; `Slotcast-Schema`, `Content-Type`, and
-//! `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`. Messages of other
-//! programs, without these headers, are taken as well: of them no gaps are counted, and a reader cannot tell a
-//! repeated one.
+//! `Slotcast-Origin`, which is 16 random bytes of each bridge; `Slotcast-Seq`, which counts the events of a topic from
+//! 0, without gaps; `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the
+//! number of that one; `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where;
+//! `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
+//! Messages of other programs, without these headers, are taken as well: of them no gaps are counted, and a reader
+//! cannot tell a repeated one.
 //!
 //! # Threads
 //!
 //! A bridge has a thread that talks to the server (`slotcast nats`; a [runtime](BridgeBuilder::runtime) of yours can do
-//! that), one that calls hooks and wakers (`slotcast nats tell`), and one for each reader and for each other receiving route, which emits.
+//! that), one that calls hooks and wakers (`slotcast nats tell`), and one for each reader and for each other receiving
+//! route, which emits.
 //!
 //! Needs Rust 1.89, which the client that it uses needs.
 
-// *Owns*: the public types (`builder`, `bridge`, `route`, `codec`, `headers`, `error`, `state`, `stats`); what waits to be
-// sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`, `group`, by
-// `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`, `connection`, `api`, `wire`).
+// *Owns*: the public types (`builder`, `bridge`, `route`, `codec`, `headers`, `error`, `state`, `stats`); what waits to
+// be sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`,
+// `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
+// `connection`, `api`, `wire`).
 //
-// *Does not know*: signals from the inside. It stands on the public face of a bus, but for a handler that an awaited emission
-// waits for although it is not async (`core::waiting::confirmed`), the depth of an emission, by which one that came in is
-// told from those inside of it, and the error hook.
+// *Does not know*: signals from the inside. It stands on the public face of a bus, but for a handler that an awaited
+// emission waits for although it is not async (`core::waiting::confirmed`), the depth of an emission, by which one that
+// came in is told from those inside of it, and the error hook.
 //
 // *Decisions* stand at the top of the files: order in `window`, connections in `connection`, readers in `reader`.
 

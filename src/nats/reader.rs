@@ -4,8 +4,8 @@
 //!
 //! **A consumer without acknowledgements, made anew for each connection, and a position of our own.** A durable
 //! consumer sends again what was under way when a server stopped, behind what followed. This one is told the number to
-//! begin with, which is that of the last event that has arrived here and one; and a gap in its numbers, or silence, means
-//! that it is made anew.
+//! begin with, which is that of the last event that has arrived here and one; and a gap in its numbers, or silence,
+//! means that it is made anew.
 //!
 //! **The position is noted on the server now and then**, as the last message of a subject, and is the one in memory as
 //! long as this process lives.
@@ -33,8 +33,8 @@ use crate::nats::wire;
 
 /// How many events wait for the thread, at most.
 const ROOM: usize = 512;
-/// After how many handled events the position is noted, whatever the time. With [`ROOM`], which can still be handled when
-/// the connection is lost, no more than the 1,000 that are promised.
+/// After how many handled events the position is noted, whatever the time. With [`ROOM`], which can still be handled
+/// when the connection is lost, no more than the 1,000 that are promised.
 const NOTE_EVENTS: u64 = 400;
 /// How often making a consumer may fail before that is told: streams that are recovered refuse some.
 pub(super) const PATIENCE: u32 = 3;

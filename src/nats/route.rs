@@ -286,11 +286,10 @@ impl<E: 'static, K: Sends, C: 'static, D> Route<E, K, C, D> {
     /// How many events wait until the server has them, at least 1, and what becomes of one for which there is no room:
     /// 8,192 and [`Overflow::Block`], unless this is called.
     ///
-    /// `Block` waits on the emitter's thread. On the threads of the bridge itself, where it would wait for itself, it is
-    /// [`Reject`](Overflow::Reject), which is the failure
-    /// [`BridgeError::Full`](crate::nats::BridgeError::Full) of the emission. `DropOldest` drops the event that has
-    /// waited longest and is not under way yet; both it and `DropNewest` count in
-    /// [`Stats::dropped`](crate::nats::Stats::dropped).
+    /// `Block` waits on the emitter's thread. On the threads of the bridge itself, where it would wait for itself, it
+    /// is [`Reject`](Overflow::Reject), which is the failure [`BridgeError::Full`](crate::nats::BridgeError::Full) of
+    /// the emission. `DropOldest` drops the event that has waited longest and is not under way yet; both it and
+    /// `DropNewest` count in [`Stats::dropped`](crate::nats::Stats::dropped).
     ///
     /// Events of a stored route that are under way have their own limit, its [`window`](Self::window).
     pub fn outbox(mut self, events: usize, overflow: Overflow) -> Self {
@@ -310,8 +309,8 @@ impl<E: 'static, K: Sends, C: 'static, D> Route<E, K, C, D> {
 }
 
 impl<E: 'static, K: Receives, D> Route<E, K, (), D> {
-    /// Emits where a queue is drained, with the drain's context, instead of on the route's own thread. The next event is
-    /// posted when this one has been handled.
+    /// Emits where a queue is drained, with the drain's context, instead of on the route's own thread. The next event
+    /// is posted when this one has been handled.
     ///
     /// The only way for a bus with a context. Acknowledged is what was emitted there without a failure; async handlers
     /// are given to the [executor](crate::BusBuilder::executor) of the bus, and count as handled when they have been
@@ -341,8 +340,8 @@ impl<E: 'static, K: Receives, D> Route<E, K, (), D> {
 }
 
 impl<E: 'static, D> Route<E, Stored, (), D> {
-    /// How many events are under way to the server before it has stored the first of them: 1,024, unless this is called.
-    /// With 1 each waits for the one before it.
+    /// How many events are under way to the server before it has stored the first of them: 1,024, unless this is
+    /// called. With 1 each waits for the one before it.
     pub fn window(mut self, events: usize) -> Self {
         self.kind.window = events.max(1);
         self
@@ -351,8 +350,8 @@ impl<E: 'static, D> Route<E, Stored, (), D> {
     /// To receive: every event, in order, from where the reader of this name has stopped. All routes of a reader have
     /// one position, and one thread.
     ///
-    /// What it has handled is noted on the server, in the stream `slotcast_readers`. A reader with a new name begins with the first event that the stream
-    /// has. Two bridges at a time with the same reader each have every event.
+    /// What it has handled is noted on the server, in the stream `slotcast_readers`. A reader with a new name begins
+    /// with the first event that the stream has. Two bridges at a time with the same reader each have every event.
     pub fn reader(self, name: impl Into<String>) -> Route<E, Reader, (), D> {
         self.with_kind(|stored| Reader {
             stream: stored.stream,
@@ -408,8 +407,8 @@ impl<E: 'static, C: 'static, D> Route<E, Reader, C, D> {
 }
 
 impl<E: 'static, C: 'static, D> Route<E, Group, C, D> {
-    /// How many events this member has at a time, the one that is handled and those that wait for that: 256, unless this
-    /// is called.
+    /// How many events this member has at a time, the one that is handled and those that wait for that: 256, unless
+    /// this is called.
     pub fn in_flight(mut self, events: usize) -> Self {
         self.kind.in_flight = events.max(1);
         self
