@@ -86,6 +86,8 @@ pub(super) struct StreamState {
     pub(super) last: u64,
     /// Whether events between these two were removed.
     pub(super) has_gaps: bool,
+    /// When it was made, as the server writes it.
+    pub(super) created: String,
 }
 
 /// Asks what a stream is.
@@ -107,6 +109,7 @@ pub(super) async fn stream(client: &Client, name: &str) -> Result<StreamState, A
             .collect(),
         first,
         last,
+        created: answer["created"].as_str().unwrap_or_default().to_owned(),
         has_gaps: kept > 0 && (last + 1).saturating_sub(first) != kept,
     })
 }

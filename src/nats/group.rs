@@ -268,6 +268,7 @@ async fn arrived(client: &Client, group: &GroupState, message: Message) -> Resul
         sender,
         sequence: position.stream,
         delivered: position.delivered,
+        life: 0,
         is_skipped: false,
     });
     Ok(())

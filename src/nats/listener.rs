@@ -100,6 +100,7 @@ impl Listener {
             sender,
             sequence: 0,
             delivered: 1,
+            life: 0,
             is_skipped: false,
         });
     }

@@ -63,6 +63,10 @@ pub(super) struct ReaderState {
 struct Progress {
     /// The position of the last event that has arrived. `None` before it is known where to begin.
     seen: Option<u64>,
+    /// When the stream was made that this is a position of.
+    created: String,
+    /// How often it was made again.
+    life: u32,
     memory: Memory,
 }
 
@@ -85,6 +89,8 @@ impl ReaderState {
             inbox: Inbox::new(),
             progress: Mutex::new(Progress {
                 seen: None,
+                created: String::new(),
+                life: 0,
                 memory: Memory::new(true),
             }),
             handled: AtomicU64::new(0),
@@ -94,11 +100,28 @@ impl ReaderState {
     }
 
     /// Notes that an event was handled, or given up.
-    pub(super) fn done(&self, sequence: u64) {
-        self.handled.store(sequence, Ordering::Release);
+    pub(super) fn done(&self, event: &Arrived) {
+        {
+            let progress = lock(&self.progress);
+            if progress.life != event.life {
+                // Its position is one of a stream that is not there any more.
+                return;
+            }
+            self.handled.store(event.sequence, Ordering::Release);
+        }
         if self.since.fetch_add(1, Ordering::Relaxed) + 1 == NOTE_EVENTS {
             self.due.notify_one();
         }
+    }
+
+    /// The stream is not the one that the reader had this position in: it begins anew.
+    fn tell_other_stream(&self, seen: u64, state: &api::StreamState) {
+        let (what, last) = (format!("the stream {:?}", self.stream), state.last);
+        let reason = format!(
+            "the reader {:?} was at {seen}, and it ends at {last}",
+            self.name
+        );
+        self.report(BridgeError::MadeAgain { what, reason });
     }
 
     fn report(&self, error: BridgeError) {
@@ -170,35 +193,48 @@ async fn pause(reader: &ReaderState, failed: &mut u32, error: &ApiError) {
 
 /// Where to go on.
 pub(super) async fn begin(client: &Client, reader: &ReaderState) -> Result<u64, ApiError> {
-    let seen = lock(&reader.progress).seen;
-    if let Some(seen) = seen {
-        return Ok(seen + 1);
+    let state = api::stream(client, &reader.stream).await?;
+    let (seen, created) = {
+        let progress = lock(&reader.progress);
+        (progress.seen, progress.created.clone())
+    };
+    let seen = match seen {
+        Some(seen) if created == state.created => seen.min(state.last),
+        Some(seen) => {
+            reader.tell_other_stream(seen, &state);
+            0
+        }
+        None => from_server(client, reader, &state).await?,
+    };
+    let mut progress = lock(&reader.progress);
+    if progress.seen != Some(seen) {
+        progress.life += 1;
+        reader.handled.store(seen, Ordering::Release);
+        // From now on there is a reader of this name, at this position.
+        reader.since.fetch_add(1, Ordering::Relaxed);
     }
+    progress.seen = Some(seen);
+    progress.created = state.created;
+    Ok(seen + 1)
+}
+
+/// Where the reader has stopped, as the server knows.
+async fn from_server(
+    client: &Client,
+    reader: &ReaderState,
+    state: &api::StreamState,
+) -> Result<u64, ApiError> {
     api::create_cursors(client).await?;
     let subject = api::cursor_subject(&reader.stream, &reader.name);
-    let cursor = api::cursor(client, &subject).await?;
-    let state = api::stream(client, &reader.stream).await?;
-    let seen = match cursor {
+    Ok(match api::cursor(client, &subject).await? {
         Some(cursor) if cursor > state.last => {
-            let what = format!("the stream {:?}", reader.stream);
-            let reason = format!(
-                "the reader {:?} has stopped at {cursor}, and it ends at {}",
-                reader.name, state.last
-            );
-            reader.report(BridgeError::MadeAgain { what, reason });
+            reader.tell_other_stream(cursor, state);
             0
         }
         Some(cursor) => cursor,
         None if reader.only_new => state.last,
         None => 0,
-    };
-    lock(&reader.progress).seen = Some(seen);
-    reader.handled.store(seen, Ordering::Release);
-    if cursor.is_none() {
-        // From now on there is a reader of this name.
-        reader.since.fetch_add(1, Ordering::Relaxed);
-    }
-    Ok(seen + 1)
+    })
 }
 
 /// Why a consumer is not used any more.
@@ -258,14 +294,14 @@ async fn consume(
 /// Passes an event on, unless it has arrived before.
 async fn arrived(client: &Client, reader: &ReaderState, message: &Message, sequence: u64) {
     let counts = &reader.hub.counts;
-    let before = {
+    let (before, life) = {
         let mut progress = lock(&reader.progress);
         let before = progress.seen.unwrap_or(0);
         if sequence <= before {
             return;
         }
         progress.seen = Some(sequence);
-        before
+        (before, progress.life)
     };
     counts.received.one();
     let (headers, sender) = wire::read(message);
@@ -283,6 +319,7 @@ async fn arrived(client: &Client, reader: &ReaderState, message: &Message, seque
         sender,
         sequence,
         delivered: 1,
+        life,
         // Passed on all the same, so that the position moves on behind it.
         is_skipped: !is_new,
     });

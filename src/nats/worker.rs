@@ -133,7 +133,7 @@ pub(super) fn of_reader(reader: &ReaderState, mut routes: Vec<Route>) {
                 End::Left => return,
             }
         }
-        reader.done(event.sequence);
+        reader.done(&event);
     }
 }
 
