@@ -130,7 +130,8 @@ impl<C: 'static> BridgeBuilder<C> {
         self
     }
 
-    /// Receives the events of a topic or of a [`Route`](crate::nats::Route), and emits them on the bus.
+    /// Receives the events of a topic or of a [`Route`](crate::nats::Route), and emits them on the bus: subscribe their
+    /// handlers before [`start`](Self::start), or the first events have none.
     #[track_caller]
     pub fn receive(mut self, route: impl IntoReceive<C>) -> Self {
         self.receives.push(route.into_receive(Location::caller()));

@@ -66,7 +66,8 @@
 //! 6. A handled event is one whose emission has ended without a failure, its async handlers included. One that fails is
 //!    tried again, after the [`Backoff`] of its route; a panic is a failure. A reader waits meanwhile, a group gives
 //!    the event back. After the last try it goes to the [dead letters](Route::dead_letters), and is told to the error
-//!    hook. Events by core NATS have one try.
+//!    hook. Events by core NATS have one try. An event that no handler is there for counts as handled, and is one for
+//!    [`set_unhandled_hook`](crate::flavour::Bus::set_unhandled_hook).
 //! 7. A reader handles the events of one topic and one bridge in the order of their emissions, each once, as long as
 //!    its process lives. After a crash it begins behind what was [noted](Route::note_every): at most 1,000 events, or
 //!    those of 200 ms, come again, in order. After [`stop`](Bridge::stop) none does.
