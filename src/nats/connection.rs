@@ -124,12 +124,6 @@ pub(super) fn addresses(text: &str) -> Result<Vec<ServerAddr>, StartError> {
             reason: reason.to_owned(),
         };
         let address: ServerAddr = part.parse().map_err(|_| bad("it cannot be read"))?;
-        if address.has_user_pass() || address.password().is_some() {
-            // They would be ignored, and logged by the library.
-            return Err(bad(
-                "credentials do not stand in it, but are given by methods of the builder",
-            ));
-        }
         match address.scheme() {
             "nats" => (),
             "tls" if cfg!(feature = "nats-tls") => (),
@@ -138,6 +132,12 @@ pub(super) fn addresses(text: &str) -> Result<Vec<ServerAddr>, StartError> {
                 return Err(StartError::TlsNotBuilt { what });
             }
             _ => return Err(bad("it does not begin with `nats://` or `tls://`")),
+        }
+        if address.has_user_pass() || address.password().is_some() {
+            // They would be ignored, and logged by the library.
+            return Err(bad(
+                "credentials do not stand in it, but are given by methods of the builder",
+            ));
         }
         all.push(address);
     }
