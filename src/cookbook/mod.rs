@@ -118,6 +118,8 @@ pub mod logging {}
 #[doc(alias = "jetstream")]
 #[doc(alias = "distributed")]
 #[doc(alias = "network")]
+#[doc(alias = "outbox")]
+#[doc(alias = "cloudevents")]
 pub mod many_machines {}
 #[doc = include_str!("memory.md")]
 #[doc = include_str!("../pictures/ownership.svg")]
