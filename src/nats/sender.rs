@@ -18,6 +18,9 @@ const BATCH: usize = 64;
 /// How long the server may take to answer to the first event that is under way.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// The number of the error "resource limits exceeded for account".
+const ACCOUNT_IS_FULL: u64 = 10_002;
+
 /// Sends by core NATS. Returns why the connection cannot be used any more.
 pub(super) async fn send_core(client: &Client, route: &Outgoing) -> String {
     loop {
@@ -171,9 +174,10 @@ fn answer(payload: &[u8]) -> Answer {
             .as_str()
             .unwrap_or("no reason given")
             .to_owned();
-        // 5xx: it is the server that cannot. 4xx: it is the event.
-        return match error["code"].as_u64() {
-            Some(400..=499) => Answer::Refused(text),
+        // 5xx: it is the server that cannot. 4xx: it is the event; but for an account that has no room.
+        return match (error["code"].as_u64(), error["err_code"].as_u64()) {
+            (_, Some(ACCOUNT_IS_FULL)) => Answer::Hold(text),
+            (Some(400..=499), _) => Answer::Refused(text),
             _ => Answer::Hold(text),
         };
     }
@@ -210,6 +214,8 @@ mod tests {
             answer(error(400).as_bytes()),
             Answer::Refused("so".to_owned())
         );
+        let full = br#"{"error":{"code":400,"err_code":10002,"description":"so"}}"#;
+        assert_eq!(answer(full), Answer::Hold("so".to_owned()));
         assert!(matches!(answer(b"nonsense"), Answer::Hold(_)));
     }
 }
