@@ -26,7 +26,7 @@ use crate::nats::connection::next;
 use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
-use crate::nats::memory::{Memory, Verdict};
+use crate::nats::memory::{Memory, Recent, Verdict};
 use crate::nats::pull::{Pull, Pulled, Silences};
 use crate::nats::subject::covers;
 use crate::nats::wire;
@@ -36,6 +36,8 @@ const ROOM: usize = 512;
 /// After how many handled events the position is noted, whatever the time. With [`ROOM`], which can still be handled
 /// when the connection is lost, no more than the 1,000 that are promised.
 const NOTE_EVENTS: u64 = 400;
+/// How long to wait before the position is noted again, if it could not be.
+const AGAIN: Duration = Duration::from_millis(200);
 /// How often making a consumer may fail before that is told: streams that are recovered refuse some.
 pub(super) const PATIENCE: u32 = 3;
 
@@ -53,7 +55,7 @@ pub(super) struct ReaderState {
     progress: Mutex<Progress>,
     /// The position of the last event that was handled, or 0.
     handled: AtomicU64,
-    /// How many were, since the position was noted.
+    /// How many were that the server has not noted.
     since: AtomicU64,
     /// Notified when the position is to be noted.
     due: Notify,
@@ -68,6 +70,8 @@ struct Progress {
     /// How often it was made again.
     life: u32,
     memory: Memory,
+    /// The ids of events that no bridge has sent.
+    known: Recent,
 }
 
 impl ReaderState {
@@ -92,6 +96,7 @@ impl ReaderState {
                 created: String::new(),
                 life: 0,
                 memory: Memory::new(true),
+                known: Recent::new(),
             }),
             handled: AtomicU64::new(0),
             since: AtomicU64::new(0),
@@ -259,7 +264,8 @@ async fn consume(
     let mut last = 0;
     loop {
         let room = ROOM.saturating_sub(reader.inbox.len() + pull.outstanding());
-        if room >= ROOM / 2 {
+        let is_known = reader.since.load(Ordering::Relaxed) < NOTE_EVENTS;
+        if room >= ROOM / 2 && is_known {
             if let Err(reason) = pull.ask(room).await {
                 return Consumed::Ended(reason);
             }
@@ -344,7 +350,15 @@ async fn is_new(
         return false;
     }
     let (Some(origin), Some(number)) = (&sender.origin, sender.number) else {
-        return true;
+        // Of somebody else, who may have given it an id.
+        let Some(id) = &sender.id else { return true };
+        let known = &mut lock(&reader.progress).known;
+        let is_new = !known.contains(id);
+        known.note(id);
+        if !is_new {
+            counts.duplicates.one();
+        }
+        return is_new;
     };
     if *origin == reader.hub.origin {
         counts.echoes.one();
@@ -384,8 +398,6 @@ pub(super) struct Noting<'r> {
     inbox: String,
     answers: Subscriber,
     at: Instant,
-    /// What the server has been told.
-    noted: Option<u64>,
 }
 
 impl<'r> Noting<'r> {
@@ -405,7 +417,6 @@ impl<'r> Noting<'r> {
             inbox,
             answers,
             at: Instant::now() + reader.note_every,
-            noted: None,
         })
     }
 
@@ -419,15 +430,17 @@ impl<'r> Noting<'r> {
     /// Notes it, if it has changed.
     pub(super) async fn note(&mut self) -> Result<(), String> {
         self.at = Instant::now() + self.reader.note_every;
-        let since = self.reader.since.swap(0, Ordering::Relaxed);
+        // In this order: what is handled in between is noted now, and noted once more.
+        let since = self.reader.since.load(Ordering::Relaxed);
         let handled = self.reader.handled.load(Ordering::Acquire);
-        if since == 0 || self.noted == Some(handled) {
+        if since == 0 {
             return Ok(());
         }
         for _ in 0..2 {
             match self.write(handled).await {
                 Noted::Done => {
-                    self.noted = Some(handled);
+                    // Not before: where this is given up in between, the next one has to note it.
+                    self.reader.since.fetch_sub(since, Ordering::Relaxed);
                     return Ok(());
                 }
                 Noted::NotNow => break,
@@ -442,8 +455,8 @@ impl<'r> Noting<'r> {
                 Noted::Ended => return Err("the connection has ended".to_owned()),
             }
         }
-        // Next time.
-        self.reader.since.fetch_add(1, Ordering::Relaxed);
+        // Soon, because nothing is read beyond a limit until then.
+        self.at = self.at.min(Instant::now() + AGAIN);
         Ok(())
     }
 
