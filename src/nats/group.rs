@@ -60,6 +60,19 @@ pub(super) enum Settled {
     Again(Duration),
 }
 
+impl Settled {
+    /// As the server is told.
+    fn text(self) -> String {
+        match self {
+            Settled::Done => "+ACK".to_owned(),
+            Settled::Again(delay) => format!("-NAK {{\"delay\":{}}}", delay.as_nanos()),
+        }
+    }
+}
+
+/// After what time an event that is given back goes to another member: not before this one has gone.
+const GIVEN_BACK: Duration = Duration::from_millis(100);
+
 /// What an event is known by: the bridge, the topic and the number; or what its sender calls it; or its position.
 type Identity<'a> = (&'a str, &'a str, u64);
 
@@ -123,15 +136,20 @@ impl GroupState {
     pub(super) fn give_back(&self) {
         let mut left = Vec::new();
         self.inbox.retain(|event| {
-            left.push((event.sequence, Settled::Again(Duration::ZERO)));
+            left.push((event.sequence, Settled::Again(GIVEN_BACK)));
             false
         });
         lock(&self.held).settled.extend(left);
     }
 }
 
+/// Says until when to say goodbye, once the bridge is to end.
+type End = tokio::sync::watch::Receiver<Option<Instant>>;
+
 /// Has events handled as long as a connection lasts. Returns why it cannot be used any more.
-pub(super) async fn work(client: &Client, group: &GroupState) -> String {
+///
+/// When the bridge is to end, it gives back what has come and will not be handled.
+pub(super) async fn work(client: &Client, group: &GroupState, mut end: End) -> String {
     let (mut failed, mut silences) = (0, Silences::default());
     loop {
         let subject = group.hub.subject(&group.topics);
@@ -150,7 +168,7 @@ pub(super) async fn work(client: &Client, group: &GroupState) -> String {
             }
         };
         failed = 0;
-        match consume(client, group, ack_wait).await {
+        match consume(client, group, ack_wait, &mut end).await {
             Consumed::Silent => {
                 if silences.is_too_many() {
                     return format!("the consumer of {:?} does not answer", group.name);
@@ -170,14 +188,24 @@ enum Consumed {
 }
 
 /// Asks the consumer for events.
-async fn consume(client: &Client, group: &GroupState, ack_wait: Duration) -> Consumed {
-    match ask(client, group, ack_wait).await {
+async fn consume(
+    client: &Client,
+    group: &GroupState,
+    ack_wait: Duration,
+    end: &mut End,
+) -> Consumed {
+    match ask(client, group, ack_wait, end).await {
         Ok(consumed) => consumed,
         Err(reason) => Consumed::Ended(reason),
     }
 }
 
-async fn ask(client: &Client, group: &GroupState, ack_wait: Duration) -> Result<Consumed, String> {
+async fn ask(
+    client: &Client,
+    group: &GroupState,
+    ack_wait: Duration,
+    end: &mut End,
+) -> Result<Consumed, String> {
     let mut pull = Pull::begin(client, &group.stream, &group.name).await?;
     let every = ack_wait / 3;
     extend(client, group, ack_wait).await?;
@@ -196,6 +224,13 @@ async fn ask(client: &Client, group: &GroupState, ack_wait: Duration) -> Result<
         let pulled = tokio::select! {
             pulled = pull.next(every.saturating_sub(extended.elapsed())) => pulled,
             () = group.due.notified() => continue,
+            () = async { drop(end.wait_for(Option::is_some).await) } => {
+                for reply in pull.rest().await.into_iter().filter_map(|it| it.reply) {
+                    let text = Settled::Again(GIVEN_BACK).text();
+                    client.publish(reply, text.into()).await.map_err(|it| it.to_string())?;
+                }
+                return Err("the bridge is stopped".to_owned());
+            }
         };
         match pulled {
             Pulled::Event(message) => arrived(client, group, message).await?,
@@ -287,10 +322,7 @@ pub(super) async fn answer(
             .into_iter()
             .filter_map(|(sequence, settled)| {
                 let had = held.held.remove(&sequence)?;
-                let text = match settled {
-                    Settled::Done => "+ACK".to_owned(),
-                    Settled::Again(delay) => format!("-NAK {{\"delay\":{}}}", delay.as_nanos()),
-                };
+                let text = settled.text();
                 (had.extended.elapsed() < ack_wait).then_some((had.reply, text))
             })
             .collect()

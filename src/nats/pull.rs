@@ -28,6 +28,8 @@ pub(super) struct Pull<'c> {
     messages: Subscriber,
     /// How many events the server may still send for what it was asked.
     outstanding: usize,
+    /// It has said that it has nothing at the moment.
+    is_idle: bool,
     heard: Instant,
 }
 
@@ -80,6 +82,7 @@ impl<'c> Pull<'c> {
             inbox,
             messages,
             outstanding: 0,
+            is_idle: false,
             heard,
         })
     }
@@ -103,7 +106,22 @@ impl<'c> Pull<'c> {
             self.heard = Instant::now();
         }
         self.outstanding += events;
+        self.is_idle = false;
         Ok(())
+    }
+
+    /// Takes what the server still sends for what it was asked, until it says that there is nothing more. Not until it
+    /// has answered to something else: the consumer is another task there.
+    pub(super) async fn rest(mut self) -> Vec<Message> {
+        let mut rest = Vec::new();
+        while self.outstanding > 0 && !self.is_idle {
+            match self.next(2 * HEARTBEAT).await {
+                Pulled::Event(message) => rest.push(message),
+                Pulled::Nothing => (),
+                Pulled::Silent | Pulled::Gone(_) | Pulled::Ended => break,
+            }
+        }
+        rest
     }
 
     /// Waits for something to come, for this long at most.
@@ -122,6 +140,7 @@ impl<'c> Pull<'c> {
             Err(_) => return Pulled::Nothing,
         };
         self.heard = Instant::now();
+        self.is_idle = message.status.is_some_and(|it| it.as_u16() == 100);
         let Some(status) = message.status else {
             self.outstanding = self.outstanding.saturating_sub(1);
             return Pulled::Event(message);

@@ -283,7 +283,7 @@ fn refused(what: String, error: &ApiError) -> StartError {
 async fn serve(io: &Io, link: Link, started: &mut Started) -> String {
     let mut end = io.end.clone();
     let (client, mut notes, connection) = link.split();
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut members) = (JoinSet::new(), JoinSet::new());
     for listener in &io.listeners {
         let messages = match listener.subscribe(&client).await {
             Ok(messages) => messages,
@@ -312,14 +312,17 @@ async fn serve(io: &Io, link: Link, started: &mut Started) -> String {
         tasks.spawn(async move { reader::read(&client, &reader).await });
     }
     for group in &io.groups {
-        let (client, group) = (client.clone(), group.clone());
-        tasks.spawn(async move { group::work(&client, &group).await });
+        let (client, group, end) = (client.clone(), group.clone(), io.end.clone());
+        members.spawn(async move { group::work(&client, &group, end).await });
     }
     started.take().map(|it| it.send(Ok(())));
     let reason = loop {
         tokio::select! {
             () = connection.ended() => break "the connection was lost".to_owned(),
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                break ended.unwrap_or_else(|error| error.to_string());
+            }
+            Some(ended) = members.join_next(), if !members.is_empty() => {
                 break ended.unwrap_or_else(|error| error.to_string());
             }
             Some(note) = notes.recv() => take_note(io, note),
@@ -330,8 +333,13 @@ async fn serve(io: &Io, link: Link, started: &mut Started) -> String {
     let until = *io.end.borrow();
     if let Some(until) = until {
         let time = until.saturating_duration_since(Instant::now()).max(GOODBYE);
-        _ = timeout(time, say_goodbye(io, &client)).await;
+        let goodbye = async {
+            while members.join_next().await.is_some() {}
+            say_goodbye(io, &client).await;
+        };
+        _ = timeout(time, goodbye).await;
     }
+    members.shutdown().await;
     reason
 }
 
@@ -346,7 +354,9 @@ async fn say_goodbye(io: &Io, client: &Client) {
         group.give_back();
         _ = group::answer(client, group, group.ack_wait).await;
     }
-    _ = client.flush().await;
+    // Until the server has read it, and not only until it is written: where something that has come was not read here, a
+    // connection that is closed takes along what the other side has not read.
+    sync(client).await;
 }
 
 /// What a server has said of the connection.
