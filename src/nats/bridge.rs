@@ -153,9 +153,11 @@ impl Bridge {
         // Their captures are the outboxes.
         drop(parts.subscriptions);
         let mut left = 0;
+        // With its runtime, say.
+        let is_over = || self.hub.state() == State::Stopped;
         for route in &self.outgoing {
             route.close();
-            left += route.wait_for(route.pushed(), until, &|| false);
+            left += route.wait_for(route.pushed(), until, &is_over);
         }
         _ = self
             .end
