@@ -1,0 +1,23 @@
+//! The bridge against real servers. Each test has a server of its own; without the program a run says
+//! `skipped: no nats-server` and ends.
+
+mod bad_headers;
+mod bad_input;
+mod causes;
+mod common;
+mod core;
+mod cut;
+mod groups;
+mod hostile;
+mod kills;
+mod outbox;
+mod permissions;
+mod readers;
+mod restarts;
+mod retries;
+mod rig;
+mod start;
+mod stop;
+mod stored;
+mod third_party;
+mod tls;
