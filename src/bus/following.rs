@@ -218,8 +218,8 @@ impl<M: Flavour> Following<M> {
 #[cfg(feature = "inspector")]
 impl Following<Shared> {
     /// Serves a [`Page`] for a browser about the bus, at a free port of `127.0.0.1`. It can be looked at from this
-    /// machine, by its [`url`](Page::url), and ends when it is dropped. Once this following has ended, it says so and shows nothing
-    /// new.
+    /// machine, by its [`url`](Page::url), and ends when it is dropped. Once this following has ended, it says so and
+    /// shows nothing new.
     ///
     /// # Errors
     ///
@@ -247,7 +247,8 @@ impl Following<Shared> {
     ///
     /// # Errors
     ///
-    /// If that is not possible.
+    /// As [`serve_at`](Self::serve_at), unless the builder allows other machines; and if there is no thread or no token to
+    /// be had.
     pub fn serve_with(&self, page: PageBuilder) -> Result<Page, ServeError> {
         let page = page.serve(Arc::new(Followed {
             config: self.0.config.clone(),

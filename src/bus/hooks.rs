@@ -120,12 +120,12 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
 
     /// Sets the hook that observes [warnings](crate::Warning), in place of the previous one: handlers that
     /// accumulate are told to it as they are subscribed (see
-    /// [`warn_handlers`](crate::flavour::BusBuilder::warn_handlers)); with the feature `follow`, calls that were too slow;
-    /// with `inspector`, a page that other machines can reach.
+    /// [`warn_handlers`](crate::flavour::BusBuilder::warn_handlers)); with the feature `follow`, calls that were too
+    /// slow; with `inspector`, a page that other machines can reach.
     ///
     /// It is called on the thread that subscribes, calls or serves, outside of all locks, when the handler is connected,
-    /// and may use the bus. Without a hook, and while a hook runs on the thread, a warning is logged as failures are; a panic in
-    /// the hook is logged, too.
+    /// and may use the bus. Without a hook, and while a hook runs on the thread, a warning is logged as failures are; a
+    /// panic in the hook is logged, too.
     ///
     /// # Examples
     ///

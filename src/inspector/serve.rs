@@ -48,9 +48,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// # Requests
 ///
 /// Other programs can ask, too. Only GET is answered, to the hosts `127.0.0.1`, `localhost` and `[::1]` with the port
-/// of the page, and only with the token. An error is one line of text: 410, once the following has ended. Sixteen connections are served at once, each
-/// for one request; others wait. A client has five seconds for the head of its request, of 16 KiB at most, and half a
-/// minute for the answer.
+/// of the page, and only with the token. An error is one line of text: 410, once the following has ended. Sixteen
+/// connections are served at once, each for one request; others wait. A client has five seconds for the head of its
+/// request, of 16 KiB at most, and half a minute for the answer.
 ///
 /// - `/v1/state`: the [`Report`](crate::Report) as JSON, and `process`. With `?after=` and what `next` was, the tail
 ///   has only what is new since then; all else is always there as a whole. Fields are left out that have their usual

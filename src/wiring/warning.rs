@@ -196,6 +196,10 @@ impl fmt::Display for Warning {
                 let during = rounded(*during);
                 match count.saturating_sub(1) {
                     0 => write!(f, " has been paused for {during}: is it ever resumed?"),
+                    1 => write!(
+                        f,
+                        ", and another one of this line, have been paused for {during}: are they ever resumed?"
+                    ),
                     others => write!(
                         f,
                         ", and {others} others of this line, have been paused for {during}: are they ever resumed?"

@@ -55,7 +55,7 @@ pub(super) fn begin<M: Primitives, E: 'static>(
     if follower == 0 {
         return None;
     }
-    match event.and_then(|event| Some((event, shows(follower)?))) {
+    match event.and_then(|event| Some((event, shows(follower, &topic_info.name)?))) {
         None => Emitting::begin(follower, topic_info, None, follows.origin(), place),
         Some((event, shows)) => begin_shown(event, shows, topic_info, config, follows, place),
     }

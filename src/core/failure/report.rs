@@ -11,7 +11,7 @@ use crate::core::failure::pending::{PendingFailure, take};
 use crate::failure::HandlerError;
 use crate::policy::Panics;
 
-/// The failures of one emission or drain. Never empty. When dropped unseen, it is logged.
+/// The failures of one emission or drain. When dropped unseen, it is logged.
 pub(crate) struct Report {
     pub(crate) errors: Vec<HandlerError>,
     panic: Option<FirstPanic>,

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::core::follow::here::{
-    Here, HereGuard, count_follower, cut, discount_follower, enter, now, set_shows_nothing,
-    shows_nothing,
+    Here, HereGuard, count_follower, cut, discount_follower, enter, now,
 };
 use crate::core::follow::recorder::{Recorder, Records};
 use crate::core::follow::tail::Entry;
@@ -31,7 +30,8 @@ pub(crate) struct Follower {
     began: u64,
     tail: usize,
     slow: Option<u64>,
-    has_shows: bool,
+    /// The topics whose events are shown.
+    shown: Vec<Name>,
     /// `None` once it has ended: they are users' code.
     shows: Mutex<Option<Arc<Shows>>>,
     ended: AtomicBool,
@@ -161,16 +161,18 @@ pub(super) fn change(number: u32, cause: Cause, f: impl FnOnce(&mut Entry)) {
     }
 }
 
-/// How the follower of this number wants events to be shown, if it does. To be dropped as what [`Follower::end`] returns.
-pub(crate) fn shows(number: u32) -> Option<Arc<Shows>> {
-    if shows_nothing(number) {
+/// How the follower of this number wants events to be shown, if it wants those of this topic. To be dropped as what [`Follower::end`] returns.
+pub(crate) fn shows(number: u32, topic: &Name) -> Option<Arc<Shows>> {
+    // As far as this thread knows the follower, without writing to what threads share.
+    let is_shown = OWN.try_with(|own| {
+        let all = own.0.borrow();
+        let own = all.iter().find(|it| it.number == number);
+        own.map(|it| it.follower.is_shown(topic))
+    });
+    if is_shown.ok().flatten() == Some(false) {
         return None;
     }
-    let follower = known(number)?;
-    if !follower.has_shows {
-        set_shows_nothing(number);
-        return None;
-    }
+    let follower = known(number).filter(|it| it.is_shown(topic))?;
     lock(&follower.shows).clone()
 }
 
@@ -184,6 +186,7 @@ impl Follower {
     pub(crate) fn begin(follow: Follow) -> Arc<Self> {
         static NUMBERS: AtomicU32 = AtomicU32::new(1);
         let nanos = |it: Duration| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX);
+        let shown = follow.shows.iter().map(|it| it.topic.clone()).collect();
         let shows = follow.shows.into_iter();
         let shows = Shows(shows.map(|it| (it, AtomicBool::new(true))).collect());
         let follower = Arc::new(Follower {
@@ -192,7 +195,7 @@ impl Follower {
             began: now(),
             tail: follow.tail,
             slow: follow.slow.map(nanos),
-            has_shows: !shows.0.is_empty(),
+            shown,
             shows: Mutex::new(Some(Arc::new(shows))),
             ended: AtomicBool::new(false),
             recorders: Mutex::default(),
@@ -220,6 +223,10 @@ impl Follower {
         }
         *lock(&self.watch) = Watch::default();
         lock(&self.shows).take()
+    }
+
+    fn is_shown(&self, topic: &Name) -> bool {
+        self.shown.iter().any(|it| it.as_str() == topic.as_str())
     }
 
     pub(crate) fn number(&self) -> u32 {

@@ -32,8 +32,6 @@ struct State {
     blamed: Cell<Option<CallSite>>,
     /// The failures of the running call.
     failed: Cell<u32>,
-    /// The number of a follower that shows no events.
-    shows_nothing: Cell<u32>,
 }
 
 thread_local! {
@@ -43,7 +41,6 @@ thread_local! {
             nested: Cell::new(0),
             blamed: Cell::new(None),
             failed: Cell::new(0),
-            shows_nothing: Cell::new(0),
         }
     };
     /// The text of the first failure of each call that runs and has some, the innermost last. Never borrowed while user
@@ -214,15 +211,6 @@ impl State {
 fn take_failure() -> Option<Box<str>> {
     let last = FAILURES.try_with(|it| it.borrow_mut().pop());
     last.ok().flatten().flatten()
-}
-
-/// Whether it is known that the follower with this number shows no events.
-pub(super) fn shows_nothing(follower: u32) -> bool {
-    STATE.with(|it| it.shows_nothing.get()) == follower
-}
-
-pub(super) fn set_shows_nothing(follower: u32) {
-    STATE.with(|it| it.shows_nothing.set(follower));
 }
 
 /// Counts the time of an emission as nested in the call that it is in.

@@ -12,7 +12,8 @@
 //!
 //! - While nobody follows anything, a deferred event costs a test of one number of the process, and an emission
 //!   nothing: only emissions that find no list, or one that is published aside, come here.
-//! - Emissions of two threads to one followed topic share no memory that they write, and allocate nothing.
+//! - Emissions of two threads to one followed topic take no lock of each other, and by a handle write to no memory that
+//!   they share. With four handlers or fewer they allocate nothing.
 //! - The lock of a recorder is taken by its thread, and by those who ask for a report. No user code runs under it.
 //! - Nothing of an event is kept but the text that was asked for.
 //!

@@ -69,7 +69,8 @@ struct KnownHandler {
     counting: Counting,
 }
 
-/// What tells a handler from all others, also from one that it replaces. Unlike its key, compared at once.
+/// What tells a handler from all others: its number, which those that have replaced it have as well, and its address.
+/// These are counted as one by their key, too. Unlike that, compared at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HandlerId {
     /// 0 if it is in no roster: it is not remembered.
