@@ -1,4 +1,14 @@
 #![deny(unsafe_code)]
+// Pages about what a feature brings link to it, also where that feature is off.
+#![cfg_attr(
+    not(all(
+        feature = "inspector",
+        feature = "jobs",
+        feature = "nats",
+        feature = "tracing"
+    )),
+    allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)
+)]
 
 //! An in-process event bus: publish and subscribe with typed topics, signals (the observer pattern),
 //! deferred events and background jobs.
