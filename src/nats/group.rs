@@ -38,12 +38,17 @@ pub(super) struct GroupState {
 }
 
 struct Holdings {
-    /// What this member has, by the position in the stream.
-    held: HashMap<u64, Held>,
+    /// What this member has.
+    held: HashMap<Key, Held>,
     /// What has been handled and is not answered yet.
-    settled: Vec<(u64, Settled)>,
+    settled: Vec<(Key, Settled)>,
     recent: Recent,
+    /// When the stream was made that this is about.
+    created: Option<String>,
 }
+
+/// The position in the stream, and when it was stored there: a stream that is made anew has the positions once more.
+type Key = (u64, u64);
 
 struct Held {
     reply: String,
@@ -73,14 +78,14 @@ impl Settled {
 /// After what time an event that is given back goes to another member: not before this one has gone.
 const GIVEN_BACK: Duration = Duration::from_millis(100);
 
-/// What an event is known by: the bridge, the topic and the number; or what its sender calls it; or its position.
-type Identity<'a> = (&'a str, &'a str, u64);
+/// What an event is known by: the bridge, the topic and the number; or what its sender calls it; or its key.
+type Identity<'a> = (&'a str, &'a str, Key);
 
-fn identity<'a>(topic: &'a str, sender: &'a wire::Sender, sequence: u64) -> Identity<'a> {
+fn identity<'a>(topic: &'a str, sender: &'a wire::Sender, key: Key) -> Identity<'a> {
     match (&sender.origin, sender.number, &sender.id) {
-        (Some(origin), Some(number), _) => (origin, topic, number),
-        (_, _, Some(id)) => ("", id, 0),
-        _ => ("", "", sequence),
+        (Some(origin), Some(number), _) => (origin, topic, (number, 0)),
+        (_, _, Some(id)) => ("", id, (0, 0)),
+        _ => ("", "", key),
     }
 }
 
@@ -106,6 +111,7 @@ impl GroupState {
                 held: HashMap::new(),
                 settled: Vec::new(),
                 recent: Recent::new(),
+                created: None,
             }),
             due: Notify::new(),
         }
@@ -113,12 +119,13 @@ impl GroupState {
 
     /// Notes what has become of an event.
     pub(super) fn settle(&self, event: &Arrived, settled: Settled) {
+        let key = (event.sequence, event.time);
         let mut held = lock(&self.held);
         if settled == Settled::Done {
             held.recent
-                .note(&identity(&event.topic, &event.sender, event.sequence));
+                .note(&identity(&event.topic, &event.sender, key));
         }
-        held.settled.push((event.sequence, settled));
+        held.settled.push((key, settled));
         drop(held);
         self.due.notify_one();
     }
@@ -132,11 +139,24 @@ impl GroupState {
         );
     }
 
+    /// Forgets what it has of a stream that was made anew: its answers would be taken for those to the events that have
+    /// the positions now.
+    fn is_of(&self, created: String) {
+        let mut held = lock(&self.held);
+        if held.created.as_ref().is_some_and(|it| *it != created) {
+            held.held.clear();
+            held.settled.clear();
+            held.recent = Recent::new();
+        }
+        held.created = Some(created);
+    }
+
     /// Gives back what waits here and will not be handled any more.
     pub(super) fn give_back(&self) {
         let mut left = Vec::new();
         self.inbox.retain(|event| {
-            left.push((event.sequence, Settled::Again(GIVEN_BACK)));
+            let key = (event.sequence, event.time);
+            left.push((key, Settled::Again(GIVEN_BACK)));
             false
         });
         lock(&self.held).settled.extend(left);
@@ -168,6 +188,10 @@ pub(super) async fn work(client: &Client, group: &GroupState, mut end: End) -> S
             }
         };
         failed = 0;
+        // After the consumer is known: it ends with its stream. Where nobody says, the times tell the events apart.
+        if let Ok(state) = api::stream(client, &group.stream).await {
+            group.is_of(state.created);
+        }
         match consume(client, group, ack_wait, &mut end).await {
             Consumed::Silent => {
                 if silences.is_too_many() {
@@ -258,22 +282,21 @@ async fn arrived(client: &Client, group: &GroupState, message: Message) -> Resul
         .unwrap_or_default()
         .to_owned();
     let is_echo = sender.origin.as_deref() == Some(&*group.hub.origin);
+    let key = (position.stream, position.time);
     let is_known = {
         let mut held = lock(&group.held);
-        if let Some(had) = held.held.get_mut(&position.stream) {
+        if let Some(had) = held.held.get_mut(&key) {
             // It is here already: what is answered is this delivery.
             had.reply = reply;
             had.extended = Instant::now();
             counts.duplicates.one();
             return Ok(());
         }
-        let is_known = held
-            .recent
-            .contains(&identity(&topic, &sender, position.stream));
+        let is_known = held.recent.contains(&identity(&topic, &sender, key));
         if !is_known && !is_echo {
             let extended = Instant::now();
             held.held.insert(
-                position.stream,
+                key,
                 Held {
                     reply: reply.clone(),
                     extended,
@@ -304,6 +327,7 @@ async fn arrived(client: &Client, group: &GroupState, message: Message) -> Resul
         sequence: position.stream,
         delivered: position.delivered,
         life: 0,
+        time: position.time,
         is_skipped: false,
     });
     Ok(())
@@ -320,8 +344,8 @@ pub(super) async fn answer(
         let settled = std::mem::take(&mut held.settled);
         settled
             .into_iter()
-            .filter_map(|(sequence, settled)| {
-                let had = held.held.remove(&sequence)?;
+            .filter_map(|(key, settled)| {
+                let had = held.held.remove(&key)?;
                 let text = settled.text();
                 (had.extended.elapsed() < ack_wait).then_some((had.reply, text))
             })
@@ -341,26 +365,27 @@ async fn extend(client: &Client, group: &GroupState, ack_wait: Duration) -> Resu
     let now = Instant::now();
     let mut replies = Vec::new();
     let mut late = Vec::new();
-    for (sequence, had) in &mut lock(&group.held).held {
+    for (key, had) in &mut lock(&group.held).held {
         if now.duration_since(had.extended) < ack_wait {
             had.extended = now;
             replies.push(had.reply.clone());
         } else {
-            late.push(*sequence);
+            late.push(*key);
         }
     }
     if !late.is_empty() {
         let mut dropped = Vec::new();
         group.inbox.retain(|event| {
-            let is_late = late.contains(&event.sequence);
+            let key = (event.sequence, event.time);
+            let is_late = late.contains(&key);
             if is_late {
-                dropped.push(event.sequence);
+                dropped.push(key);
             }
             !is_late
         });
         let mut held = lock(&group.held);
-        for sequence in dropped {
-            held.held.remove(&sequence);
+        for key in dropped {
+            held.held.remove(&key);
         }
     }
     for reply in replies {

@@ -22,6 +22,8 @@ pub(super) struct Arrived {
     pub(super) sequence: u64,
     /// Of a reader: which stream of that name it is a position of, the first one or one that was made later.
     pub(super) life: u32,
+    /// Of a group: when it was stored.
+    pub(super) time: u64,
     /// Of a group: how often it was delivered.
     pub(super) delivered: u32,
     /// It is not to be handled, only passed.

@@ -101,6 +101,7 @@ impl Listener {
             sequence: 0,
             delivered: 1,
             life: 0,
+            time: 0,
             is_skipped: false,
         });
     }

@@ -11,6 +11,8 @@ const MOST_ORIGINS: usize = 1024;
 const MOST_SEQUENCES: usize = 16_384;
 /// How many events of a group are remembered.
 const MOST_EVENTS: usize = 65_536;
+/// How many events one gap counts for at most. Numbers that are further apart were not counted up by a bridge.
+const MOST_LOST: u64 = 1 << 32;
 
 /// What becomes of an event, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +90,7 @@ impl Memory {
         if after.is_some_and(|after| after > sequence.last) {
             return Verdict::Early;
         }
-        Verdict::New(number - sequence.last - 1)
+        Verdict::New((number - sequence.last - 1).min(MOST_LOST))
     }
 
     /// Notes that a number has arrived.
@@ -202,6 +204,16 @@ mod tests {
         assert_eq!(judge(&mut memory, 9, None), Verdict::New(2));
         assert_eq!(memory.judge("abc", "other", 6, None), Verdict::New(0));
         assert_eq!(memory.judge("other", "order", 6, None), Verdict::New(0));
+    }
+
+    #[test]
+    fn a_number_that_nobody_can_have_counted_to_is_one_gap() {
+        let mut memory = Memory::new(false);
+        judge(&mut memory, 0, None);
+        assert_eq!(judge(&mut memory, u64::MAX, None), Verdict::New(MOST_LOST));
+        assert_eq!(judge(&mut memory, 5, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, u64::MAX - 1, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, u64::MAX, None), Verdict::Duplicate);
     }
 
     #[test]

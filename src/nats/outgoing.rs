@@ -203,10 +203,10 @@ impl Outgoing {
     }
 
     /// Lets go what has left the window.
-    fn leave(&self, outbox: MutexGuard<'_, Outbox>, left: Vec<Left>, reason: &str) {
+    fn leave(&self, outbox: MutexGuard<'_, Outbox>, left: Vec<Left>) {
         // Before anybody sees that they have left.
         let counts = &self.hub.counts;
-        let refused = left.iter().filter(|it| it.refused).count();
+        let refused = left.iter().filter(|it| it.refused.is_some()).count();
         counts.refused.add(refused as u64);
         counts.acked.add((left.len() - refused) as u64);
         counts.waiting.sub(left.len() as u64);
@@ -223,15 +223,15 @@ impl Outgoing {
             refused,
         } in left
         {
-            let error = || BridgeError::Refused {
+            let error = |reason: &String| BridgeError::Refused {
                 topic: topic.to_string(),
                 number,
-                reason: reason.to_owned(),
+                reason: reason.clone(),
             };
-            if refused {
-                self.hub.report(&topic, self.place, error());
+            if let Some(reason) = &refused {
+                self.hub.report(&topic, self.place, error(reason));
             }
-            self.resolve(waiter, refused.then(error));
+            self.resolve(waiter, refused.as_ref().map(error));
         }
     }
 
@@ -336,11 +336,7 @@ impl Outgoing {
     pub(super) fn answered(&self, position: u64, run: u32, answer: &Answer) {
         let mut outbox = lock(&self.outbox);
         let left = outbox.window.answered(position, run, answer);
-        let reason = match answer {
-            Answer::Refused(reason) => reason,
-            _ => "",
-        };
-        self.leave(outbox, left, reason);
+        self.leave(outbox, left);
     }
 
     /// Whether the server owes an answer to the first.
@@ -379,8 +375,10 @@ impl Outgoing {
             outbox.forbidden.clear();
         }
         outbox.forbidden.insert(topic.into());
-        let left = outbox.window.refuse(|it| it == topic);
-        self.leave(outbox, left, reason);
+        let left = outbox.window.refuse(|it| it == topic, reason);
+        self.leave(outbox, left);
+        // What was under way behind it is to be sent again.
+        self.work.notify_one();
     }
 }
 

@@ -38,6 +38,8 @@ const ROOM: usize = 512;
 const NOTE_EVENTS: u64 = 400;
 /// How long to wait before the position is noted again, if it could not be.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How long it takes at most until the position is noted, because a time can be too long to be added to an instant.
+const SELDOM: Duration = Duration::from_secs(3600);
 /// How often making a consumer may fail before that is told: streams that are recovered refuse some.
 pub(super) const PATIENCE: u32 = 3;
 
@@ -88,7 +90,7 @@ impl ReaderState {
             name,
             subjects: Vec::new(),
             place,
-            note_every,
+            note_every: note_every.min(SELDOM),
             only_new,
             inbox: Inbox::new(),
             progress: Mutex::new(Progress {
@@ -301,14 +303,12 @@ async fn consume(
 async fn arrived(client: &Client, reader: &ReaderState, message: &Message, sequence: u64) {
     let counts = &reader.hub.counts;
     let (before, life) = {
-        let mut progress = lock(&reader.progress);
-        let before = progress.seen.unwrap_or(0);
-        if sequence <= before {
-            return;
-        }
-        progress.seen = Some(sequence);
-        (before, progress.life)
+        let progress = lock(&reader.progress);
+        (progress.seen.unwrap_or(0), progress.life)
     };
+    if sequence <= before {
+        return;
+    }
     counts.received.one();
     let (headers, sender) = wire::read(message);
     let topic = reader
@@ -318,6 +318,8 @@ async fn arrived(client: &Client, reader: &ReaderState, message: &Message, seque
         .to_owned();
     let is_new = is_new(client, reader, message, &topic, &sender, before).await;
     let payload = message.payload.clone();
+    // Not before the last await: where the connection ends in one, this is given up, and the event has to come again.
+    lock(&reader.progress).seen = Some(sequence);
     reader.inbox.push(Arrived {
         topic,
         payload,
@@ -326,6 +328,7 @@ async fn arrived(client: &Client, reader: &ReaderState, message: &Message, seque
         sequence,
         delivered: 1,
         life,
+        time: 0,
         // Passed on all the same, so that the position moves on behind it.
         is_skipped: !is_new,
     });

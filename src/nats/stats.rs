@@ -67,12 +67,15 @@ pub(super) struct Count(AtomicU64);
 
 impl Count {
     pub(super) fn add(&self, more: u64) {
-        // Relaxed: it publishes nothing.
-        self.0.fetch_add(more, Ordering::Relaxed);
+        // Relaxed: it publishes nothing. Saturating: `more` can be what somebody else has sent.
+        let add = |count: u64| Some(count.saturating_add(more));
+        _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     pub(super) fn one(&self) {
-        self.add(1);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn sub(&self, less: u64) {
@@ -81,5 +84,18 @@ impl Count {
 
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_does_not_begin_anew() {
+        let count = Count::default();
+        count.add(5);
+        count.add(u64::MAX - 2);
+        assert_eq!(count.get(), u64::MAX);
     }
 }

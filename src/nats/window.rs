@@ -44,14 +44,14 @@ pub(super) struct Entry {
     place: Place,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Place {
     Waiting,
     UnderWay,
     /// The position in the stream, and whether the server had the message before.
     Stored(u64, bool),
-    /// For good.
-    Refused,
+    /// For good, and why.
+    Refused(String),
 }
 
 impl Entry {
@@ -72,6 +72,10 @@ impl Entry {
             was_first: false,
             place: Place::Waiting,
         }
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(self.place, Place::Refused(_))
     }
 }
 
@@ -117,7 +121,8 @@ pub(super) struct Left {
     pub(super) topic: Arc<str>,
     pub(super) number: u64,
     pub(super) waiter: Option<Arc<Waiter>>,
-    pub(super) refused: bool,
+    /// Why, if it was.
+    pub(super) refused: Option<String>,
 }
 
 pub(super) struct Window {
@@ -269,7 +274,7 @@ impl Window {
             }
         }
         let before = self.entries.range(..to).rev();
-        let mut same = before.filter(|it| it.topic == *topic && it.place != Place::Refused);
+        let mut same = before.filter(|it| it.topic == *topic && !it.is_refused());
         same.next().map(|it| it.number)
     }
 
@@ -289,7 +294,7 @@ impl Window {
         else {
             return Vec::new();
         };
-        if matches!(entry.place, Place::Stored(..) | Place::Refused) {
+        if matches!(entry.place, Place::Stored(..) | Place::Refused(_)) {
             return Vec::new();
         }
         match answer {
@@ -304,8 +309,8 @@ impl Window {
                 self.next = self.next.min(index);
                 self.probing = true;
             }
-            Answer::Refused(_) => {
-                entry.place = Place::Refused;
+            Answer::Refused(reason) => {
+                entry.place = Place::Refused(reason.clone());
                 // What names it as the one before would be left out by readers.
                 self.send_again(index + 1);
             }
@@ -316,7 +321,7 @@ impl Window {
     /// Has this one and all that are under way behind it sent as other messages.
     fn send_again(&mut self, from: usize) {
         for entry in self.entries.iter_mut().take(self.begun).skip(from) {
-            if entry.place != Place::Refused {
+            if !entry.is_refused() {
                 entry.place = Place::Waiting;
                 entry.run += 1;
             }
@@ -328,9 +333,9 @@ impl Window {
     fn leave(&mut self) -> Vec<Left> {
         let mut left = Vec::new();
         while let Some(first) = self.entries.front() {
-            let refused = match first.place {
-                Place::Refused => true,
-                Place::Stored(sequence, duplicate) => {
+            let refused = match &first.place {
+                Place::Refused(reason) => Some(reason.clone()),
+                &Place::Stored(sequence, duplicate) => {
                     // Sent when those before it had been acknowledged: whatever its position is, it is behind them.
                     let is_alone = first.was_first && !duplicate;
                     if !is_alone && sequence <= self.last {
@@ -340,7 +345,7 @@ impl Window {
                     }
                     self.last = sequence;
                     self.probing = false;
-                    false
+                    None
                 }
                 Place::Waiting | Place::UnderWay => break,
             };
@@ -382,7 +387,7 @@ impl Window {
     }
 
     /// Removes what is not under way of a topic that is refused from now on, and marks what is as refused.
-    pub(super) fn refuse(&mut self, is_refused: impl Fn(&str) -> bool) -> Vec<Left> {
+    pub(super) fn refuse(&mut self, is_refused: impl Fn(&str) -> bool, reason: &str) -> Vec<Left> {
         let begun = self.begun;
         let mut left = Vec::new();
         let mut kept = VecDeque::with_capacity(self.entries.len());
@@ -392,7 +397,7 @@ impl Window {
                 kept.push_back(entry);
             } else if index < begun {
                 if !matches!(entry.place, Place::Stored(..)) {
-                    entry.place = Place::Refused;
+                    entry.place = Place::Refused(reason.to_owned());
                     broken = broken.or(Some(index));
                 }
                 kept.push_back(entry);
@@ -407,7 +412,7 @@ impl Window {
                     topic,
                     number,
                     waiter,
-                    refused: true,
+                    refused: Some(reason.to_owned()),
                 });
             }
         }

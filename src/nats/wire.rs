@@ -133,6 +133,8 @@ pub(super) struct Position {
     pub(super) delivered: u32,
     pub(super) stream: u64,
     pub(super) consumer: u64,
+    /// When it was stored. Of two streams of the same name, the later one has other times at the same positions.
+    pub(super) time: u64,
 }
 
 /// Reads it. There are two forms, and the newer one has the domain and the account before the rest.
@@ -148,6 +150,7 @@ pub(super) fn position(reply: &str) -> Option<Position> {
         delivered: u32::try_from(number(0)?).unwrap_or(u32::MAX),
         stream: number(1)?,
         consumer: number(2)?,
+        time: number(3)?,
     })
 }
 
@@ -162,6 +165,7 @@ mod tests {
                 delivered,
                 stream,
                 consumer,
+                time: 1_700_000_000,
             })
         };
         assert_eq!(

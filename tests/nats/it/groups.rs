@@ -299,3 +299,51 @@ fn a_group_takes_a_family_of_topics() {
     seen.wait(100);
     seen.check_each_once(100);
 }
+
+#[test]
+fn a_stream_that_is_made_anew_has_new_events_at_old_positions() {
+    let (server, raw) = with_stream();
+    let seen = Seen::new();
+    let (bus, bridge) = member(&server, &seen);
+    let told = Told::by(&bus);
+    let publish = |id: u64| raw.publish("tick", format!(r#"{{"id":{id},"text":""}}"#));
+    (0..5).for_each(publish);
+    seen.wait(5);
+    raw.delete_stream("S");
+    raw.stream("S", &["tick", "tick.>"]);
+    // Nobody gives these a number: they are known by where they are.
+    (5..12).for_each(publish);
+    seen.wait(12);
+    seen.check_each_once(12);
+    assert_eq!(bridge.stats().duplicates, 0, "{:?}", told.all());
+}
+
+#[test]
+fn what_is_handled_when_a_stream_is_made_anew_does_not_answer_for_the_new_events() {
+    let (server, raw) = with_stream();
+    let (bus, seen) = (Bus::new(), Seen::new());
+    let all = seen.clone();
+    bus.on(&TICK, move |tick| {
+        if tick.id < 2 {
+            thread::sleep(Duration::from_secs(2));
+        }
+        all.push(tick.id);
+    })
+    .detach();
+    let bridge = Bridge::to(server.url())
+        .receive(stored().shared("g"))
+        .start(&bus)
+        .unwrap();
+    let publish = |id: u64| {
+        let number = id.to_string();
+        let headers = [("Slotcast-Origin", "x"), ("Slotcast-Seq", &*number)];
+        raw.publish_with("tick", &headers, format!(r#"{{"id":{id},"text":""}}"#));
+    };
+    (0..2).for_each(publish);
+    until("they have come", || bridge.stats().received == 2);
+    raw.delete_stream("S");
+    raw.stream("S", &["tick", "tick.>"]);
+    (2..7).for_each(publish);
+    seen.wait(7);
+    seen.check_each_once(7);
+}

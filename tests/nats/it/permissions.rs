@@ -104,6 +104,40 @@ fn a_stored_subject_that_is_not_allowed_is_refused_and_the_others_go_on() {
 }
 
 #[test]
+fn what_is_not_allowed_of_a_pattern_does_not_stop_the_rest() {
+    let users = r#"
+accounts { A {
+  jetstream: enabled
+  users: [
+    { user: admin, password: a }
+    { user: user, password: u, permissions { publish { deny: ["o.x", "o.z"] } } }
+  ]
+} }"#;
+    let server = Server::builder().config(users).start();
+    let raw = Raw::connect_as(&server.url(), "admin", "a");
+    raw.stream("O", &["o.*"]);
+    let bus = Bus::new();
+    let told = Told::by(&bus);
+    let bridge = Bridge::to(server.url())
+        .user_and_password("user", "u")
+        .send(Stored::in_stream("O").matching::<Tick>("o.*"))
+        .start(&bus)
+        .unwrap();
+    let [x, y, z] = ["o.x", "o.y", "o.z"].map(|it| Topic::<Tick>::named(it).unwrap());
+    bus.emit(&y, &Tick::new(0));
+    bridge.flush(LONG).unwrap();
+    for (id, topic) in (1..).zip([&x, &y, &z, &y]) {
+        bus.emit(topic, &Tick::new(id));
+    }
+    // At once, and not when the server is found not to answer.
+    bridge.flush(Duration::from_secs(3)).unwrap();
+    until("both are told", || told.count("Refused {") == 2);
+    assert_eq!(told.count("reason: \"\""), 0, "{:?}", told.all());
+    assert_eq!((bridge.stats().acked, bridge.stats().refused), (3, 2));
+    assert!(bridge.state().is_connected());
+}
+
+#[test]
 fn an_awaited_emission_that_is_not_allowed_ends_with_an_error() {
     let (server, _raw) = with_users();
     let bus = Bus::new();

@@ -10,7 +10,7 @@ use slotcast::{
     Bus, Queue, Topic,
     nats::{Bridge, Stored},
 };
-use slotcast_nats::{Seen, Tick, until};
+use slotcast_nats::{Relay, Seen, Tick, until};
 
 use crate::common::{LONG, TICK, Told, emit, listening, stored, with_stream};
 
@@ -396,4 +396,51 @@ fn a_slow_handler_holds_up_its_own_route_only() {
     emit(&here, 0..500);
     seen.wait_in_order(500);
     go.send(()).unwrap();
+}
+
+#[test]
+fn an_event_that_is_looked_at_when_the_connection_ends_comes_again() {
+    let (server, raw) = with_stream();
+    let relay = Relay::before(server.port());
+    let (bus, seen) = listening();
+    let reader = Bridge::to(relay.url())
+        .receive(stored().reader("r"))
+        .start(&bus)
+        .unwrap();
+    let publish = |number: u64, after: &[(&str, &str)]| {
+        let text = number.to_string();
+        let mut headers = vec![("Slotcast-Origin", "x"), ("Slotcast-Seq", &*text)];
+        headers.extend(after);
+        let payload = format!(r#"{{"id":{number},"text":""}}"#);
+        raw.publish_with("tick", &headers, payload);
+    };
+    publish(0, &[]);
+    publish(1, &[]);
+    seen.wait(2);
+    // It comes before one that the reader has not seen, so that it asks what is in the stream, and gets no answer.
+    relay.hold_up();
+    publish(3, &[("Slotcast-After", "2")]);
+    until("it has arrived", || reader.stats().received == 3);
+    thread::sleep(Duration::from_millis(100));
+    raw.block_on(async {
+        let stream = raw.jetstream().get_stream("S").await.unwrap();
+        stream.delete_message(2).await.unwrap();
+    });
+    relay.cut();
+    publish(4, &[]);
+    seen.wait(4);
+    assert_eq!(seen.all(), [0, 1, 3, 4]);
+}
+
+#[test]
+fn a_position_that_is_noted_after_the_longest_time_is_noted_by_a_stop() {
+    let (server, raw) = with_stream();
+    let (bus, seen) = listening();
+    let route = stored().reader("r").note_every(Duration::MAX);
+    let reader = Bridge::to(server.url()).receive(route).start(&bus).unwrap();
+    raw.publish("tick", r#"{"id":0,"text":""}"#);
+    seen.wait(1);
+    reader.stop(LONG);
+    let noted = raw.last("slotcast_readers", "slotcast.reader.S.r").unwrap();
+    assert_eq!(noted.payload, b"1");
 }

@@ -40,6 +40,8 @@ struct Pipe {
     server: TcpStream,
     /// What comes is kept back.
     held: AtomicBool,
+    /// What comes from the client is kept back.
+    held_up: AtomicBool,
     /// The two directions that have not ended.
     open: AtomicUsize,
 }
@@ -101,11 +103,19 @@ impl Relay {
             .for_each(|pipe| pipe.held.store(true, SeqCst));
     }
 
-    /// Delivers what was held back, and forwards again what is not ended.
-    pub fn release(&self) {
+    /// Forwards nothing more of what the clients of the present connections send.
+    pub fn hold_up(&self) {
         self.pipes()
             .iter()
-            .for_each(|pipe| pipe.held.store(false, SeqCst));
+            .for_each(|pipe| pipe.held_up.store(true, SeqCst));
+    }
+
+    /// Delivers what was held back, and forwards again what is not ended.
+    pub fn release(&self) {
+        self.pipes().iter().for_each(|pipe| {
+            pipe.held.store(false, SeqCst);
+            pipe.held_up.store(false, SeqCst);
+        });
     }
 
     /// Tells the clients of the present connections that the server has ended its direction.
@@ -165,6 +175,7 @@ fn accept(listener: &TcpListener, server: u16, all: &Arc<All>) {
             client,
             server,
             held: AtomicBool::new(false),
+            held_up: AtomicBool::new(false),
             open: AtomicUsize::new(2),
         });
         all.pipes
@@ -179,7 +190,8 @@ fn accept(listener: &TcpListener, server: u16, all: &Arc<All>) {
                 } else {
                     (&pipe.server, &pipe.client)
                 };
-                let _ = forward(from, to, &pipe.held, &all.over);
+                let is_held = || pipe.held.load(SeqCst) || (up && pipe.held_up.load(SeqCst));
+                let _ = forward(from, to, &is_held, &all.over);
                 let _ = to.shutdown(Shutdown::Write);
                 pipe.open.fetch_sub(1, SeqCst);
             });
@@ -191,7 +203,7 @@ fn accept(listener: &TcpListener, server: u16, all: &Arc<All>) {
 fn forward(
     mut from: &TcpStream,
     mut to: &TcpStream,
-    held: &AtomicBool,
+    is_held: &dyn Fn() -> bool,
     over: &AtomicBool,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
@@ -223,7 +235,7 @@ fn forward(
             }
         };
         late.extend_from_slice(&buffer[..read]);
-        if !held.load(SeqCst) {
+        if !is_held() {
             to.write_all(&late)?;
             late.clear();
             if ended {
