@@ -189,6 +189,10 @@ pub enum BridgeError {
         /// The answer of the server.
         reason: String,
     },
+    /// The connection ended before the event of a core route was written: it is not sent again. Told only to whoever
+    /// awaits the emission.
+    #[error("the connection ended before the event was written")]
+    Lost,
     /// The server does not let this bridge send or receive a subject. Told once; what is sent under it from then on is
     /// counted as [`refused`](super::Stats::refused).
     #[error("no permission: {reason}")]

@@ -240,11 +240,6 @@ impl Outgoing {
         lock(&self.outbox).window.pushed()
     }
 
-    /// How many events are here.
-    pub(super) fn len(&self) -> usize {
-        lock(&self.outbox).window.len()
-    }
-
     /// Waits until of the first `order` none is left, or the time is over; returns how many are. With `is_stopped`,
     /// which is asked now and then, it does not wait any more.
     pub(super) fn wait_for(
@@ -356,12 +351,12 @@ impl Outgoing {
     }
 
     /// Of a core route: those that were taken have been written, or were lost with the connection.
-    pub(super) fn written(&self, waiters: Vec<Option<Arc<Waiter>>>) {
+    pub(super) fn written(&self, waiters: Vec<Option<Arc<Waiter>>>, is_written: bool) {
         self.hub.counts.waiting.sub(waiters.len() as u64);
         lock(&self.outbox).in_hand = None;
         self.left.notify_all();
         for waiter in waiters {
-            self.resolve(waiter, None);
+            self.resolve(waiter, (!is_written).then_some(BridgeError::Lost));
         }
     }
 

@@ -32,11 +32,19 @@ pub(super) async fn send_core(client: &Client, route: &Outgoing) -> String {
         let mut taken = Taken {
             route,
             waiters: Vec::with_capacity(batch.len()),
+            is_written: false,
         };
-        for (entry, number) in batch {
+        // All of them at first: where one cannot be written, those behind it are lost too.
+        let messages: Vec<_> = batch
+            .into_iter()
+            .map(|(mut entry, number)| {
+                taken.waiters.push(entry.waiter.take());
+                (entry, number)
+            })
+            .collect();
+        for (entry, number) in messages {
             let subject = route.hub.subject(&entry.topic);
             let headers = wire::core(&route.hub.origin, number, &entry.headers);
-            taken.waiters.push(entry.waiter);
             if let Err(error) = client
                 .publish_with_headers(subject, headers, entry.payload)
                 .await
@@ -45,11 +53,11 @@ pub(super) async fn send_core(client: &Client, route: &Outgoing) -> String {
             }
             route.hub.counts.sent.one();
         }
-        if route.len() == 0 {
-            if let Err(error) = client.flush().await {
-                return error.to_string();
-            }
+        // Whoever awaits one, or flushes, is told when it is written, and not when the client library has taken it.
+        if let Err(error) = client.flush().await {
+            return error.to_string();
         }
+        taken.is_written = true;
     }
 }
 
@@ -57,11 +65,13 @@ pub(super) async fn send_core(client: &Client, route: &Outgoing) -> String {
 struct Taken<'r> {
     route: &'r Outgoing,
     waiters: Vec<Option<std::sync::Arc<Waiter>>>,
+    is_written: bool,
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.route.written(std::mem::take(&mut self.waiters));
+        let waiters = std::mem::take(&mut self.waiters);
+        self.route.written(waiters, self.is_written);
     }
 }
 

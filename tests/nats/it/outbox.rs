@@ -173,3 +173,33 @@ fn a_handler_of_the_bridge_that_fills_the_outbox_is_refused_instead_of_waiting_f
     go.send(()).unwrap();
     assert_eq!(filled.recv_timeout(LONG).unwrap(), 10, "{:?}", told.all());
 }
+
+#[test]
+fn an_awaited_core_emission_that_is_lost_with_the_connection_is_an_error() {
+    let mut server = Server::start();
+    let bus = Bus::new();
+    let bridge = Bridge::to(server.url()).send(&TICK).start(&bus).unwrap();
+    let sent = wait_for(bus.emit_async(&TICK, Tick::new(0)));
+    assert!(sent.errors().is_empty(), "{:?}", sent.errors());
+    // More than fits between the bridge and a server that reads nothing.
+    server.freeze();
+    let emissions: Vec<_> = (1..60)
+        .map(|id| {
+            let bus = bus.clone();
+            let text = "x".repeat(900_000);
+            thread::spawn(move || wait_for(bus.emit_async(&TICK, Tick { id, text })))
+        })
+        .collect();
+    until("all are emitted", || bridge.stats().emitted == 60);
+    thread::sleep(Duration::from_millis(200));
+    server.kill();
+    server.up();
+    let ended = emissions.into_iter().map(|it| it.join().unwrap());
+    let errors: Vec<_> = ended
+        .filter_map(|it| it.errors().first().map(bridge_error))
+        .collect();
+    assert!(
+        !errors.is_empty() && errors.iter().all(|it| it == "Lost"),
+        "{errors:?}"
+    );
+}
