@@ -1,14 +1,14 @@
 //! A bridge that runs.
 
 use std::fmt;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::core::primitives::sync::{lock, wait};
+use crate::core::primitives::sync::{lock, wait_until};
 use crate::nats::error::{BridgeError, FlushError};
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Inbox, Running};
@@ -16,6 +16,9 @@ use crate::nats::outgoing::Outgoing;
 use crate::nats::state::State;
 use crate::nats::stats::Stats;
 use crate::shared::{Signal, Subscription};
+
+/// What is granted to what has to be told or said, however little time there is.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Carries topics between this bus and others, over a NATS server, as long as it exists.
 ///
@@ -43,7 +46,9 @@ pub struct Bridge {
 pub(super) struct Parts {
     pub(super) subscriptions: Vec<Subscription>,
     pub(super) io: Option<JoinHandle<()>>,
-    pub(super) teller: Option<JoinHandle<()>>,
+    /// Disconnected when everything is told. Not joined: the thread may be inside of a hook that never returns, or that
+    /// waits for the thread that stops.
+    pub(super) told: Option<Receiver<()>>,
 }
 
 /// What receives.
@@ -110,14 +115,16 @@ impl Bridge {
     /// and closes the connection. Returns when that is done, or when the time is over, with what was left undone.
     ///
     /// What handlers emit until they have returned is sent, too. Emissions of its topics go on without it. Called
-    /// again, it returns the same, once it is stopped. In a handler of an event that this bridge has received it does
-    /// not wait for that handler, which counts as unhandled.
+    /// again, it returns the same, once it is stopped; beside a call that still waits, what is left when its own time is
+    /// over. In a handler of an event that this bridge has received it does not wait for that handler, which counts as
+    /// unhandled.
     ///
-    /// What was handled is said to the server even if the time is over, within a tenth of a second.
+    /// What was handled is said to the server even if the time is over, within a tenth of a second; what is still to be
+    /// told to hooks and handlers of [`states`](Self::states) is waited for as long, and told later otherwise.
     pub fn stop(&self, timeout: Duration) -> Stopped {
         let until = Instant::now().checked_add(timeout);
         let Some(parts) = lock(&self.parts).take() else {
-            return self.stopped_elsewhere();
+            return self.stopped_elsewhere(until);
         };
         let done = self.take_apart(parts, until);
         *lock(&self.stopped) = Some(done);
@@ -126,15 +133,24 @@ impl Bridge {
     }
 
     /// Waits for another thread that stops it.
-    fn stopped_elsewhere(&self) -> Stopped {
+    fn stopped_elsewhere(&self, until: Option<Instant>) -> Stopped {
         let mut stopped = lock(&self.stopped);
         loop {
-            match *stopped {
-                Some(stopped) => return stopped,
-                // That one waits for this thread.
-                None if self.hub.is_own_thread() => return Stopped::default(),
-                None => stopped = wait(&self.is_stopped, stopped),
+            if let Some(stopped) = *stopped {
+                return stopped;
             }
+            if self.hub.is_own_thread() || self.hub.is_delivering() {
+                // That one waits for this thread.
+                return Stopped::default();
+            }
+            match wait_until(&self.is_stopped, stopped, until) {
+                Ok(woken) => stopped = woken,
+                Err(_) => break,
+            }
+        }
+        Stopped {
+            unsent: self.outgoing.iter().map(|it| it.len()).sum(),
+            unhandled: self.running.wait(0, Some(Instant::now())),
         }
     }
 
@@ -169,14 +185,24 @@ impl Bridge {
         let grace = grace
             .saturating_add(Duration::from_secs(1))
             .min(Duration::from_secs(3600));
-        _ = lock(&self.ended).recv_timeout(grace);
+        let has_ended =
+            lock(&self.ended).recv_timeout(grace) == Err(RecvTimeoutError::Disconnected);
         let abandoned: usize = self.outgoing.iter().map(|it| it.abandon()).sum();
+        // What has talked to the server may have ended before, and abandoned what it had.
+        let abandoned = abandoned + self.hub.abandoned();
         self.hub.set_state(|_| Some(State::Stopped));
         self.hub.teller.end();
-        for thread in parts.io.into_iter().chain(parts.teller) {
-            if !self.hub.is_own_thread() {
+        if !self.hub.is_own_thread() {
+            // Otherwise it may be held up by the system, as by a file that cannot be read.
+            if let (Some(thread), true) = (parts.io, has_ended) {
                 // A panic there has been told by its message.
                 _ = thread.join();
+            }
+            if let Some(told) = parts.told {
+                let left = until.map_or(Duration::MAX, |it| {
+                    it.saturating_duration_since(Instant::now())
+                });
+                _ = told.recv_timeout(left.max(GRACE));
             }
         }
         Stopped {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::core::emission::run::run_followed;
 use crate::core::failure::link::Follows;
-use crate::core::failure::panics::{catch, drop_payload, message};
+use crate::core::failure::panics::{Payload, catch, drop_payload, message};
 use crate::core::primitives::sync::lock;
 use crate::error::WrongType;
 use crate::failure::CallSite;
@@ -20,20 +20,42 @@ use crate::nats::headers;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Parking};
 use crate::nats::route::{Names, OnQueue};
+use crate::outcome::BoxError;
 use crate::shared::{Bus, EmitAsyncWith, Signal};
 use crate::signal::emission::Emission;
 use crate::topic::Topic;
+
+/// The text of a panic, which ends here.
+fn panicked(payload: Payload) -> String {
+    let text = format!("panicked: {}", message(&payload));
+    drop_payload(payload);
+    text
+}
+
+/// The text of an error of a codec. Both to write it and to drop it is user code.
+fn rendered(error: BoxError) -> String {
+    let text = catch(|| error.to_string()).unwrap_or_else(|payload| {
+        let text = panicked(payload);
+        format!("an error that cannot be shown: its `Display` {text}")
+    });
+    catch(|| drop(error)).unwrap_or_else(drop_payload);
+    text
+}
 
 /// What has become of an event.
 #[derive(Debug)]
 pub(super) enum Delivered {
     Handled,
-    /// What failed first.
+    /// What failed first. It has told so itself.
     Failed(String),
+    /// It was not emitted, and nobody was told.
+    NotEmitted(String),
     /// It is no event of the route.
     Undecodable(String),
-    /// It was not waited for to the end, because the bridge ends; or there is no bus to emit it on.
+    /// It was not waited for to the end, because the bridge ends.
     GivenUp,
+    /// The bus is closed.
+    NoBus,
 }
 
 /// Delivers the events of a route.
@@ -89,15 +111,11 @@ impl<E: 'static, C: 'static, D: Decode<E>> Delivery<E, C, D> {
 impl<E: 'static, C: 'static, D: Decode<E>> Deliver for Delivery<E, C, D> {
     fn deliver(&mut self, hub: &Arc<Hub>, parking: &Arc<Parking>, event: &Arrived) -> Delivered {
         if self.bus.is_closed() {
-            return Delivered::GivenUp;
+            return Delivered::NoBus;
         }
         let decoded = match catch(|| self.codec.decode(&event.payload)) {
-            Ok(decoded) => decoded.map_err(|error| error.to_string()),
-            Err(payload) => {
-                let text = format!("panicked: {}", message(&payload));
-                drop_payload(payload);
-                Err(text)
-            }
+            Ok(decoded) => decoded.map_err(rendered),
+            Err(payload) => Err(panicked(payload)),
         };
         let decoded = match decoded {
             Ok(decoded) => decoded,
@@ -105,7 +123,11 @@ impl<E: 'static, C: 'static, D: Decode<E>> Deliver for Delivery<E, C, D> {
         };
         let signal = match self.signal(&event.topic) {
             Ok(signal) => signal,
-            Err(reason) => return Delivered::Undecodable(reason),
+            Err(reason) => {
+                // The event may be dropped with a panic, which must not end this thread.
+                catch(|| drop(decoded)).unwrap_or_else(drop_payload);
+                return Delivered::Undecodable(reason);
+            }
         };
         let task = Task {
             hub,
@@ -119,7 +141,7 @@ impl<E: 'static, C: 'static, D: Decode<E>> Deliver for Delivery<E, C, D> {
                 let mut context = own_context();
                 emit(&task, signal, decoded, &mut context)
             }
-            (None, None) => Delivered::GivenUp,
+            (None, None) => Delivered::NoBus,
         }
     }
 
@@ -198,10 +220,8 @@ fn emit<E: 'static, C: 'static>(
         Ok(Some(delivered)) => delivered,
         Ok(None) => Delivered::GivenUp,
         Err(payload) => {
-            let text = format!("panicked: {}", message(&payload));
             // The emission has reported it.
-            drop_payload(payload);
-            Delivered::Failed(text)
+            Delivered::Failed(panicked(payload))
         }
     }
 }
@@ -210,7 +230,7 @@ fn emit<E: 'static, C: 'static>(
 fn outcome(done: &Emission) -> Delivered {
     match done.first_failure() {
         Some(failure) => Delivered::Failed(failure),
-        None if done.is_closed() => Delivered::Failed("the signal is closed".to_owned()),
+        None if done.is_closed() => Delivered::NotEmitted("the signal is closed".to_owned()),
         None => Delivered::Handled,
     }
 }
@@ -224,20 +244,25 @@ struct Posted {
 }
 
 /// Has the thread go on, whatever becomes of the call.
-struct Settle(Arc<Posted>);
+struct Settle {
+    posted: Arc<Posted>,
+    has_begun: bool,
+}
 
 impl Settle {
     fn settle(&self, delivered: Delivered) {
-        lock(&self.0.delivered).get_or_insert(delivered);
-        self.0.parking.wake_by_ref();
+        lock(&self.posted.delivered).get_or_insert(delivered);
+        self.posted.parking.wake_by_ref();
     }
 }
 
 impl Drop for Settle {
     fn drop(&mut self) {
-        self.settle(Delivered::Failed(
-            "its queue has given the event up".to_owned(),
-        ));
+        self.settle(if self.has_begun {
+            Delivered::Failed("its emission panicked".to_owned())
+        } else {
+            Delivered::NotEmitted("its queue has given the event up".to_owned())
+        });
     }
 }
 
@@ -259,12 +284,17 @@ fn on_queue<E: 'static, C: 'static>(
         delivered: Mutex::new(None),
         is_given_up: AtomicBool::new(false),
     });
-    let settle = Settle(posted.clone());
+    let mut settle = Settle {
+        posted: posted.clone(),
+        has_begun: false,
+    };
     let (hub, headers) = (hub.clone(), event.headers.clone());
     let run = move |context: &mut C, decoded: E| {
-        if settle.0.is_given_up.load(Ordering::Acquire) {
+        if settle.posted.is_given_up.load(Ordering::Acquire) {
             return;
         }
+        settle.has_begun = true;
+        let _drain_guard = hub.enter_drain();
         let _work = causes::enter(&signal, &headers, place);
         let _headers_guard = headers::enter(headers);
         let _inbound_guard = hub.enter_inbound();
@@ -272,8 +302,11 @@ fn on_queue<E: 'static, C: 'static>(
         let done = emit_from(place, &signal, &decoded, context);
         settle.settle(outcome(&done));
     };
-    if let Err(error) = (queue.event)(decoded, Box::new(run)) {
-        return Delivered::Failed(error.to_string());
+    // A queue that does not take the event drops it, which may panic.
+    match catch(|| (queue.event)(decoded, Box::new(run))) {
+        Ok(Ok(())) => (),
+        Ok(Err(error)) => return Delivered::NotEmitted(error.to_string()),
+        Err(payload) => return Delivered::NotEmitted(panicked(payload)),
     }
     loop {
         if let Some(delivered) = lock(&posted.delivered).take() {

@@ -30,6 +30,8 @@ pub(super) struct Hub {
     state: Mutex<State>,
     /// How many routes the server holds.
     held: AtomicUsize,
+    /// How many events were abandoned when what talks to the server has ended.
+    abandoned: AtomicUsize,
 }
 
 impl Hub {
@@ -43,6 +45,7 @@ impl Hub {
             max_payload: AtomicUsize::new(MAX_PAYLOAD),
             state: Mutex::new(State::Connecting),
             held: AtomicUsize::new(0),
+            abandoned: AtomicUsize::new(0),
         }
     }
 
@@ -113,6 +116,14 @@ impl Hub {
         self.report(NO_TOPIC, self.place, error);
     }
 
+    pub(super) fn abandon(&self, events: usize) {
+        self.abandoned.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(super) fn abandoned(&self) -> usize {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -122,9 +133,16 @@ impl Hub {
         OWN.set((self.address(), delivers));
     }
 
-    /// Whether this thread is one of the bridge that delivers.
+    /// Marks this thread as one that drains a queue and delivers meanwhile, until the guard is dropped. It is no thread
+    /// of the bridge: what it emits may wait for room.
+    pub(super) fn enter_drain(&self) -> DrainGuard {
+        DrainGuard(DRAINS.replace(self.address()))
+    }
+
+    /// Whether this thread delivers an event of the bridge now: it is one of the bridge, or drains a queue.
     pub(super) fn is_delivering(&self) -> bool {
         OWN.try_with(Cell::get) == Ok((self.address(), true))
+            || DRAINS.try_with(Cell::get) == Ok(self.address())
     }
 
     /// Whether this thread is one of the bridge.
@@ -150,6 +168,8 @@ impl Hub {
 thread_local! {
     /// The bridge that this thread belongs to, or 0, and whether it delivers.
     static OWN: Cell<(usize, bool)> = const { Cell::new((0, false)) };
+    /// The bridge whose event this thread emits in the drain of a queue, or 0.
+    static DRAINS: Cell<usize> = const { Cell::new(0) };
     /// The bridge and the depth of an emission that has come in.
     static INBOUND: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
@@ -160,5 +180,14 @@ pub(super) struct InboundGuard((usize, usize));
 impl Drop for InboundGuard {
     fn drop(&mut self) {
         INBOUND.set(self.0);
+    }
+}
+
+/// Ends the mark of [`Hub::enter_drain`] when dropped.
+pub(super) struct DrainGuard(usize);
+
+impl Drop for DrainGuard {
+    fn drop(&mut self) {
+        DRAINS.set(self.0);
     }
 }

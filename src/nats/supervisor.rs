@@ -64,9 +64,15 @@ struct Ended(Arc<Hub>, Vec<Arc<Outgoing>>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
+        let mut left = 0;
         for route in &self.1 {
             route.close();
+            // With those that are being written, which the window does not have any more.
+            left += route.wait_for(route.pushed(), Some(std::time::Instant::now()), &|| true);
+            // What waits is resolved: if the runtime has ended, nobody may ever stop the bridge.
+            route.abandon();
         }
+        self.0.abandon(left);
         self.0.set_state(|_| Some(State::Stopped));
     }
 }

@@ -117,6 +117,15 @@ pub(super) fn of_core(listener: &Listener, mut route: Route) {
                 route.undecodable(hub, &event, reason);
             }
             Delivered::GivenUp => hub.counts.delivered.sub(1),
+            // Nobody else tells of these, and they do not come again.
+            Delivered::NotEmitted(reason) => {
+                hub.counts.delivered.sub(1);
+                route.give_up(hub, &event, reason, 1);
+            }
+            Delivered::NoBus => {
+                hub.counts.delivered.sub(1);
+                route.give_up(hub, &event, "the bus is closed".to_owned(), 1);
+            }
         }
     }
 }
@@ -149,13 +158,13 @@ fn until_handled(hub: &Arc<Hub>, inbox: &Inbox, route: &mut Route, event: &Arriv
         }
         let failure = match route.deliver(hub, inbox, event) {
             Delivered::Handled => return End::Done,
-            Delivered::GivenUp => return End::Left,
+            Delivered::GivenUp | Delivered::NoBus => return End::Left,
             Delivered::Undecodable(reason) => {
                 hub.counts.delivered.sub(1);
                 route.undecodable(hub, event, reason);
                 return End::Done;
             }
-            Delivered::Failed(failure) => failure,
+            Delivered::Failed(failure) | Delivered::NotEmitted(failure) => failure,
         };
         let Some(wait) = route.retry.wait(tries) else {
             route.give_up(hub, event, failure, tries);
@@ -181,17 +190,19 @@ pub(super) fn of_group(group: &GroupState, mut route: Route) {
                 Settled::Done
             }
             // Another member may have it.
-            Delivered::GivenUp => {
+            Delivered::GivenUp | Delivered::NoBus => {
                 hub.counts.delivered.sub(is_first);
                 Settled::Again(Duration::from_secs(1))
             }
-            Delivered::Failed(failure) => match route.retry.wait(event.delivered) {
-                Some(wait) => Settled::Again(wait),
-                None => {
-                    route.give_up(hub, &event, failure, event.delivered);
-                    Settled::Done
+            Delivered::Failed(failure) | Delivered::NotEmitted(failure) => {
+                match route.retry.wait(event.delivered) {
+                    Some(wait) => Settled::Again(wait),
+                    None => {
+                        route.give_up(hub, &event, failure, event.delivered);
+                        Settled::Done
+                    }
                 }
-            },
+            }
         };
         group.settle(&event, settled);
     }

@@ -21,3 +21,5 @@ mod stop;
 mod stored;
 mod third_party;
 mod tls;
+mod unhandled;
+mod user_code;
