@@ -46,9 +46,9 @@ pub struct Bridge {
 pub(super) struct Parts {
     pub(super) subscriptions: Vec<Subscription>,
     pub(super) io: Option<JoinHandle<()>>,
-    /// Disconnected when everything is told. Not joined: the thread may be inside of a hook that never returns, or that
-    /// waits for the thread that stops.
-    pub(super) told: Option<Receiver<()>>,
+    /// The thread that tells, and what is disconnected when everything is told. Not joined before: it may be inside of a
+    /// hook that never returns, or that waits for the thread that stops.
+    pub(super) teller: Option<(JoinHandle<()>, Receiver<()>)>,
 }
 
 /// What receives.
@@ -198,11 +198,14 @@ impl Bridge {
                 // A panic there has been told by its message.
                 _ = thread.join();
             }
-            if let Some(told) = parts.told {
+            if let Some((thread, told)) = parts.teller {
                 let left = until.map_or(Duration::MAX, |it| {
                     it.saturating_duration_since(Instant::now())
                 });
-                _ = told.recv_timeout(left.max(GRACE));
+                let told = told.recv_timeout(left.max(GRACE));
+                if told == Err(RecvTimeoutError::Disconnected) {
+                    _ = thread.join();
+                }
             }
         }
         Stopped {

@@ -176,7 +176,7 @@ fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, 
         parts: Mutex::new(Some(Parts {
             subscriptions: Vec::new(),
             io: io_thread,
-            told: None,
+            teller: None,
         })),
         stopped: Mutex::default(),
         is_stopped: Condvar::new(),
@@ -202,7 +202,7 @@ fn run_threads<C: 'static>(
 ) -> Result<Bridge, StartError> {
     let (hub, states, bus) = (bridge.hub.clone(), bridge.states.clone(), bus.clone());
     let (telling, told) = sync_channel::<()>(0);
-    spawn("slotcast nats tell".to_owned(), move || {
+    let teller = spawn("slotcast nats tell".to_owned(), move || {
         let _telling = telling;
         hub.own_thread(false);
         let report =
@@ -211,7 +211,7 @@ fn run_threads<C: 'static>(
             .run(&report, &|state: State| drop(states.emit(&state)));
     })?;
     if let Some(parts) = bridge.parts.get_mut().ok().and_then(Option::as_mut) {
-        parts.told = Some(told);
+        parts.teller = Some((teller, told));
         // Before anything is delivered whose handlers may emit it.
         let subscriptions = subscribing.into_iter().map(|subscribe| subscribe());
         parts.subscriptions = subscriptions.collect();
