@@ -117,10 +117,19 @@ impl Watch {
 
 /// Reads the addresses.
 pub(super) fn addresses(text: &str) -> Result<Vec<ServerAddr>, StartError> {
+    // Before it is split: a password may have a `,`.
+    if text.contains('@') {
+        // They would be ignored, and logged by the library.
+        return Err(StartError::Address {
+            address: "(not shown)".to_owned(),
+            reason: "credentials do not stand in it, but are given by methods of the builder"
+                .to_owned(),
+        });
+    }
     let mut all = Vec::new();
     for part in text.split(',').map(str::trim).filter(|it| !it.is_empty()) {
         let bad = |reason: &str| StartError::Address {
-            address: without_credentials(part),
+            address: part.to_owned(),
             reason: reason.to_owned(),
         };
         let address: ServerAddr = part.parse().map_err(|_| bad("it cannot be read"))?;
@@ -128,16 +137,10 @@ pub(super) fn addresses(text: &str) -> Result<Vec<ServerAddr>, StartError> {
             "nats" => (),
             "tls" if cfg!(feature = "nats-tls") => (),
             "tls" => {
-                let what = format!("the address {:?}", without_credentials(part));
+                let what = format!("the address {part:?}");
                 return Err(StartError::TlsNotBuilt { what });
             }
             _ => return Err(bad("it does not begin with `nats://` or `tls://`")),
-        }
-        if address.has_user_pass() || address.password().is_some() {
-            // They would be ignored, and logged by the library.
-            return Err(bad(
-                "credentials do not stand in it, but are given by methods of the builder",
-            ));
         }
         all.push(address);
     }
@@ -152,17 +155,6 @@ pub(super) fn addresses(text: &str) -> Result<Vec<ServerAddr>, StartError> {
 }
 
 /// An address as it may be shown.
-fn without_credentials(address: &str) -> String {
-    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    if scheme.is_empty() {
-        rest.to_owned()
-    } else {
-        format!("{scheme}://{rest}")
-    }
-}
-
-/// An address as it may be shown.
 pub(super) fn shown(address: &ServerAddr) -> String {
     format!("{}:{}", address.host(), address.port())
 }
@@ -172,7 +164,8 @@ pub(super) async fn connect(target: &Target, address: &ServerAddr) -> Result<Lin
     let ended = Arc::<Ended>::default();
     let (sender, notes) = mpsc::channel(NOTES);
     let of_events = ended.clone();
-    let mut options = with_credentials(ConnectOptions::new(), &target.credentials)?
+    let mut options = with_credentials(ConnectOptions::new(), target)
+        .await?
         .connection_timeout(target.timeout)
         .max_reconnects(1)
         .ping_interval(PING)
@@ -246,12 +239,12 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn with_credentials(
+async fn with_credentials(
     options: ConnectOptions,
-    credentials: &Credentials,
+    target: &Target,
 ) -> Result<ConnectOptions, Unconnected> {
     let unusable = |error: std::io::Error| Unconnected::Credentials(format!("{}", error.kind()));
-    Ok(match credentials {
+    Ok(match &target.credentials {
         Credentials::None => options,
         Credentials::Token(token) => options.token(token.clone()),
         Credentials::UserAndPassword(user, password) => {
@@ -260,7 +253,14 @@ fn with_credentials(
         Credentials::Nkey(seed) => options.nkey(seed.clone()),
         Credentials::Text(content) => options.credentials(content).map_err(unusable)?,
         Credentials::File(path) => {
-            let content = std::fs::read_to_string(path).map_err(unusable)?;
+            // Elsewhere: it may be a pipe into which nobody writes.
+            let path = path.clone();
+            let reading = tokio::task::spawn_blocking(|| std::fs::read_to_string(path));
+            let content = tokio::time::timeout(target.timeout, reading)
+                .await
+                .map_err(|_| unusable(std::io::ErrorKind::TimedOut.into()))?
+                .map_err(|_| unusable(std::io::ErrorKind::Other.into()))?
+                .map_err(unusable)?;
             options.credentials(&content).map_err(unusable)?
         }
     })
@@ -326,22 +326,22 @@ mod tests {
             "nats://user:secret@:x",
             "nats://user:secret@10.0.0.5",
             "nats://secret@10.0.0.5",
+            "nats://user:secret,x@10.0.0.5",
+            "nats://user:secret@10.0.0.5,ws://10.0.0.6",
+            "nats:user:secret@h",
+            "nats://us er:secret/x@h",
+            "tls://user:secret,x@10.0.0.5",
         ] {
             let error = addresses(bad).expect_err(bad);
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
         }
-        assert_eq!(
-            without_credentials("nats://user:p@ss@host:1"),
-            "nats://host:1"
-        );
     }
 
     #[test]
     #[cfg(not(feature = "nats-tls"))]
     fn encrypted_connections_need_their_feature() {
-        let error = addresses("tls://user:secret@10.0.0.5").expect_err("refused");
+        let error = addresses("tls://10.0.0.5").expect_err("refused");
         assert!(matches!(&error, StartError::TlsNotBuilt { .. }));
-        assert!(!error.to_string().contains("secret"));
     }
 
     #[test]

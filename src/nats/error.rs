@@ -12,7 +12,7 @@ pub enum StartError {
     /// An address is none, or of a kind that is not supported.
     #[error("{address:?} is no address of a NATS server: {reason}")]
     Address {
-        /// The address, without what stands before its `@`.
+        /// The address; not if it has credentials, which are not shown.
         address: String,
         /// What is wrong.
         reason: String,
@@ -31,8 +31,9 @@ pub enum StartError {
         /// What is wrong.
         reason: String,
     },
-    /// The subject of a topic or pattern is reserved by the server: it begins with `$` or `_INBOX`.
-    #[error("{subject:?} is a subject of the server's own: it begins with `$` or `_INBOX`")]
+    /// The subject of a topic or pattern is reserved: it begins with `$` or `_INBOX`, which is the server's, or
+    /// with `slotcast.reader.`, where readers note their positions.
+    #[error("{subject:?} is reserved: it begins with `$`, `_INBOX` or `slotcast.reader.`")]
     Reserved {
         /// The subject.
         subject: String,
@@ -173,8 +174,8 @@ pub enum BridgeError {
     /// The bridge has been stopped: the event is not sent.
     #[error("the bridge has been stopped")]
     Stopped,
-    /// A name that a route by pattern cannot send: it would be a subject of the server's own.
-    #[error("{subject:?} is a subject of the server's own")]
+    /// A name that a route by pattern cannot send: it would be a subject of the server's own, or of a reader's position.
+    #[error("{subject:?} is a reserved subject")]
     Reserved {
         /// The subject.
         subject: String,

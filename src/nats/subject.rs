@@ -1,9 +1,12 @@
 //! Subjects: what may be one, and whether one pattern of them is within another.
 
-/// Whether a subject is one of the server's own, or may be.
+/// Where readers note their positions.
+const CURSORS: &str = "slotcast.reader.";
+
+/// Whether a subject is one of the server's own, or may be; or is that of a reader's position.
 pub(super) fn is_reserved(subject: &str) -> bool {
     let first = subject.split('.').next().unwrap_or_default();
-    first.starts_with('$') || first == "_INBOX" || first.starts_with("_INBOX")
+    first.starts_with('$') || first.starts_with("_INBOX") || subject.starts_with(CURSORS)
 }
 
 /// Whether all subjects of `inner` are subjects of `outer`.
@@ -52,10 +55,24 @@ mod tests {
 
     #[test]
     fn subjects_of_the_server_are_reserved() {
-        for subject in ["$JS.API.STREAM.DELETE.X", "$SYS", "_INBOX.a", "_INBOX", "$"] {
+        for subject in [
+            "$JS.API.STREAM.DELETE.X",
+            "$SYS",
+            "_INBOX.a",
+            "_INBOX",
+            "$",
+            "slotcast.reader.S.r",
+        ] {
             assert!(is_reserved(subject), "{subject}");
         }
-        for subject in ["order.placed", "a.$JS", "shop.$JS.API", "INBOX"] {
+        for subject in [
+            "order.placed",
+            "a.$JS",
+            "shop.$JS.API",
+            "INBOX",
+            "slotcast.readers",
+            "a.slotcast.reader.S.r",
+        ] {
             assert!(!is_reserved(subject), "{subject}");
         }
     }

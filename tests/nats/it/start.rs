@@ -310,3 +310,84 @@ fn a_start_that_fails_leaves_nothing_behind() {
     assert_eq!((bus.emit(&TICK, &Tick::new(1)).ran(), before), (1, 1));
     assert_eq!((seen.len(), raw.count("S")), (2, 0));
 }
+
+#[test]
+fn credentials_are_shown_nowhere_even_if_they_have_a_comma() {
+    let bus = Bus::new();
+    for address in [
+        "nats://user:secret,ret@127.0.0.1:4222",
+        "nats://user:12,secret@127.0.0.1:4222",
+        "nats:user:secret@h",
+        "nats://127.0.0.1:4222,nats://us er:secret/x@h",
+        "tls://user:secret,ret@h",
+    ] {
+        let error = refused(Bridge::to(address).send(&TICK), &bus);
+        assert!(
+            matches!(error, StartError::Address { .. }),
+            "{address:?}: {error:?}"
+        );
+        let shown = format!("{error:?} {error}");
+        assert!(
+            !shown.contains("secret") && !shown.contains("user"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_credentials_file_that_nobody_writes_holds_up_nothing() {
+    let server = Server::start();
+    let path = slotcast_nats::scratch().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let bus = Bus::new();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let (url, pipe) = (server.url(), path.clone());
+    std::thread::spawn(move || {
+        let to = || {
+            let to = Bridge::to(url.as_str()).send(&TICK).credentials_file(&pipe);
+            to.connect_timeout(Duration::from_millis(200))
+        };
+        let error = to().start(&bus).expect_err("not started");
+        assert!(matches!(error, StartError::Credentials { .. }), "{error:?}");
+        drop(to().wait_for_server(false).start(&bus).unwrap());
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(LONG / 2).unwrap();
+    // The threads that read it end.
+    let both = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path);
+    drop(both.unwrap());
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+}
+
+#[test]
+fn where_readers_have_stopped_is_no_event() {
+    let (server, raw) = with_stream();
+    let (there, seen) = listening();
+    let reader = Bridge::to(server.url())
+        .receive(stored().reader("r"))
+        .start(&there)
+        .unwrap();
+    let bus = Bus::new();
+    let told = Told::by(&bus);
+    let all = Bridge::to(server.url())
+        .receive(Route::matching::<Tick>(">"))
+        .start(&bus)
+        .unwrap();
+    raw.publish("tick", r#"{"id":0,"text":""}"#);
+    seen.wait(1);
+    reader.stop(LONG);
+    // By the same connection as what the reader has said, and behind it.
+    raw.publish("tick", r#"{"id":1,"text":""}"#);
+    slotcast_nats::until("the last one has come", || all.stats().delivered >= 2);
+    let cursor = bus.topics().iter().any(|it| it.starts_with("slotcast."));
+    assert!(!cursor && told.all().is_empty(), "{:?}", told.all());
+    let error = Bridge::to(server.url())
+        .receive(&Topic::<Tick>::new("slotcast.reader.S.r"))
+        .start(&bus);
+    assert!(matches!(error, Err(StartError::Reserved { .. })));
+}
