@@ -314,7 +314,9 @@ fn on_queue<E: 'static, C: 'static>(
         }
         if !parking.park() {
             posted.is_given_up.store(true, Ordering::Release);
-            return Delivered::GivenUp;
+            // It may have been handled just before.
+            let delivered = lock(&posted.delivered).take();
+            return delivered.unwrap_or(Delivered::GivenUp);
         }
     }
 }
