@@ -240,6 +240,11 @@ impl Outgoing {
         lock(&self.outbox).window.pushed()
     }
 
+    /// How many events are here.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.outbox).window.len()
+    }
+
     /// Waits until of the first `order` none is left, or the time is over; returns how many are. With `is_stopped`,
     /// which is asked now and then, it does not wait any more.
     pub(super) fn wait_for(

@@ -161,7 +161,6 @@ impl Window {
     }
 
     /// All that has not left.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
