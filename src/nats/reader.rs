@@ -38,6 +38,9 @@ const ROOM: usize = 512;
 const NOTE_EVENTS: u64 = 400;
 /// How long to wait before the position is noted again, if it could not be.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How often it is tried at once, and how long is waited in between.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(10);
 /// How long it takes at most until the position is noted, because a time can be too long to be added to an instant.
 const SELDOM: Duration = Duration::from_secs(3600);
 /// How often making a consumer may fail before that is told: streams that are recovered refuse some.
@@ -439,21 +442,23 @@ impl<'r> Noting<'r> {
         if since == 0 {
             return Ok(());
         }
-        for _ in 0..2 {
+        for _ in 0..TRIES {
             match self.write(handled).await {
                 Noted::Done => {
                     // Not before: where this is given up in between, the next one has to note it.
                     self.reader.since.fetch_sub(since, Ordering::Relaxed);
                     return Ok(());
                 }
-                Noted::NotNow => break,
+                // A stream that was just made may not be there for everybody yet.
+                Noted::NotNow => tokio::time::sleep(PAUSE).await,
                 Noted::NoStream => {
-                    let made = api::create_cursors(self.client).await;
-                    let reason = made
-                        .err()
-                        .map_or("it was deleted".to_owned(), |it| it.to_string());
                     let what = format!("the stream {:?}", api::CURSORS);
+                    let reason = "it was deleted".to_owned();
+                    // Before it is made: this may be given up meanwhile.
                     self.reader.report(BridgeError::MadeAgain { what, reason });
+                    if let Err(error) = api::create_cursors(self.client).await {
+                        self.reader.report(BridgeError::Server(error.to_string()));
+                    }
                 }
                 Noted::Ended => return Err("the connection has ended".to_owned()),
             }
