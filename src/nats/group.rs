@@ -43,8 +43,6 @@ struct Holdings {
     /// What has been handled and is not answered yet.
     settled: Vec<(Key, Settled)>,
     recent: Recent,
-    /// When the stream was made that this is about.
-    created: Option<String>,
 }
 
 /// The position in the stream, and when it was stored there: a stream that is made anew has the positions once more.
@@ -111,7 +109,6 @@ impl GroupState {
                 held: HashMap::new(),
                 settled: Vec::new(),
                 recent: Recent::new(),
-                created: None,
             }),
             due: Notify::new(),
         }
@@ -137,18 +134,6 @@ impl GroupState {
             self.place,
             BridgeError::MadeAgain { what, reason },
         );
-    }
-
-    /// Forgets what it has of a stream that was made anew: its answers would be taken for those to the events that have
-    /// the positions now.
-    fn is_of(&self, created: String) {
-        let mut held = lock(&self.held);
-        if held.created.as_ref().is_some_and(|it| *it != created) {
-            held.held.clear();
-            held.settled.clear();
-            held.recent = Recent::new();
-        }
-        held.created = Some(created);
     }
 
     /// Gives back what waits here and will not be handled any more.
@@ -188,10 +173,6 @@ pub(super) async fn work(client: &Client, group: &GroupState, mut end: End) -> S
             }
         };
         failed = 0;
-        // After the consumer is known: it ends with its stream. Where nobody says, the times tell the events apart.
-        if let Ok(state) = api::stream(client, &group.stream).await {
-            group.is_of(state.created);
-        }
         match consume(client, group, ack_wait, &mut end).await {
             Consumed::Silent => {
                 if silences.is_too_many() {

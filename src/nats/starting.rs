@@ -28,7 +28,7 @@ use crate::nats::worker::{self, Route};
 use crate::shared::{Bus, Signal};
 
 /// How long what is asked of the server at the start may take, when it is connected.
-const RUNTIME: Duration = Duration::from_secs(60);
+const ASKING: Duration = Duration::from_secs(60);
 
 /// What receives, in parts, before its threads are started.
 #[derive(Default)]
@@ -268,13 +268,24 @@ fn run_io(
     let (ended_sender, ended) = sync_channel::<()>(0);
     let hub = io.hub.clone();
     let timeout = io.target.timeout;
+    let (runs_sender, runs) = sync_channel(1);
     let run = async move {
         let _ended = ended_sender;
+        _ = runs_sender.send(());
         supervisor::run(io, started).await;
+    };
+    let gone = |reason: &str| StartError::NoServer {
+        waited: timeout,
+        reason: reason.to_owned(),
     };
     let thread = match runtime {
         Some(runtime) => {
-            runtime.spawn(run);
+            let task = runtime.spawn(run);
+            // A runtime whose only thread is this one does nothing while it waits, and cannot say so.
+            if runs.recv_timeout(timeout).is_err() {
+                task.abort();
+                return Err(gone("the runtime does not run"));
+            }
             None
         }
         None => {
@@ -290,15 +301,11 @@ fn run_io(
             })?)
         }
     };
-    // Longer than all that it asks may take: a runtime that does not run cannot say so.
-    let most = timeout.saturating_add(RUNTIME);
-    let gone = |reason: &str| StartError::NoServer {
-        waited: timeout,
-        reason: reason.to_owned(),
-    };
+    // Longer than all that it asks may take.
+    let most = timeout.saturating_add(ASKING);
     let begun = answer.recv_timeout(most).unwrap_or_else(|error| {
         Err(match error {
-            RecvTimeoutError::Timeout => gone("the runtime does not run"),
+            RecvTimeoutError::Timeout => gone("the server has not answered"),
             RecvTimeoutError::Disconnected => gone("the runtime has ended"),
         })
     });

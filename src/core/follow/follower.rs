@@ -1,25 +1,22 @@
 //! One following: what is asked for, and the recorders of all threads.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::core::follow::here::{
-    Here, HereGuard, count_follower, cut, discount_follower, enter, now,
-};
+use crate::core::follow::here::{Here, HereGuard, count_follower, discount_follower, enter, now};
 use crate::core::follow::recorder::{Recorder, Records};
+use crate::core::follow::shows::Shows;
 use crate::core::follow::tail::Entry;
 use crate::failure::CallSite;
+use crate::follow::Follow;
 use crate::follow::report::{EmitterReport, HandlerReport, TopicReport};
 use crate::follow::step::{Call, Step};
 use crate::follow::times::Times;
 use crate::follow::watch::Watch;
-use crate::follow::{Follow, Show};
 use crate::topic::name::Name;
 use crate::wiring::Wiring;
 use crate::wiring::warning::Warning;
@@ -38,9 +35,6 @@ pub(crate) struct Follower {
     recorders: Mutex<Recorders>,
     watch: Mutex<Watch>,
 }
-
-/// How events are shown, each as long as that has not panicked.
-pub(crate) struct Shows(Vec<(Show, AtomicBool)>);
 
 #[derive(Default)]
 struct Recorders {
@@ -176,19 +170,13 @@ pub(crate) fn shows(number: u32, topic: &Name) -> Option<Arc<Shows>> {
     lock(&follower.shows).clone()
 }
 
-thread_local! {
-    /// Whether an event is being shown. What that emits is not shown.
-    static SHOWING: Cell<bool> = const { Cell::new(false) };
-}
-
 impl Follower {
     /// Begins a following. It is to be ended.
     pub(crate) fn begin(follow: Follow) -> Arc<Self> {
         static NUMBERS: AtomicU32 = AtomicU32::new(1);
         let nanos = |it: Duration| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX);
         let shown = follow.shows.iter().map(|it| it.topic.clone()).collect();
-        let shows = follow.shows.into_iter();
-        let shows = Shows(shows.map(|it| (it, AtomicBool::new(true))).collect());
+        let shows = Shows::new(follow.shows);
         let follower = Arc::new(Follower {
             // Relaxed: only that they differ counts.
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
@@ -313,50 +301,6 @@ impl Follower {
         collected.skipped += beyond as u64;
         collected
     }
-}
-
-impl Shows {
-    /// The closures, one by one.
-    pub(crate) fn into_shows(self) -> impl Iterator<Item = Show> {
-        self.0.into_iter().map(|(show, _)| show)
-    }
-
-    /// The text for an event, as [`Follow::show`](crate::Follow::show) wants it. A panic turns that off.
-    pub(crate) fn show(
-        &self,
-        topic: &Name,
-        event: &dyn Any,
-    ) -> (Option<Box<str>>, Option<ShowPanic>) {
-        let of_topic = |(it, _): &&(Show, AtomicBool)| it.topic.as_str() == topic.as_str();
-        let Some((show, is_on)) = self.0.iter().find(of_topic) else {
-            return (None, None);
-        };
-        if !is_on.load(Ordering::Relaxed) || SHOWING.try_with(|it| it.replace(true)) != Ok(false) {
-            return (None, None);
-        }
-        let mut text = None;
-        let shown = catch_unwind(AssertUnwindSafe(|| text = (show.text)(event)));
-        _ = SHOWING.try_with(|it| it.set(false));
-        match shown {
-            Ok(()) => (text.map(cut), None),
-            Err(payload) => {
-                let panic = ShowPanic {
-                    place: show.place,
-                    payload,
-                    is_first: is_on.swap(false, Ordering::Relaxed),
-                };
-                (None, Some(panic))
-            }
-        }
-    }
-}
-
-/// A panic while an event was shown, to be reported with the line that asked for it.
-pub(crate) struct ShowPanic {
-    pub(crate) place: CallSite,
-    pub(crate) payload: Box<dyn Any + Send>,
-    /// It was not told before.
-    pub(crate) is_first: bool,
 }
 
 /// What all threads have counted.

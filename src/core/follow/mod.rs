@@ -5,8 +5,8 @@
 //!
 //! - `here`: the cause of what runs on a thread, and what a deferred event takes along of it.
 //! - `work`: a piece of work while it runs. `long_work`: one that runs later than it is made, or in parts.
-//! - `recorder`: what one thread has counted. `tail`: the newest pieces of work on it. `follower`: all recorders of one
-//!   following.
+//! - `recorder`: what one thread has counted. `tail`: the newest pieces of work on it. `shows`: the texts that are made
+//!   of events. `follower`: all recorders of one following.
 //!
 //! # What it guarantees
 //!
@@ -58,6 +58,8 @@ mod here;
 mod long_work;
 #[cfg(feature = "follow")]
 mod recorder;
+#[cfg(feature = "follow")]
+pub(crate) mod shows;
 #[cfg(feature = "follow")]
 mod tail;
 #[cfg(feature = "follow")]

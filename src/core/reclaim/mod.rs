@@ -48,7 +48,7 @@
 //!   Under stress 1.9.3, like `hazarc` 0.2.0, was seen to load the value of another cell that had been
 //!   allocated at the same address; vorner/arc-swap#210 may be a case of that.
 //!
-//! Ours has seven `unsafe` blocks, and is modelled by loom together with all of the crate that uses it. Loom
+//! Ours has its `unsafe` in three files, and is modelled by loom together with all of the crate that uses it. Loom
 //! found one ordering too weak in it (the planted fault `Unacquired` is that mistake). What the models cannot
 //! see: a snapshot that is allocated at the address of another signal's. Therefore the count and the function
 //! that frees are in a header without types, and `threads.rs` provokes the case under the address sanitizer.

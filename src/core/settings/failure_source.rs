@@ -8,7 +8,7 @@ use crate::core::failure::panics::{drop_payload, is_reported, message};
 use crate::core::failure::pending;
 use crate::core::failure::report::{self, Report};
 #[cfg(feature = "follow")]
-use crate::core::follow::follower::{ShowPanic, Shows};
+use crate::core::follow::shows::{ShowPanic, Shows};
 use crate::core::primitives::flavour::Primitives;
 use crate::core::settings::bus::BusConfig;
 use crate::core::settings::signal_info::SignalInfo;

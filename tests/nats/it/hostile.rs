@@ -193,7 +193,6 @@ fn a_runtime_that_ends_first_stops_the_bridge() {
 }
 
 #[test]
-#[ignore = "a runtime that does not run is given a minute"]
 fn a_start_that_holds_up_its_own_runtime_ends_with_an_error() {
     let server = Server::start();
     let runtime = tokio::runtime::Builder::new_current_thread()
