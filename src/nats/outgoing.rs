@@ -339,7 +339,7 @@ impl Outgoing {
         self.leave(outbox, left);
     }
 
-    /// Whether the server owes an answer to the first.
+    /// Whether the server owes an answer.
     pub(super) fn is_under_way(&self) -> bool {
         lock(&self.outbox).window.is_under_way()
     }

@@ -15,7 +15,7 @@ use crate::nats::wire;
 
 /// How many events of a core route are written at a time.
 const BATCH: usize = 64;
-/// How long the server may take to answer to the first event that is under way.
+/// How long the server may take to answer to any event while some are under way.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// The number of the error "resource limits exceeded for account".
@@ -95,7 +95,7 @@ pub(super) async fn send_stored(client: &Client, route: &Outgoing) -> String {
         if held.is_none_or(|it| it <= Instant::now()) {
             held = None;
             while let Some(sending) = route.send_next() {
-                if sending.after.is_none() {
+                if sending.is_alone {
                     asked = Instant::now();
                 }
                 let subject = route.hub.subject(&sending.topic);

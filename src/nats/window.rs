@@ -5,13 +5,18 @@
 //! Events are sent in their order, and at most `limit` are under way. Each answer of the server has the position in the
 //! stream at which the event is stored. An event leaves at the front only if its position is behind that of the one
 //! before it, or if it was sent after that one had been acknowledged. Otherwise it stands in the stream too early: one
-//! before it was refused, and this one was not. Then it is sent again, as another message, behind the other.
+//! before it was refused, and this one was not.
 //!
 //! So that a reader can leave out the one that is too early, each message names the event of its topic that was still
 //! unacknowledged when it was sent. See [`memory`](super::memory).
 //!
+//! Where the server has refused an event, now or for good, or has stored one too early, nothing more is sent until all
+//! that is under way is answered. Then everything that is left goes again, what may be stored as another message. So
+//! however many are refused, an event goes twice and not once for each of them.
+//!
 //! After a connection or a refusal the first event goes alone, until it is stored: a server whose JetStream is starting
-//! refuses some and takes later ones.
+//! refuses some and takes later ones. And no event goes before the first one of its topic is stored, because a reader
+//! that has had none of the topic takes whatever comes for the first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -37,7 +42,9 @@ pub(super) struct Entry {
     pub(super) waiter: Option<Arc<Waiter>>,
     /// How many of its topic were sent before. Given when it is sent first.
     number: u64,
-    /// How often it was found to stand too early.
+    /// The position of the one of its topic that was sent before it.
+    previous: Option<u64>,
+    /// How often it became another message.
     run: u32,
     /// Whether all before it had been acknowledged when it was sent last.
     was_first: bool,
@@ -46,6 +53,7 @@ pub(super) struct Entry {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
+    /// To be sent, for the first time or again.
     Waiting,
     UnderWay,
     /// The position in the stream, and whether the server had the message before.
@@ -68,6 +76,7 @@ impl Entry {
             order: 0,
             waiter,
             number: 0,
+            previous: None,
             run: 0,
             was_first: false,
             place: Place::Waiting,
@@ -101,6 +110,8 @@ pub(super) struct Sending {
     pub(super) headers: Arc<Headers>,
     /// Whether it was sent before.
     pub(super) again: bool,
+    /// Whether nothing else is under way.
+    pub(super) is_alone: bool,
 }
 
 /// What the server has answered.
@@ -134,14 +145,16 @@ pub(super) struct Window {
     /// Below this none waits to be sent.
     next: usize,
     limit: usize,
+    /// How many are under way.
+    under_way: usize,
+    /// From this position on everything is sent again, once nothing is under way any more.
+    broken: Option<u64>,
     /// Whether the first goes alone.
     probing: bool,
     /// The position in the stream of the one that left last.
     last: u64,
     pushed: u64,
     numbers: Numbers,
-    /// Of each topic that is under way, the position of its last event. Only for patterns.
-    latest: Option<HashMap<Arc<str>, u64>>,
 }
 
 impl Window {
@@ -152,11 +165,12 @@ impl Window {
             begun: 0,
             next: 0,
             limit,
+            under_way: 0,
+            broken: None,
             probing: false,
             last: 0,
             pushed: 0,
-            numbers: Numbers::default(),
-            latest: is_pattern.then(HashMap::new),
+            numbers: Numbers::new(is_pattern),
         }
     }
 
@@ -194,15 +208,18 @@ impl Window {
     /// Removes all.
     pub(super) fn clear(&mut self) -> Vec<Entry> {
         self.base += self.entries.len() as u64;
-        (self.begun, self.next) = (0, 0);
-        if let Some(latest) = &mut self.latest {
-            latest.clear();
-        }
+        (self.begun, self.next, self.under_way) = (0, 0, 0);
+        self.broken = None;
         self.entries.drain(..).collect()
     }
 
-    /// Begins a connection: what is under way is sent again, the first one alone.
+    /// Begins a connection: what was under way is sent again, the first one alone.
     pub(super) fn restart(&mut self) {
+        self.under_way = 0;
+        if self.broken.is_some() {
+            // What was under way there may be stored, and names one that will not be.
+            return self.send_all_again();
+        }
         for entry in self.entries.iter_mut().take(self.begun) {
             if entry.place == Place::UnderWay {
                 entry.place = Place::Waiting;
@@ -212,11 +229,9 @@ impl Window {
         self.probing = true;
     }
 
-    /// Whether the first is under way.
+    /// Whether the server owes an answer.
     pub(super) fn is_under_way(&self) -> bool {
-        self.entries
-            .front()
-            .is_some_and(|it| it.place == Place::UnderWay)
+        self.under_way > 0
     }
 
     /// The one that is to be sent now, which counts as sent then.
@@ -229,23 +244,31 @@ impl Window {
             self.next += 1;
         }
         let index = self.next;
-        if index >= self.limit || (self.probing && index > 0) || index >= self.entries.len() {
+        let is_held = self.broken.is_some() || (self.probing && index > 0);
+        if is_held || index >= self.limit || index >= self.entries.len() {
             return None;
         }
         let again = index < self.begun;
+        let position = self.base + index as u64;
+        if !again {
+            let entry = &mut self.entries[index];
+            entry.previous = self.numbers.last(&entry.topic);
+        }
+        let after = match self.before(index) {
+            // Where there is only one topic, a connection has begun with it alone.
+            Some(before) if self.numbers.of.is_some() && self.is_first(before) => return None,
+            before => before.map(|it| it.number),
+        };
         if !again {
             self.begun = index + 1;
             let entry = &mut self.entries[index];
-            entry.number = self.numbers.next(&entry.topic, self.latest.is_some());
+            entry.number = self.numbers.next(&entry.topic, position, self.base);
         }
-        let after = self.before(index);
-        let position = self.base + index as u64;
-        if let (false, Some(latest)) = (again, &mut self.latest) {
-            latest.insert(self.entries[index].topic.clone(), position);
-        }
+        let is_alone = self.under_way == 0;
         let entry = &mut self.entries[index];
         entry.place = Place::UnderWay;
         entry.was_first = index == 0;
+        self.under_way += 1;
         self.next += 1;
         Some(Sending {
             position,
@@ -256,26 +279,33 @@ impl Window {
             payload: entry.payload.clone(),
             headers: entry.headers.clone(),
             again,
+            is_alone,
         })
     }
 
-    /// The number of the event of the same topic before this one, if it is still here.
-    fn before(&self, index: usize) -> Option<u64> {
-        let topic = &self.entries[index].topic;
-        let mut to = index;
-        if let Some(latest) = &self.latest {
-            match latest.get(topic) {
-                // It is sent for the first time: the last of its topic is known.
-                Some(position) if *position < self.base + index as u64 => {
-                    to = usize::try_from(position.checked_sub(self.base)?).ok()? + 1;
-                }
-                Some(_) => (),
-                None => return None,
+    fn at(&self, position: u64) -> Option<&Entry> {
+        self.entries
+            .get(usize::try_from(position.checked_sub(self.base)?).ok()?)
+    }
+
+    /// The event of the same topic before this one that was not refused, if it is still here.
+    fn before(&self, index: usize) -> Option<&Entry> {
+        let mut before = self.at(self.entries[index].previous?)?;
+        while before.is_refused() {
+            before = self.at(before.previous?)?;
+        }
+        Some(before)
+    }
+
+    /// Whether all of its topic that were sent before it were refused.
+    fn is_first<'w>(&'w self, mut entry: &'w Entry) -> bool {
+        while let Some(previous) = entry.previous {
+            match self.at(previous).filter(|it| it.is_refused()) {
+                Some(refused) => entry = refused,
+                None => return false,
             }
         }
-        let before = self.entries.range(..to).rev();
-        let mut same = before.filter(|it| it.topic == *topic && !it.is_refused());
-        same.next().map(|it| it.number)
+        true
     }
 
     /// Takes an answer to a message, and returns what has left at the front.
@@ -287,46 +317,56 @@ impl Window {
             return Vec::new();
         };
         let begun = self.begun;
-        let Some(entry) = self
-            .entries
-            .get_mut(index)
-            .filter(|it| index < begun && it.run == run)
-        else {
+        let Some(entry) = self.entries.get_mut(index).filter(|it| {
+            // Otherwise it is to what was sent before.
+            index < begun && it.run == run && it.place == Place::UnderWay
+        }) else {
             return Vec::new();
         };
-        if matches!(entry.place, Place::Stored(..) | Place::Refused(_)) {
-            return Vec::new();
-        }
-        match answer {
+        self.under_way -= 1;
+        entry.place = match answer {
             Answer::Stored {
                 sequence,
                 duplicate,
-            } => {
-                entry.place = Place::Stored(*sequence, *duplicate);
-            }
-            Answer::Hold(_) => {
-                entry.place = Place::Waiting;
-                self.next = self.next.min(index);
-                self.probing = true;
-            }
-            Answer::Refused(reason) => {
-                entry.place = Place::Refused(reason.clone());
-                // What names it as the one before would be left out by readers.
-                self.send_again(index + 1);
-            }
+            } => Place::Stored(*sequence, *duplicate),
+            Answer::Hold(_) => Place::Waiting,
+            Answer::Refused(reason) => Place::Refused(reason.clone()),
+        };
+        match answer {
+            Answer::Stored { .. } => (),
+            // What is stored behind it stands too early.
+            Answer::Hold(_) => self.break_at(position),
+            Answer::Refused(_) => self.break_behind(index),
         }
         self.leave()
     }
 
-    /// Has this one and all that are under way behind it sent as other messages.
-    fn send_again(&mut self, from: usize) {
-        for entry in self.entries.iter_mut().take(self.begun).skip(from) {
+    /// Has everything from here on sent again, once nothing is under way.
+    fn break_at(&mut self, position: u64) {
+        self.broken = Some(self.broken.map_or(position, |it| it.min(position)));
+    }
+
+    /// The same behind one that will never be stored: what names it as the one before is left out by readers.
+    fn break_behind(&mut self, index: usize) {
+        // By a connection that has ended it may be stored, and name that one.
+        for entry in self.entries.iter_mut().take(self.begun).skip(index + 1) {
+            entry.run += u32::from(entry.place == Place::Waiting);
+        }
+        self.break_at(self.base + index as u64);
+    }
+
+    /// Has all that was sent sent again, what may be stored as another message.
+    fn send_all_again(&mut self) {
+        for entry in self.entries.iter_mut().take(self.begun) {
+            let may_be_stored = matches!(entry.place, Place::Stored(..) | Place::UnderWay);
+            entry.run += u32::from(may_be_stored);
             if !entry.is_refused() {
                 entry.place = Place::Waiting;
-                entry.run += 1;
             }
         }
-        self.next = self.next.min(from);
+        self.next = 0;
+        self.broken = None;
+        self.probing = true;
     }
 
     /// Lets go what is done, at the front.
@@ -336,11 +376,13 @@ impl Window {
             let refused = match &first.place {
                 Place::Refused(reason) => Some(reason.clone()),
                 &Place::Stored(sequence, duplicate) => {
+                    if self.broken.is_some_and(|it| it <= self.base) {
+                        break;
+                    }
                     // Sent when those before it had been acknowledged: whatever its position is, it is behind them.
                     let is_alone = first.was_first && !duplicate;
                     if !is_alone && sequence <= self.last {
-                        self.send_again(0);
-                        self.probing = true;
+                        self.break_at(self.base);
                         break;
                     }
                     self.last = sequence;
@@ -349,18 +391,15 @@ impl Window {
                 }
                 Place::Waiting | Place::UnderWay => break,
             };
-            let position = self.base;
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
+            if refused.is_some() && entry.previous.is_none() {
+                self.begin_again(&entry.topic);
+            }
             self.base += 1;
             self.begun -= 1;
             self.next = self.next.saturating_sub(1);
-            if let Some(latest) = &mut self.latest {
-                if latest.get(&entry.topic) == Some(&position) {
-                    latest.remove(&entry.topic);
-                }
-            }
             left.push(Left {
                 topic: entry.topic,
                 number: entry.number,
@@ -368,19 +407,30 @@ impl Window {
                 refused,
             });
         }
+        if self.broken.is_some() && self.under_way == 0 {
+            self.send_all_again();
+        }
         left
+    }
+
+    /// The first event of a topic, which leaves, was refused: the next one is the first.
+    fn begin_again(&mut self, topic: &Arc<str>) {
+        let (base, sent) = (self.base, self.entries.iter_mut().take(self.begun - 1));
+        match sent.into_iter().find(|it| it.previous == Some(base)) {
+            Some(next) => next.previous = None,
+            None => self.numbers.begin_again(topic),
+        }
     }
 
     /// Takes the first ones out, as sent: for what nobody answers to.
     pub(super) fn take(&mut self, most: usize) -> Vec<(Entry, u64)> {
         let count = self.entries.len().min(most);
         self.base += count as u64;
-        let is_pattern = self.latest.is_some();
-        let numbers = &mut self.numbers;
+        let (numbers, base) = (&mut self.numbers, self.base);
         let taken = self.entries.drain(..count);
         taken
             .map(|entry| {
-                let number = numbers.next(&entry.topic, is_pattern);
+                let number = numbers.next(&entry.topic, 0, base);
                 (entry, number)
             })
             .collect()
@@ -397,6 +447,7 @@ impl Window {
                 kept.push_back(entry);
             } else if index < begun {
                 if !matches!(entry.place, Place::Stored(..)) {
+                    self.under_way -= usize::from(entry.place == Place::UnderWay);
                     entry.place = Place::Refused(reason.to_owned());
                     broken = broken.or(Some(index));
                 }
@@ -418,7 +469,7 @@ impl Window {
         }
         self.entries = kept;
         if let Some(first) = broken {
-            self.send_again(first);
+            self.break_behind(first);
         }
         left.extend(self.leave());
         left
@@ -426,30 +477,71 @@ impl Window {
 }
 
 /// The number of the next event of each topic.
-#[derive(Default)]
 struct Numbers {
     /// Of the only topic, or of those that have none of their own.
+    next: Sequence,
+    /// `None` unless there are many topics.
+    of: Option<HashMap<Arc<str>, Sequence>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sequence {
     next: u64,
-    of: HashMap<Arc<str>, u64>,
+    /// The position of the last one.
+    last: Option<u64>,
+}
+
+impl Sequence {
+    /// The number of the event at this position.
+    fn take(&mut self, position: u64) -> u64 {
+        self.next += 1;
+        self.last = Some(position);
+        self.next - 1
+    }
 }
 
 impl Numbers {
-    fn next(&mut self, topic: &Arc<str>, is_pattern: bool) -> u64 {
-        if !is_pattern {
-            self.next += 1;
-            return self.next - 1;
+    fn new(is_pattern: bool) -> Self {
+        Numbers {
+            next: Sequence::default(),
+            of: is_pattern.then(HashMap::new),
         }
-        if let Some(next) = self.of.get_mut(topic) {
-            *next += 1;
-            return *next - 1;
+    }
+
+    /// The position of the last event of this topic.
+    fn last(&self, topic: &Arc<str>) -> Option<u64> {
+        let of = self.of.as_ref();
+        of.map_or(Some(&self.next), |it| it.get(topic))?.last
+    }
+
+    /// The number of an event that is at this position. What is below `base` has left.
+    fn next(&mut self, topic: &Arc<str>, position: u64, base: u64) -> u64 {
+        let Some(of) = &mut self.of else {
+            return self.next.take(position);
+        };
+        if let Some(sequence) = of.get_mut(topic) {
+            return sequence.take(position);
         }
-        if self.of.len() >= MOST_TOPICS {
+        if of.len() >= MOST_TOPICS {
             // A number never comes again: a topic that returns goes on above all that it can have had.
-            self.next = self.of.values().copied().max().unwrap_or(0).max(self.next);
-            self.of.clear();
+            let highest = of.values().map(|it| it.next).max().unwrap_or(0);
+            self.next.next = highest.max(self.next.next);
+            // What is under way is still to be named as the one before.
+            of.retain(|_, it| it.last.is_some_and(|it| it >= base));
         }
-        self.of.insert(topic.clone(), self.next + 1);
-        self.next
+        let mut sequence = self.next;
+        let first = sequence.take(position);
+        of.insert(topic.clone(), sequence);
+        first
+    }
+
+    /// None of a topic is stored, and none is under way.
+    fn begin_again(&mut self, topic: &Arc<str>) {
+        let of = self.of.as_mut();
+        let sequence = of.map_or(Some(&mut self.next), |it| it.get_mut(topic));
+        if let Some(sequence) = sequence {
+            sequence.last = None;
+        }
     }
 }
 

@@ -163,6 +163,8 @@ fn refusals_among_many_cost_no_other_its_place() {
         ),
         (40, 1_960, 40)
     );
+    // Once more what was under way behind one, and not once more for each of them.
+    assert!(raw.count("S") <= 2 * 1_960, "{}", raw.count("S"));
 }
 
 #[test]
