@@ -215,13 +215,13 @@ fn set_filter(config: &mut Value, subjects: &[String], has_many: bool) {
 }
 
 /// Makes a consumer without acknowledgements, which ends with its connection and begins at a position, and returns its
-/// name.
+/// name, and how many events it has at the moment.
 pub(super) async fn create_reader(
     client: &Client,
     stream: &str,
     subjects: &[String],
     begin: u64,
-) -> Result<String, ApiError> {
+) -> Result<(String, u64), ApiError> {
     let mut config = json!({
         "deliver_policy": "by_start_sequence",
         "opt_start_seq": begin.max(1),
@@ -236,7 +236,8 @@ pub(super) async fn create_reader(
     let body = json!({ "stream_name": stream, "config": config });
     let answer = ask(client, &format!("CONSUMER.CREATE.{stream}"), &body).await?;
     let name = answer["name"].as_str().map(str::to_owned);
-    name.ok_or_else(|| ApiError::Refused("the consumer has no name".to_owned()))
+    let name = name.ok_or_else(|| ApiError::Refused("the consumer has no name".to_owned()))?;
+    Ok((name, answer["num_pending"].as_u64().unwrap_or(0)))
 }
 
 /// Makes the consumer of a group, unless there is one, and returns how long it waits for an acknowledgement.

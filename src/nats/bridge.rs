@@ -54,6 +54,11 @@ pub(super) struct Parts {
 /// What receives.
 pub(super) trait HasInbox: Send + Sync {
     fn inbox(&self) -> &Inbox;
+
+    /// How many events were handled that the server does not know of.
+    fn unnoted(&self) -> usize {
+        0
+    }
 }
 
 /// What a bridge has left undone when it was [stopped](Bridge::stop).
@@ -65,6 +70,9 @@ pub struct Stopped {
     /// Events that handlers still had when the time was over, and those that had come by core NATS and were not begun.
     /// Stored ones come again: to the reader after its next start, to another member of the group.
     pub unhandled: usize,
+    /// Events that readers have handled although the server does not know it, because it could not be reached in time.
+    /// They come again, in order, to the reader after its next start.
+    pub unnoted: usize,
 }
 
 impl Bridge {
@@ -119,8 +127,9 @@ impl Bridge {
     /// over. In a handler of an event that this bridge has received it does not wait for that handler, which counts as
     /// unhandled.
     ///
-    /// What was handled is said to the server even if the time is over, within a tenth of a second; what is still to be
-    /// told to hooks and handlers of [`states`](Self::states) is waited for as long, and told later otherwise.
+    /// What was handled is said to the server even if the time is over, within half a second, if there is a connection.
+    /// What is still to be told to hooks and handlers of [`states`](Self::states) is waited for for a tenth of a second
+    /// then, and told later otherwise.
     pub fn stop(&self, timeout: Duration) -> Stopped {
         let until = Instant::now().checked_add(timeout);
         let Some(parts) = lock(&self.parts).take() else {
@@ -151,6 +160,7 @@ impl Bridge {
         Stopped {
             unsent: self.outgoing.iter().map(|it| it.len()).sum(),
             unhandled: self.running.wait(0, Some(Instant::now())),
+            unnoted: self.unnoted(),
         }
     }
 
@@ -211,7 +221,12 @@ impl Bridge {
         Stopped {
             unsent: abandoned.max(left),
             unhandled,
+            unnoted: self.unnoted(),
         }
+    }
+
+    fn unnoted(&self) -> usize {
+        self.inboxes.iter().map(|(it, _)| it.unnoted()).sum()
     }
 }
 

@@ -85,9 +85,9 @@ impl Listener {
             return;
         }
         if let (Some(origin), Some(number)) = (&sender.origin, sender.number) {
-            match lock(&self.memory).judge(origin, &topic, number, None) {
+            match lock(&self.memory).judge((origin, &topic), number, None, 0) {
                 Verdict::New(lost) => counts.lost.add(lost),
-                Verdict::Duplicate | Verdict::Early => {
+                Verdict::Duplicate | Verdict::Early(_) => {
                     counts.duplicates.one();
                     return;
                 }

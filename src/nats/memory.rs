@@ -21,9 +21,9 @@ pub(super) enum Verdict {
     New(u64),
     /// It has arrived before.
     Duplicate,
-    /// The one that was sent before it has not arrived. Either that is not in the stream any more, or this one is too
-    /// early and comes again behind it.
-    Early,
+    /// The one that was sent before it has not arrived; the last one that has was at this position. Either the missing
+    /// one is not in the stream any more, or this one is too early and comes again behind it.
+    Early(u64),
 }
 
 /// The last number of each sequence.
@@ -36,8 +36,9 @@ pub(super) struct Memory {
 }
 
 struct Sequence {
-    /// The last number.
+    /// The last number, and its position in the stream.
     last: u64,
+    position: u64,
     /// What has not arrived, below some number that has: the newest such gap.
     gap: (u64, u64),
     used: u64,
@@ -57,17 +58,17 @@ impl Memory {
         }
     }
 
-    /// Looks at a number, and notes it if it is new.
+    /// Looks at a number, and notes it with its position if it is new.
     pub(super) fn judge(
         &mut self,
-        origin: &str,
-        topic: &str,
+        (origin, topic): (&str, &str),
         number: u64,
         after: Option<u64>,
+        position: u64,
     ) -> Verdict {
         match self.look(origin, topic, number, after) {
             Verdict::New(lost) => {
-                self.note(origin, topic, number);
+                self.note((origin, topic), number, position);
                 Verdict::New(lost)
             }
             other => other,
@@ -88,13 +89,13 @@ impl Memory {
             };
         }
         if after.is_some_and(|after| after > sequence.last) {
-            return Verdict::Early;
+            return Verdict::Early(sequence.position);
         }
         Verdict::New((number - sequence.last - 1).min(MOST_LOST))
     }
 
     /// Notes that a number has arrived.
-    pub(super) fn note(&mut self, origin: &str, topic: &str, number: u64) {
+    pub(super) fn note(&mut self, (origin, topic): (&str, &str), number: u64, position: u64) {
         self.clock += 1;
         let (used, most) = (self.clock, self.most);
         if let Some(sequence) = self
@@ -107,7 +108,7 @@ impl Memory {
                 if number > sequence.last + 1 {
                     sequence.gap = (sequence.last + 1, number);
                 }
-                sequence.last = number;
+                (sequence.last, sequence.position) = (number, position);
             } else if (sequence.gap.0..sequence.gap.1).contains(&number) {
                 sequence.gap.0 = number + 1;
             }
@@ -123,6 +124,7 @@ impl Memory {
             topic.to_owned(),
             Sequence {
                 last: number,
+                position,
                 gap,
                 used,
             },
@@ -192,7 +194,7 @@ mod tests {
     use super::*;
 
     fn judge(memory: &mut Memory, number: u64, after: Option<u64>) -> Verdict {
-        memory.judge("abc", "order", number, after)
+        memory.judge(("abc", "order"), number, after, 100)
     }
 
     #[test]
@@ -202,8 +204,11 @@ mod tests {
         assert_eq!(judge(&mut memory, 6, None), Verdict::New(0));
         assert_eq!(judge(&mut memory, 6, None), Verdict::Duplicate);
         assert_eq!(judge(&mut memory, 9, None), Verdict::New(2));
-        assert_eq!(memory.judge("abc", "other", 6, None), Verdict::New(0));
-        assert_eq!(memory.judge("other", "order", 6, None), Verdict::New(0));
+        assert_eq!(memory.judge(("abc", "other"), 6, None, 0), Verdict::New(0));
+        assert_eq!(
+            memory.judge(("other", "order"), 6, None, 0),
+            Verdict::New(0)
+        );
     }
 
     #[test]
@@ -220,7 +225,7 @@ mod tests {
     fn what_stands_too_early_is_told_apart_until_the_one_before_has_come() {
         let mut memory = Memory::new(false);
         judge(&mut memory, 0, None);
-        assert_eq!(judge(&mut memory, 2, Some(1)), Verdict::Early);
+        assert_eq!(judge(&mut memory, 2, Some(1)), Verdict::Early(100));
         assert_eq!(judge(&mut memory, 1, None), Verdict::New(0));
         assert_eq!(judge(&mut memory, 2, Some(1)), Verdict::New(0));
     }
@@ -229,7 +234,7 @@ mod tests {
     fn what_was_missing_is_new_when_it_comes_late() {
         let mut memory = Memory::new(false);
         judge(&mut memory, 0, None);
-        memory.note("abc", "order", 3);
+        memory.note(("abc", "order"), 3, 0);
         assert_eq!(judge(&mut memory, 1, None), Verdict::New(0));
         assert_eq!(judge(&mut memory, 1, None), Verdict::Duplicate);
         assert_eq!(judge(&mut memory, 2, None), Verdict::New(0));
@@ -248,12 +253,15 @@ mod tests {
     fn the_oldest_sequences_are_forgotten() {
         let mut memory = Memory::new(false);
         for origin in 0..10 * MOST_ORIGINS {
-            memory.judge(&origin.to_string(), "order", 3, None);
-            memory.judge("kept", "order", 3, None);
+            memory.judge((&origin.to_string(), "order"), 3, None, 0);
+            memory.judge(("kept", "order"), 3, None, 0);
         }
         assert!(memory.len <= MOST_ORIGINS && memory.sequences.len() == memory.len);
-        assert_eq!(memory.judge("kept", "order", 3, None), Verdict::Duplicate);
-        assert_eq!(memory.judge("0", "order", 3, None), Verdict::New(0));
+        assert_eq!(
+            memory.judge(("kept", "order"), 3, None, 0),
+            Verdict::Duplicate
+        );
+        assert_eq!(memory.judge(("0", "order"), 3, None, 0), Verdict::New(0));
     }
 
     #[test]

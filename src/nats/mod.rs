@@ -55,8 +55,9 @@
 //!    server, as long as this process lives until then. [`Bridge::flush`] and an awaited emission say when. There is no
 //!    outbox on the disk: await the emission, or run a leaf node of NATS beside the program.
 //! 4. The events of one topic stand in the stream in the order of their emissions; those of two bridges have no order
-//!    between them. Where the server has refused an event and stored one behind it, as a stream does that is full and
-//!    gets room meanwhile, that one is stored once more behind the other, and readers leave the first out.
+//!    between them. Where the server has refused an event and stored some behind it that were under way, as a stream
+//!    does that is full and gets room meanwhile, these are stored once more behind it, and readers leave the first ones
+//!    out.
 //! 5. While there is no server the emitter goes on until the outbox is full. The bridge tries to connect for ever, to
 //!    each address in turn: after 5 ms, then twice as long each time, up to 250 ms in the first ten seconds, and later
 //!    up to 5 s.
@@ -70,7 +71,8 @@
 //!    [`set_unhandled_hook`](crate::flavour::Bus::set_unhandled_hook).
 //! 7. A reader handles the events of one topic and one bridge in the order of their emissions, each once, as long as
 //!    its process lives. After a crash it begins behind what was [noted](Route::note_every): at most 1,000 events, or
-//!    those of 200 ms, come again, in order. After [`stop`](Bridge::stop) none does.
+//!    those of 200 ms, come again, in order. After [`stop`](Bridge::stop) none does, or as many as that
+//!    [says](Stopped::unnoted).
 //! 8. A member of a group handles each event once, as long as its process lives; those that a member had when it
 //!    crashed go to others. A handler that takes longer than the ack wait keeps its event. The group as a whole has
 //!    each event at least once: a server that was killed may have forgotten what was acknowledged last, and give it to
@@ -100,8 +102,9 @@
 //!   always }` for that, which makes storing some thirty times slower. Or use more than one replica.
 //! - A stream drops repeated messages within its duplicate window, of two minutes where nothing else is set. A bridge
 //!   that was cut off for longer may store some twice. Readers handle them once all the same.
-//! - A stream that refuses new events while it is full, and meanwhile removes, by age, old ones that a reader has not
-//!   read yet, can have that reader handle an event before the one that was refused. None is lost by it.
+//! - A stream that refuses new events while it is full, and meanwhile removes others that stand between the last event
+//!   of a topic that a reader has read and the next one, can have that reader handle an event before the one that was
+//!   refused. None is lost by it.
 //! - The stream `slotcast_readers` has one message for each reader: the position in its stream that it has handled.
 //!
 //! # On the wire
@@ -123,8 +126,8 @@
 //! Needs Rust 1.89, which the client that it uses needs.
 
 // *Owns*: the public types (`builder`, `bridge`, `route`, `codec`, `headers`, `error`, `state`, `stats`); what waits to
-// be sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`,
-// `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
+// be sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`
+// with `missing`, `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
 // `connection`, `api`, `wire`).
 //
 // *Does not know*: signals from the inside. It stands on the public face of a bus, but for a handler that an awaited
@@ -152,6 +155,7 @@ mod into_route;
 mod limits;
 mod listener;
 mod memory;
+mod missing;
 mod outgoing;
 mod pull;
 mod reader;

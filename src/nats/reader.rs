@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subscriber};
@@ -27,6 +27,7 @@ use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::memory::{Memory, Recent, Verdict};
+use crate::nats::missing::Missing;
 use crate::nats::pull::{Pull, Pulled, Silences};
 use crate::nats::subject::covers;
 use crate::nats::wire;
@@ -62,6 +63,8 @@ pub(super) struct ReaderState {
     handled: AtomicU64,
     /// How many were that the server has not noted.
     since: AtomicU64,
+    /// The position is another one than the server knows, although nothing was handled.
+    is_moved: AtomicBool,
     /// Notified when the position is to be noted.
     due: Notify,
 }
@@ -105,6 +108,7 @@ impl ReaderState {
             }),
             handled: AtomicU64::new(0),
             since: AtomicU64::new(0),
+            is_moved: AtomicBool::new(false),
             due: Notify::new(),
         }
     }
@@ -132,6 +136,11 @@ impl ReaderState {
             self.name
         );
         self.report(BridgeError::MadeAgain { what, reason });
+    }
+
+    /// How many events were handled that the server does not know of.
+    pub(super) fn unnoted(&self) -> usize {
+        usize::try_from(self.since.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     fn report(&self, error: BridgeError) {
@@ -165,16 +174,23 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
         };
         let consumer =
             match api::create_reader(client, &reader.stream, &reader.subjects, begin).await {
-                Ok(consumer) => consumer,
+                Ok((consumer, _)) => consumer,
                 Err(ApiError::NoAnswer) => return "no answer from JetStream".to_owned(),
                 Err(error) => {
                     pause(reader, &mut failed, &error).await;
                     continue;
                 }
             };
-        failed = 0;
-        match consume(client, reader, &consumer, &mut noting).await {
+        let consumed = consume(client, reader, &consumer, &mut noting).await;
+        if !matches!(consumed, Consumed::Unknown(_)) {
+            failed = 0;
+        }
+        match consumed {
             Consumed::Again => (),
+            Consumed::Unknown(ApiError::NoAnswer) => {
+                return "no answer from JetStream".to_owned();
+            }
+            Consumed::Unknown(error) => pause(reader, &mut failed, &error).await,
             Consumed::Silent => {
                 if silences.is_too_many() {
                     return format!("the consumer of {:?} does not answer", reader.name);
@@ -221,7 +237,7 @@ pub(super) async fn begin(client: &Client, reader: &ReaderState) -> Result<u64, 
         progress.life += 1;
         reader.handled.store(seen, Ordering::Release);
         // From now on there is a reader of this name, at this position.
-        reader.since.fetch_add(1, Ordering::Relaxed);
+        reader.is_moved.store(true, Ordering::Relaxed);
     }
     progress.seen = Some(seen);
     progress.created = state.created;
@@ -251,6 +267,8 @@ async fn from_server(
 enum Consumed {
     /// It has left something out.
     Again,
+    /// What the server was asked about an event has no answer.
+    Unknown(ApiError),
     Silent,
     Gone(String),
     Ended(String),
@@ -298,19 +316,27 @@ async fn consume(
             return Consumed::Again;
         }
         last = position.consumer;
-        arrived(client, reader, &message, position.stream).await;
+        if let Err(error) = arrived(client, reader, &message, position.stream).await {
+            // It comes again.
+            return Consumed::Unknown(error);
+        }
     }
 }
 
 /// Passes an event on, unless it has arrived before.
-async fn arrived(client: &Client, reader: &ReaderState, message: &Message, sequence: u64) {
+async fn arrived(
+    client: &Client,
+    reader: &ReaderState,
+    message: &Message,
+    sequence: u64,
+) -> Result<(), ApiError> {
     let counts = &reader.hub.counts;
     let (before, life) = {
         let progress = lock(&reader.progress);
         (progress.seen.unwrap_or(0), progress.life)
     };
     if sequence <= before {
-        return;
+        return Ok(());
     }
     counts.received.one();
     let (headers, sender) = wire::read(message);
@@ -319,7 +345,7 @@ async fn arrived(client: &Client, reader: &ReaderState, message: &Message, seque
         .topic(&message.subject)
         .unwrap_or_default()
         .to_owned();
-    let is_new = is_new(client, reader, message, &topic, &sender, before).await;
+    let is_new = is_new(client, reader, message, &topic, &sender, sequence).await?;
     let payload = message.payload.clone();
     // Not before the last await: where the connection ends in one, this is given up, and the event has to come again.
     lock(&reader.progress).seen = Some(sequence);
@@ -335,6 +361,7 @@ async fn arrived(client: &Client, reader: &ReaderState, message: &Message, seque
         // Passed on all the same, so that the position moves on behind it.
         is_skipped: !is_new,
     });
+    Ok(())
 }
 
 /// Whether an event is to be handled.
@@ -344,8 +371,8 @@ async fn is_new(
     message: &Message,
     topic: &str,
     sender: &wire::Sender,
-    before: u64,
-) -> bool {
+    sequence: u64,
+) -> Result<bool, ApiError> {
     let counts = &reader.hub.counts;
     if !reader
         .subjects
@@ -353,47 +380,53 @@ async fn is_new(
         .any(|it| covers(it, &message.subject))
     {
         // Of another topic, on a server that cannot leave them out.
-        return false;
+        return Ok(false);
     }
     let (Some(origin), Some(number)) = (&sender.origin, sender.number) else {
         // Of somebody else, who may have given it an id.
-        let Some(id) = &sender.id else { return true };
+        let Some(id) = &sender.id else {
+            return Ok(true);
+        };
         let known = &mut lock(&reader.progress).known;
         let is_new = !known.contains(id);
         known.note(id);
         if !is_new {
             counts.duplicates.one();
         }
-        return is_new;
+        return Ok(is_new);
     };
     if *origin == reader.hub.origin {
         counts.echoes.one();
-        return false;
+        return Ok(false);
     }
+    let sequence_of = (&**origin, topic);
     let verdict = lock(&reader.progress)
         .memory
-        .judge(origin, topic, number, sender.after);
-    match verdict {
+        .judge(sequence_of, number, sender.after, sequence);
+    let is_new = match verdict {
         Verdict::New(_) => true,
-        Verdict::Early if is_removed(client, reader, before).await => {
-            // The one before it is not in the stream any more.
-            lock(&reader.progress).memory.note(origin, topic, number);
-            true
+        Verdict::Duplicate => false,
+        Verdict::Early(behind) => {
+            let missing = Missing {
+                stream: &reader.stream,
+                subject: &message.subject,
+                origin,
+                number: sender.after.unwrap_or(0),
+                behind,
+                before: sequence,
+            };
+            let is_removed = missing.is_removed(client).await?;
+            if is_removed {
+                let memory = &mut lock(&reader.progress).memory;
+                memory.note(sequence_of, number, sequence);
+            }
+            is_removed
         }
-        Verdict::Duplicate | Verdict::Early => {
-            counts.duplicates.one();
-            false
-        }
+    };
+    if !is_new {
+        counts.duplicates.one();
     }
-}
-
-/// Whether something behind this position has been removed from the stream.
-async fn is_removed(client: &Client, reader: &ReaderState, before: u64) -> bool {
-    match api::stream(client, &reader.stream).await {
-        Ok(state) => state.first > before + 1 || state.has_gaps,
-        // Better too early than not at all.
-        Err(_) => true,
-    }
+    Ok(is_new)
 }
 
 /// Notes the position of a reader on the server.
@@ -403,6 +436,8 @@ pub(super) struct Noting<'r> {
     subject: String,
     inbox: String,
     answers: Subscriber,
+    /// How often it was written. An answer says to which time it is.
+    written: u64,
     at: Instant,
 }
 
@@ -413,7 +448,7 @@ impl<'r> Noting<'r> {
     ) -> Result<Noting<'r>, String> {
         let inbox = client.new_inbox();
         let answers = client
-            .subscribe(inbox.clone())
+            .subscribe(format!("{inbox}.*"))
             .await
             .map_err(|it| it.to_string())?;
         Ok(Noting {
@@ -422,6 +457,7 @@ impl<'r> Noting<'r> {
             subject: api::cursor_subject(&reader.stream, &reader.name),
             inbox,
             answers,
+            written: 0,
             at: Instant::now() + reader.note_every,
         })
     }
@@ -439,7 +475,7 @@ impl<'r> Noting<'r> {
         // In this order: what is handled in between is noted now, and noted once more.
         let since = self.reader.since.load(Ordering::Relaxed);
         let handled = self.reader.handled.load(Ordering::Acquire);
-        if since == 0 {
+        if since == 0 && !self.reader.is_moved.load(Ordering::Relaxed) {
             return Ok(());
         }
         for _ in 0..TRIES {
@@ -447,6 +483,7 @@ impl<'r> Noting<'r> {
                 Noted::Done => {
                     // Not before: where this is given up in between, the next one has to note it.
                     self.reader.since.fetch_sub(since, Ordering::Relaxed);
+                    self.reader.is_moved.store(false, Ordering::Relaxed);
                     return Ok(());
                 }
                 // A stream that was just made may not be there for everybody yet.
@@ -469,16 +506,27 @@ impl<'r> Noting<'r> {
     }
 
     async fn write(&mut self, position: u64) -> Noted {
-        let (subject, reply) = (self.subject.clone(), self.inbox.clone());
+        self.written += 1;
+        let subject = self.subject.clone();
+        let reply = format!("{}.{}", self.inbox, self.written);
         let written = self
             .client
-            .publish_with_reply(subject, reply, position.to_string().into())
+            .publish_with_reply(subject, reply.clone(), position.to_string().into())
             .await;
         if written.is_err() {
             return Noted::Ended;
         }
-        let answer = tokio::time::timeout(Duration::from_secs(2), next(&mut self.answers)).await;
-        match answer {
+        let answers = &mut self.answers;
+        let answer = async {
+            loop {
+                match next(answers).await {
+                    // A late one.
+                    Some(message) if *message.subject != *reply => (),
+                    other => return other,
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(2), answer).await {
             Ok(None) => Noted::Ended,
             Ok(Some(message)) if message.status.is_some_and(|it| it.as_u16() == 503) => {
                 match api::stream(self.client, api::CURSORS).await {

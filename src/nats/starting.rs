@@ -492,6 +492,10 @@ impl HasInbox for ReaderState {
     fn inbox(&self) -> &Inbox {
         &self.inbox
     }
+
+    fn unnoted(&self) -> usize {
+        self.unnoted()
+    }
 }
 
 impl HasInbox for GroupState {

@@ -26,7 +26,7 @@ use crate::nats::subject::covers;
 /// How long is waited for a server that refuses the credentials.
 const REFUSED: Duration = Duration::from_secs(5);
 /// What saying goodbye may take, however little time there is.
-const GOODBYE: Duration = Duration::from_millis(100);
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// All that talks to the server.
 pub(super) struct Io {
@@ -340,6 +340,9 @@ async fn serve(io: &Io, link: Link, started: &mut Started) -> String {
     if let Some(until) = until {
         let time = until.saturating_duration_since(Instant::now()).max(GOODBYE);
         let goodbye = async {
+            // First, because members may wait for what they are still sent.
+            let notes = io.readers.iter().map(|it| note(&client, it)).collect();
+            _ = JoinSet::join_all(notes).await;
             while members.join_next().await.is_some() {}
             say_goodbye(io, &client).await;
         };
@@ -349,13 +352,8 @@ async fn serve(io: &Io, link: Link, started: &mut Started) -> String {
     reason
 }
 
-/// Says what was handled, before the connection is closed.
+/// Says what members have handled, before the connection is closed.
 async fn say_goodbye(io: &Io, client: &Client) {
-    for reader in &io.readers {
-        if let Ok(mut noting) = Noting::begin(client, reader).await {
-            _ = noting.note().await;
-        }
-    }
     for group in &io.groups {
         group.give_back();
         _ = group::answer(client, group, group.ack_wait).await;
@@ -363,6 +361,16 @@ async fn say_goodbye(io: &Io, client: &Client) {
     // Until the server has read it, and not only until it is written: where something that has come was not read here, a
     // connection that is closed takes along what the other side has not read.
     sync(client).await;
+}
+
+/// Says what a reader has handled.
+fn note(client: &Client, reader: &Arc<ReaderState>) -> impl Future<Output = ()> + use<> {
+    let (client, reader) = (client.clone(), reader.clone());
+    async move {
+        if let Ok(mut noting) = Noting::begin(&client, &reader).await {
+            _ = noting.note().await;
+        }
+    }
 }
 
 /// What a server has said of the connection.

@@ -135,6 +135,8 @@ pub(super) struct Position {
     pub(super) consumer: u64,
     /// When it was stored. Of two streams of the same name, the later one has other times at the same positions.
     pub(super) time: u64,
+    /// How many events the consumer has behind it.
+    pub(super) pending: u64,
 }
 
 /// Reads it. There are two forms, and the newer one has the domain and the account before the rest.
@@ -151,6 +153,7 @@ pub(super) fn position(reply: &str) -> Option<Position> {
         stream: number(1)?,
         consumer: number(2)?,
         time: number(3)?,
+        pending: number(4)?,
     })
 }
 
@@ -160,21 +163,22 @@ mod tests {
 
     #[test]
     fn both_forms_of_a_position_are_read() {
-        let read = |delivered, stream, consumer| {
+        let read = |delivered, stream, consumer, pending| {
             Some(Position {
                 delivered,
                 stream,
                 consumer,
                 time: 1_700_000_000,
+                pending,
             })
         };
         assert_eq!(
             position("$JS.ACK.ORDERS.billing.1.17.5.1700000000.3"),
-            read(1, 17, 5)
+            read(1, 17, 5, 3)
         );
         assert_eq!(
             position("$JS.ACK._.abc.ORDERS.billing.2.18.6.1700000000.0.xyz"),
-            read(2, 18, 6)
+            read(2, 18, 6, 0)
         );
         for bad in ["", "a.b", "$JS.ACK.a.b", "$JS.ACK.s.c.x.1.2.3.4"] {
             assert_eq!(position(bad), None, "{bad}");

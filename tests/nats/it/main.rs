@@ -13,6 +13,7 @@ mod kills;
 mod outbox;
 mod permissions;
 mod readers;
+mod removed;
 mod restarts;
 mod retries;
 mod rig;

@@ -348,3 +348,28 @@ fn a_bridge_can_be_used_by_many_threads_while_it_is_stopped() {
         assert_eq!(bridge.state(), State::Stopped);
     }
 }
+
+#[test]
+fn a_stop_says_what_the_server_does_not_know() {
+    let (mut server, raw) = with_stream();
+    let (bus, seen) = listening();
+    let start = || {
+        let route = stored().reader("r").note_every(Duration::MAX);
+        Bridge::to(server.url()).receive(route)
+    };
+    let (first, second) = (start(), start());
+    let reader = first.start(&bus).unwrap();
+    for id in 0..5 {
+        raw.publish("tick", serde_json::to_vec(&Tick::new(id)).unwrap());
+    }
+    seen.wait(5);
+    server.kill();
+    until("the server is down", || !reader.state().is_connected());
+    let stopped = reader.stop(LONG);
+    assert_eq!((stopped.unhandled, stopped.unnoted), (0, 5));
+    server.up();
+    let reader = second.start(&bus).unwrap();
+    seen.wait(10);
+    assert_eq!(seen.all(), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+    assert_eq!(reader.stop(LONG).unnoted, 0);
+}
