@@ -213,19 +213,20 @@ impl Window {
         self.entries.drain(..).collect()
     }
 
-    /// Begins a connection: what was under way is sent again, the first one alone.
+    /// Has what was sent sent again, the first one alone: with a new connection what has no answer, and what was broken
+    /// as other messages, because it may be stored.
     pub(super) fn restart(&mut self) {
-        self.under_way = 0;
-        if self.broken.is_some() {
-            // What was under way there may be stored, and names one that will not be.
-            return self.send_all_again();
-        }
-        for entry in self.entries.iter_mut().take(self.begun) {
-            if entry.place == Place::UnderWay {
+        let broken = self.broken.take().unwrap_or(u64::MAX);
+        for (position, entry) in (self.base..).zip(self.entries.iter_mut().take(self.begun)) {
+            let may_be_stored = matches!(entry.place, Place::Stored(..) | Place::UnderWay);
+            if may_be_stored && position >= broken {
+                entry.run += 1;
+                entry.place = Place::Waiting;
+            } else if entry.place == Place::UnderWay {
                 entry.place = Place::Waiting;
             }
         }
-        self.next = 0;
+        (self.next, self.under_way) = (0, 0);
         self.probing = true;
     }
 
@@ -355,20 +356,6 @@ impl Window {
         self.break_at(self.base + index as u64);
     }
 
-    /// Has all that was sent sent again, what may be stored as another message.
-    fn send_all_again(&mut self) {
-        for entry in self.entries.iter_mut().take(self.begun) {
-            let may_be_stored = matches!(entry.place, Place::Stored(..) | Place::UnderWay);
-            entry.run += u32::from(may_be_stored);
-            if !entry.is_refused() {
-                entry.place = Place::Waiting;
-            }
-        }
-        self.next = 0;
-        self.broken = None;
-        self.probing = true;
-    }
-
     /// Lets go what is done, at the front.
     fn leave(&mut self) -> Vec<Left> {
         let mut left = Vec::new();
@@ -408,15 +395,15 @@ impl Window {
             });
         }
         if self.broken.is_some() && self.under_way == 0 {
-            self.send_all_again();
+            self.restart();
         }
         left
     }
 
     /// The first event of a topic, which leaves, was refused: the next one is the first.
     fn begin_again(&mut self, topic: &Arc<str>) {
-        let (base, sent) = (self.base, self.entries.iter_mut().take(self.begun - 1));
-        match sent.into_iter().find(|it| it.previous == Some(base)) {
+        let mut sent = self.entries.iter_mut().take(self.begun - 1);
+        match sent.find(|it| it.previous == Some(self.base)) {
             Some(next) => next.previous = None,
             None => self.numbers.begin_again(topic),
         }

@@ -273,7 +273,8 @@ fn storm(
             match random.below(4) {
                 0 => {
                     let stopped = coming.stop(Duration::from_millis(random.below(200)));
-                    second.unnoted.fetch_add(stopped.unnoted as u64, SeqCst);
+                    let again = stopped.unnoted + stopped.unhandled;
+                    second.unnoted.fetch_add(again as u64, SeqCst);
                     coming = start(subscribe(&url, "second"), &other);
                 }
                 1 => {
