@@ -4,8 +4,10 @@
 //! order. It cannot be told not to, so it is given an address where nothing can listen once it has connected, and one
 //! try. Its tasks end then, or with its last handle.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_nats::{
@@ -296,6 +298,19 @@ fn forbidden(text: &str) -> Option<Note> {
 /// The next message. `None` when the connection has ended.
 pub(super) async fn next(subscriber: &mut Subscriber) -> Option<Message> {
     std::future::poll_fn(|cx| std::pin::Pin::new(&mut *subscriber).poll_next(cx)).await
+}
+
+/// The messages that have come, at most as many as wait for a subscription.
+pub(super) fn ready(subscriber: &mut Subscriber) -> impl Iterator<Item = Message> {
+    // Whoever waits for the next one asks again.
+    let mut cx = Context::from_waker(Waker::noop());
+    let come = std::iter::from_fn(
+        move || match Pin::new(&mut *subscriber).poll_next(&mut cx) {
+            Poll::Ready(message) => message,
+            Poll::Pending => None,
+        },
+    );
+    come.take(SUBSCRIPTION)
 }
 
 /// Returns when the server has taken all that was written on the connection before.

@@ -34,7 +34,7 @@ pub(super) struct Arrived {
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
     ready: Condvar,
-    /// Notified when something was taken out.
+    /// Notified when no more than [`notify_at`](Self::notify_at) are left.
     pub(super) space: Notify,
     pub(super) parking: Arc<Parking>,
 }
@@ -43,6 +43,10 @@ pub(super) struct Inbox {
 struct Waiting {
     events: VecDeque<Arrived>,
     is_ended: bool,
+    /// Whether the thread waits for an event: who notifies it asks the system, which takes longer than all the rest.
+    is_idle: bool,
+    /// How many events there may be left when `space` is notified, if somebody waits for that.
+    notify_at: Option<usize>,
 }
 
 impl Inbox {
@@ -56,8 +60,24 @@ impl Inbox {
     }
 
     pub(super) fn push(&self, event: Arrived) {
-        lock(&self.waiting).events.push_back(event);
-        self.ready.notify_one();
+        let mut waiting = lock(&self.waiting);
+        waiting.events.push_back(event);
+        let was_idle = std::mem::take(&mut waiting.is_idle);
+        drop(waiting);
+        if was_idle {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Has `space` notified once no more than so many are left.
+    pub(super) fn notify_at(&self, left: Option<usize>) {
+        let mut waiting = lock(&self.waiting);
+        let is_reached = left.is_some_and(|it| waiting.events.len() <= it);
+        waiting.notify_at = left.filter(|_| !is_reached);
+        drop(waiting);
+        if is_reached {
+            self.space.notify_one();
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,10 +92,18 @@ impl Inbox {
                 return None;
             }
             if let Some(event) = waiting.events.pop_front() {
+                let left = waiting.events.len();
+                let notifies = waiting.notify_at.is_some_and(|it| left <= it);
+                if notifies {
+                    waiting.notify_at = None;
+                }
                 drop(waiting);
-                self.space.notify_one();
+                if notifies {
+                    self.space.notify_one();
+                }
                 return Some(event);
             }
+            waiting.is_idle = true;
             waiting = wait(&self.ready, waiting);
         }
     }

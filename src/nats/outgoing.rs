@@ -36,9 +36,10 @@ pub(super) struct Outgoing {
     capacity: usize,
     overflow: Overflow,
     outbox: Mutex<Outbox>,
-    /// Notified when there is room, and when it is closed.
+    /// Notified when there is room, and when it is closed. Like the other one only if somebody waits for it, because who
+    /// notifies it asks the system, which takes longer than all the rest.
     room: Condvar,
-    /// Notified when something has left.
+    /// Notified when all that somebody waits for has left.
     left: Condvar,
     /// Notified when there is something to send.
     pub(super) work: Notify,
@@ -55,6 +56,31 @@ struct Outbox {
     is_held: bool,
     /// When that was told last.
     told: Option<Instant>,
+    /// Whether an emitter waits for room.
+    wants_room: bool,
+    /// Until what has left, by its order, a flush waits: the one that waits for the fewest.
+    flushes: Option<u64>,
+}
+
+impl Outbox {
+    /// Whether to notify who waits for room.
+    fn has_room(&mut self, capacity: usize) -> bool {
+        self.window.unsent() < capacity && std::mem::take(&mut self.wants_room)
+    }
+
+    /// How many of the first `order` are left.
+    fn left_of(&self, order: u64) -> usize {
+        self.window.left_of(order) + usize::from(self.in_hand.is_some_and(|it| it < order))
+    }
+
+    /// Whether to notify who waits until something has left.
+    fn has_flushed(&mut self) -> bool {
+        let is_flushed = self.flushes.is_some_and(|it| self.left_of(it) == 0);
+        if is_flushed {
+            self.flushes = None;
+        }
+        is_flushed
+    }
 }
 
 impl Outgoing {
@@ -83,6 +109,8 @@ impl Outgoing {
                 forbidden: HashSet::new(),
                 is_held: false,
                 told: None,
+                wants_room: false,
+                flushes: None,
             }),
             room: Condvar::new(),
             left: Condvar::new(),
@@ -124,6 +152,7 @@ impl Outgoing {
             }
             match self.overflow {
                 Overflow::Block if !self.hub.is_own_thread() => {
+                    outbox.wants_room = true;
                     outbox = wait(&self.room, outbox);
                 }
                 Overflow::DropOldest => {
@@ -199,23 +228,25 @@ impl Outgoing {
             awaited.waker.take()
         };
         // On another thread: it is user code.
-        self.hub.teller.wake(waker);
+        if let Some(waker) = waker {
+            self.hub.teller.wake(waker);
+        }
     }
 
     /// Lets go what has left the window.
-    fn leave(&self, outbox: MutexGuard<'_, Outbox>, left: Vec<Left>) {
+    fn leave(&self, mut outbox: MutexGuard<'_, Outbox>, left: Vec<Left>) {
+        if left.is_empty() {
+            return;
+        }
         // Before anybody sees that they have left.
         let counts = &self.hub.counts;
         let refused = left.iter().filter(|it| it.refused.is_some()).count();
         counts.refused.add(refused as u64);
         counts.acked.add((left.len() - refused) as u64);
         counts.waiting.sub(left.len() as u64);
+        let (has_room, has_flushed) = (outbox.has_room(self.capacity), outbox.has_flushed());
         drop(outbox);
-        if left.is_empty() {
-            return;
-        }
-        self.room.notify_all();
-        self.left.notify_all();
+        self.notify(has_room, has_flushed);
         for Left {
             topic,
             number,
@@ -232,6 +263,15 @@ impl Outgoing {
                 self.hub.report(&topic, self.place, error(reason));
             }
             self.resolve(waiter, refused.as_ref().map(error));
+        }
+    }
+
+    fn notify(&self, has_room: bool, has_flushed: bool) {
+        if has_room {
+            self.room.notify_all();
+        }
+        if has_flushed {
+            self.left.notify_all();
         }
     }
 
@@ -255,12 +295,12 @@ impl Outgoing {
     ) -> usize {
         let mut outbox = lock(&self.outbox);
         loop {
-            let in_hand = usize::from(outbox.in_hand.is_some_and(|it| it < order));
-            let left = outbox.window.left_of(order) + in_hand;
+            let left = outbox.left_of(order);
             let now = Instant::now();
             if left == 0 || is_stopped() || until.is_some_and(|it| it <= now) {
                 return left;
             }
+            outbox.flushes = Some(outbox.flushes.map_or(order, |it| it.min(order)));
             let slice = Duration::from_millis(50);
             let time = until.map_or(slice, |it| slice.min(it - now));
             let waited = self.left.wait_timeout(outbox, time);
@@ -325,9 +365,10 @@ impl Outgoing {
     pub(super) fn send_next(&self) -> Option<Sending> {
         let mut outbox = lock(&self.outbox);
         let sending = outbox.window.send_next();
-        if sending.as_ref().is_some_and(|it| !it.again) && self.overflow == Overflow::Block {
-            // What waits has become less.
-            self.room.notify_one();
+        if sending.is_none() && outbox.has_room(self.capacity) {
+            // What waits has become less, and does not at once become still less.
+            drop(outbox);
+            self.room.notify_all();
         }
         sending
     }
@@ -349,17 +390,20 @@ impl Outgoing {
         let mut outbox = lock(&self.outbox);
         let taken = outbox.window.take(most);
         outbox.in_hand = taken.first().map(|(entry, _)| entry.order);
-        if !taken.is_empty() {
-            self.room.notify_all();
-        }
+        let has_room = outbox.has_room(self.capacity);
+        drop(outbox);
+        self.notify(has_room, false);
         taken
     }
 
     /// Of a core route: those that were taken have been written, or were lost with the connection.
     pub(super) fn written(&self, waiters: Vec<Option<Arc<Waiter>>>, is_written: bool) {
         self.hub.counts.waiting.sub(waiters.len() as u64);
-        lock(&self.outbox).in_hand = None;
-        self.left.notify_all();
+        let mut outbox = lock(&self.outbox);
+        outbox.in_hand = None;
+        let has_flushed = outbox.has_flushed();
+        drop(outbox);
+        self.notify(false, has_flushed);
         for waiter in waiters {
             self.resolve(waiter, (!is_written).then_some(BridgeError::Lost));
         }

@@ -293,6 +293,8 @@ async fn consume(
                 return Consumed::Ended(reason);
             }
         }
+        let enough = (ROOM - ROOM / 2).checked_sub(pull.outstanding());
+        reader.inbox.notify_at(enough.filter(|_| is_known));
         let pulled = tokio::select! {
             pulled = pull.next(Duration::from_secs(3600)) => pulled,
             () = reader.inbox.space.notified() => continue,

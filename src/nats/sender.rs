@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::{Client, Message};
 use tokio::time::{Instant, sleep_until};
 
-use crate::nats::connection::next;
+use crate::nats::connection::{next, ready};
 use crate::nats::error::BridgeError;
 use crate::nats::outgoing::Outgoing;
 use crate::nats::retry::Retry;
@@ -123,36 +123,44 @@ pub(super) async fn send_stored(client: &Client, route: &Outgoing) -> String {
             None if route.is_under_way() => asked + ANSWER,
             None => Instant::now() + Duration::from_secs(3600),
         };
-        tokio::select! {
-            message = next(&mut answers) => {
-                let Some(message) = message else {
-                    return "the connection has ended".to_owned();
-                };
-                asked = Instant::now();
-                let Some((position, run, answer)) = read(&message) else { continue };
-                route.answered(position, run, &answer);
-                match answer {
-                    Answer::Hold(reason) => {
-                        if held.is_none() {
-                            held = Some(Instant::now() + retry.wait());
-                        }
-                        if route.hold(&reason) {
-                            let error = BridgeError::Holding { stream: stored.stream.to_string(), reason };
-                            route.hub.report(route.names.as_str(), route.place, error);
-                        }
-                    }
-                    Answer::Stored { .. } => {
-                        route.release();
-                        retry = Retry::default();
-                    }
-                    Answer::Refused(_) => (),
-                }
-            }
-            () = route.work.notified() => (),
+        // In this order: where there are answers, no timer is set.
+        let first = tokio::select! {
+            biased;
+            message = next(&mut answers) => message,
+            () = route.work.notified() => continue,
             () = sleep_until(deadline) => {
                 if held.is_none() && route.is_under_way() {
                     return format!("no answer within {ANSWER:?} to an event of {:?}", route.names.as_str());
                 }
+                continue;
+            }
+        };
+        let Some(first) = first else {
+            return "the connection has ended".to_owned();
+        };
+        asked = Instant::now();
+        // All that have come, before more is sent: so that it is written at once.
+        for message in std::iter::once(first).chain(ready(&mut answers)) {
+            let Some((position, run, answer)) = read(&message) else {
+                continue;
+            };
+            route.answered(position, run, &answer);
+            match answer {
+                Answer::Hold(reason) => {
+                    if held.is_none() {
+                        held = Some(Instant::now() + retry.wait());
+                    }
+                    if route.hold(&reason) {
+                        let stream = stored.stream.to_string();
+                        let error = BridgeError::Holding { stream, reason };
+                        route.hub.report(route.names.as_str(), route.place, error);
+                    }
+                }
+                Answer::Stored { .. } => {
+                    route.release();
+                    retry = Retry::default();
+                }
+                Answer::Refused(_) => (),
             }
         }
     }

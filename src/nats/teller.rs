@@ -39,35 +39,45 @@ struct Pending {
     state: Option<State>,
     wakers: Vec<Waker>,
     ended: bool,
+    /// Whether the thread waits: who notifies it asks the system, which takes longer than all the rest.
+    is_idle: bool,
 }
 
 impl Teller {
-    pub(super) fn report(&self, report: Report) {
+    /// Adds something, and has the thread look at it.
+    fn add(&self, add: impl FnOnce(&mut Pending)) {
         let mut pending = lock(&self.pending);
-        if pending.reports.len() < MOST {
-            pending.reports.push_back(report);
-        } else {
-            pending.left_out += 1;
-        }
+        add(&mut pending);
+        let was_idle = std::mem::take(&mut pending.is_idle);
         drop(pending);
-        self.ready.notify_one();
+        if was_idle {
+            self.ready.notify_one();
+        }
+    }
+
+    pub(super) fn report(&self, report: Report) {
+        // Where it is left out, it is dropped outside of the lock.
+        let mut report = Some(report);
+        self.add(|pending| {
+            if pending.reports.len() < MOST {
+                pending.reports.extend(report.take());
+            } else {
+                pending.left_out += 1;
+            }
+        });
     }
 
     pub(super) fn state(&self, state: State) {
-        let before = lock(&self.pending).state.replace(state);
-        drop(before);
-        self.ready.notify_one();
+        self.add(|pending| pending.state = Some(state));
     }
 
-    pub(super) fn wake(&self, wakers: impl IntoIterator<Item = Waker>) {
-        lock(&self.pending).wakers.extend(wakers);
-        self.ready.notify_one();
+    pub(super) fn wake(&self, waker: Waker) {
+        self.add(|pending| pending.wakers.push(waker));
     }
 
     /// Has [`run`](Self::run) return when everything is told.
     pub(super) fn end(&self) {
-        lock(&self.pending).ended = true;
-        self.ready.notify_one();
+        self.add(|pending| pending.ended = true);
     }
 
     /// Tells what there is to tell, until the end.
@@ -75,6 +85,7 @@ impl Teller {
         loop {
             let mut pending = lock(&self.pending);
             while pending.is_empty() && !pending.ended {
+                pending.is_idle = true;
                 pending = wait(&self.ready, pending);
             }
             if pending.is_empty() {
