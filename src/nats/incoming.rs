@@ -60,12 +60,14 @@ impl Inbox {
     }
 
     pub(super) fn push(&self, event: Arrived) {
-        let mut waiting = lock(&self.waiting);
-        waiting.events.push_back(event);
-        let was_idle = std::mem::take(&mut waiting.is_idle);
-        drop(waiting);
-        if was_idle {
-            self.ready.notify_one();
+        self.batch().events.push(event);
+    }
+
+    /// Events that are put in together, so that the thread is woken once for all of them.
+    pub(super) fn batch(&self) -> Batch<'_> {
+        Batch {
+            inbox: self,
+            events: Vec::new(),
         }
     }
 
@@ -125,6 +127,34 @@ impl Inbox {
         self.ready.notify_all();
         self.parking.wake_thread();
         left
+    }
+}
+
+/// Events that are put into an inbox when this is dropped, whatever becomes of the task that has them.
+pub(super) struct Batch<'i> {
+    inbox: &'i Inbox,
+    pub(super) events: Vec<Arrived>,
+}
+
+impl Batch<'_> {
+    /// Puts them in now.
+    pub(super) fn put(&mut self) {
+        if self.events.is_empty() {
+            return;
+        }
+        let mut waiting = lock(&self.inbox.waiting);
+        waiting.events.extend(self.events.drain(..));
+        let was_idle = std::mem::take(&mut waiting.is_idle);
+        drop(waiting);
+        if was_idle {
+            self.inbox.ready.notify_one();
+        }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.put();
     }
 }
 

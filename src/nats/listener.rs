@@ -7,7 +7,7 @@ use async_nats::{Client, Message, Subscriber};
 
 use crate::core::primitives::sync::lock;
 use crate::failure::CallSite;
-use crate::nats::connection::next;
+use crate::nats::connection::{next, ready};
 use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
@@ -17,6 +17,8 @@ use crate::nats::wire;
 
 /// How many events wait for the thread, at most. What is more is lost, and counted.
 const ROOM: usize = 65_536;
+/// How many are put into the inbox at a time, at most.
+const BATCH: usize = 128;
 /// How often that is told at most.
 const TELLS: Duration = Duration::from_secs(10);
 
@@ -61,39 +63,38 @@ impl Listener {
             .report(&self.topics, self.place, BridgeError::Server(text));
     }
 
-    fn arrived(&self, message: Message) {
+    /// Looks at a message, and returns what is to be emitted. So many are in the inbox, or will be before it.
+    fn arrived(&self, message: Message, waiting: usize) -> Option<Arrived> {
         let counts = &self.hub.counts;
         if is_reserved(&message.subject) {
             // All topics are asked for, and these are none.
-            return;
+            return None;
         }
         counts.received.one();
-        let Some(topic) = self.hub.topic(&message.subject).map(str::to_owned) else {
-            return;
-        };
+        let topic = self.hub.topic(&message.subject)?.to_owned();
         let (headers, sender) = wire::read(&message);
         if sender.origin.as_deref() == Some(&*self.hub.origin) {
             counts.echoes.one();
-            return;
+            return None;
         }
-        if self.inbox.len() >= ROOM {
+        if waiting >= ROOM {
             // The gap in its numbers is seen with the next one that fits.
             if sender.origin.is_none() {
                 counts.lost.one();
             }
             self.tell_lost();
-            return;
+            return None;
         }
         if let (Some(origin), Some(number)) = (&sender.origin, sender.number) {
             match lock(&self.memory).judge((origin, &topic), number, None, 0) {
                 Verdict::New(lost) => counts.lost.add(lost),
                 Verdict::Duplicate | Verdict::Early(_) => {
                     counts.duplicates.one();
-                    return;
+                    return None;
                 }
             }
         }
-        self.inbox.push(Arrived {
+        Some(Arrived {
             topic,
             payload: message.payload,
             headers,
@@ -103,14 +104,21 @@ impl Listener {
             life: 0,
             time: 0,
             is_skipped: false,
-        });
+        })
     }
 }
 
 /// Receives as long as a connection lasts. Returns why it cannot be used any more.
 pub(super) async fn listen(listener: &Listener, mut messages: Subscriber) -> String {
-    while let Some(message) = next(&mut messages).await {
-        listener.arrived(message);
+    let mut batch = listener.inbox.batch();
+    while let Some(first) = next(&mut messages).await {
+        let before = listener.inbox.len();
+        let come = std::iter::once(first).chain(ready(&mut messages));
+        for message in come.take(BATCH) {
+            let arrived = listener.arrived(message, before + batch.events.len());
+            batch.events.extend(arrived);
+        }
+        batch.put();
     }
     "the connection has ended".to_owned()
 }

@@ -8,7 +8,7 @@ use async_nats::{Client, Message, Subscriber};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::nats::connection::next;
+use crate::nats::connection::{next, ready};
 
 /// How long the server keeps a request for which there is no event.
 const EXPIRES: Duration = Duration::from_secs(5);
@@ -139,6 +139,16 @@ impl<'c> Pull<'c> {
             }
             Err(_) => return Pulled::Nothing,
         };
+        self.take(message)
+    }
+
+    /// What has come by now.
+    pub(super) fn come(&mut self) -> Option<Pulled> {
+        let message = ready(&mut self.messages).next()?;
+        Some(self.take(message))
+    }
+
+    fn take(&mut self, message: Message) -> Pulled {
         self.heard = Instant::now();
         self.is_idle = message.status.is_some_and(|it| it.as_u16() == 100);
         let Some(status) = message.status else {

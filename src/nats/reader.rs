@@ -25,7 +25,7 @@ use crate::nats::api::{self, ApiError};
 use crate::nats::connection::next;
 use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
-use crate::nats::incoming::{Arrived, Inbox};
+use crate::nats::incoming::{Arrived, Batch, Inbox};
 use crate::nats::memory::{Memory, Recent, Verdict};
 use crate::nats::missing::Missing;
 use crate::nats::pull::{Pull, Pulled, Silences};
@@ -34,6 +34,8 @@ use crate::nats::wire;
 
 /// How many events wait for the thread, at most.
 const ROOM: usize = 512;
+/// How many are passed to it at a time, at most.
+const BATCH: usize = 128;
 /// After how many handled events the position is noted, whatever the time. With [`ROOM`], which can still be handled
 /// when the connection is lost, no more than the 1,000 that are promised.
 const NOTE_EVENTS: u64 = 400;
@@ -285,6 +287,7 @@ async fn consume(
         Err(reason) => return Consumed::Ended(reason),
     };
     let mut last = 0;
+    let mut batch = reader.inbox.batch();
     loop {
         let room = ROOM.saturating_sub(reader.inbox.len() + pull.outstanding());
         let is_known = reader.since.load(Ordering::Relaxed) < NOTE_EVENTS;
@@ -305,23 +308,31 @@ async fn consume(
                 continue;
             }
         };
-        let message = match pulled {
-            Pulled::Event(message) => message,
-            Pulled::Nothing => continue,
-            Pulled::Silent => return Consumed::Silent,
-            Pulled::Gone(reason) => return Consumed::Gone(reason),
-            Pulled::Ended => return Consumed::Ended("the connection has ended".to_owned()),
-        };
-        let position = message.reply.as_ref().and_then(|it| wire::position(it));
-        let Some(position) = position else { continue };
-        if position.consumer != last + 1 {
-            return Consumed::Again;
+        let mut pulled = Some(pulled);
+        while let Some(now) = pulled {
+            let message = match now {
+                Pulled::Event(message) => message,
+                Pulled::Nothing => break,
+                Pulled::Silent => return Consumed::Silent,
+                Pulled::Gone(reason) => return Consumed::Gone(reason),
+                Pulled::Ended => return Consumed::Ended("the connection has ended".to_owned()),
+            };
+            let position = message.reply.as_ref().and_then(|it| wire::position(it));
+            if let Some(position) = position {
+                if position.consumer != last + 1 {
+                    return Consumed::Again;
+                }
+                last = position.consumer;
+                let arrived = arrived(client, reader, &message, position.stream, &mut batch);
+                if let Err(error) = arrived.await {
+                    // It comes again.
+                    return Consumed::Unknown(error);
+                }
+            }
+            let is_full = batch.events.len() >= BATCH;
+            pulled = if is_full { None } else { pull.come() };
         }
-        last = position.consumer;
-        if let Err(error) = arrived(client, reader, &message, position.stream).await {
-            // It comes again.
-            return Consumed::Unknown(error);
-        }
+        batch.put();
     }
 }
 
@@ -331,6 +342,7 @@ async fn arrived(
     reader: &ReaderState,
     message: &Message,
     sequence: u64,
+    batch: &mut Batch<'_>,
 ) -> Result<(), ApiError> {
     let counts = &reader.hub.counts;
     let (before, life) = {
@@ -347,11 +359,11 @@ async fn arrived(
         .topic(&message.subject)
         .unwrap_or_default()
         .to_owned();
-    let is_new = is_new(client, reader, message, &topic, &sender, sequence).await?;
+    let is_new = is_new(client, reader, message, &topic, &sender, sequence, batch).await?;
     let payload = message.payload.clone();
     // Not before the last await: where the connection ends in one, this is given up, and the event has to come again.
     lock(&reader.progress).seen = Some(sequence);
-    reader.inbox.push(Arrived {
+    batch.events.push(Arrived {
         topic,
         payload,
         headers,
@@ -374,6 +386,7 @@ async fn is_new(
     topic: &str,
     sender: &wire::Sender,
     sequence: u64,
+    batch: &mut Batch<'_>,
 ) -> Result<bool, ApiError> {
     let counts = &reader.hub.counts;
     if !reader
@@ -409,6 +422,8 @@ async fn is_new(
         Verdict::New(_) => true,
         Verdict::Duplicate => false,
         Verdict::Early(behind) => {
+            // They need not wait for the answer.
+            batch.put();
             let missing = Missing {
                 stream: &reader.stream,
                 subject: &message.subject,
