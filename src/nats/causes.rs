@@ -35,6 +35,9 @@ mod on {
         place: CallSite,
     ) -> Option<Work> {
         let info = &signal.core.info;
+        if info.config.follower() == 0 {
+            return None;
+        }
         let remote = headers.get(CAUSE).and_then(parse);
         Work::begin_received(info.config.follower(), info.name(), remote, place)
     }

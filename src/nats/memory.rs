@@ -44,6 +44,35 @@ struct Sequence {
     used: u64,
 }
 
+impl Sequence {
+    fn look(&self, number: u64, after: Option<u64>) -> Verdict {
+        if number <= self.last {
+            let (from, to) = self.gap;
+            return if (from..to).contains(&number) {
+                Verdict::New(0)
+            } else {
+                Verdict::Duplicate
+            };
+        }
+        if after.is_some_and(|after| after > self.last) {
+            return Verdict::Early(self.position);
+        }
+        Verdict::New((number - self.last - 1).min(MOST_LOST))
+    }
+
+    fn note(&mut self, number: u64, position: u64, used: u64) {
+        self.used = used;
+        if number > self.last {
+            if number > self.last + 1 {
+                self.gap = (self.last + 1, number);
+            }
+            (self.last, self.position) = (number, position);
+        } else if (self.gap.0..self.gap.1).contains(&number) {
+            self.gap.0 = number + 1;
+        }
+    }
+}
+
 impl Memory {
     pub(super) fn new(has_patterns: bool) -> Self {
         Memory {
@@ -66,55 +95,37 @@ impl Memory {
         after: Option<u64>,
         position: u64,
     ) -> Verdict {
-        match self.look(origin, topic, number, after) {
-            Verdict::New(lost) => {
-                self.note((origin, topic), number, position);
-                Verdict::New(lost)
-            }
-            other => other,
-        }
-    }
-
-    fn look(&self, origin: &str, topic: &str, number: u64, after: Option<u64>) -> Verdict {
-        let Some(sequence) = self.sequences.get(origin).and_then(|it| it.get(topic)) else {
+        self.clock += 1;
+        let used = self.clock;
+        let Some(sequence) = self.sequence(origin, topic) else {
             // Whatever was before, this is where it begins here.
+            self.begin((origin, topic), number, position);
             return Verdict::New(0);
         };
-        if number <= sequence.last {
-            let (from, to) = sequence.gap;
-            return if (from..to).contains(&number) {
-                Verdict::New(0)
-            } else {
-                Verdict::Duplicate
-            };
+        let verdict = sequence.look(number, after);
+        if let Verdict::New(_) = verdict {
+            sequence.note(number, position, used);
         }
-        if after.is_some_and(|after| after > sequence.last) {
-            return Verdict::Early(sequence.position);
-        }
-        Verdict::New((number - sequence.last - 1).min(MOST_LOST))
+        verdict
     }
 
     /// Notes that a number has arrived.
     pub(super) fn note(&mut self, (origin, topic): (&str, &str), number: u64, position: u64) {
         self.clock += 1;
-        let (used, most) = (self.clock, self.most);
-        if let Some(sequence) = self
-            .sequences
-            .get_mut(origin)
-            .and_then(|it| it.get_mut(topic))
-        {
-            sequence.used = used;
-            if number > sequence.last {
-                if number > sequence.last + 1 {
-                    sequence.gap = (sequence.last + 1, number);
-                }
-                (sequence.last, sequence.position) = (number, position);
-            } else if (sequence.gap.0..sequence.gap.1).contains(&number) {
-                sequence.gap.0 = number + 1;
-            }
-            return;
+        let used = self.clock;
+        match self.sequence(origin, topic) {
+            Some(sequence) => sequence.note(number, position, used),
+            None => self.begin((origin, topic), number, position),
         }
-        if self.len >= most {
+    }
+
+    fn sequence(&mut self, origin: &str, topic: &str) -> Option<&mut Sequence> {
+        self.sequences.get_mut(origin)?.get_mut(topic)
+    }
+
+    /// Notes the first number of a sequence.
+    fn begin(&mut self, (origin, topic): (&str, &str), number: u64, position: u64) {
+        if self.len >= self.most {
             self.forget();
         }
         // What is below has not arrived since this process began.
@@ -126,7 +137,7 @@ impl Memory {
                 last: number,
                 position,
                 gap,
-                used,
+                used: self.clock,
             },
         );
         self.len += 1;

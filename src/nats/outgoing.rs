@@ -7,16 +7,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use async_nats::Subject;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::core::primitives::sync::{lock, wait};
 use crate::failure::CallSite;
 use crate::nats::error::BridgeError;
-use crate::nats::headers::Headers;
 use crate::nats::hub::Hub;
 use crate::nats::route::{Names, Stored};
 use crate::nats::window::{Answer, Entry, Left, Sending, Waiter, Window};
+use crate::nats::wire::Given;
 use crate::outcome::BoxError;
 use crate::policy::Overflow;
 
@@ -31,6 +32,8 @@ pub(super) struct Outgoing {
     pub(super) place: CallSite,
     /// Its number among the sending routes, which is in the identity of messages.
     pub(super) index: usize,
+    /// Of a route of one topic, so that it is not made for each event.
+    subject: Option<Subject>,
     /// `None` for a route by core NATS.
     pub(super) stored: Option<Stored>,
     capacity: usize,
@@ -94,11 +97,13 @@ impl Outgoing {
     ) -> Self {
         let limit = stored.as_ref().map_or(usize::MAX, |it| it.window);
         let is_pattern = matches!(names, Names::Matching(_));
+        let subject = (!is_pattern).then(|| hub.subject(names.as_str()).into());
         Outgoing {
             hub,
             names,
             place,
             index,
+            subject,
             stored,
             capacity,
             overflow,
@@ -118,16 +123,22 @@ impl Outgoing {
         }
     }
 
+    /// The subject of one of its topics.
+    pub(super) fn subject(&self, topic: &str) -> Subject {
+        let subject = self.subject.clone();
+        subject.unwrap_or_else(|| self.hub.subject(topic).into())
+    }
+
     /// Puts an event in, or says why not. May wait for room.
     pub(super) fn put(
         &self,
         topic: &Arc<str>,
         payload: Vec<u8>,
-        headers: Headers,
+        headers: Arc<Given>,
         is_awaited: bool,
     ) -> Result<Option<Ticket>, BridgeError> {
         let counts = &self.hub.counts;
-        let size = payload.len() + self.header_bytes(topic, &headers);
+        let size = payload.len() + self.header_bytes(topic) + headers.bytes;
         let limit = self.hub.max_payload();
         if size > limit {
             counts.refused.one();
@@ -198,8 +209,8 @@ impl Outgoing {
         Ok(waiter.map(Ticket))
     }
 
-    /// How many bytes the headers take at most, with those that are added when it is sent.
-    fn header_bytes(&self, topic: &str, headers: &Headers) -> usize {
+    /// How many bytes the headers take at most that are added when it is sent.
+    fn header_bytes(&self, topic: &str) -> usize {
         // The first line and the last, and of each header a colon, a blank and a line break.
         let line = |name: &str, value: usize| name.len() + value + 4;
         let number = 20;
@@ -212,11 +223,7 @@ impl Outgoing {
             }
             None => 0,
         };
-        let given: usize = headers
-            .iter()
-            .map(|(name, value)| line(name, value.len()))
-            .sum();
-        own + stored + given
+        own + stored
     }
 
     /// Ends an awaited emission.

@@ -43,7 +43,7 @@ pub(super) async fn send_core(client: &Client, route: &Outgoing) -> String {
             })
             .collect();
         for (entry, number) in messages {
-            let subject = route.hub.subject(&entry.topic);
+            let subject = route.subject(&entry.topic);
             let headers = wire::core(&route.hub.origin, number, &entry.headers);
             if let Err(error) = client
                 .publish_with_headers(subject, headers, entry.payload)
@@ -98,7 +98,7 @@ pub(super) async fn send_stored(client: &Client, route: &Outgoing) -> String {
                 if sending.is_alone {
                     asked = Instant::now();
                 }
-                let subject = route.hub.subject(&sending.topic);
+                let subject = route.subject(&sending.topic);
                 let reply = format!("{inbox}.{}.{}", sending.position, sending.run);
                 let headers = wire::stored(&route.hub.origin, route.index, is_pattern, &sending);
                 let counts = &route.hub.counts;

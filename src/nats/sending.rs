@@ -11,6 +11,7 @@ use crate::nats::headers::Headers;
 use crate::nats::outgoing::{Outgoing, Ticket};
 use crate::nats::route::{Names, WriteHeaders};
 use crate::nats::subject::is_reserved;
+use crate::nats::wire::Given;
 use crate::nats::{causes, wire};
 use crate::outcome::BoxError;
 use crate::shared::{Bus, Subscribe, Subscription};
@@ -21,8 +22,11 @@ use crate::topic::any_event::AnyEvent;
 struct Sender<D> {
     outgoing: Arc<Outgoing>,
     codec: D,
-    schema: Option<Arc<str>>,
     write_headers: Option<WriteHeaders>,
+    /// What the headers of each event say.
+    description: Headers,
+    /// The same, for those that have no others.
+    only_description: Arc<Given>,
 }
 
 impl<D> Sender<D> {
@@ -45,12 +49,16 @@ impl<D> Sender<D> {
             wire::keep_given(&mut headers);
         }
         causes::write(&mut headers, &hub.origin);
-        wire::describe(
-            &mut headers,
-            self.codec.content_type(),
-            self.schema.as_deref(),
-        );
-        let mut payload = Vec::new();
+        let headers = if headers.is_empty() {
+            self.only_description.clone()
+        } else {
+            for (name, value) in self.description.iter() {
+                headers.push(name, value);
+            }
+            Arc::new(Given::from(&headers))
+        };
+        // More than most need, so that it does not grow.
+        let mut payload = Vec::with_capacity(128);
         if let Err(error) = self.codec.encode(event, &mut payload) {
             hub.counts.refused.one();
             return Err(BridgeError::Encode(error).into());
@@ -72,11 +80,14 @@ pub(super) fn prepare<E: 'static, C: 'static, D: Encode<E>>(
     schema: Option<Arc<str>>,
     write_headers: Option<WriteHeaders>,
 ) -> Result<Subscribing, WrongType> {
+    let mut description = Headers::new();
+    wire::describe(&mut description, codec.content_type(), schema.as_deref());
     let sender = Sender {
         outgoing,
         codec,
-        schema,
         write_headers,
+        only_description: Arc::new(Given::from(&description)),
+        description,
     };
     Ok(match names {
         Names::Topic(name) => {

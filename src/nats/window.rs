@@ -25,7 +25,7 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use crate::nats::error::BridgeError;
-use crate::nats::headers::Headers;
+use crate::nats::wire::Given;
 
 /// How many topics of a pattern have a number of their own. Beyond that they share the highest.
 const MOST_TOPICS: usize = 65_536;
@@ -35,7 +35,7 @@ pub(super) struct Entry {
     pub(super) topic: Arc<str>,
     pub(super) payload: Bytes,
     /// All but those that are made when it is sent.
-    pub(super) headers: Arc<Headers>,
+    pub(super) headers: Arc<Given>,
     /// How many were put into the route before.
     pub(super) order: u64,
     /// Whoever awaits it.
@@ -66,13 +66,13 @@ impl Entry {
     pub(super) fn new(
         topic: Arc<str>,
         payload: Bytes,
-        headers: Headers,
+        headers: Arc<Given>,
         waiter: Option<Arc<Waiter>>,
     ) -> Self {
         Entry {
             topic,
             payload,
-            headers: Arc::new(headers),
+            headers,
             order: 0,
             waiter,
             number: 0,
@@ -107,7 +107,7 @@ pub(super) struct Sending {
     pub(super) after: Option<u64>,
     pub(super) topic: Arc<str>,
     pub(super) payload: Bytes,
-    pub(super) headers: Arc<Headers>,
+    pub(super) headers: Arc<Given>,
     /// Whether it was sent before.
     pub(super) again: bool,
     /// Whether nothing else is under way.

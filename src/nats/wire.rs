@@ -15,6 +15,8 @@ const AFTER: &str = "Slotcast-After";
 const SCHEMA: &str = "Slotcast-Schema";
 const CONTENT_TYPE: &str = "Content-Type";
 const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// How long an identity may be that somebody else has given.
+const MOST_OF_ID: usize = 2048;
 
 /// Removes what a user's closure must not set.
 pub(super) fn keep_given(headers: &mut Headers) {
@@ -27,7 +29,7 @@ pub(super) fn keep_given(headers: &mut Headers) {
     }
 }
 
-/// Adds what does not change from one try to the next.
+/// Adds what does not change from one event to the next.
 pub(super) fn describe(headers: &mut Headers, content_type: &str, schema: Option<&str>) {
     headers.push(CONTENT_TYPE, content_type);
     if let Some(schema) = schema {
@@ -35,16 +37,33 @@ pub(super) fn describe(headers: &mut Headers, content_type: &str, schema: Option
     }
 }
 
-/// The headers of a message of core NATS.
-pub(super) fn core(origin: &str, number: u64, given: &Headers) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    for (name, value) in given.iter() {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
-            map.append(name, value);
+/// The headers that do not change from one try to the next, as they are sent.
+#[derive(Default)]
+pub(super) struct Given {
+    all: Vec<(HeaderName, HeaderValue)>,
+    /// How many bytes they take in a message.
+    pub(super) bytes: usize,
+}
+
+impl From<&Headers> for Given {
+    /// What cannot be sent is left out.
+    fn from(headers: &Headers) -> Self {
+        let parsed = |(name, value): (&str, &str)| Some((name.parse().ok()?, value.parse().ok()?));
+        Given {
+            all: headers.iter().filter_map(parsed).collect(),
+            bytes: headers.bytes(),
         }
     }
+}
+
+/// The headers of a message of core NATS.
+pub(super) fn core(origin: &str, number: u64, given: &Given) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in &given.all {
+        map.append(name.clone(), value.clone());
+    }
     map.insert(HeaderName::from_static(ORIGIN), origin);
-    map.insert(HeaderName::from_static(NUMBER), number.to_string());
+    map.insert(HeaderName::from_static(NUMBER), HeaderValue::from(number));
     map
 }
 
@@ -52,7 +71,7 @@ pub(super) fn core(origin: &str, number: u64, given: &Headers) -> HeaderMap {
 pub(super) fn stored(origin: &str, route: usize, is_pattern: bool, sending: &Sending) -> HeaderMap {
     let mut map = core(origin, sending.number, &sending.headers);
     if let Some(after) = sending.after {
-        map.insert(HeaderName::from_static(AFTER), after.to_string());
+        map.insert(HeaderName::from_static(AFTER), HeaderValue::from(after));
     }
     let id = message_id(
         origin,
@@ -85,39 +104,72 @@ pub(super) struct Sender {
     pub(super) number: Option<u64>,
     pub(super) after: Option<u64>,
     pub(super) schema: Option<String>,
+    /// Where there is no number.
     pub(super) id: Option<String>,
 }
 
 /// The headers of a message that has arrived, and what those of ours say.
 pub(super) fn read(message: &Message) -> (Headers, Sender) {
-    let mut headers = Headers::new();
-    if let Some(map) = &message.headers {
-        for (name, values) in map.iter() {
-            for value in values {
-                headers.push(name.as_ref(), value.as_str());
-            }
+    let (mut headers, mut said) = (Headers::new(), Said::default());
+    for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
+        let name: &str = name.as_ref();
+        for value in values {
+            headers.push_line(name, value.as_str());
+            said.take(name, value.as_str());
         }
     }
-    let sender = sender(&headers);
-    (headers, sender)
+    (headers, said.sender())
 }
 
-/// What they say of the sender. What is no origin or no number counts as not there.
-fn sender(headers: &Headers) -> Sender {
-    let text = |name| headers.get(name).map(str::to_owned);
-    let number = |name| {
-        let digits = headers.get(name)?;
-        let is_plain = digits.bytes().all(|it| it.is_ascii_digit());
-        digits.parse::<u64>().ok().filter(|_| is_plain)
-    };
-    let origin = text(ORIGIN).filter(|it| !it.is_empty() && it.len() <= 64);
-    let number_of = origin.is_some().then(|| number(NUMBER)).flatten();
-    Sender {
-        number: number_of,
-        after: number(AFTER).filter(|after| number_of.is_some_and(|it| *after < it)),
-        origin: origin.filter(|_| number_of.is_some()),
-        schema: text(SCHEMA),
-        id: text(MESSAGE_ID).filter(|it| it.len() <= 2048),
+/// What headers say of the sender, as text.
+#[derive(Default)]
+struct Said<'m> {
+    origin: Option<&'m str>,
+    number: Option<&'m str>,
+    after: Option<&'m str>,
+    schema: Option<&'m str>,
+    id: Option<&'m str>,
+}
+
+impl<'m> Said<'m> {
+    /// Takes a header. Of several of one name the first counts.
+    fn take(&mut self, name: &str, value: &'m str) {
+        let is = |known| name.eq_ignore_ascii_case(known);
+        let of_name = if is(ORIGIN) {
+            &mut self.origin
+        } else if is(NUMBER) {
+            &mut self.number
+        } else if is(AFTER) {
+            &mut self.after
+        } else if is(SCHEMA) {
+            &mut self.schema
+        } else if is(MESSAGE_ID) {
+            &mut self.id
+        } else {
+            return;
+        };
+        of_name.get_or_insert(value);
+    }
+
+    /// What is no origin or no number counts as not there.
+    fn sender(&self) -> Sender {
+        let parse = |digits: &str| {
+            let is_plain = digits.bytes().all(|it| it.is_ascii_digit());
+            digits.parse::<u64>().ok().filter(|_| is_plain)
+        };
+        let origin = self.origin.filter(|it| !it.is_empty() && it.len() <= 64);
+        let number = origin.and(self.number).and_then(parse);
+        let after = self.after.and_then(parse);
+        let id = self
+            .id
+            .filter(|it| number.is_none() && it.len() <= MOST_OF_ID);
+        Sender {
+            origin: origin.filter(|_| number.is_some()).map(str::to_owned),
+            number,
+            after: after.filter(|after| number.is_some_and(|it| *after < it)),
+            schema: self.schema.map(str::to_owned),
+            id: id.map(str::to_owned),
+        }
     }
 }
 
@@ -141,19 +193,20 @@ pub(super) struct Position {
 
 /// Reads it. There are two forms, and the newer one has the domain and the account before the rest.
 pub(super) fn position(reply: &str) -> Option<Position> {
-    let tokens: Vec<&str> = reply.split('.').collect();
-    let begin = match (tokens.get(..2)?, tokens.len()) {
-        (["$JS", "ACK"], 9) => 4,
-        (["$JS", "ACK"], 11..) => 6,
+    let skipped = match reply.bytes().filter(|it| *it == b'.').count() {
+        8 => 2,
+        10.. => 4,
         _ => return None,
     };
-    let number = |index: usize| tokens.get(begin + index)?.parse::<u64>().ok();
+    // Behind these are the names of the stream and of the consumer.
+    let mut tokens = reply.strip_prefix("$JS.ACK.")?.split('.').skip(skipped);
+    let mut number = || tokens.next()?.parse::<u64>().ok();
     Some(Position {
-        delivered: u32::try_from(number(0)?).unwrap_or(u32::MAX),
-        stream: number(1)?,
-        consumer: number(2)?,
-        time: number(3)?,
-        pending: number(4)?,
+        delivered: u32::try_from(number()?).unwrap_or(u32::MAX),
+        stream: number()?,
+        consumer: number()?,
+        time: number()?,
+        pending: number()?,
     })
 }
 
@@ -188,10 +241,9 @@ mod tests {
     #[test]
     fn headers_of_somebody_who_lies_are_not_there() {
         let of = |all: &[(&str, &str)]| {
-            let mut headers = Headers::new();
-            all.iter()
-                .for_each(|(name, value)| headers.push(name, value));
-            sender(&headers)
+            let mut said = Said::default();
+            all.iter().for_each(|(name, value)| said.take(name, value));
+            said.sender()
         };
         assert_eq!(of(&[(ORIGIN, "abc")]), Sender::default());
         assert_eq!(of(&[(ORIGIN, "abc"), (NUMBER, "-1")]), Sender::default());

@@ -7,7 +7,7 @@ use crate::nats::memory::{Memory, Verdict};
 
 fn entry(topic: &str, number: u64) -> Entry {
     let payload = Bytes::from(number.to_string());
-    Entry::new(topic.into(), payload, Headers::new(), None)
+    Entry::new(topic.into(), payload, Arc::default(), None)
 }
 
 fn window(limit: usize, events: u64) -> Window {
