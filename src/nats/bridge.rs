@@ -202,17 +202,21 @@ impl Bridge {
         let abandoned = abandoned + self.hub.abandoned();
         self.hub.set_state(|_| Some(State::Stopped));
         self.hub.teller.end();
+        self.hub.waking.end();
         if !self.hub.is_own_thread() {
             // Otherwise it may be held up by the system, as by a file that cannot be read.
             if let (Some(thread), true) = (parts.io, has_ended) {
                 // A panic there has been told by its message.
                 _ = thread.join();
             }
+            let least = Instant::now() + GRACE;
+            let until = until.map(|it| it.max(least));
+            self.hub.waking.wait(until);
             if let Some((thread, told)) = parts.teller {
                 let left = until.map_or(Duration::MAX, |it| {
                     it.saturating_duration_since(Instant::now())
                 });
-                let told = told.recv_timeout(left.max(GRACE));
+                let told = told.recv_timeout(left);
                 if told == Err(RecvTimeoutError::Disconnected) {
                     _ = thread.join();
                 }

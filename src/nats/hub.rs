@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use crate::core::primitives::sync::lock;
 use crate::core::primitives::thread;
@@ -11,6 +12,7 @@ use crate::nats::error::BridgeError;
 use crate::nats::state::State;
 use crate::nats::stats::Counts;
 use crate::nats::teller::{Report, Teller};
+use crate::nats::waking::Waking;
 
 /// What a report names that concerns no topic.
 pub(super) const NO_TOPIC: &str = "(all topics)";
@@ -24,6 +26,7 @@ pub(super) struct Hub {
     prefix: String,
     pub(super) counts: Counts,
     pub(super) teller: Teller,
+    pub(super) waking: Arc<Waking>,
     /// The line that has started it.
     pub(super) place: CallSite,
     max_payload: AtomicUsize,
@@ -41,6 +44,7 @@ impl Hub {
             prefix: prefix.map_or(String::new(), |it| format!("{it}.")),
             counts: Counts::default(),
             teller: Teller::default(),
+            waking: Arc::default(),
             place,
             max_payload: AtomicUsize::new(MAX_PAYLOAD),
             state: Mutex::new(State::Connecting),
@@ -109,6 +113,12 @@ impl Hub {
             place,
             error,
         });
+    }
+
+    /// Has this one woken, not here: it is user code.
+    pub(super) fn wake(self: &Arc<Self>, waker: Waker) {
+        let hub = self.clone();
+        self.waking.wake(waker, move || hub.own_thread(false));
     }
 
     /// Tells of what concerns no topic.

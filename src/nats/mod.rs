@@ -120,8 +120,10 @@
 //! # Threads
 //!
 //! A bridge has a thread that talks to the server (`slotcast nats`; a [runtime](BridgeBuilder::runtime) of yours can do
-//! that), one that calls hooks and wakers (`slotcast nats tell`), and one for each reader and for each other receiving
-//! route, which emits.
+//! that), one that calls the error hook and the handlers of [`Bridge::states`] (`slotcast nats tell`), one that wakes
+//! whoever awaits an emission (`slotcast nats wake`, from the first one on), and one for each reader and for each other
+//! receiving route, which emits. An emission can be awaited, and a [`flush`](Bridge::flush) waited for, on all of them
+//! but the one that wakes: in hooks and handlers too.
 //!
 //! Needs Rust 1.89, which the client that it uses needs.
 
@@ -169,6 +171,7 @@ mod stats;
 mod subject;
 mod supervisor;
 mod teller;
+mod waking;
 mod window;
 mod wire;
 mod worker;

@@ -234,9 +234,8 @@ impl Outgoing {
             awaited.result = Some(error.map_or(Ok(()), Err));
             awaited.waker.take()
         };
-        // On another thread: it is user code.
         if let Some(waker) = waker {
-            self.hub.teller.wake(waker);
+            self.hub.wake(waker);
         }
     }
 

@@ -1,12 +1,11 @@
-//! What users are told, on a thread of its own: failures for the error hook, changes of the state, and the wakers of
-//! awaited emissions. All of these are user code, which must hold up neither the connection nor a delivery.
+//! What users are told, on a thread of its own: failures for the error hook, and changes of the state. Both are user
+//! code, which must hold up neither the connection nor a delivery.
 //!
 //! Bounded: of failures the newest are left out beyond [`MOST`], and their number is told; of states only the last one
-//! is kept. Wakers are as many as there are emissions that somebody awaits.
+//! is kept.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
-use std::task::Waker;
 
 use crate::core::failure::panics::{catch, drop_payload};
 use crate::core::primitives::sync::{lock, wait};
@@ -37,7 +36,6 @@ struct Pending {
     /// How many were left out since the last one was told.
     left_out: usize,
     state: Option<State>,
-    wakers: Vec<Waker>,
     ended: bool,
     /// Whether the thread waits: who notifies it asks the system, which takes longer than all the rest.
     is_idle: bool,
@@ -71,10 +69,6 @@ impl Teller {
         self.add(|pending| pending.state = Some(state));
     }
 
-    pub(super) fn wake(&self, waker: Waker) {
-        self.add(|pending| pending.wakers.push(waker));
-    }
-
     /// Has [`run`](Self::run) return when everything is told.
     pub(super) fn end(&self) {
         self.add(|pending| pending.ended = true);
@@ -100,9 +94,6 @@ impl Teller {
                 },
             );
             drop(pending);
-            for waker in now.wakers {
-                contained(|| waker.wake());
-            }
             if let Some(it) = now.state {
                 contained(|| state(it));
             }
@@ -126,12 +117,12 @@ impl Teller {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.reports.is_empty() && self.state.is_none() && self.wakers.is_empty()
+        self.reports.is_empty() && self.state.is_none()
     }
 }
 
 /// Runs user code whose panic is nobody's.
-fn contained(f: impl FnOnce()) {
+pub(super) fn contained(f: impl FnOnce()) {
     if let Err(payload) = catch(f) {
         drop_payload(payload);
     }

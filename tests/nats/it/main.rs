@@ -1,6 +1,7 @@
 //! The bridge against real servers. Each test has a server of its own; without the program a run says
 //! `skipped: no nats-server` and ends.
 
+mod awaited;
 mod bad_headers;
 mod bad_input;
 mod causes;
