@@ -10,6 +10,7 @@ use crate::nats::error::BridgeError;
 use crate::nats::headers::Headers;
 use crate::nats::outgoing::{Outgoing, Ticket};
 use crate::nats::route::{Names, WriteHeaders};
+use crate::nats::stats::Counts;
 use crate::nats::subject::is_reserved;
 use crate::nats::wire::Given;
 use crate::nats::{causes, wire};
@@ -43,6 +44,7 @@ impl<D> Sender<D> {
         if hub.is_inbound() {
             return Ok(None);
         }
+        let refused = RefusedByPanic(&hub.counts);
         let mut headers = Headers::new();
         if let Some(write) = &self.write_headers {
             write(&mut headers);
@@ -59,11 +61,22 @@ impl<D> Sender<D> {
         };
         // More than most need, so that it does not grow.
         let mut payload = Vec::with_capacity(128);
-        if let Err(error) = self.codec.encode(event, &mut payload) {
+        let encoded = self.codec.encode(event, &mut payload);
+        std::mem::forget(refused);
+        if let Err(error) = encoded {
             hub.counts.refused.one();
             return Err(BridgeError::Encode(error).into());
         }
         Ok(self.outgoing.put(topic, payload, headers, is_awaited)?)
+    }
+}
+
+/// Counts an event whose codec, or whose closure for headers, has panicked, when dropped.
+struct RefusedByPanic<'c>(&'c Counts);
+
+impl Drop for RefusedByPanic<'_> {
+    fn drop(&mut self) {
+        self.0.refused.one();
     }
 }
 

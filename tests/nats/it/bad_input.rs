@@ -258,6 +258,8 @@ fn a_codec_that_fails_costs_its_event_only() {
         .collect();
     assert_eq!(errors, [0, 1, 1, 0, 0, 0]);
     sender.flush(LONG).unwrap();
+    let stats = sender.stats();
+    assert_eq!((stats.emitted, stats.refused, stats.acked), (4, 2, 4));
     let all = raw.read("S");
     let texts: Vec<_> = all
         .iter()
