@@ -88,6 +88,7 @@ impl Listener {
         if let (Some(origin), Some(number)) = (&sender.origin, sender.number) {
             match lock(&self.memory).judge((origin, &topic), number, None, 0) {
                 Verdict::New(lost) => counts.lost.add(lost),
+                Verdict::Late => counts.lost.sub(1),
                 Verdict::Duplicate | Verdict::Early(_) => {
                     counts.duplicates.one();
                     return None;

@@ -19,6 +19,8 @@ const MOST_LOST: u64 = 1 << 32;
 pub(super) enum Verdict {
     /// It is new, and this many before it have not arrived.
     New(u64),
+    /// It is new, and was counted among those that have not arrived.
+    Late,
     /// It has arrived before.
     Duplicate,
     /// The one that was sent before it has not arrived; the last one that has was at this position. Either the missing
@@ -41,6 +43,8 @@ struct Sequence {
     position: u64,
     /// What has not arrived, below some number that has: the newest such gap.
     gap: (u64, u64),
+    /// Whether those in it were counted as not arrived: not where they are from before the first one that has.
+    is_counted: bool,
     used: u64,
 }
 
@@ -48,10 +52,10 @@ impl Sequence {
     fn look(&self, number: u64, after: Option<u64>) -> Verdict {
         if number <= self.last {
             let (from, to) = self.gap;
-            return if (from..to).contains(&number) {
-                Verdict::New(0)
-            } else {
-                Verdict::Duplicate
+            return match (from..to).contains(&number) {
+                true if self.is_counted => Verdict::Late,
+                true => Verdict::New(0),
+                false => Verdict::Duplicate,
             };
         }
         if after.is_some_and(|after| after > self.last) {
@@ -65,6 +69,7 @@ impl Sequence {
         if number > self.last {
             if number > self.last + 1 {
                 self.gap = (self.last + 1, number);
+                self.is_counted = true;
             }
             (self.last, self.position) = (number, position);
         } else if (self.gap.0..self.gap.1).contains(&number) {
@@ -103,7 +108,7 @@ impl Memory {
             return Verdict::New(0);
         };
         let verdict = sequence.look(number, after);
-        if let Verdict::New(_) = verdict {
+        if let Verdict::New(_) | Verdict::Late = verdict {
             sequence.note(number, position, used);
         }
         verdict
@@ -137,6 +142,7 @@ impl Memory {
                 last: number,
                 position,
                 gap,
+                is_counted: false,
                 used: self.clock,
             },
         );
@@ -227,8 +233,8 @@ mod tests {
         let mut memory = Memory::new(false);
         judge(&mut memory, 0, None);
         assert_eq!(judge(&mut memory, u64::MAX, None), Verdict::New(MOST_LOST));
-        assert_eq!(judge(&mut memory, 5, None), Verdict::New(0));
-        assert_eq!(judge(&mut memory, u64::MAX - 1, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 5, None), Verdict::Late);
+        assert_eq!(judge(&mut memory, u64::MAX - 1, None), Verdict::Late);
         assert_eq!(judge(&mut memory, u64::MAX, None), Verdict::Duplicate);
     }
 
@@ -246,11 +252,26 @@ mod tests {
         let mut memory = Memory::new(false);
         judge(&mut memory, 0, None);
         memory.note(("abc", "order"), 3, 0);
-        assert_eq!(judge(&mut memory, 1, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 1, None), Verdict::Late);
         assert_eq!(judge(&mut memory, 1, None), Verdict::Duplicate);
-        assert_eq!(judge(&mut memory, 2, None), Verdict::New(0));
+        assert_eq!(judge(&mut memory, 2, None), Verdict::Late);
         assert_eq!(judge(&mut memory, 3, None), Verdict::Duplicate);
         assert_eq!(judge(&mut memory, 0, None), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn what_is_lost_and_comes_late_is_counted_once_in_all() {
+        let mut memory = Memory::new(false);
+        let mut lost = 0;
+        // 4 and 6 come late, 7 never, and 3 and 1 so late that they are taken for such as have come.
+        for number in [2, 5, 4, 8, 6, 3, 1, 6, 9] {
+            match judge(&mut memory, number, None) {
+                Verdict::New(more) => lost += more,
+                Verdict::Late => lost -= 1,
+                Verdict::Duplicate | Verdict::Early(_) => (),
+            }
+        }
+        assert_eq!(lost, 2);
     }
 
     #[test]

@@ -111,7 +111,7 @@
 //!
 //! The payload is what the codec makes of an event, JSON unless the route has another, and the headers say the rest:
 //! `Slotcast-Origin`, which is 16 random bytes of each bridge; `Slotcast-Seq`, which counts the events of a topic from
-//! 0, without gaps; `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the
+//! 0, without gaps (where one pattern has sent more than 65,536 topics, each goes on above the highest number); `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the
 //! number of that one; `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where;
 //! `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
 //! Messages of other programs, without these headers, are taken as well: of them no gaps are counted, and a reader

@@ -419,7 +419,7 @@ async fn is_new(
         .memory
         .judge(sequence_of, number, sender.after, sequence);
     let is_new = match verdict {
-        Verdict::New(_) => true,
+        Verdict::New(_) | Verdict::Late => true,
         Verdict::Duplicate => false,
         Verdict::Early(behind) => {
             // They need not wait for the answer.

@@ -34,7 +34,10 @@ stats! {
     resent,
     /// Events of stored routes that the server has stored.
     acked,
-    /// Events that were not sent for good: too large, not encodable, refused by the server or by a full outbox.
+    /// Emissions and events that were refused for good: what is not encodable, because its codec or its closure for
+    /// headers fails or panics; too large, or under a reserved subject; what a full outbox rejects; what comes when the
+    /// bridge is stopped; and what the server does not take, or does not let us send. Of the last those are
+    /// not here that were written by core NATS before the server said so: it does not say which they were.
     refused,
     /// Events that [`Overflow::DropOldest`](crate::Overflow::DropOldest) or `DropNewest` has dropped.
     dropped,
@@ -48,8 +51,14 @@ stats! {
     duplicates,
     /// Messages that were dropped on arrival because this bridge has sent them.
     echoes,
-    /// Events of core routes that did not arrive, by the gaps in their numbers. Exact as of the next event that arrives
-    /// from the same bridge.
+    /// Events of core routes that did not arrive, by the gaps in their numbers: exact as of the next event that arrives
+    /// from the same bridge under the same topic. One that arrives behind later ones counts as lost until it does; and
+    /// for good if there is a newer gap by then, because it is not emitted any more.
+    ///
+    /// What was sent before the first event that arrives is not counted. Too small where more than 1,024 bridges send
+    /// one topic, or more than 16,384 topics of a pattern arrive, because those that have been quiet for longest are
+    /// forgotten and begin anew. Too large where a bridge sends more than 65,536 topics by one pattern, because it goes
+    /// on with higher numbers then.
     lost,
     /// Times that an event was tried again.
     redelivered,

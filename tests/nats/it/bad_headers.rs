@@ -212,6 +212,32 @@ fn a_thousand_origins_are_forgotten_and_not_confused() {
 }
 
 #[test]
+fn a_core_event_that_comes_late_is_not_lost() {
+    let (server, raw) = with_stream();
+    let (bus, seen) = listening();
+    let receiver = Bridge::to(server.url()).receive(&TICK).start(&bus).unwrap();
+    // What was before the first one was never counted.
+    let all = [
+        ("5", 0),
+        ("4", 0),
+        ("8", 2),
+        ("6", 1),
+        ("6", 1),
+        ("7", 0),
+        ("9", 0),
+    ];
+    for (id, (number, lost)) in (0..).zip(all) {
+        let headers = [("Slotcast-Origin", ORIGIN), ("Slotcast-Seq", number)];
+        publish(&raw, id, &headers);
+        until("it has come", || receiver.stats().received == id + 1);
+        until("it is counted", || receiver.stats().lost == lost);
+    }
+    seen.wait(6);
+    assert_eq!(seen.all(), [0, 1, 2, 3, 5, 6]);
+    assert_eq!(receiver.stats().duplicates, 1);
+}
+
+#[test]
 fn a_core_origin_that_jumps_does_not_stop_the_count() {
     let (server, raw) = with_stream();
     let (bus, seen) = listening();
