@@ -87,12 +87,15 @@ impl Bridge {
     /// does not wait.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let until = Instant::now().checked_add(timeout);
+        let until = self.unless_driver(until);
         let is_stopped = || self.hub.state() == State::Stopped;
         let targets: Vec<u64> = self.outgoing.iter().map(|it| it.pushed()).collect();
-        let waits = self.outgoing.iter().zip(targets);
-        let left: usize = waits
-            .map(|(route, order)| route.wait_for(order, until, &is_stopped))
-            .sum();
+        let left: usize = self.hub.while_blocked(|| {
+            let waits = self.outgoing.iter().zip(&targets);
+            waits
+                .map(|(route, order)| route.wait_for(*order, until, &is_stopped))
+                .sum()
+        });
         match left {
             _ if is_stopped() => Err(FlushError::Stopped),
             0 => Ok(()),
@@ -152,6 +155,9 @@ impl Bridge {
                 // That one waits for this thread.
                 return Stopped::default();
             }
+            if self.hub.is_driver() {
+                break;
+            }
             match wait_until(&self.is_stopped, stopped, until) {
                 Ok(woken) => stopped = woken,
                 Err(_) => break,
@@ -164,6 +170,15 @@ impl Bridge {
         }
     }
 
+    /// Until when to wait for what talks to the server. Not where this thread is the one that runs it.
+    fn unless_driver(&self, until: Option<Instant>) -> Option<Instant> {
+        if self.hub.is_driver() {
+            Some(Instant::now())
+        } else {
+            until
+        }
+    }
+
     fn take_apart(&self, parts: Parts, until: Option<Instant>) -> Stopped {
         let mut unhandled = 0;
         for (route, is_core) in &self.inboxes {
@@ -172,18 +187,20 @@ impl Bridge {
         }
         // The thread that asks for it cannot wait for itself.
         let own = usize::from(self.hub.is_delivering());
-        unhandled += self.running.wait(own, until);
+        let wait = || self.running.wait(own, until);
+        unhandled += self.hub.while_blocked(wait);
         for (route, _) in &self.inboxes {
             route.inbox().parking.give_up();
         }
         // Their captures are the outboxes.
         drop(parts.subscriptions);
-        let mut left = 0;
+        let until_sent = self.unless_driver(until);
         // With its runtime, say.
         let is_over = || self.hub.state() == State::Stopped;
         for route in &self.outgoing {
             route.close();
-            left += route.wait_for(route.pushed(), until, &is_over);
+            let wait = || route.wait_for(route.pushed(), until_sent, &is_over);
+            self.hub.while_blocked(wait);
         }
         _ = self
             .end
@@ -192,11 +209,14 @@ impl Bridge {
         let grace = until.map_or(Duration::MAX, |it| {
             it.saturating_duration_since(Instant::now())
         });
-        let grace = grace
-            .saturating_add(Duration::from_secs(1))
-            .min(Duration::from_secs(3600));
-        let has_ended =
-            lock(&self.ended).recv_timeout(grace) == Err(RecvTimeoutError::Disconnected);
+        let grace = match self.hub.is_driver() {
+            true => Duration::ZERO,
+            false => grace
+                .saturating_add(Duration::from_secs(1))
+                .min(Duration::from_secs(3600)),
+        };
+        let wait = || lock(&self.ended).recv_timeout(grace);
+        let has_ended = self.hub.while_blocked(wait) == Err(RecvTimeoutError::Disconnected);
         let abandoned: usize = self.outgoing.iter().map(|it| it.abandon()).sum();
         // What has talked to the server may have ended before, and abandoned what it had.
         let abandoned = abandoned + self.hub.abandoned();
@@ -223,7 +243,7 @@ impl Bridge {
             }
         }
         Stopped {
-            unsent: abandoned.max(left),
+            unsent: abandoned,
             unhandled,
             unnoted: self.unnoted(),
         }

@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
+
+use crate::core::failure::panics::{catch, drop_payload};
 use crate::core::primitives::sync::lock;
 use crate::core::primitives::thread;
 use crate::failure::CallSite;
@@ -18,6 +22,18 @@ use crate::nats::waking::Waking;
 pub(super) const NO_TOPIC: &str = "(all topics)";
 /// What a server takes that has not said so.
 const MAX_PAYLOAD: usize = 1024 * 1024;
+/// No thread.
+const NOBODY: usize = usize::MAX;
+
+/// Where what talks to the server runs.
+pub(super) enum Place {
+    /// On a thread of the bridge.
+    Own,
+    /// On a runtime of the user's that has one thread at a time: the one that has run it last.
+    OneThread(AtomicUsize),
+    /// On one that has several.
+    ManyThreads,
+}
 
 pub(super) struct Hub {
     /// 16 random bytes in base 16: the same for no other bridge, and for no other start of this one.
@@ -29,6 +45,7 @@ pub(super) struct Hub {
     pub(super) waking: Arc<Waking>,
     /// The line that has started it.
     pub(super) place: CallSite,
+    runs: Place,
     max_payload: AtomicUsize,
     state: Mutex<State>,
     /// How many routes the server holds.
@@ -38,7 +55,17 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(origin: String, prefix: Option<&str>, place: CallSite) -> Self {
+    pub(super) fn new(
+        origin: String,
+        prefix: Option<&str>,
+        place: CallSite,
+        runtime: Option<&Handle>,
+    ) -> Self {
+        let runs = match runtime.map(Handle::runtime_flavor) {
+            None => Place::Own,
+            Some(RuntimeFlavor::CurrentThread) => Place::OneThread(AtomicUsize::new(NOBODY)),
+            Some(_) => Place::ManyThreads,
+        };
         Hub {
             origin,
             prefix: prefix.map_or(String::new(), |it| format!("{it}.")),
@@ -46,6 +73,7 @@ impl Hub {
             teller: Teller::default(),
             waking: Arc::default(),
             place,
+            runs,
             max_payload: AtomicUsize::new(MAX_PAYLOAD),
             state: Mutex::new(State::Connecting),
             held: AtomicUsize::new(0),
@@ -161,6 +189,33 @@ impl Hub {
             .is_ok_and(|(hub, _)| hub == self.address())
     }
 
+    /// What talks to the server runs on this thread now.
+    pub(super) fn runs_here(&self) {
+        if let Place::OneThread(last) = &self.runs {
+            last.store(this_thread(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what talks to the server runs on this thread, on a runtime of the user's, and on no other: while this
+    /// thread waits, nothing is sent.
+    pub(super) fn is_driver(&self) -> bool {
+        matches!(&self.runs, Place::OneThread(last) if last.load(Ordering::Relaxed) == this_thread())
+    }
+
+    /// Waits for what talks to the server. In a task of a runtime with several threads another one goes on with what
+    /// this one has begun to do: a task that this one was about to run next is taken over by nobody else.
+    pub(super) fn while_blocked<T>(&self, wait: impl Fn() -> T) -> T {
+        let is_many = |it: Handle| it.runtime_flavor() == RuntimeFlavor::MultiThread;
+        if !matches!(self.runs, Place::ManyThreads) || !Handle::try_current().is_ok_and(is_many) {
+            return wait();
+        }
+        catch(|| block_in_place(&wait)).unwrap_or_else(|payload| {
+            drop_payload(payload);
+            // It has not begun: that is not allowed in a `LocalSet`, whose thread is none of the runtime's.
+            wait()
+        })
+    }
+
     /// Marks the emission that this thread begins next, at this depth, as one that has come in, until the guard is
     /// dropped.
     pub(super) fn enter_inbound(&self) -> InboundGuard {
@@ -182,6 +237,13 @@ thread_local! {
     static DRAINS: Cell<usize> = const { Cell::new(0) };
     /// The bridge and the depth of an emission that has come in.
     static INBOUND: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// What tells this thread from the others that there are.
+fn this_thread() -> usize {
+    // In the destructor of another thread-local it is none.
+    OWN.try_with(|it| std::ptr::from_ref(it).addr())
+        .unwrap_or_default()
 }
 
 /// Ends the mark of [`Hub::enter_inbound`] when dropped.

@@ -51,8 +51,8 @@ pub(super) struct Outgoing {
 struct Outbox {
     window: Window,
     is_closed: bool,
-    /// Of a core route: the order of the first of those that are being written.
-    in_hand: Option<u64>,
+    /// Of a core route: the orders of those that are being written.
+    in_hand: Vec<u64>,
     /// Topics that the server does not let us send on this connection.
     forbidden: HashSet<Arc<str>>,
     /// The server takes nothing at the moment.
@@ -73,7 +73,8 @@ impl Outbox {
 
     /// How many of the first `order` are left.
     fn left_of(&self, order: u64) -> usize {
-        self.window.left_of(order) + usize::from(self.in_hand.is_some_and(|it| it < order))
+        let in_hand = self.in_hand.iter().filter(|it| **it < order).count();
+        self.window.left_of(order) + in_hand
     }
 
     /// Whether to notify who waits until something has left.
@@ -110,7 +111,7 @@ impl Outgoing {
             outbox: Mutex::new(Outbox {
                 window: Window::new(limit, is_pattern),
                 is_closed: false,
-                in_hand: None,
+                in_hand: Vec::new(),
                 forbidden: HashSet::new(),
                 is_held: false,
                 told: None,
@@ -162,9 +163,10 @@ impl Outgoing {
                 break;
             }
             match self.overflow {
-                Overflow::Block if !self.hub.is_own_thread() => {
-                    outbox.wants_room = true;
-                    outbox = wait(&self.room, outbox);
+                Overflow::Block if !self.hub.is_own_thread() && !self.hub.is_driver() => {
+                    drop(outbox);
+                    self.hub.while_blocked(|| self.wait_for_room());
+                    outbox = lock(&self.outbox);
                 }
                 Overflow::DropOldest => {
                     dropped = outbox.window.drop_oldest();
@@ -207,6 +209,15 @@ impl Outgoing {
         }
         self.work.notify_one();
         Ok(waiter.map(Ticket))
+    }
+
+    /// Waits until there is room, or nothing is taken any more.
+    fn wait_for_room(&self) {
+        let mut outbox = lock(&self.outbox);
+        while !outbox.is_closed && outbox.window.unsent() >= self.capacity {
+            outbox.wants_room = true;
+            outbox = wait(&self.room, outbox);
+        }
     }
 
     /// How many bytes the headers take at most that are added when it is sent.
@@ -320,17 +331,17 @@ impl Outgoing {
         self.room.notify_all();
     }
 
-    /// Drops what is here, and returns how many that were.
+    /// Drops what is here, and returns how many that were, with those that are being written.
     pub(super) fn abandon(&self) -> usize {
         let mut outbox = lock(&self.outbox);
         outbox.is_closed = true;
-        outbox.in_hand = None;
+        let in_hand = std::mem::take(&mut outbox.in_hand).len();
         let entries = outbox.window.clear();
         drop(outbox);
         self.hub.counts.waiting.sub(entries.len() as u64);
         self.room.notify_all();
         self.left.notify_all();
-        let count = entries.len();
+        let count = entries.len() + in_hand;
         for entry in entries {
             self.resolve(entry.waiter, Some(BridgeError::Stopped));
         }
@@ -395,7 +406,10 @@ impl Outgoing {
     pub(super) fn take(&self, most: usize) -> Vec<(Entry, u64)> {
         let mut outbox = lock(&self.outbox);
         let taken = outbox.window.take(most);
-        outbox.in_hand = taken.first().map(|(entry, _)| entry.order);
+        outbox.in_hand.clear();
+        outbox
+            .in_hand
+            .extend(taken.iter().map(|(entry, _)| entry.order));
         let has_room = outbox.has_room(self.capacity);
         drop(outbox);
         self.notify(has_room, false);
@@ -406,7 +420,11 @@ impl Outgoing {
     pub(super) fn written(&self, waiters: Vec<Option<Arc<Waiter>>>, is_written: bool) {
         self.hub.counts.waiting.sub(waiters.len() as u64);
         let mut outbox = lock(&self.outbox);
-        outbox.in_hand = None;
+        if outbox.is_closed && !is_written {
+            // Nobody sends them, or anything, any more.
+            self.hub.abandon(outbox.in_hand.len());
+        }
+        outbox.in_hand.clear();
         let has_flushed = outbox.has_flushed();
         drop(outbox);
         self.notify(false, has_flushed);

@@ -393,13 +393,15 @@ impl<E: 'static, K: Retries, C: 'static, D> Route<E, K, C, D> {
 
 impl<E: 'static, C: 'static, D> Route<E, Reader, C, D> {
     /// How long it takes at most until the server knows what was handled: 200 ms, unless this is called, and no more
-    /// than 1,000 events. After a crash what it does not know comes again, in order.
+    /// than 1,000 events. After a crash what it does not know comes again, in order. Of the routes of one reader the
+    /// shortest time counts, that of those without this call too.
     pub fn note_every(mut self, time: Duration) -> Self {
         self.kind.note_every = time;
         self
     }
 
-    /// If there is no reader of this name yet, it begins with what is stored from now on.
+    /// If there is no reader of this name yet, it begins with what is stored from now on. All routes of a reader say so,
+    /// or none: otherwise the start fails ([`StartError::Conflict`](crate::nats::StartError::Conflict)).
     pub fn only_new(mut self) -> Self {
         self.kind.only_new = true;
         self

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, Message};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::nats::connection::{next, ready};
@@ -22,11 +23,23 @@ const ANSWER: Duration = Duration::from_secs(5);
 const ACCOUNT_IS_FULL: u64 = 10_002;
 
 /// Sends by core NATS. Returns why the connection cannot be used any more.
-pub(super) async fn send_core(client: &Client, route: &Outgoing) -> String {
+///
+/// When the bridge is to end, those in hand are written first, and no others.
+pub(super) async fn send_core(
+    client: &Client,
+    route: &Outgoing,
+    mut end: watch::Receiver<Option<Instant>>,
+) -> String {
     loop {
+        if end.borrow().is_some() {
+            return "the bridge is stopped".to_owned();
+        }
         let batch = route.take(BATCH);
         if batch.is_empty() {
-            route.work.notified().await;
+            tokio::select! {
+                () = route.work.notified() => (),
+                () = async { drop(end.wait_for(Option::is_some).await) } => (),
+            }
             continue;
         }
         let mut taken = Taken {

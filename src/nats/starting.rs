@@ -1,5 +1,7 @@
 //! The start of a bridge: what is checked without a server, and the threads.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -98,6 +100,7 @@ fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, 
         origin(),
         builder.prefix.as_deref(),
         std::panic::Location::caller(),
+        builder.runtime.as_ref(),
     ));
     check_sends(&hub, &builder.sends)?;
     let mut streams: Vec<Needed> = Vec::new();
@@ -109,6 +112,7 @@ fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, 
                 streams.push(Needed {
                     stream: stream.clone(),
                     subjects: Vec::new(),
+                    is_there: watch::Sender::new(false),
                 });
                 streams.len() - 1
             });
@@ -269,10 +273,16 @@ fn run_io(
     let hub = io.hub.clone();
     let timeout = io.target.timeout;
     let (runs_sender, runs) = sync_channel(1);
+    let here = hub.clone();
     let run = async move {
         let _ended = ended_sender;
         _ = runs_sender.send(());
-        supervisor::run(io, started).await;
+        let mut run = pin!(supervisor::run(io, started));
+        poll_fn(|cx| {
+            here.runs_here();
+            run.as_mut().poll(cx)
+        })
+        .await;
     };
     let gone = |reason: &str| StartError::NoServer {
         waited: timeout,
@@ -282,7 +292,7 @@ fn run_io(
         Some(runtime) => {
             let task = runtime.spawn(run);
             // A runtime whose only thread is this one does nothing while it waits, and cannot say so.
-            if runs.recv_timeout(timeout).is_err() {
+            if hub.while_blocked(|| runs.recv_timeout(timeout)).is_err() {
                 task.abort();
                 return Err(gone("the runtime does not run"));
             }
@@ -293,6 +303,7 @@ fn run_io(
                 .enable_all()
                 .build();
             let runtime = runtime.map_err(StartError::Thread)?;
+            let hub = hub.clone();
             Some(spawn("slotcast nats".to_owned(), move || {
                 hub.own_thread(false);
                 runtime.block_on(run);
@@ -303,7 +314,8 @@ fn run_io(
     };
     // Longer than all that it asks may take.
     let most = timeout.saturating_add(ASKING);
-    let begun = answer.recv_timeout(most).unwrap_or_else(|error| {
+    let begun = hub.while_blocked(|| answer.recv_timeout(most));
+    let begun = begun.unwrap_or_else(|error| {
         Err(match error {
             RecvTimeoutError::Timeout => gone("the server has not answered"),
             RecvTimeoutError::Disconnected => gone("the runtime has ended"),
@@ -469,7 +481,15 @@ fn receive<C: 'static>(
             if let Some(other) = state.subjects.iter().find(|it| overlaps(it, &subject)) {
                 let reason = "an event of both would be handled once, and not by both";
                 return Err(StartError::Conflict {
-                    first: other.clone(),
+                    first: hub.topic(other).unwrap_or(other).to_owned(),
+                    second: topics,
+                    reason,
+                });
+            }
+            if state.only_new != reader.only_new {
+                let reason = "one of them has `only_new`, and a reader begins at one place for all of its routes";
+                return Err(StartError::Conflict {
+                    first: routes[0].names.as_str().to_owned(),
                     second: topics,
                     reason,
                 });

@@ -1,5 +1,6 @@
 //! One connection after another, and what runs as long as each of them lasts.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -25,6 +26,8 @@ use crate::nats::subject::covers;
 
 /// How long is waited for a server that refuses the credentials.
 const REFUSED: Duration = Duration::from_secs(5);
+/// How often at most the server is asked again for what it has not had at the start.
+const AGAIN: Duration = Duration::from_millis(100);
 /// What saying goodbye may take, however little time there is.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -44,10 +47,25 @@ pub(super) struct Io {
     pub(super) end: watch::Receiver<Option<Instant>>,
 }
 
+impl Io {
+    /// Waits until a stream is known to be there.
+    fn is_there(&self, stream: &Arc<str>) -> impl Future<Output = ()> + use<> {
+        let needed = self.streams.iter().find(|it| it.stream == *stream);
+        let is_there = needed.map(|it| it.is_there.subscribe());
+        async move {
+            if let Some(mut is_there) = is_there {
+                _ = is_there.wait_for(|it| *it).await;
+            }
+        }
+    }
+}
+
 /// A stream that is needed.
 pub(super) struct Needed {
     pub(super) stream: Arc<str>,
     pub(super) subjects: Vec<String>,
+    /// Whether it is there, with them. Nothing is sent before: another stream may have them.
+    pub(super) is_there: watch::Sender<bool>,
 }
 
 /// Whoever waits for the start.
@@ -66,11 +84,8 @@ impl Drop for Ended {
     fn drop(&mut self) {
         let mut left = 0;
         for route in &self.1 {
-            route.close();
-            // With those that are being written, which the window does not have any more.
-            left += route.wait_for(route.pushed(), Some(std::time::Instant::now()), &|| true);
             // What waits is resolved: if the runtime has ended, nobody may ever stop the bridge.
-            route.abandon();
+            left += route.abandon();
         }
         self.0.abandon(left);
         self.0.set_state(|_| Some(State::Stopped));
@@ -81,7 +96,7 @@ async fn connections(io: &Io, mut started: Started) {
     let begun = Instant::now();
     let mut end = io.end.clone();
     let mut retry = Retry::default();
-    let mut is_set_up = false;
+    let mut set_up = SetUp::default();
     let mut told_refused = false;
     let mut connected = 0_u64;
     if !io.wait_for_server {
@@ -97,21 +112,13 @@ async fn connections(io: &Io, mut started: Started) {
         let why = match connecting {
             Ok(link) => {
                 io.hub.set_max_payload(link.client.max_payload());
-                if !is_set_up {
-                    let done = tokio::select! {
-                        done = set_up(io, &link.client, begun) => done,
-                        _ = end.wait_for(Option::is_some) => return,
-                    };
-                    match done {
-                        Ok(()) => is_set_up = true,
-                        Err(error) => match started.take() {
-                            Some(started) => {
-                                _ = started.send(Err(error));
-                                return;
-                            }
-                            None => io.hub.note(BridgeError::Server(error.to_string())),
-                        },
-                    }
+                let done = tokio::select! {
+                    done = set_up.try_once(io, &link.client, begun) => done,
+                    _ = end.wait_for(Option::is_some) => return,
+                };
+                if let (Err(error), Some(started)) = (done, started.take_if(|_| !set_up.is_done)) {
+                    _ = started.send(Err(error));
+                    return;
                 }
                 if connected > 0 {
                     io.hub.counts.reconnects.one();
@@ -119,7 +126,7 @@ async fn connections(io: &Io, mut started: Started) {
                 connected += 1;
                 told_refused = false;
                 let since = Instant::now();
-                let reason = serve(io, link, &mut started).await;
+                let reason = serve(io, link, &mut set_up, &mut started).await;
                 if end.borrow().is_some() {
                     return;
                 }
@@ -197,45 +204,64 @@ fn give_up_start(
     true
 }
 
-/// Checks what the routes need of the server, and makes what may be made.
-async fn set_up(io: &Io, client: &Client, begun: Instant) -> Result<(), StartError> {
-    for needed in &io.streams {
-        let what = || format!("look the stream {:?} up", needed.stream);
-        let found = patiently(io, begun, || api::stream(client, &needed.stream)).await;
-        let subjects = match found {
-            Ok(state) => state.subjects,
-            Err(ApiError::NotFound(_)) => {
-                let Some(limits) = io.create_streams else {
-                    let stream = needed.stream.to_string();
-                    return Err(StartError::NoStream {
-                        stream,
-                        subject: needed.subjects[0].clone(),
-                    });
-                };
-                let made =
-                    api::create_stream(client, &needed.stream, &needed.subjects, limits).await;
-                made.map_err(|error| {
-                    refused(format!("make the stream {:?}", needed.stream), &error)
-                })?;
-                continue;
+/// What the server is asked once, for all connections. Where a start has not waited for it, until it has answered well.
+#[derive(Default)]
+struct SetUp {
+    is_done: bool,
+    retry: Retry,
+    /// What was wrong when that was told last.
+    told: Option<String>,
+}
+
+impl SetUp {
+    /// Returns what is wrong, or tells it if the start does not wait for that.
+    async fn try_once(
+        &mut self,
+        io: &Io,
+        client: &Client,
+        begun: Instant,
+    ) -> Result<(), StartError> {
+        if self.is_done {
+            return Ok(());
+        }
+        let done = set_up(io, client, begun).await;
+        self.is_done = done.is_ok();
+        if let (Err(error), false) = (&done, io.wait_for_server) {
+            let text = error.to_string();
+            if self.told.as_ref() != Some(&text) {
+                io.hub.note(BridgeError::Server(text.clone()));
+                self.told = Some(text);
             }
-            Err(error) => return Err(refused(what(), &error)),
-        };
-        let is_in = |subject: &&String| subjects.iter().any(|it| covers(it, subject));
-        // A copy of another stream has no subjects of its own.
-        if let Some(subject) = needed
-            .subjects
-            .iter()
-            .find(|it| !subjects.is_empty() && !is_in(it))
-        {
-            let (stream, subject) = (needed.stream.to_string(), subject.clone());
-            return Err(StartError::NotInStream {
-                stream,
-                subject,
-                subjects,
-            });
+        }
+        done
+    }
+
+    /// Asks again until all is there. What the routes need for themselves they ask for meanwhile.
+    async fn finish(&mut self, io: &Io, client: &Client) {
+        while !self.is_done {
+            sleep(self.retry.wait().max(AGAIN)).await;
+            _ = self.try_once(io, client, Instant::now()).await;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Checks what the routes need of the server, and makes what may be made. Where the start does not wait for that, all of
+/// it that can be made, whatever else is wrong.
+async fn set_up(io: &Io, client: &Client, begun: Instant) -> Result<(), StartError> {
+    let mut done = Ok(());
+    for needed in &io.streams {
+        let made = set_up_stream(io, client, begun, needed).await;
+        if made.is_ok() {
+            needed.is_there.send_replace(true);
+        }
+        if io.wait_for_server {
+            made?;
+        } else {
+            done = done.and(made);
         }
     }
+    done?;
     for reader in &io.readers {
         let begun = patiently(io, begun, || reader::begin(client, reader)).await;
         begun.map_err(|error| {
@@ -258,6 +284,49 @@ async fn set_up(io: &Io, client: &Client, begun: Instant) -> Result<(), StartErr
         })?;
     }
     Ok(())
+}
+
+async fn set_up_stream(
+    io: &Io,
+    client: &Client,
+    begun: Instant,
+    needed: &Needed,
+) -> Result<(), StartError> {
+    let what = || format!("look the stream {:?} up", needed.stream);
+    let mut found = patiently(io, begun, || api::stream(client, &needed.stream)).await;
+    if let (Err(ApiError::NotFound(_)), Some(limits)) = (&found, io.create_streams) {
+        let made = api::create_stream(client, &needed.stream, &needed.subjects, limits).await;
+        let Err(error) = made else { return Ok(()) };
+        // Another one may have made it just before.
+        found = api::stream(client, &needed.stream).await;
+        if found.is_err() {
+            return Err(refused(
+                format!("make the stream {:?}", needed.stream),
+                &error,
+            ));
+        }
+    }
+    let subjects = match found {
+        Ok(state) => state.subjects,
+        Err(ApiError::NotFound(_)) => {
+            return Err(StartError::NoStream {
+                stream: needed.stream.to_string(),
+                subject: needed.subjects[0].clone(),
+            });
+        }
+        Err(error) => return Err(refused(what(), &error)),
+    };
+    let is_in = |subject: &&String| subjects.iter().any(|it| covers(it, subject));
+    // A copy of another stream has no subjects of its own.
+    let missing = |it: &&String| !subjects.is_empty() && !is_in(it);
+    match needed.subjects.iter().find(missing) {
+        None => Ok(()),
+        Some(subject) => Err(StartError::NotInStream {
+            stream: needed.stream.to_string(),
+            subject: subject.clone(),
+            subjects,
+        }),
+    }
 }
 
 /// Asks again as long as JetStream may be starting.
@@ -286,9 +355,10 @@ fn refused(what: String, error: &ApiError) -> StartError {
 }
 
 /// Sends and receives as long as a connection lasts. Returns what has ended it.
-async fn serve(io: &Io, link: Link, started: &mut Started) -> String {
+async fn serve(io: &Io, link: Link, set_up: &mut SetUp, started: &mut Started) -> String {
     let mut end = io.end.clone();
     let (client, mut notes, connection) = link.split();
+    // Those that end what they have begun, when the bridge is to end.
     let (mut tasks, mut members) = (JoinSet::new(), JoinSet::new());
     for listener in &io.listeners {
         let messages = match listener.subscribe(&client).await {
@@ -303,27 +373,41 @@ async fn serve(io: &Io, link: Link, started: &mut Started) -> String {
     }
     io.hub.set_state(|_| Some(State::Connected));
     for route in &io.outgoing {
-        let (client, route) = (client.clone(), route.clone());
-        tasks.spawn(async move {
-            if route.stored.is_some() {
+        let (client, route, end) = (client.clone(), route.clone(), io.end.clone());
+        if let Some(stored) = &route.stored {
+            let is_there = io.is_there(&stored.stream);
+            tasks.spawn(async move {
+                is_there.await;
                 send_stored(&client, &route).await
-            } else {
-                route.restart();
-                send_core(&client, &route).await
-            }
-        });
+            });
+        } else {
+            route.restart();
+            members.spawn(async move { send_core(&client, &route, end).await });
+        }
     }
     for reader in &io.readers {
         let (client, reader) = (client.clone(), reader.clone());
-        tasks.spawn(async move { reader::read(&client, &reader).await });
+        let is_there = io.is_there(&reader.stream);
+        tasks.spawn(async move {
+            is_there.await;
+            reader::read(&client, &reader).await
+        });
     }
     for group in &io.groups {
         let (client, group, end) = (client.clone(), group.clone(), io.end.clone());
-        members.spawn(async move { group::work(&client, &group, end).await });
+        let (is_there, mut ends) = (io.is_there(&group.stream), end.clone());
+        members.spawn(async move {
+            tokio::select! {
+                () = is_there => group::work(&client, &group, end).await,
+                () = async { drop(ends.wait_for(Option::is_some).await) } => String::new(),
+            }
+        });
     }
     started.take().map(|it| it.send(Ok(())));
+    let mut setting_up = pin!(set_up.finish(io, &client));
     let reason = loop {
         tokio::select! {
+            () = &mut setting_up => (),
             () = connection.ended() => break "the connection was lost".to_owned(),
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
                 break ended.unwrap_or_else(|error| error.to_string());

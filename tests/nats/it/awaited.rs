@@ -37,7 +37,11 @@ fn an_emission_can_be_awaited_in_the_error_hook() {
         let bus = Bus::new();
         let is_done = awaits_in_hook(&bus);
         let to = Bridge::to(server.url()).receive(&BAD);
-        let to = if is_stored { to.send(stored()) } else { to.send(&TICK) };
+        let to = if is_stored {
+            to.send(stored())
+        } else {
+            to.send(&TICK)
+        };
         let _bridge = to.start(&bus).unwrap();
         raw.publish("bad", "no tick");
         assert_eq!(is_done.recv_timeout(LONG / 2), Ok(0));
@@ -87,7 +91,9 @@ fn an_emission_can_be_awaited_in_a_handler_of_states() {
         })
         .detach();
     server.kill();
-    until("it has gone into the outbox", || bridge.stats().waiting == 1);
+    until("it has gone into the outbox", || {
+        bridge.stats().waiting == 1
+    });
     server.up();
     assert_eq!(is_done.recv_timeout(LONG / 2), Ok(0));
     assert_eq!(raw.count("S"), 1);
@@ -98,11 +104,7 @@ fn an_emission_that_a_hook_awaits_ends_with_the_bridge() {
     let (mut server, raw) = with_stream();
     let bus = Bus::new();
     let is_done = awaits_in_hook(&bus);
-    let bridge = Bridge::to(server.url())
-        .receive(&BAD)
-        .send(stored())
-        .start(&bus)
-        .unwrap();
+    // Before what sends it.
     let (began, begun) = mpsc::channel();
     let (go, goes) = mpsc::channel::<()>();
     let goes = Mutex::new(goes);
@@ -111,12 +113,19 @@ fn an_emission_that_a_hook_awaits_ends_with_the_bridge() {
         let _ = goes.lock().unwrap().recv();
     })
     .detach();
+    let bridge = Bridge::to(server.url())
+        .receive(&BAD)
+        .send(stored())
+        .start(&bus)
+        .unwrap();
     raw.publish("bad", "no tick");
     begun.recv_timeout(LONG / 2).unwrap();
     server.kill();
     until("it is disconnected", || !bridge.state().is_connected());
     drop(go);
-    until("it has gone into the outbox", || bridge.stats().waiting == 1);
+    until("it has gone into the outbox", || {
+        bridge.stats().waiting == 1
+    });
     drop(bridge);
     assert_eq!(is_done.recv_timeout(LONG / 2), Ok(1));
     // It was told of what was not sent, too, when there was no bridge any more.

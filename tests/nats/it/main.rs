@@ -18,6 +18,7 @@ mod removed;
 mod restarts;
 mod retries;
 mod rig;
+mod runtime;
 mod start;
 mod stop;
 mod stored;

@@ -3,8 +3,8 @@
 use std::{thread, time::Duration};
 
 use slotcast::{
-    Bus,
-    nats::{Bridge, StartError, State},
+    Bus, Topic,
+    nats::{Bridge, StartError, State, Stored, StreamLimits},
 };
 use slotcast_nats::{Random, Raw, Seen, Server, Tick, free_port, until};
 
@@ -197,6 +197,46 @@ fn a_bridge_can_be_started_before_its_server() {
     sender.flush(LONG).unwrap();
     seen.wait_in_order(100);
     stored_in_order(&raw, 100);
+}
+
+#[test]
+fn what_is_missing_when_a_start_does_not_wait_is_asked_for_again() {
+    let server = Server::start();
+    let raw = Raw::connect(&server.url());
+    // What belongs into `S` would go here.
+    raw.stream("OTHER", &["tick.>", "tick"]);
+    let core: Topic<Tick> = Topic::new("core");
+    let (bus, seen) = listening();
+    let told = Told::by(&bus);
+    let here = Bus::new();
+    let told_there = Told::by(&here);
+    let to = || {
+        Bridge::to(server.url())
+            .wait_for_server(false)
+            .create_streams(StreamLimits::bytes(1 << 20))
+    };
+    let to_two = to().receive(Stored::in_stream("T").topic(&core).reader("r"));
+    let receiver = to_two.receive(stored().reader("r")).start(&bus).unwrap();
+    let sender = to().send(stored()).send(&core).start(&here).unwrap();
+    told.wait("make the stream");
+    told_there.wait("make the stream");
+    emit(&here, 0..10);
+    // Routes that need nothing of it work meanwhile, and streams that can be made are.
+    let mut all = raw.subscribe("core");
+    here.emit(&core, &Tick::new(0));
+    assert_eq!(all.take().subject, "core");
+    until("the other stream is made", || raw.has_stream("T"));
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!((raw.count("OTHER"), sender.stats().waiting), (0, 10));
+    // By the same connection.
+    raw.delete_stream("OTHER");
+    sender.flush(LONG).unwrap();
+    seen.wait_in_order(10);
+    stored_in_order(&raw, 10);
+    let reconnects = (sender.stats().reconnects, receiver.stats().reconnects);
+    assert_eq!(reconnects, (0, 0));
+    let all = [told.all(), told_there.all()];
+    assert!(all.iter().all(|it| it.len() == 1), "{all:?}");
 }
 
 #[test]

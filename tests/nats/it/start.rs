@@ -197,6 +197,40 @@ fn routes_that_would_carry_an_event_twice_are_refused() {
 }
 
 #[test]
+fn routes_of_one_reader_that_want_different_beginnings_are_refused() {
+    let other: Topic<Tick> = Topic::new("tick.other");
+    let bus = Bus::new();
+    let both = || {
+        [
+            stored().reader("r"),
+            Stored::in_stream("S").topic(&other).reader("r"),
+        ]
+    };
+    for turn in [0, 1] {
+        let [one, two] = both();
+        let (one, two) = match turn {
+            0 => (one.only_new(), two),
+            _ => (one, two.only_new()),
+        };
+        let builder = Bridge::to("127.0.0.1")
+            .prefix("p")
+            .receive(one)
+            .receive(two);
+        match refused(builder, &bus) {
+            StartError::Conflict {
+                first,
+                second,
+                reason,
+            } => {
+                assert_eq!((&*first, &*second), ("tick", "tick.other"));
+                assert!(reason.contains("only_new"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_closed_bus_is_refused() {
     let server = Server::start();
     let bus = Bus::new();

@@ -10,7 +10,7 @@ use slotcast::{
     Bus,
     nats::{Bridge, FlushError, State, Stopped},
 };
-use slotcast_nats::{Tick, until, wait_for};
+use slotcast_nats::{Raw, Server, Tick, until, wait_for};
 
 use crate::common::{
     LONG, TICK, Told, bridge_error, emit, listening, stored, stored_in_order, with_stream,
@@ -35,6 +35,54 @@ fn a_stop_sends_what_waits_and_takes_nothing_more() {
     // The emission goes on without it.
     assert_eq!(bus.emit(&TICK, &Tick::new(1)).ran(), 0);
     assert_eq!(raw.count("S"), 1_000);
+}
+
+#[test]
+fn what_is_being_written_is_left_until_it_is() {
+    let server = Server::start();
+    let bus = Bus::new();
+    let bridge = Bridge::to(server.url()).send(&TICK).start(&bus).unwrap();
+    // More than fits between the bridge and a server that reads nothing.
+    server.freeze();
+    for id in 0..60 {
+        let text = "x".repeat(900_000);
+        assert!(bus.emit(&TICK, &Tick { id, text }).errors().is_empty());
+    }
+    thread::sleep(Duration::from_millis(200));
+    let left = match bridge.flush(Duration::ZERO) {
+        Err(FlushError::TimedOut { left }) => left,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(left as u64, bridge.stats().waiting);
+    assert_eq!(bridge.stop(Duration::ZERO).unsent, left);
+    server.thaw();
+}
+
+#[test]
+fn a_dropped_bridge_tells_of_what_was_not_written_and_of_nothing_else() {
+    let server = Server::start();
+    let raw = Raw::connect(&server.url());
+    let mut all = raw.subscribe("tick");
+    let mut unsent = 0;
+    for turn in 0..100 {
+        let bus = Bus::new();
+        let told = Told::by(&bus);
+        let bridge = Bridge::to(server.url()).send(&TICK).start(&bus).unwrap();
+        emit(&bus, turn..turn + 1);
+        let is_taken = turn % 2 == 0;
+        if is_taken {
+            until("it is taken", || bridge.stats().sent == 1);
+        }
+        drop(bridge);
+        let is_unsent = told.count("Unsent { unsent: 1 }");
+        assert!(!is_taken || is_unsent == 0, "{turn}");
+        unsent += is_unsent;
+    }
+    let sent = (unsent..100).map(|_| all.take()).count();
+    assert_eq!(
+        (sent + unsent, all.take_within(Duration::from_millis(50))),
+        (100, None)
+    );
 }
 
 #[test]
