@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::core::primitives::sync::{lock, wait_until};
+use crate::nats::builder::BridgeBuilder;
 use crate::nats::error::{BridgeError, FlushError};
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Inbox, Running};
@@ -25,6 +26,33 @@ const GRACE: Duration = Duration::from_millis(100);
 /// See the [module](crate::nats) for what it promises. Dropping it is [`stop`](Self::stop) with no time: it waits for
 /// no handler and for no event, and what was not sent is told to the error hook of the bus. It keeps its bus: where a
 /// handler of that bus owns the bridge, neither is dropped.
+///
+/// # Examples
+///
+/// ```no_run
+/// use slotcast::nats::{Bridge, State};
+/// use slotcast::{Bus, Topic};
+/// use std::time::Duration;
+///
+/// const PLACED: Topic<u64> = Topic::new("order.placed");
+/// const SHIPPED: Topic<u64> = Topic::new("order.shipped");
+///
+/// let bus = Bus::new();
+/// bus.on(&SHIPPED, |order| println!("order {order} is shipped")).detach();
+/// let bridge = Bridge::to("nats://127.0.0.1:4222")
+///     .send(&PLACED)
+///     .receive(&SHIPPED)
+///     .start(&bus)?;
+/// assert_eq!(bridge.state(), State::Connected);
+///
+/// bus.emit(&PLACED, &7);
+/// bridge.flush(Duration::from_secs(5))?;
+/// assert_eq!(bridge.stats().sent, 1);
+///
+/// let left = bridge.stop(Duration::from_secs(5));
+/// assert_eq!((left.unsent, left.unhandled), (0, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping the bridge stops it at once"]
 pub struct Bridge {
     pub(super) hub: Arc<Hub>,
@@ -76,10 +104,19 @@ pub struct Stopped {
 }
 
 impl Bridge {
+    /// Begins a bridge to a server, or to one of several that stand for each other:
+    /// `nats://10.0.0.5:4222,nats://10.0.0.6:4222`. Connects nothing yet.
+    ///
+    /// `tls://` is an encrypted connection, with the feature `nats-tls`. The port is 4222 unless it is said.
+    pub fn to<C: 'static>(addresses: impl Into<String>) -> BridgeBuilder<C> {
+        BridgeBuilder::new(addresses.into())
+    }
+
     /// Waits until everything that was emitted before the call is stored; what goes by core NATS, until it is written
     /// to the connection. What the server refuses for good counts as sent: it is told to the error hook.
     ///
-    /// In a handler of an event that this bridge has received, that route waits meanwhile.
+    /// In a handler of an event that this bridge has received, that route waits meanwhile. On the only thread of a
+    /// [runtime](BridgeBuilder::runtime) that it runs on it does not wait.
     ///
     /// # Errors
     ///
@@ -111,6 +148,9 @@ impl Bridge {
 
     /// Emits each change of its state, on a thread of the bridge, and keeps the last for later subscribers. Where
     /// states change faster than the handlers of this signal return, those in between are left out.
+    ///
+    /// It is the thread that tells the error hook of the bus, too: neither that hook nor one of these handlers may wait
+    /// for the other. To await an emission there, or to [`flush`](Self::flush), is allowed.
     #[must_use]
     pub fn states(&self) -> &Signal<State> {
         &self.states
@@ -129,6 +169,9 @@ impl Bridge {
     /// again, it returns the same, once it is stopped; beside a call that still waits, what is left when its own time is
     /// over. In a handler of an event that this bridge has received it does not wait for that handler, which counts as
     /// unhandled.
+    ///
+    /// On the only thread of a [runtime](BridgeBuilder::runtime) that it runs on it waits for handlers, and not for
+    /// events: those that wait are unsent.
     ///
     /// What was handled is said to the server even if the time is over, within half a second, if there is a connection.
     /// What is still to be told to hooks and handlers of [`states`](Self::states) is waited for for a tenth of a second

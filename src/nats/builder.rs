@@ -153,17 +153,34 @@ impl<C: 'static> BridgeBuilder<C> {
     }
 
     /// Whether [`start`](Self::start) fails if no server answers, which it does unless this is called with `false`.
-    /// Then the bridge begins disconnected, and what `start` would have asked the server (credentials, streams) is told
-    /// to the error hook of the bus when it has one.
+    /// Then the bridge begins disconnected, and what is wrong with what `start` would have asked the server (credentials,
+    /// streams) is told to the error hook of the bus when it has one. It is asked again, less and less often, up to every
+    /// 5 s; told is only what is new. Nothing is sent into a stream before it is there with its subjects, or read from
+    /// it; the other routes go on.
     pub fn wait_for_server(mut self, wait: bool) -> Self {
         self.wait_for_server = wait;
         self
     }
 
-    /// Runs what talks to the server on this runtime of `tokio`, instead of on a thread of its own. It must have a
-    /// thread that runs while [`start`](Self::start) waits, so do not call that on the only one. The runtime needs its
-    /// I/O and its clock, and has to outlive the bridge: if it ends before, the bridge is
-    /// [stopped](crate::nats::State::Stopped).
+    /// Runs what talks to the server on this runtime of `tokio`, instead of on a thread of its own. It needs its I/O and
+    /// its clock, and has to outlive the bridge: if it ends before, the bridge is
+    /// [stopped](crate::nats::State::Stopped). Handlers, hooks and wakers have threads of the bridge all the same.
+    ///
+    /// The methods of a bridge wait, and what they wait for runs there. So it matters which of its threads calls them:
+    ///
+    /// | | in a task, where there are several threads | on the only thread |
+    /// |---|---|---|
+    /// | [`start`](Self::start) | waits | fails when the [connect timeout](Self::connect_timeout) is over |
+    /// | an emission into a full outbox that [blocks](crate::Overflow::Block) | waits | fails: [`Full`](crate::nats::BridgeError::Full) |
+    /// | [`flush`](crate::nats::Bridge::flush) | waits | does not wait, and says what is left |
+    /// | [`stop`](crate::nats::Bridge::stop), and dropping it | waits | waits for handlers only |
+    /// | [`emit_async`](crate::flavour::Bus::emit_async) | to be awaited | to be awaited |
+    ///
+    /// Where it waits in a task, that is in a [place](tokio::task::block_in_place) that lets the other tasks of that
+    /// thread go on, but for those that are joined into the same task. The only thread is the one that runs a runtime of
+    /// [one thread](tokio::runtime::Builder::new_current_thread), or has done so last, in a task of it or not. Threads of
+    /// yours, and those of [`spawn_blocking`](tokio::task::spawn_blocking), wait as they do for a bridge with a thread of
+    /// its own.
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
         self.runtime = Some(runtime);
         self

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{PatternError, TopicError, WrongType};
+use crate::error::WrongType;
 use crate::outcome::BoxError;
 
 /// Why a bridge was not started. No credentials are in it.
@@ -49,7 +49,8 @@ pub enum StartError {
         /// The name.
         name: String,
     },
-    /// Two routes would send or emit the same event, or one reader has routes that cannot share it.
+    /// Two routes would send or emit the same event, or those of one reader cannot share it: they differ in where it
+    /// begins.
     #[error("the routes {first:?} and {second:?} cannot stand beside each other: {reason}")]
     Conflict {
         /// The topic or pattern of one route.
@@ -111,12 +112,6 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("a thread of the bridge could not be started: {0}")]
     Thread(#[source] std::io::Error),
-    /// A name that is not a topic.
-    #[error(transparent)]
-    Topic(#[from] TopicError),
-    /// A text that is not a pattern.
-    #[error(transparent)]
-    Pattern(#[from] PatternError),
 }
 
 /// Why [`flush`](super::Bridge::flush) returned before everything was sent.
@@ -194,8 +189,9 @@ pub enum BridgeError {
     /// awaits the emission.
     #[error("the connection ended before the event was written")]
     Lost,
-    /// The server does not let this bridge send or receive a subject. Told once; what is sent under it from then on is
-    /// counted as [`refused`](super::Stats::refused).
+    /// The server does not let this bridge send or receive a subject. Told when the server says so, which it does for
+    /// each message that it has been sent; from then on, until the next connection, it is the error of each emission
+    /// under that subject, which is not sent and counted as [`refused`](super::Stats::refused).
     #[error("no permission: {reason}")]
     NoPermission {
         /// The answer of the server.

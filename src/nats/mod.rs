@@ -15,18 +15,31 @@
 //! let bridge = Bridge::to("nats://10.0.0.5:4222,nats://10.0.0.6:4222")
 //!     .name("shop-1")
 //!     .credentials_file("shop.creds")
-//!     .prefix("shop")                                             // the subject is `shop.order.placed`
-//!     .send(&PLACED)                                              // at most once
-//!     .receive(Stored::in_stream("ORDERS").topic(&PAID).reader("billing"))    // every event, in order
+//!     // The subject of `order.placed` is `shop.order.placed`.
+//!     .prefix("shop")
+//!     // At most once.
+//!     .send(&PLACED)
+//!     // Every event, in order.
+//!     .receive(Stored::in_stream("ORDERS").topic(&PAID).reader("billing"))
+//!     // Each event to one of the group.
 //!     .receive(
-//!         Stored::in_stream("WORK").topic(&RESIZE).shared("resizers")         // each to one of the group
-//!             .retry(Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30), 5))
+//!         Stored::in_stream("WORK")
+//!             .topic(&RESIZE)
+//!             .shared("resizers")
+//!             .retry(Backoff::exponential(
+//!                 Duration::from_millis(100),
+//!                 Duration::from_secs(30),
+//!                 5,
+//!             ))
 //!             .dead_letters(&DEAD),
 //!     )
-//!     .start(&bus)?;                                              // Err names what is wrong
+//!     // An error names what is wrong.
+//!     .start(&bus)?;
 //!
-//! bus.emit(&PLACED, &7);                                          // encoded here, and put into the outbox
-//! bridge.flush(Duration::from_secs(5))?;                          // the server has it
+//! // Encoded in the emission, and put into the outbox of the topic.
+//! bus.emit(&PLACED, &7);
+//! // The server has it.
+//! bridge.flush(Duration::from_secs(5))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -115,7 +128,9 @@
 //! number of that one; `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where;
 //! `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
 //! Messages of other programs, without these headers, are taken as well: of them no gaps are counted, and a reader
-//! cannot tell a repeated one.
+//! cannot tell a repeated one. A program that reads a stream itself may find an event of ours twice there, with the same
+//! `Slotcast-Origin`, subject and `Slotcast-Seq` and another `Nats-Msg-Id`: what was under way when the server refused an
+//! event before it is sent again.
 //!
 //! # Threads
 //!

@@ -286,8 +286,9 @@ impl<E: 'static, K: Sends, C: 'static, D> Route<E, K, C, D> {
     /// How many events wait until the server has them, at least 1, and what becomes of one for which there is no room:
     /// 8,192 and [`Overflow::Block`], unless this is called.
     ///
-    /// `Block` waits on the emitter's thread. On the threads of the bridge itself, where it would wait for itself, it
-    /// is [`Reject`](Overflow::Reject), which is the failure [`BridgeError::Full`](crate::nats::BridgeError::Full) of
+    /// `Block` waits on the emitter's thread, of an emission that is awaited too. On the threads of the bridge itself, and
+    /// the only one of a [runtime](crate::nats::BridgeBuilder::runtime) that it runs on, where it would wait for itself,
+    /// it is [`Reject`](Overflow::Reject), which is the failure [`BridgeError::Full`](crate::nats::BridgeError::Full) of
     /// the emission. `DropOldest` drops the event that has waited longest and is not under way yet; both it and
     /// `DropNewest` count in [`Stats::dropped`](crate::nats::Stats::dropped).
     ///

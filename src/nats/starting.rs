@@ -40,16 +40,6 @@ struct Receiving {
     groups: Vec<(Arc<GroupState>, Route)>,
 }
 
-impl Bridge {
-    /// Begins a bridge to a server, or to one of several that stand for each other:
-    /// `nats://10.0.0.5:4222,nats://10.0.0.6:4222`. Connects nothing yet.
-    ///
-    /// `tls://` is an encrypted connection, with the feature `nats-tls`. The port is 4222 unless it is said.
-    pub fn to<C: 'static>(addresses: impl Into<String>) -> BridgeBuilder<C> {
-        BridgeBuilder::new(addresses.into())
-    }
-}
-
 impl<C: 'static> BridgeBuilder<C> {
     /// Connects, checks the streams, and begins to send and to receive.
     ///
@@ -67,7 +57,8 @@ impl<C: 'static> BridgeBuilder<C> {
     /// use slotcast::{Bus, Topic};
     ///
     /// const COMMAND: Topic<u64> = Topic::new("$JS.API.STREAM.DELETE.ORDERS");
-    /// let refused = Bridge::to("nats://127.0.0.1:4222").send(&COMMAND).start(&Bus::new());
+    /// let bridge = Bridge::to("nats://127.0.0.1:4222").send(&COMMAND);
+    /// let refused = bridge.start(&Bus::new());
     /// assert!(matches!(refused, Err(StartError::Reserved { .. })));
     /// ```
     #[track_caller]
