@@ -1,16 +1,18 @@
 //! Emissions that are awaited where the bridge tells something: in hooks, and in handlers of its states.
 
 use std::{
+    future::Future,
     sync::{
-        Mutex,
+        Arc, Mutex,
         mpsc::{self, Receiver},
     },
+    task::{Context, Wake, Waker},
     thread,
 };
 
 use slotcast::{
     Bus, Topic,
-    nats::{Bridge, State},
+    nats::{Bridge, FlushError, State},
 };
 use slotcast_nats::{Raw, Server, Tick, until, wait_for};
 
@@ -130,6 +132,31 @@ fn an_emission_that_a_hook_awaits_ends_with_the_bridge() {
     assert_eq!(is_done.recv_timeout(LONG / 2), Ok(1));
     // It was told of what was not sent, too, when there was no bridge any more.
     assert_eq!(is_done.recv_timeout(LONG / 2), Ok(0));
+}
+
+/// Waits for the bridge when it is woken.
+struct Flushes(Bus, Bridge, mpsc::Sender<Result<(), FlushError>>);
+
+impl Wake for Flushes {
+    fn wake(self: Arc<Self>) {
+        self.0.emit(&TICK, &Tick::new(1));
+        let _ = self.2.send(self.1.flush(LONG / 2));
+    }
+}
+
+#[test]
+fn a_waker_that_waits_for_the_bridge_does_not_hold_it_up() {
+    let (server, raw) = with_stream();
+    let bus = Bus::new();
+    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (done, is_done) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Flushes(bus.clone(), bridge, done)));
+    let mut emission = Box::pin(bus.emit_async(&TICK, Tick::new(0)));
+    let polled = emission.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    assert_eq!(is_done.recv_timeout(LONG), Ok(Ok(())));
+    assert!(wait_for(emission).errors().is_empty());
+    assert_eq!(raw.count("S"), 2);
 }
 
 #[test]

@@ -111,6 +111,35 @@ fn a_connection_that_stands_still_for_ever_is_given_up() {
 }
 
 #[test]
+fn what_is_under_way_when_it_is_cut_is_sent_again() {
+    let (server, raw) = with_stream();
+    let relay = Relay::before(server.port());
+    let here = Bus::new();
+    let sender = Bridge::to(relay.url()).send(stored()).start(&here).unwrap();
+    // The first one of a connection goes alone.
+    emit(&here, 0..1);
+    sender.flush(LONG).unwrap();
+    // The server has them, and nobody here hears of it.
+    relay.hold_down();
+    emit(&here, 1..11);
+    until("they are stored", || raw.count("S") == 11);
+    assert_eq!((sender.stats().acked, sender.stats().waiting), (1, 10));
+    relay.cut();
+    sender.flush(LONG).unwrap();
+    assert_eq!((sender.stats().acked, sender.stats().resent), (11, 10));
+    stored_in_order(&raw, 11);
+    assert_eq!(raw.count("S"), 11);
+    // The server does not have them, and never will by this connection.
+    relay.hold_up();
+    emit(&here, 11..21);
+    until("they are under way", || sender.stats().sent == 21);
+    relay.cut();
+    sender.flush(LONG).unwrap();
+    assert_eq!((sender.stats().acked, sender.stats().resent), (21, 20));
+    stored_in_order(&raw, 21);
+}
+
+#[test]
 fn a_group_loses_nothing_by_it() {
     let (server, _raw) = with_stream();
     let relay = Relay::before(server.port());

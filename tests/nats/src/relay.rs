@@ -42,6 +42,8 @@ struct Pipe {
     held: AtomicBool,
     /// What comes from the client is kept back.
     held_up: AtomicBool,
+    /// What comes from the server is kept back.
+    held_down: AtomicBool,
     /// The two directions that have not ended.
     open: AtomicUsize,
 }
@@ -110,11 +112,19 @@ impl Relay {
             .for_each(|pipe| pipe.held_up.store(true, SeqCst));
     }
 
+    /// Forwards nothing more of what the server sends by the present connections.
+    pub fn hold_down(&self) {
+        self.pipes()
+            .iter()
+            .for_each(|pipe| pipe.held_down.store(true, SeqCst));
+    }
+
     /// Delivers what was held back, and forwards again what is not ended.
     pub fn release(&self) {
         self.pipes().iter().for_each(|pipe| {
             pipe.held.store(false, SeqCst);
             pipe.held_up.store(false, SeqCst);
+            pipe.held_down.store(false, SeqCst);
         });
     }
 
@@ -176,6 +186,7 @@ fn accept(listener: &TcpListener, server: u16, all: &Arc<All>) {
             server,
             held: AtomicBool::new(false),
             held_up: AtomicBool::new(false),
+            held_down: AtomicBool::new(false),
             open: AtomicUsize::new(2),
         });
         all.pipes
@@ -190,7 +201,8 @@ fn accept(listener: &TcpListener, server: u16, all: &Arc<All>) {
                 } else {
                     (&pipe.server, &pipe.client)
                 };
-                let is_held = || pipe.held.load(SeqCst) || (up && pipe.held_up.load(SeqCst));
+                let own = if up { &pipe.held_up } else { &pipe.held_down };
+                let is_held = || pipe.held.load(SeqCst) || own.load(SeqCst);
                 let _ = forward(from, to, &is_held, &all.over);
                 let _ = to.shutdown(Shutdown::Write);
                 pipe.open.fetch_sub(1, SeqCst);
