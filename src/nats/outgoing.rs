@@ -146,7 +146,8 @@ impl Outgoing {
             return Err(BridgeError::TooLarge { size, limit });
         }
         let waiter = is_awaited.then(Arc::<Waiter>::default);
-        let entry = Entry::new(topic.clone(), Bytes::from(payload), headers, waiter.clone());
+        let mut entry = Entry::new(topic.clone(), Bytes::from(payload), headers, waiter.clone());
+        entry.size = size;
         let mut outbox = lock(&self.outbox);
         let mut dropped = None;
         loop {
@@ -376,6 +377,11 @@ impl Outgoing {
         let mut outbox = lock(&self.outbox);
         outbox.window.restart();
         outbox.forbidden.clear();
+        // A server that is sent more than it takes ends the connection. This one may take less than the one before.
+        let limit = self.hub.max_payload();
+        let reason = format!("it is larger than what the server takes now ({limit} bytes)");
+        let left = outbox.window.refuse(|it| it.size > limit, &reason);
+        self.leave(outbox, left);
     }
 
     /// Of a stored route: the next message.
@@ -443,7 +449,7 @@ impl Outgoing {
             outbox.forbidden.clear();
         }
         outbox.forbidden.insert(topic.into());
-        let left = outbox.window.refuse(|it| it == topic, reason);
+        let left = outbox.window.refuse(|it| *it.topic == *topic, reason);
         self.leave(outbox, left);
         // What was under way behind it is to be sent again.
         self.work.notify_one();

@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) payload: Bytes,
     /// All but those that are made when it is sent.
     pub(super) headers: Arc<Given>,
+    /// How many bytes it has, with its headers.
+    pub(super) size: usize,
     /// How many were put into the route before.
     pub(super) order: u64,
     /// Whoever awaits it.
@@ -73,6 +75,7 @@ impl Entry {
             topic,
             payload,
             headers,
+            size: 0,
             order: 0,
             waiter,
             number: 0,
@@ -423,14 +426,18 @@ impl Window {
             .collect()
     }
 
-    /// Removes what is not under way of a topic that is refused from now on, and marks what is as refused.
-    pub(super) fn refuse(&mut self, is_refused: impl Fn(&str) -> bool, reason: &str) -> Vec<Left> {
+    /// Removes of those that are refused from now on what is not under way, and marks what is as refused.
+    pub(super) fn refuse(
+        &mut self,
+        is_refused: impl Fn(&Entry) -> bool,
+        reason: &str,
+    ) -> Vec<Left> {
         let begun = self.begun;
         let mut left = Vec::new();
         let mut kept = VecDeque::with_capacity(self.entries.len());
         let mut broken = None;
         for (index, mut entry) in self.entries.drain(..).enumerate() {
-            if !is_refused(&entry.topic) {
+            if !is_refused(&entry) {
                 kept.push_back(entry);
             } else if index < begun {
                 if !matches!(entry.place, Place::Stored(..)) {

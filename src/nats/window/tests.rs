@@ -205,7 +205,7 @@ fn what_is_forbidden_leaves_and_the_rest_goes_on() {
     send_all(&mut window);
     (0..2).for_each(|it| drop(window.answered(it, 0, &stored(it + 1))));
     send_all(&mut window);
-    let left = window.refuse(|it| it == "a", "no");
+    let left = window.refuse(|it| &*it.topic == "a", "no");
     assert_eq!(
         left.iter()
             .filter(|it| it.refused.as_deref() == Some("no"))

@@ -151,9 +151,12 @@ fn a_waker_that_waits_for_the_bridge_does_not_hold_it_up() {
     let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
     let (done, is_done) = mpsc::channel();
     let waker = Waker::from(Arc::new(Flushes(bus.clone(), bridge, done)));
+    // So that it does not answer before the emission is polled.
+    server.freeze();
     let mut emission = Box::pin(bus.emit_async(&TICK, Tick::new(0)));
     let polled = emission.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending());
+    server.thaw();
     assert_eq!(is_done.recv_timeout(LONG), Ok(Ok(())));
     assert!(wait_for(emission).errors().is_empty());
     assert_eq!(raw.count("S"), 2);
