@@ -145,7 +145,7 @@
 // *Owns*: the public types (`builder`, `bridge`, `route`, `codec`, `headers`, `error`, `state`, `stats`); what waits to
 // be sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`
 // with `missing`, `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
-// `connection`, `api`, `wire`).
+// `connection`, `api`, `wire`); what tells of it, and wakes (`teller`, `waking`).
 //
 // *Does not know*: signals from the inside. It stands on the public face of a bus, but for a handler that an awaited
 // emission waits for although it is not async (`core::waiting::confirmed`), the depth of an emission, by which one that

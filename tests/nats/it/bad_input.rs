@@ -231,6 +231,9 @@ fn a_message_that_the_stream_does_not_take_is_refused_and_the_next_one_comes() {
     assert_eq!(seen.all(), [0, 1, 2, 4, 5, 7]);
 }
 
+/// The text of an event that is encoded too large.
+const LARGE: &str = "large";
+
 /// A codec that fails, or panics, both ways.
 struct Moody;
 
@@ -241,6 +244,10 @@ impl Codec<Tick> for Moody {
         match event.id {
             1 => Err("not today".into()),
             2 => panic!("not at all"),
+            5 if event.text == LARGE => {
+                into.resize(5_000, b' ');
+                Ok(())
+            }
             id => {
                 into.extend_from_slice(id.to_string().as_bytes());
                 Ok(())
@@ -297,6 +304,46 @@ fn a_codec_that_fails_costs_its_event_only() {
     assert_eq!(seen.all(), [0, 3, 5]);
     told.wait("Undecodable");
     assert_eq!(reader.stats().undecodable, 1);
+}
+
+#[test]
+fn each_emission_that_is_refused_is_counted_once() {
+    let server = Server::builder().config("max_payload: 4096").start();
+    let raw = Raw::connect(&server.url());
+    let mut all = raw.subscribe("*");
+    let here = slotcast::Bus::builder()
+        .panics(slotcast::Panics::Contain)
+        .build();
+    let calls = std::sync::atomic::AtomicU64::new(0);
+    let route = Route::matching::<Tick>("*").codec(Moody).headers(move |_| {
+        // The fourth time.
+        assert_ne!(calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 3);
+    });
+    let bridge = Bridge::to(server.url()).send(route).start(&here).unwrap();
+    let [good, reserved] = ["tick", "$tick"].map(|it| Topic::<Tick>::named(it).unwrap());
+    let mut refused = 0;
+    for (topic, id) in [
+        (&good, 0),
+        (&reserved, 0),
+        // Its codec fails, and then it panics.
+        (&good, 1),
+        (&good, 2),
+        // The closure for headers panics.
+        (&good, 3),
+        // It is too large.
+        (&good, 5),
+        (&good, 6),
+    ] {
+        let text = LARGE.to_owned();
+        let errors = here.emit(topic, &Tick { id, text }).errors().len() as u64;
+        assert!(errors <= 1, "{id}");
+        refused += errors;
+        assert_eq!(bridge.stats().refused, refused, "{id}");
+    }
+    bridge.flush(LONG).unwrap();
+    let stats = bridge.stats();
+    assert_eq!((refused, stats.emitted, stats.sent), (5, 2, 2));
+    assert_eq!([all.take().payload, all.take().payload], [b"0", b"6"]);
 }
 
 #[test]
