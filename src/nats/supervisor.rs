@@ -96,7 +96,8 @@ async fn connections(io: &Io, mut started: Started) {
     let begun = Instant::now();
     let mut end = io.end.clone();
     let mut retry = Retry::default();
-    let mut set_up = SetUp::default();
+    let mut is_set_up = !io.wait_for_server;
+    let mut told_streams = Vec::new();
     let mut told_refused = false;
     let mut connected = 0_u64;
     if !io.wait_for_server {
@@ -112,13 +113,16 @@ async fn connections(io: &Io, mut started: Started) {
         let why = match connecting {
             Ok(link) => {
                 io.hub.set_max_payload(link.client.max_payload());
-                let done = tokio::select! {
-                    done = set_up.try_once(io, &link.client, begun) => done,
-                    _ = end.wait_for(Option::is_some) => return,
-                };
-                if let (Err(error), Some(started)) = (done, started.take_if(|_| !set_up.is_done)) {
-                    _ = started.send(Err(error));
-                    return;
+                if !is_set_up {
+                    let done = tokio::select! {
+                        done = set_up(io, &link.client, begun) => done,
+                        _ = end.wait_for(Option::is_some) => return,
+                    };
+                    if let Err(error) = done {
+                        started.take().map(|it| it.send(Err(error)));
+                        return;
+                    }
+                    is_set_up = true;
                 }
                 if connected > 0 {
                     io.hub.counts.reconnects.one();
@@ -126,7 +130,7 @@ async fn connections(io: &Io, mut started: Started) {
                 connected += 1;
                 told_refused = false;
                 let since = Instant::now();
-                let reason = serve(io, link, &mut set_up, &mut started).await;
+                let reason = serve(io, link, &mut told_streams, &mut started).await;
                 if end.borrow().is_some() {
                     return;
                 }
@@ -204,64 +208,35 @@ fn give_up_start(
     true
 }
 
-/// What the server is asked once, for all connections. Where a start has not waited for it, until it has answered well.
-#[derive(Default)]
-struct SetUp {
-    is_done: bool,
-    retry: Retry,
-    /// What was wrong when that was told last.
-    told: Option<String>,
-}
-
-impl SetUp {
-    /// Returns what is wrong, or tells it if the start does not wait for that.
-    async fn try_once(
-        &mut self,
-        io: &Io,
-        client: &Client,
-        begun: Instant,
-    ) -> Result<(), StartError> {
-        if self.is_done {
-            return Ok(());
-        }
-        let done = set_up(io, client, begun).await;
-        self.is_done = done.is_ok();
-        if let (Err(error), false) = (&done, io.wait_for_server) {
+/// Asks for the streams until they are there, where the start does not wait for that. What else its routes need they ask
+/// for themselves. `told` is what was told last of each.
+async fn find_streams(io: &Io, client: &Client, told: &mut Vec<String>) {
+    let mut retry = Retry::default();
+    told.resize(io.streams.len(), String::new());
+    while io.streams.iter().any(|it| !*it.is_there.borrow()) {
+        for (needed, told) in io.streams.iter().zip(&mut *told) {
+            if *needed.is_there.borrow() {
+                continue;
+            }
+            let Err(error) = set_up_stream(io, client, Instant::now(), needed).await else {
+                continue;
+            };
             let text = error.to_string();
-            if self.told.as_ref() != Some(&text) {
+            if *told != text {
                 io.hub.note(BridgeError::Server(text.clone()));
-                self.told = Some(text);
+                *told = text;
             }
         }
-        done
+        sleep(retry.wait().max(AGAIN)).await;
     }
-
-    /// Asks again until all is there. What the routes need for themselves they ask for meanwhile.
-    async fn finish(&mut self, io: &Io, client: &Client) {
-        while !self.is_done {
-            sleep(self.retry.wait().max(AGAIN)).await;
-            _ = self.try_once(io, client, Instant::now()).await;
-        }
-        std::future::pending().await
-    }
+    std::future::pending().await
 }
 
-/// Checks what the routes need of the server, and makes what may be made. Where the start does not wait for that, all of
-/// it that can be made, whatever else is wrong.
+/// Checks what the routes need of the server, and makes what may be made.
 async fn set_up(io: &Io, client: &Client, begun: Instant) -> Result<(), StartError> {
-    let mut done = Ok(());
     for needed in &io.streams {
-        let made = set_up_stream(io, client, begun, needed).await;
-        if made.is_ok() {
-            needed.is_there.send_replace(true);
-        }
-        if io.wait_for_server {
-            made?;
-        } else {
-            done = done.and(made);
-        }
+        set_up_stream(io, client, begun, needed).await?;
     }
-    done?;
     for reader in &io.readers {
         let begun = patiently(io, begun, || reader::begin(client, reader)).await;
         begun.map_err(|error| {
@@ -296,7 +271,10 @@ async fn set_up_stream(
     let mut found = patiently(io, begun, || api::stream(client, &needed.stream)).await;
     if let (Err(ApiError::NotFound(_)), Some(limits)) = (&found, io.create_streams) {
         let made = api::create_stream(client, &needed.stream, &needed.subjects, limits).await;
-        let Err(error) = made else { return Ok(()) };
+        let Err(error) = made else {
+            needed.is_there.send_replace(true);
+            return Ok(());
+        };
         // Another one may have made it just before.
         found = api::stream(client, &needed.stream).await;
         if found.is_err() {
@@ -320,7 +298,10 @@ async fn set_up_stream(
     // A copy of another stream has no subjects of its own.
     let missing = |it: &&String| !subjects.is_empty() && !is_in(it);
     match needed.subjects.iter().find(missing) {
-        None => Ok(()),
+        None => {
+            needed.is_there.send_replace(true);
+            Ok(())
+        }
         Some(subject) => Err(StartError::NotInStream {
             stream: needed.stream.to_string(),
             subject: subject.clone(),
@@ -355,7 +336,7 @@ fn refused(what: String, error: &ApiError) -> StartError {
 }
 
 /// Sends and receives as long as a connection lasts. Returns what has ended it.
-async fn serve(io: &Io, link: Link, set_up: &mut SetUp, started: &mut Started) -> String {
+async fn serve(io: &Io, link: Link, told: &mut Vec<String>, started: &mut Started) -> String {
     let mut end = io.end.clone();
     let (client, mut notes, connection) = link.split();
     // Those that end what they have begun, when the bridge is to end.
@@ -404,10 +385,10 @@ async fn serve(io: &Io, link: Link, set_up: &mut SetUp, started: &mut Started) -
         });
     }
     started.take().map(|it| it.send(Ok(())));
-    let mut setting_up = pin!(set_up.finish(io, &client));
+    let mut finding = pin!(find_streams(io, &client, told));
     let reason = loop {
         tokio::select! {
-            () = &mut setting_up => (),
+            () = &mut finding => (),
             () = connection.ended() => break "the connection was lost".to_owned(),
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
                 break ended.unwrap_or_else(|error| error.to_string());
