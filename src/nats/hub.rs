@@ -145,8 +145,10 @@ impl Hub {
 
     /// Has this one woken, not here: it is user code.
     pub(super) fn wake(self: &Arc<Self>, waker: Waker) {
-        let hub = self.clone();
-        self.waking.wake(waker, move || hub.own_thread(false));
+        self.waking.wake(waker, || {
+            let hub = self.clone();
+            move || hub.own_thread(false)
+        });
     }
 
     /// Tells of what concerns no topic.

@@ -48,7 +48,8 @@ impl<C: 'static> BridgeBuilder<C> {
     ///
     /// # Errors
     ///
-    /// If an option is wrong or the server refuses what is needed; nothing is left running then.
+    /// If an option is wrong or the server refuses what is needed; nothing is left running then. Streams that were made
+    /// stay.
     ///
     /// # Examples
     ///

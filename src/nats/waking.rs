@@ -30,11 +30,14 @@ struct State {
 }
 
 impl Waking {
-    /// Has this one woken. A thread that is begun for that calls `begin` first.
-    pub(super) fn wake(self: &Arc<Self>, waker: Waker, begin: impl FnOnce() + Send + 'static) {
+    /// Has this one woken. A thread that is begun for that first calls what `begin` returns.
+    pub(super) fn wake<F>(self: &Arc<Self>, waker: Waker, begin: impl FnOnce() -> F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
         let mut state = lock(&self.state);
         if !state.is_running {
-            let this = self.clone();
+            let (this, begin) = (self.clone(), begin());
             let run = move || {
                 begin();
                 this.run();
