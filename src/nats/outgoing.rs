@@ -194,19 +194,21 @@ impl Outgoing {
                 }
             }
         }
+        // Before anybody sees it, who counts it out again.
+        counts.emitted.one();
+        match dropped {
+            Some(_) => counts.dropped.one(),
+            None => counts.waiting.one(),
+        }
         outbox.window.push(entry);
         drop(outbox);
-        counts.emitted.one();
         if let Some(dropped) = dropped {
-            counts.dropped.one();
             self.resolve(
                 dropped.waiter,
                 Some(BridgeError::Full {
                     capacity: self.capacity,
                 }),
             );
-        } else {
-            counts.waiting.one();
         }
         self.work.notify_one();
         Ok(waiter.map(Ticket))

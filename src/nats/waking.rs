@@ -24,6 +24,8 @@ pub(super) struct Waking {
 #[derive(Default)]
 struct State {
     wakers: Vec<Waker>,
+    /// Whether the thread waits for more: who notifies it asks the system, which takes longer than all the rest.
+    is_idle: bool,
     is_running: bool,
     is_ended: bool,
     thread: Option<JoinHandle<()>>,
@@ -58,8 +60,11 @@ impl Waking {
             }
         }
         state.wakers.push(waker);
+        let was_idle = std::mem::take(&mut state.is_idle);
         drop(state);
-        self.changed.notify_all();
+        if was_idle {
+            self.changed.notify_all();
+        }
     }
 
     fn run(&self) {
@@ -78,6 +83,7 @@ impl Waking {
                 drop(state);
                 return self.changed.notify_all();
             } else {
+                state.is_idle = true;
                 state = wait(&self.changed, state);
             }
         }
