@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::{HeaderMap, HeaderValue, header::NATS_MESSAGE_ID};
 use slotcast::{
     Bus, Topic,
     nats::{Bridge, Stored},
@@ -27,13 +28,15 @@ pub struct Kills {
     pub lost: u64,
     pub twice: u64,
     pub behind: u64,
-    /// From the server's return until the reader had all that was emitted before, at most.
+    /// From the server's return until it has stored an event of the bare client, at most.
+    pub server: Duration,
+    /// From then on until the reader had all that was emitted before, at most.
     pub longest: Duration,
 }
 
 pub fn run(kills: u32) -> Kills {
     let mut server = Server::start();
-    Raw::connect(&server.url()).stream("BENCH", &["bench"]);
+    Raw::connect(&server.url()).stream("BENCH", &["bench", "bare"]);
     let (here, there) = (Bus::new(), Bus::new());
     let all = Arc::new(Mutex::new(Vec::new()));
     let keep = all.clone();
@@ -54,7 +57,7 @@ pub fn run(kills: u32) -> Kills {
         .start(&here)
         .expect("a bridge");
     let (emitted, going) = (AtomicU64::new(0), AtomicBool::new(true));
-    let mut longest = Duration::ZERO;
+    let (mut slowest, mut longest) = (Duration::ZERO, Duration::ZERO);
     thread::scope(|scope| {
         scope.spawn(|| {
             let begin = Instant::now();
@@ -74,6 +77,9 @@ pub fn run(kills: u32) -> Kills {
             server.kill();
             thread::sleep(Duration::from_millis(500));
             server.up();
+            let up = Instant::now();
+            store_bare(&server);
+            slowest = slowest.max(up.elapsed());
             let (back, before) = (Instant::now(), emitted.load(SeqCst) as usize);
             until("it has caught up", || {
                 all.lock().expect("no panic").len() >= before
@@ -98,8 +104,27 @@ pub fn run(kills: u32) -> Kills {
         lost: times.iter().filter(|times| **times == 0).count() as u64,
         twice: times.iter().filter(|times| **times > 1).count() as u64,
         behind: all.windows(2).filter(|pair| pair[0] > pair[1]).count() as u64,
+        server: slowest,
         longest,
     }
+}
+
+/// Stores an event by the bare client, with an identity: for that a server that was started again reads all events of
+/// its duplicate window first.
+fn store_bare(server: &Server) {
+    let raw = Raw::connect(&server.url());
+    let jetstream = raw.jetstream();
+    let id = format!("bare-{:?}", Instant::now());
+    until("it has stored an event of the bare client", || {
+        let headers = HeaderMap::from_iter([(NATS_MESSAGE_ID, HeaderValue::from(&*id))]);
+        raw.block_on(async {
+            let sent = jetstream.publish_with_headers("bare", headers, "".into());
+            match sent.await {
+                Ok(stored) => stored.await.is_ok(),
+                Err(_) => false,
+            }
+        })
+    });
 }
 
 impl fmt::Display for Kills {
@@ -110,12 +135,15 @@ impl fmt::Display for Kills {
             lost,
             twice,
             behind,
+            server,
             longest,
         } = self;
         write!(
             f,
             "Killed {kills} times, 500 ms down each, at 10,000 events a second: {emitted} emitted, {lost} lost, {twice} \
-             handled twice, {behind} out of order; caught up at most {} ms after the server answered again.",
+             handled twice, {behind} out of order. Back, the server took up to {} ms until it had stored an event of the bare \
+             client; at most {} ms after that the reader had caught up.",
+            server.as_millis(),
             longest.as_millis()
         )
     }
