@@ -425,8 +425,8 @@ impl Outgoing {
     }
 
     /// Of a core route: those that were taken have been written, or were lost with the connection.
-    pub(super) fn written(&self, waiters: Vec<Option<Arc<Waiter>>>, is_written: bool) {
-        self.hub.counts.waiting.sub(waiters.len() as u64);
+    pub(super) fn written(&self, count: usize, waiters: Vec<Arc<Waiter>>, is_written: bool) {
+        self.hub.counts.waiting.sub(count as u64);
         let mut outbox = lock(&self.outbox);
         if outbox.is_closed && !is_written {
             // Nobody sends them, or anything, any more.
@@ -437,7 +437,7 @@ impl Outgoing {
         drop(outbox);
         self.notify(false, has_flushed);
         for waiter in waiters {
-            self.resolve(waiter, (!is_written).then_some(BridgeError::Lost));
+            self.resolve(Some(waiter), (!is_written).then_some(BridgeError::Lost));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Sends what waits on a route, as long as a connection lasts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, Message};
@@ -34,7 +35,7 @@ pub(super) async fn send_core(
         if end.borrow().is_some() {
             return "the bridge is stopped".to_owned();
         }
-        let batch = route.take(BATCH);
+        let mut batch = route.take(BATCH);
         if batch.is_empty() {
             tokio::select! {
                 () = route.work.notified() => (),
@@ -42,20 +43,15 @@ pub(super) async fn send_core(
             }
             continue;
         }
+        // All of them at first: where one cannot be written, those behind it are lost too.
+        let waiters = batch.iter_mut().filter_map(|(it, _)| it.waiter.take());
         let mut taken = Taken {
             route,
-            waiters: Vec::with_capacity(batch.len()),
+            waiters: waiters.collect(),
+            count: batch.len(),
             is_written: false,
         };
-        // All of them at first: where one cannot be written, those behind it are lost too.
-        let messages: Vec<_> = batch
-            .into_iter()
-            .map(|(mut entry, number)| {
-                taken.waiters.push(entry.waiter.take());
-                (entry, number)
-            })
-            .collect();
-        for (entry, number) in messages {
+        for (entry, number) in batch {
             let subject = route.subject(&entry.topic);
             let headers = wire::core(&route.hub.origin, number, &entry.headers);
             if let Err(error) = client
@@ -77,14 +73,15 @@ pub(super) async fn send_core(
 /// What was taken out of the outbox, until it is written or lost.
 struct Taken<'r> {
     route: &'r Outgoing,
-    waiters: Vec<Option<std::sync::Arc<Waiter>>>,
+    waiters: Vec<Arc<Waiter>>,
+    count: usize,
     is_written: bool,
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let waiters = std::mem::take(&mut self.waiters);
-        self.route.written(waiters, self.is_written);
+        self.route.written(self.count, waiters, self.is_written);
     }
 }
 
