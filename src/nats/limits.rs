@@ -49,6 +49,9 @@ impl StreamLimits {
 
     /// How long the server remembers what it has stored, so as to store it once: two minutes, unless this is called. A
     /// bridge that cannot reach the server for longer may have an event stored twice, which readers drop all the same.
+    ///
+    /// A server that was started again reads all events of this window before it stores the next one: some three
+    /// seconds for a million of them.
     #[must_use]
     pub const fn duplicates(mut self, window: Duration) -> Self {
         self.duplicates = window;

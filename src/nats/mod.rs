@@ -115,6 +115,8 @@
 //!   always }` for that, which makes storing some thirty times slower. Or use more than one replica.
 //! - A stream drops repeated messages within its duplicate window, of two minutes where nothing else is set. A bridge
 //!   that was cut off for longer may store some twice. Readers handle them once all the same.
+//! - A server that was started again reads all events of that window before it stores the next one: some three seconds
+//!   for a million of them. Where that is too long, the window can be [shorter](StreamLimits::duplicates).
 //! - A stream that refuses new events while it is full, and meanwhile removes others that stand between the last event
 //!   of a topic that a reader has read and the next one, can have that reader handle an event before the one that was
 //!   refused. None is lost by it.
