@@ -141,7 +141,9 @@ fn by_a_group(times: usize, panic: bool, tries: u32) {
     });
     let given_up = times >= tries as usize;
     until("the dead are counted", || {
-        member.stats().dead == u64::from(given_up)
+        // The letter comes behind its count.
+        let letters = letters.lock().unwrap().len();
+        (member.stats().dead, letters) == (u64::from(given_up), usize::from(given_up))
     });
     let mut all = seen.all();
     all.sort_unstable();
