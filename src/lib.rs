@@ -418,7 +418,7 @@ pub use crate::error::{
 pub use crate::executor::Executor;
 pub use crate::failure::{FailureKind, HandlerError, HandlerErrors};
 #[cfg(all(feature = "follow", feature = "nats"))]
-pub use crate::follow::step::RemoteCause;
+pub use crate::follow::received::{Received, ReceivedReport, RemoteCause};
 #[cfg(feature = "follow")]
 pub use crate::follow::{
     Follow,

@@ -51,7 +51,7 @@ impl<M: Flavour, C: 'static> Bus<M, C> {
     /// happened, so an error's `Display` runs there.
     ///
     /// Memory is bounded by the program and not by its time: a tail of 128 bytes each, as much again where an emission has
-    /// several handlers, and the texts that were asked for; 4 KiB; and 1 KiB for each topic, for each handler (known by its
+    /// several handlers, 1.7 KiB at most for what a bridge has received, and the texts that were asked for; 4 KiB; and 1 KiB for each topic, for each handler (known by its
     /// topic, line and label) and for each of at most 4,096 emitting lines. All of it for each thread that emits or drains
     /// at the same time as others do.
     ///

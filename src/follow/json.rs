@@ -12,7 +12,8 @@
 //!   the `emissions` of that topic, or 0 of a pattern;
 //! - of a topic: `emissions`, `unheard` and `retained` if 0;
 //! - of an emitter: `emissions` if they are those of the topic;
-//! - of any step: `remote` and `remote_place`, unless it has come from another machine;
+//! - of any step: `received`, unless it has come from another machine, and `remote` and `remote_place`, unless what has
+//!   led to it there is known; and of a topic `received`, unless something of it has come from there;
 //! - of a step in the tail: `kind` if `emitted`; `cause`, `topic`, `label`, `waited`, `text` and `failure` if `null`;
 //!   `ran` and `failed` if 0; `stopped` if `false`; and always `calls`, which the cascade of the step has.
 //!
@@ -26,6 +27,8 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::cause::Cause;
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::received::{Received, ReceivedReport};
 use crate::follow::report::{EmitterReport, Report};
 use crate::follow::rows::{HandlerRow, PatternRow, Rows, TopicRow};
 use crate::follow::step::{Call, Step, StepKind};
@@ -145,6 +148,12 @@ fn line(place: Option<CallSite>) -> Option<Line> {
 /// `gone` if none of them is. A handler of a pattern is listed with each topic that it hears and with its pattern, and
 /// has the counts of all of these together everywhere.
 ///
+/// A topic of which a bridge has received something has that as `received`: the `count`; how many are being handled,
+/// `handling`; and of the last one when its handling began, `at`, and itself as `last`: an object with `origin`, the name of the `bridge`, `number`, `lag`, whether
+/// it was `stored`, and `pending`, as the methods of the same names say; `null` where something is not known. A `lag` of
+/// less than 0 is by how much the other clock is ahead. A step that has come so has the same as `received`, and what has
+/// led to it there as `remote` and `remote_place`.
+///
 /// Fields are only added. O(n log n) in the number of handlers of all topics and of what was counted.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -194,6 +203,10 @@ impl Serialize for Part<'_, TopicRow<'_>> {
         let place = line(it.wired.map(|it| it.place));
         let count = it.emissions();
         let usual = Usual { place, count };
+        #[cfg(feature = "nats")]
+        let received = it.received();
+        #[cfg(not(feature = "nats"))]
+        let received = None::<()>;
         object!(to, "Topic", if is_brief,
             "name": it.name,
             "type": it.type_name(),
@@ -201,6 +214,7 @@ impl Serialize for Part<'_, TopicRow<'_>> {
             "emissions": count => 0,
             "unheard": it.unheard() => 0,
             "retained": it.wired.map_or(0, |it| it.retained) => 0,
+            "received": received; received.is_none(),
             "handlers": parts(&it.handlers, is_brief, usual),
         )
     }
@@ -329,12 +343,12 @@ impl Serialize for Part<'_, Step> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Part { it, is_brief, .. } = *self;
         #[cfg(feature = "nats")]
-        let remote = it
-            .remote
-            .as_ref()
-            .map(|it| (it.to_string(), it.place.as_str()));
+        let (received, remote) = (
+            it.received(),
+            it.remote().map(|it| (it.to_string(), it.place.as_str())),
+        );
         #[cfg(not(feature = "nats"))]
-        let remote = None::<(&str, &str)>;
+        let (received, remote) = (None::<()>, None::<(&str, &str)>);
         object!(to, "Step", if is_brief,
             "id": it.cause,
             "cause": it.parent => None,
@@ -351,9 +365,36 @@ impl Serialize for Part<'_, Step> {
             "failed": it.failed => 0,
             "text": it.text.as_deref() => None,
             "failure": it.failure.as_deref() => None,
+            "received": received; received.is_none(),
             "remote": remote.as_ref().map(|it| &it.0); remote.is_none(),
             "remote_place": remote.as_ref().map(|it| &it.1); remote.is_none(),
             "calls": &it.calls; is_brief,
+        )
+    }
+}
+
+#[cfg(feature = "nats")]
+impl Serialize for Received {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        object!(to, "Received",
+            "origin": &self.origin,
+            "bridge": &self.bridge,
+            "number": self.number,
+            "lag": self.lag,
+            "stored": self.is_stored,
+            "pending": self.pending,
+        )
+    }
+}
+
+#[cfg(feature = "nats")]
+impl Serialize for ReceivedReport {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        object!(to, "ReceivedReport",
+            "count": self.count,
+            "handling": self.handling,
+            "at": self.at,
+            "last": &*self.last,
         )
     }
 }
@@ -699,5 +740,51 @@ mod tests {
         assert_eq!(read["steps"][1]["depth"], 1);
         assert_eq!(read["steps"][1]["step"]["id"], "a3-8");
         assert_eq!(read["before"], Value::Null);
+    }
+
+    #[test]
+    #[cfg(feature = "nats")]
+    fn what_has_been_received_has_its_origin_and_its_lag() {
+        use crate::follow::sample::with_received;
+        use std::sync::Arc;
+
+        for &name in HOSTILE {
+            let mut report = with_received(report(), name);
+            let after = 0;
+            let state = read(&State {
+                report: &report,
+                after,
+            });
+            let last = json!({
+                "origin": "0123abcd", "bridge": name, "number": 39, "lag": 3_000_000, "stored": true, "pending": 12,
+            });
+            for all in [read(&report), state] {
+                let topic = &all["topics"][1];
+                assert_eq!(
+                    topic["received"],
+                    json!({"count": 40, "handling": 1, "at": 500_000_000, "last": last})
+                );
+                let step = &all["tail"][2];
+                assert_eq!(step["received"], last);
+                assert_eq!(
+                    (&step["remote"], &step["remote_place"]),
+                    (&json!("0123abcd/a3-7f"), &json!(name))
+                );
+                // Of what has not come from elsewhere there is nothing.
+                for other in [&all["topics"][0], &all["tail"][0]] {
+                    assert!(other.get("received").is_none() && other.get("remote").is_none());
+                }
+            }
+            for lag in [i64::MIN, -1, i64::MAX] {
+                let received = report.tail[2].received.as_mut().expect("it is one");
+                Arc::make_mut(received).lag = Some(lag);
+                assert_eq!(read(&report)["tail"][2]["received"]["lag"], lag);
+            }
+            report.tail[2].received = Some(Arc::default());
+            let nothing = json!({
+                "origin": null, "bridge": null, "number": null, "lag": null, "stored": false, "pending": 0,
+            });
+            assert_eq!(read(&report)["tail"][2]["received"], nothing);
+        }
     }
 }

@@ -39,6 +39,8 @@ mod chrome;
 pub(crate) mod json;
 mod picture;
 mod prometheus;
+#[cfg(feature = "nats")]
+pub(crate) mod received;
 pub(crate) mod report;
 mod rows;
 #[cfg(test)]

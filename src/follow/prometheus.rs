@@ -1,10 +1,14 @@
 //! A report for Prometheus.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
+#[cfg(feature = "nats")]
+use crate::follow::received::ReceivedReport;
 use crate::follow::report::Report;
+#[cfg(feature = "nats")]
+use crate::follow::rows::TopicRow;
 use crate::follow::rows::{HandlerRow, Rows};
 use crate::follow::times::Times;
 use crate::wiring::text::line_of;
@@ -19,6 +23,11 @@ impl Report {
     /// it was subscribed to one), `handler` (its label, empty without one) and `place`: those whose labels are the same
     /// are counted together. `slotcast_queue_length` by `place`, the line that made the queue. And
     /// `slotcast_tail_skipped_total`.
+    ///
+    /// For each topic of which a bridge has received something, also by `topic`: `slotcast_received_total`, and of the
+    /// last one `slotcast_received_lag_seconds`, how old it was when its handling began and
+    /// `slotcast_received_pending`, how many events waited behind it. They are missing where that is not known, and stay
+    /// as they are while nothing comes. Nothing of it is written where no bridge has received anything.
     ///
     /// The counters begin at 0 with each following. Sorted by topic, label and line. O(n log n) in the number of
     /// handlers.
@@ -48,6 +57,9 @@ impl Report {
         let all = topics.iter().map(|(labels, it)| (labels, it.unheard()));
         let help = "Events that no handler was called for.";
         write(&mut text, "unheard_total", "counter", help, all);
+
+        #[cfg(feature = "nats")]
+        write_received(&mut text, &topics);
 
         let handlers = handlers(&rows);
         let all = handlers.iter().map(|(labels, it)| (labels, it.calls));
@@ -117,7 +129,7 @@ fn write<'t>(
     name: &str,
     kind: &str,
     help: &str,
-    all: impl Iterator<Item = (&'t String, u64)>,
+    all: impl Iterator<Item = (&'t String, impl Display)>,
 ) {
     head(text, name, kind, help);
     for (labels, value) in all {
@@ -128,6 +140,29 @@ fn write<'t>(
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     _ = writeln!(text, "# HELP slotcast_{name} {help}");
     _ = writeln!(text, "# TYPE slotcast_{name} {kind}");
+}
+
+/// What bridges have received, by the labels of topics.
+#[cfg(feature = "nats")]
+fn write_received(text: &mut String, topics: &BTreeMap<String, &TopicRow>) {
+    let all = topics.iter();
+    let all = all.filter_map(|(labels, it)| Some((labels, it.received()?)));
+    let all: Vec<_> = all.collect();
+    if all.is_empty() {
+        return;
+    }
+    let counts = all.iter().map(|(labels, it)| (*labels, it.count));
+    let help = "Events that bridges have received, and have begun to handle.";
+    write(text, "received_total", "counter", help, counts);
+    let lag = |it: &ReceivedReport| it.last.lag().map(seconds);
+    let lags = all
+        .iter()
+        .filter_map(|(labels, it)| Some((*labels, lag(it)?)));
+    let help = "How old the last of them was when its handling began.";
+    write(text, "received_lag_seconds", "gauge", help, lags);
+    let pending = all.iter().map(|(labels, it)| (*labels, it.last.pending));
+    let help = "How many events waited behind the last of them.";
+    write(text, "received_pending", "gauge", help, pending);
 }
 
 fn write_own(text: &mut String, handlers: &BTreeMap<String, Sums>) {
@@ -248,5 +283,32 @@ mod tests {
     fn seconds_have_nine_digits() {
         assert_eq!(seconds(Duration::from_nanos(1_000_000_007)), "1.000000007");
         assert_eq!(seconds(Duration::ZERO), "0.000000000");
+    }
+
+    #[test]
+    #[cfg(feature = "nats")]
+    fn what_has_been_received_has_its_lag_where_that_is_known() {
+        use crate::follow::sample::with_received;
+
+        assert!(!report().to_prometheus().contains("received"));
+        let mut report = with_received(report(), "shop-1");
+        let lines = |report: &Report| {
+            let text = report.to_prometheus();
+            let all = text
+                .lines()
+                .filter(|it| it.starts_with("slotcast_received"));
+            all.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let topic = "{topic=\"order.placed\"}";
+        let wanted = [
+            format!("slotcast_received_total{topic} 40"),
+            format!("slotcast_received_lag_seconds{topic} 0.003000000"),
+            format!("slotcast_received_pending{topic} 12"),
+        ];
+        assert_eq!(lines(&report), wanted);
+        let received = report.topics[0].received.as_mut().expect("it is there");
+        received.last = std::sync::Arc::default();
+        let pending = format!("slotcast_received_pending{topic} 0");
+        assert_eq!(lines(&report), [wanted[0].clone(), pending]);
     }
 }

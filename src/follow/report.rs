@@ -4,6 +4,8 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::received::ReceivedReport;
 use crate::follow::step::Step;
 use crate::follow::times::Times;
 use crate::wiring::Wiring;
@@ -57,6 +59,8 @@ pub struct TopicReport {
     pub(crate) type_name: &'static str,
     pub(crate) emissions: u64,
     pub(crate) unheard: u64,
+    #[cfg(feature = "nats")]
+    pub(crate) received: Option<ReceivedReport>,
 }
 
 /// What the handlers of one topic or pattern did that one line has subscribed with one label.
@@ -163,6 +167,35 @@ impl TopicReport {
     pub fn unheard(&self) -> u64 {
         self.unheard
     }
+
+    /// What [bridges](crate::nats) have received of it. `None` if nothing.
+    #[cfg(feature = "nats")]
+    #[must_use]
+    pub fn received(&self) -> Option<&ReceivedReport> {
+        self.received.as_ref()
+    }
+
+    /// Adds what one thread has received, the last one at this time.
+    #[cfg(feature = "nats")]
+    pub(crate) fn add_received(&mut self, other: &ReceivedReport, at: u64) {
+        let before = self.received.take();
+        let (count, handling) = before.as_ref().map_or((0, 0), |it| (it.count, it.handling));
+        let (count, handling) = (other.count + count, other.handling + handling);
+        let newest = before.filter(|it| it.at > at);
+        self.received = Some(match newest {
+            Some(newest) => ReceivedReport {
+                count,
+                handling,
+                ..newest
+            },
+            None => ReceivedReport {
+                count,
+                handling,
+                at,
+                last: other.last.clone(),
+            },
+        });
+    }
 }
 
 impl HandlerReport {
@@ -244,5 +277,37 @@ impl EmitterReport {
     #[must_use]
     pub fn emissions(&self) -> u64 {
         self.emissions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(feature = "nats")]
+    fn threads_that_have_received_are_counted_together_and_the_last_one_is_the_last() {
+        use std::sync::Arc;
+
+        use crate::follow::received::{Received, ReceivedReport};
+
+        let mut topic = crate::follow::sample::report().topics.remove(0);
+        for (number, at) in [(1, 20), (2, 30), (3, 10)] {
+            let last = Arc::new(Received {
+                number: Some(number),
+                ..Received::default()
+            });
+            let of_thread = ReceivedReport {
+                count: number,
+                handling: number % 2,
+                at: 0,
+                last,
+            };
+            topic.add_received(&of_thread, at);
+        }
+        let received = topic.received().expect("something has come");
+        assert_eq!(
+            (received.count(), received.handling(), received.at),
+            (6, 2, 30)
+        );
+        assert_eq!(received.last().number(), Some(2));
     }
 }

@@ -7,6 +7,8 @@ use std::ptr;
 use std::time::Duration;
 
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::received::ReceivedReport;
 #[cfg(feature = "serde")]
 use crate::follow::report::EmitterReport;
 use crate::follow::report::{HandlerReport, Report, TopicReport};
@@ -212,6 +214,11 @@ impl<'r> TopicRow<'r> {
 
     pub(super) fn unheard(&self) -> u64 {
         self.counted.map_or(0, |it| it.unheard)
+    }
+
+    #[cfg(feature = "nats")]
+    pub(super) fn received(&self) -> Option<&'r ReceivedReport> {
+        self.counted?.received.as_ref()
     }
 }
 

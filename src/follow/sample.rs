@@ -21,6 +21,8 @@ use std::panic::Location;
 
 use crate::cause::Cause;
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::received::{Received, ReceivedReport, RemoteCause};
 use crate::follow::report::{EmitterReport, HandlerReport, Report, TopicReport};
 use crate::follow::step::{Call, Step, StepKind};
 use crate::follow::times::Times;
@@ -65,7 +67,7 @@ pub(super) fn step(number: u64, kind: StepKind, topic: Option<&str>, place: Call
         failure: None,
         calls: Vec::new(),
         #[cfg(feature = "nats")]
-        remote: None,
+        received: None,
     }
 }
 
@@ -132,6 +134,8 @@ fn emitted(name: &str, emissions: u64, unheard: u64) -> TopicReport {
         type_name: "app::Order",
         emissions,
         unheard,
+        #[cfg(feature = "nats")]
+        received: None,
     }
 }
 
@@ -260,5 +264,37 @@ pub(super) fn hostile(text: &'static str) -> Report {
             failed: true,
         });
     }
+    report
+}
+
+/// The same, with a topic of which a bridge has received events from one with this name, and the last of them, whose
+/// sender calls its line so, too.
+#[cfg(feature = "nats")]
+pub(super) fn with_received(mut report: Report, name: &str) -> Report {
+    let [main, ..] = places();
+    let origin = "0123abcd".to_owned();
+    let last = std::sync::Arc::new(Received {
+        origin: Some(origin.clone()),
+        bridge: Some(name.to_owned()),
+        number: Some(39),
+        lag: Some(3_000_000),
+        is_stored: true,
+        pending: 12,
+        cause: Some(RemoteCause {
+            origin,
+            cause: cause(0x7f),
+            place: name.to_owned(),
+        }),
+    });
+    report.topics[0].received = Some(ReceivedReport {
+        count: 40,
+        handling: 1,
+        at: 500_000_000,
+        last: last.clone(),
+    });
+    report.tail.push(Step {
+        received: Some(last),
+        ..step(9, StepKind::Received, Some("order.placed"), main)
+    });
     report
 }

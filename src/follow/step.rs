@@ -1,12 +1,14 @@
 //! One piece of work that was followed.
 
-#[cfg(feature = "nats")]
-use std::fmt;
 use std::panic::Location;
+#[cfg(feature = "nats")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::received::{Received, RemoteCause};
 
 /// What kind of work a [`Step`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,46 +71,7 @@ pub struct Step {
     pub(crate) failure: Option<String>,
     pub(crate) calls: Vec<Call>,
     #[cfg(feature = "nats")]
-    pub(crate) remote: Option<RemoteCause>,
-}
-
-/// What has led to a piece of work on another machine, or in another process: that has sent the event.
-///
-/// `Display` writes `origin/a3-7`.
-#[cfg(feature = "nats")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteCause {
-    pub(crate) origin: String,
-    pub(crate) cause: Cause,
-    pub(crate) place: String,
-}
-
-#[cfg(feature = "nats")]
-impl RemoteCause {
-    /// What identifies the bridge that has sent the event.
-    #[must_use]
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// The number of the emission there.
-    #[must_use]
-    pub fn cause(&self) -> Cause {
-        self.cause
-    }
-
-    /// The line that has emitted it there, as text. Empty if that is not known.
-    #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-}
-
-#[cfg(feature = "nats")]
-impl fmt::Display for RemoteCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.origin, self.cause)
-    }
+    pub(crate) received: Option<Arc<Received>>,
 }
 
 /// One call of a handler inside of a [`Step`].
@@ -223,7 +186,14 @@ impl Step {
     #[cfg(feature = "nats")]
     #[must_use]
     pub fn remote(&self) -> Option<&RemoteCause> {
-        self.remote.as_ref()
+        self.received.as_ref()?.cause()
+    }
+
+    /// From where, how long ago and with what behind it the event has come, if a [bridge](crate::nats) has received it.
+    #[cfg(feature = "nats")]
+    #[must_use]
+    pub fn received(&self) -> Option<&Received> {
+        self.received.as_deref()
     }
 
     /// The calls of handlers that it has made itself, of which the first eight are kept.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::received::{Received, ReceivedReport};
 use crate::follow::report::Report;
 use crate::follow::rows::{HandlerRow, Rows, TopicRow};
 use crate::follow::step::{Step, StepKind};
@@ -122,6 +124,7 @@ fn story(step: &Step) -> String {
         #[cfg(feature = "nats")]
         StepKind::Received => {
             parts.push(format!("received by {place}"));
+            parts.extend(step.received().into_iter().flat_map(come));
             if let Some(remote) = step.remote() {
                 parts.push(format!("caused by {}", visible(&remote.to_string())));
                 if !remote.place.is_empty() {
@@ -137,6 +140,33 @@ fn story(step: &Step) -> String {
     parts.extend(step.text().map(|it| format!("event: {}", visible(it))));
     parts.extend(failure(step));
     parts.join(", ")
+}
+
+/// From where an event has come, how old it was, and what waited behind it.
+#[cfg(feature = "nats")]
+fn come(received: &Received) -> Vec<String> {
+    let origin = received.origin.as_deref();
+    let from = match (received.bridge.as_deref(), origin) {
+        (Some(bridge), _) => format!("from {bridge:?}"),
+        (None, Some(origin)) => format!("from {}", visible(origin)),
+        (None, None) => "from another program".to_owned(),
+    };
+    let mut parts = vec![from];
+    parts.extend(received.number.map(|it| format!("number {it}")));
+    let since = match received.is_stored {
+        true => "stored",
+        false => "emitted",
+    };
+    parts.extend(match (received.ahead(), received.lag()) {
+        (Some(ahead), _) => Some(format!(
+            "{since} by a clock that is {} ahead",
+            time_of(ahead)
+        )),
+        (None, lag) => lag.map(|it| format!("{since} {} before", time_of(it))),
+    });
+    let pending = Some(received.pending).filter(|it| *it > 0);
+    parts.extend(pending.map(|it| format!("{it} behind it")));
+    parts
 }
 
 fn failure(step: &Step) -> Option<String> {
@@ -166,6 +196,7 @@ fn failure(step: &Step) -> Option<String> {
 ///   guard    41 calls  1 skipped               p50 0.9 µs  p99 2 µs   own 37 µs  total 37 µs  src/auth.rs:31     pattern order.>
 ///   billing  40 calls             2 failures   p50 1 ms    p99 10 ms  own 40 ms  total 80 ms  src/billing.rs:19  queued to src/ui.rs:8
 ///   emitted 42 times at src/checkout.rs:41
+///   received 40 times, last 2 s ago: from "shop-1", number 39, stored 3 ms before, 12 behind it
 /// queue of the bus  0 waiting  made at src/main.rs:10
 /// queue             1 waiting  made at src/ui.rs:8
 /// ```
@@ -178,6 +209,8 @@ impl fmt::Display for Report {
             let row = |it| cells(it, false);
             lines.extend(aligned(topic.handlers.iter().map(row).collect()).0);
             lines.extend(emitted(&topic.emitters));
+            #[cfg(feature = "nats")]
+            lines.extend(topic.received().map(|it| received(it, self.at)));
         }
         for pattern in &rows.patterns {
             lines.push(format!("{}  pattern", visible(pattern.name)));
@@ -294,6 +327,14 @@ fn emitted(emitters: &[(CallSite, u64)]) -> Vec<String> {
         vec!["  emitted".to_owned(), times, origin(place)]
     };
     aligned(emitters.iter().map(row).collect()).0
+}
+
+/// What bridges have received of a topic.
+#[cfg(feature = "nats")]
+fn received(report: &ReceivedReport, now: u64) -> String {
+    let (times, ago) = (count(report.count, "time"), now.saturating_sub(report.at));
+    let last = come(&report.last).join(", ");
+    format!("  received {times}, last {} ago: {last}", time(ago))
 }
 
 /// Where something was emitted.
@@ -429,6 +470,51 @@ warning: handler \"billing\" of topic \"order.placed\" that was subscribed at sr
             };
             assert_eq!(lines(report.to_string()), lines(harmless.to_string()));
             assert_eq!(lines(trail(report.tail).to_string()), 2);
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "nats")]
+    fn what_has_been_received_has_its_origin_and_its_lag() {
+        use crate::follow::sample::with_received;
+
+        let report = with_received(report(), "shop-1");
+        let come = "from \"shop-1\", number 39, stored 3 ms before, 12 behind it";
+        let text = format!("\n  received 40 times, last 2 s ago: {come}\n");
+        assert!(report.to_string().contains(&text), "{report}");
+        let step = report.tail[2].clone();
+        let of = |change: fn(&mut Received)| {
+            let mut received = step.received().expect("it is one").clone();
+            change(&mut received);
+            let received = Some(std::sync::Arc::new(received));
+            let step = Step {
+                received,
+                ..step.clone()
+            };
+            trail(vec![step]).to_string()
+        };
+        let text = format!(
+            "a3-9  order.placed  received by src/follow/sample.rs:11, {come}, caused by 0123abcd/a3-7f, \
+emitted there at shop-1, ran 1.3 ms on main"
+        );
+        assert_eq!(of(|_| ()), text);
+        let core = of(|it| (it.bridge, it.is_stored, it.pending) = (None, false, 0));
+        assert!(core.contains(", from 0123abcd, number 39, emitted 3 ms before, caused by "));
+        let ahead = of(|it| it.lag = Some(-5_000));
+        assert!(ahead.contains("stored by a clock that is 5 µs ahead, 12 behind it"));
+        let other = of(|it| *it = Received::default());
+        assert!(other.ends_with("sample.rs:11, from another program, ran 1.3 ms on main"));
+        for &name in HOSTILE {
+            let report = with_received(hostile(name), name);
+            let harmless = with_received(hostile("x"), "x");
+            for (text, lines) in [
+                (report.to_string(), harmless.to_string().split('\n').count()),
+                (trail(report.tail).to_string(), 3),
+            ] {
+                let is_odd = |it: char| it.is_control() && it != '\n';
+                assert!(!text.contains(is_odd), "{text}");
+                assert_eq!(text.split('\n').count(), lines, "{text}");
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ impl Fake {
             failure: Some(NAME.to_owned()),
             calls: Vec::new(),
             #[cfg(feature = "nats")]
-            remote: None,
+            received: None,
         };
         Fake {
             steps: vec![step(7, None), step(8, Some(cause(7)))],
@@ -81,6 +81,8 @@ impl Source for Fake {
                 type_name: "u64",
                 emissions: 2,
                 unheard: 0,
+                #[cfg(feature = "nats")]
+                received: None,
             }],
             handlers: vec![HandlerReport {
                 topic: NAME.to_owned(),

@@ -48,7 +48,8 @@ impl<C: 'static> BridgeBuilder<C> {
         }
     }
 
-    /// The name that the server shows for its connections.
+    /// The name that the server shows for its connections. If the bus is followed, its events bring it to those who
+    /// receive them: [`Received::bridge`](crate::Received::bridge).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self

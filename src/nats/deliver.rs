@@ -199,7 +199,7 @@ fn emit<E: 'static, C: 'static>(
     let waker = Waker::from(parking.clone());
     let emitted = catch(|| {
         let _headers_guard = headers::enter(event.headers.clone());
-        let _work = causes::enter(&signal, &event.headers, place);
+        let _work = causes::enter(&signal, &event.headers, causes::Age::of(event), place);
         let _inbound_guard = hub.enter_inbound();
         let mut emission = pin!(EmitAsyncWith::<E, C>::new(
             signal.core.clone(),
@@ -289,13 +289,14 @@ fn on_queue<E: 'static, C: 'static>(
         has_begun: false,
     };
     let (hub, headers) = (hub.clone(), event.headers.clone());
+    let age = causes::Age::of(event);
     let run = move |context: &mut C, decoded: E| {
         if settle.posted.is_given_up.load(Ordering::Acquire) {
             return;
         }
         settle.has_begun = true;
         let _drain_guard = hub.enter_drain();
-        let _work = causes::enter(&signal, &headers, place);
+        let _work = causes::enter(&signal, &headers, age, place);
         let _headers_guard = headers::enter(headers);
         let _inbound_guard = hub.enter_inbound();
         // A panic goes on into the drain, whose it is; `settle` says that it has failed.

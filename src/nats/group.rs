@@ -309,6 +309,7 @@ async fn arrived(client: &Client, group: &GroupState, message: Message) -> Resul
         delivered: position.delivered,
         life: 0,
         time: position.time,
+        pending: position.pending,
         is_skipped: false,
     });
     Ok(())

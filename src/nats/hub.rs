@@ -38,6 +38,9 @@ pub(super) enum Place {
 pub(super) struct Hub {
     /// 16 random bytes in base 16: the same for no other bridge, and for no other start of this one.
     pub(super) origin: String,
+    /// Its name, which followers on other machines see.
+    #[cfg_attr(not(feature = "follow"), expect(dead_code, reason = "there are none"))]
+    pub(super) name: Option<String>,
     /// What stands before topics in subjects, with its dot.
     prefix: String,
     pub(super) counts: Counts,
@@ -57,6 +60,7 @@ pub(super) struct Hub {
 impl Hub {
     pub(super) fn new(
         origin: String,
+        name: Option<String>,
         prefix: Option<&str>,
         place: CallSite,
         runtime: Option<&Handle>,
@@ -68,6 +72,7 @@ impl Hub {
         };
         Hub {
             origin,
+            name,
             prefix: prefix.map_or(String::new(), |it| format!("{it}.")),
             counts: Counts::default(),
             teller: Teller::default(),

@@ -22,8 +22,11 @@ pub(super) struct Arrived {
     pub(super) sequence: u64,
     /// Of a reader: which stream of that name it is a position of, the first one or one that was made later.
     pub(super) life: u32,
-    /// Of a group: when it was stored.
+    /// When it was stored, in nanoseconds since 1970; 0 for core NATS.
     pub(super) time: u64,
+    /// How many events of its consumer the server had not sent yet when it sent this one; 0 for core NATS. Once it is taken
+    /// out, how many are behind it, here and there.
+    pub(super) pending: u64,
     /// Of a group: how often it was delivered.
     pub(super) delivered: u32,
     /// It is not to be handled, only passed.
@@ -93,8 +96,10 @@ impl Inbox {
             if waiting.is_ended {
                 return None;
             }
-            if let Some(event) = waiting.events.pop_front() {
+            if let Some(mut event) = waiting.events.pop_front() {
                 let left = waiting.events.len();
+                let newest = waiting.events.back().unwrap_or(&event);
+                event.pending = newest.pending.saturating_add(left as u64);
                 let notifies = waiting.notify_at.is_some_and(|it| left <= it);
                 if notifies {
                     waiting.notify_at = None;

@@ -104,6 +104,7 @@ impl Listener {
             delivered: 1,
             life: 0,
             time: 0,
+            pending: 0,
             is_skipped: false,
         })
     }

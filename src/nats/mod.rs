@@ -104,7 +104,8 @@
 //! 13. No credentials are in a `Debug`, an error or a log.
 //! 14. The cause crosses. Where both buses are [followed](crate::flavour::Bus::follow), the trail of a handler begins
 //!     with the bridge that has received the event, and names the emission on the other machine and its line:
-//!     `Step::remote`.
+//!     `Step::remote`. `Step::received` says which bridge has sent it, how old it was when its handling began, and how
+//!     many events waited behind it: see [below](#origin-and-lag).
 //! 15. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus,
 //!     as a [`BridgeError`].
 //!
@@ -128,11 +129,27 @@
 //! `Slotcast-Origin`, which is 16 random bytes of each bridge; `Slotcast-Seq`, which counts the events of a topic from
 //! 0, without gaps (where one pattern has sent more than 65,536 topics, each goes on above the highest number); `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the
 //! number of that one; `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where;
-//! `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
+//! `Slotcast-Sent`, of the same, when that was, in nanoseconds since 1970, and behind a space the
+//! [name](BridgeBuilder::name) of the bridge; `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
 //! Messages of other programs, without these headers, are taken as well: of them no gaps are counted, and a reader
 //! cannot tell a repeated one. A program that reads a stream itself may find an event of ours twice there, with the same
 //! `Slotcast-Origin`, subject and `Slotcast-Seq` and another `Nats-Msg-Id`: what was under way when the server refused an
 //! event before it is sent again.
+//!
+//! # Origin and lag
+//!
+//! Where the receiving bus is followed, each event that came in says from which bridge, and its *lag*: its age when its
+//! handling began here, that is what it has waited, on the way, in the stream, and for its turn. Two clocks measure it.
+//!
+//! - Of a stream, it is the time since the server has stored the event, by the clock of the server, whoever has sent it.
+//!   What an event has waited in the outbox of its sender before is not in it.
+//! - By core NATS, it is the time since the emission, by the clock of the sender, which only a bus that is followed says.
+//! - It is wrong by as much as the other clock differs from the one here. Where that is ahead by more than the lag, the lag
+//!   is less than nothing: then [`Received::ahead`](crate::Received::ahead) says by how much, and the lag counts as 0.
+//! - Headers say what their sender likes. A time that is not true is shown, and does nothing else.
+//!
+//! [`pending`](crate::Received::pending) needs no clock: it is how many events stood behind it when its turn came, here
+//! and in the stream, of all topics of the reader or the group.
 //!
 //! # Threads
 //!

@@ -323,7 +323,7 @@ async fn consume(
                     return Consumed::Again;
                 }
                 last = position.consumer;
-                let arrived = arrived(client, reader, &message, position.stream, &mut batch);
+                let arrived = arrived(client, reader, &message, position, &mut batch);
                 if let Err(error) = arrived.await {
                     // It comes again.
                     return Consumed::Unknown(error);
@@ -341,10 +341,10 @@ async fn arrived(
     client: &Client,
     reader: &ReaderState,
     message: &Message,
-    sequence: u64,
+    position: wire::Position,
     batch: &mut Batch<'_>,
 ) -> Result<(), ApiError> {
-    let counts = &reader.hub.counts;
+    let (counts, sequence) = (&reader.hub.counts, position.stream);
     let (before, life) = {
         let progress = lock(&reader.progress);
         (progress.seen.unwrap_or(0), progress.life)
@@ -371,7 +371,8 @@ async fn arrived(
         sequence,
         delivered: 1,
         life,
-        time: 0,
+        time: position.time,
+        pending: position.pending,
         // Passed on all the same, so that the position moves on behind it.
         is_skipped: !is_new,
     });

@@ -50,7 +50,7 @@ impl<D> Sender<D> {
             write(&mut headers);
             wire::keep_given(&mut headers);
         }
-        causes::write(&mut headers, &hub.origin);
+        causes::write(&mut headers, hub);
         let headers = if headers.is_empty() {
             self.only_description.clone()
         } else {

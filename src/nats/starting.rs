@@ -75,7 +75,7 @@ fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, 
     }
     let target = Target {
         addresses: addresses(&builder.addresses)?,
-        name: builder.name,
+        name: builder.name.clone(),
         credentials: builder.credentials,
         #[cfg(feature = "nats-tls")]
         tls: builder.tls,
@@ -90,6 +90,7 @@ fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, 
     }
     let hub = Arc::new(Hub::new(
         origin(),
+        builder.name,
         builder.prefix.as_deref(),
         std::panic::Location::caller(),
         builder.runtime.as_ref(),

@@ -121,6 +121,16 @@ pub(super) fn read(message: &Message) -> (Headers, Sender) {
     (headers, said.sender())
 }
 
+/// What headers say of the sender that were read before.
+#[cfg(feature = "follow")]
+pub(super) fn sender(headers: &Headers) -> Sender {
+    let mut said = Said::default();
+    for (name, value) in headers.iter() {
+        said.take(name, value);
+    }
+    said.sender()
+}
+
 /// What headers say of the sender, as text.
 #[derive(Default)]
 struct Said<'m> {

@@ -330,9 +330,15 @@ impl Collected {
                     type_name,
                     emissions: 0,
                     unheard: 0,
+                    #[cfg(feature = "nats")]
+                    received: None,
                 });
             topic.emissions += count.emissions;
             topic.unheard += count.unheard;
+            #[cfg(feature = "nats")]
+            if let Some(received) = &count.received {
+                topic.add_received(received, follower.since(received.at));
+            }
         }
         for count in &records.handlers {
             let key = (name(count.topic), count.place, count.label.clone());
@@ -401,7 +407,7 @@ impl Collected {
                     })
                     .collect(),
                 #[cfg(feature = "nats")]
-                remote: entry.remote().cloned(),
+                received: entry.received().cloned(),
             });
         }
     }

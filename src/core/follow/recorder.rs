@@ -10,6 +10,8 @@ use crate::cause::Cause;
 use crate::core::follow::tail::{Called, Entry, Tail};
 use crate::core::primitives::hash::HashMap;
 use crate::failure::CallSite;
+#[cfg(feature = "nats")]
+use crate::follow::received::{Received, ReceivedReport};
 use crate::follow::step::StepKind;
 use crate::follow::times::Times;
 use crate::topic::any_event::TopicInfo;
@@ -84,6 +86,9 @@ pub(super) struct TopicCount {
     pub(super) type_name: Option<&'static str>,
     pub(super) emissions: u64,
     pub(super) unheard: u64,
+    /// When the last one began is a reading of the clock.
+    #[cfg(feature = "nats")]
+    pub(super) received: Option<ReceivedReport>,
 }
 
 pub(super) struct HandlerCount {
@@ -292,6 +297,8 @@ impl Records {
             type_name: None,
             emissions: 0,
             unheard: 0,
+            #[cfg(feature = "nats")]
+            received: None,
         });
         self.topic_numbers.insert(name.clone(), number);
         number
@@ -308,6 +315,31 @@ impl Records {
             None => self.other_emissions += 1,
         }
         topic
+    }
+
+    /// Counts an event that has come from another machine, and returns the number of its topic.
+    #[cfg(feature = "nats")]
+    pub(super) fn count_received(&mut self, name: &Name, at: u64, last: &Arc<Received>) -> u32 {
+        let topic = self.topic(name);
+        let received = &mut self.topics[topic as usize].received;
+        let before = received
+            .as_ref()
+            .map_or((0, 0), |it| (it.count, it.handling));
+        *received = Some(ReceivedReport {
+            count: before.0 + 1,
+            handling: before.1 + 1,
+            at,
+            last: last.clone(),
+        });
+        topic
+    }
+
+    /// The handling of such an event has ended.
+    #[cfg(feature = "nats")]
+    pub(super) fn end_received(&mut self, topic: u32) {
+        if let Some(received) = &mut self.topics[topic as usize].received {
+            received.handling -= 1;
+        }
     }
 
     /// The numbers of the topic and of the line of an emission.

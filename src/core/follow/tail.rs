@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::cause::Cause;
 use crate::failure::CallSite;
 #[cfg(feature = "nats")]
-use crate::follow::step::RemoteCause;
+use crate::follow::received::Received;
 use crate::follow::step::StepKind;
 
 /// How many calls of one piece of work are kept.
@@ -50,7 +50,7 @@ struct Rare {
     text: Option<Box<str>>,
     failure: Option<Box<str>>,
     #[cfg(feature = "nats")]
-    remote: Option<RemoteCause>,
+    received: Option<Arc<Received>>,
 }
 
 pub(super) struct CallEntry {
@@ -197,17 +197,15 @@ impl Entry {
         }
     }
 
-    /// What led to it on another machine.
+    /// How it has come from another machine.
     #[cfg(feature = "nats")]
-    pub(super) fn set_remote(&mut self, remote: Option<RemoteCause>) {
-        if remote.is_some() {
-            self.rare().remote = remote;
-        }
+    pub(super) fn set_received(&mut self, received: Arc<Received>) {
+        self.rare().received = Some(received);
     }
 
     #[cfg(feature = "nats")]
-    pub(super) fn remote(&self) -> Option<&RemoteCause> {
-        self.rare.as_ref()?.remote.as_ref()
+    pub(super) fn received(&self) -> Option<&Arc<Received>> {
+        self.rare.as_ref()?.received.as_ref()
     }
 
     /// The thread that it runs on is not the one that has begun it.

@@ -1,5 +1,7 @@
 //! Pieces of work while they run.
 
+#[cfg(feature = "nats")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Cause;
@@ -11,7 +13,7 @@ pub(crate) use crate::core::follow::recorder::{Counting, HandlerId, HandlerKey};
 pub(crate) use crate::core::follow::tail::Called;
 use crate::failure::CallSite;
 #[cfg(feature = "nats")]
-use crate::follow::step::RemoteCause;
+use crate::follow::received::Received;
 use crate::follow::step::StepKind;
 use crate::topic::any_event::TopicInfo;
 #[cfg(feature = "nats")]
@@ -219,6 +221,9 @@ pub(crate) struct Work {
     cause: Cause,
     follower: u32,
     handler: Option<u32>,
+    /// The topic of an event that has come from another machine.
+    #[cfg(feature = "nats")]
+    received: Option<u32>,
     began: u64,
     waited: Option<u64>,
     outer: Option<Outer>,
@@ -254,26 +259,30 @@ impl Work {
             cause,
             follower,
             handler,
+            #[cfg(feature = "nats")]
+            received: None,
             began,
             waited,
             outer: Some(begin_work(here, Some(place))),
         })
     }
 
-    /// Begins the delivery of an event that has come from another machine, with what led to it there.
+    /// Begins the delivery of an event that has come from another machine.
     #[cfg(feature = "nats")]
     pub(crate) fn begin_received(
         follower: u32,
         topic: &Name,
-        remote: Option<RemoteCause>,
+        received: Received,
         place: CallSite,
     ) -> Option<Self> {
-        let work = Work::begin(follower, StepKind::Received, None, Origin::NONE, place)?;
+        let mut work = Work::begin(follower, StepKind::Received, None, Origin::NONE, place)?;
+        let received = Arc::new(received);
         with_own(follower, |records| {
-            let topic = records.topic(topic);
+            let topic = records.count_received(topic, work.began, &received);
+            work.received = Some(topic);
             if let Some(entry) = records.entry(work.cause) {
                 entry.topic = Some(topic);
-                entry.set_remote(remote);
+                entry.set_received(received);
             }
         });
         Some(work)
@@ -311,6 +320,10 @@ impl Work {
         with_own(self.follower, |records| {
             if let Some(handler) = self.handler {
                 records.count_later(handler, &called, self.waited);
+            }
+            #[cfg(feature = "nats")]
+            if let Some(topic) = self.received {
+                records.end_received(topic);
             }
             if let Some(entry) = records.entry(self.cause) {
                 entry.took = Some(total);

@@ -14,6 +14,7 @@ mod kills;
 mod outbox;
 mod permissions;
 mod readers;
+mod received;
 mod removed;
 mod restarts;
 mod retries;
