@@ -53,11 +53,11 @@ function rate(n) {
 
 function time(ns) {
   if (ns === null || ns === undefined) return '–';
-  const units = [['ns', 1], ['µs', 1e3], ['ms', 1e6], ['s', 1e9], ['min', 6e10], ['h', 3.6e12]];
+  const units = [['ns', 1], ['µs', 1e3], ['ms', 1e6], ['s', 1e9], ['min', 6e10], ['h', 3.6e12], ['days', 8.64e13], ['years', 3.156e16]];
   let at = 0;
   while (at + 1 < units.length && ns >= units[at + 1][1] * 0.9995) at += 1;
   const n = ns / units[at][1];
-  return `${at === 0 ? Math.round(n) : n.toPrecision(n >= 100 ? 3 : 3).replace(/e.*/, '')} ${units[at][0]}`;
+  return `${at === 0 || n >= 100 ? Math.round(n) : n.toPrecision(3)} ${units[at][0]}`;
 }
 
 function clock(ns) {
@@ -68,11 +68,16 @@ function clock(ns) {
   return hours ? `${hours}:${end}` : end;
 }
 
+const say = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 const share = (part, all) => (all > 0 ? part / all : 0);
 const percent = (part) => `${part > 0 && part < 0.01 ? '<1' : Math.round(part * 100)} %`;
 // Control characters and those that change the direction of text would disturb what stands beside them.
 const shown = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
   (it) => (it === '\n' ? '↵' : '\ufffd'));
+// From where an event has come, and how old it was: what its message says.
+const from = (it) => (it.bridge !== null ? shown(it.bridge) : it.origin !== null ? `bridge ${cut(shown(it.origin), 9)}` : 'another program');
+const since = (it) => (it.stored ? 'stored' : 'emitted');
+const age = (it) => (it.lag === null ? null : it.lag < 0 ? `${since(it)} by a clock that is ${time(-it.lag)} ahead` : `${since(it)} ${time(it.lag)} before`);
 // The file and the line, without folders.
 const short = (place) => shown(place).split(/[\\/]/).pop();
 const named = (label) => (label === null || label === undefined ? '(no label)' : label === '' ? '(empty label)' : shown(label));
@@ -161,6 +166,7 @@ function take(state) {
     // Nobody holds a topic that is only emitted to by name: what is known is who emits.
     Object.assign(topic, { of: it, name: it.name, place: it.place ?? emitted.get(it.name) ?? null, handlers: [] });
     topic.emissions.add(it.emissions, true);
+    takeReceived(topic, it.received);
     topics.set(it.name, topic);
     takeHandlers(topic, it.handlers);
   }
@@ -196,6 +202,26 @@ function take(state) {
   }
   if (isEventsHeld()) ui.newWhileHeld += fresh;
 }
+
+// How old what has come from elsewhere was, each time that something has.
+function takeReceived(topic, received) {
+  if (!received || received.at === topic.receivedAt) return;
+  topic.receivedAt = received.at;
+  topic.lags ??= [];
+  topic.lags.push(Math.max(0, received.last.lag ?? 0));
+  if (topic.lags.length > 60) topic.lags.shift();
+}
+// For how long something that has come is being handled. No newer lag is known meanwhile.
+const handling = ({ of: { received } }) => (received?.handling ? world.state.at - received.at : 0);
+const hangs = (topic) => handling(topic) > 5e9;
+const isRecent = (topic) => topic.of.received && (hangs(topic) || world.state.at - topic.of.received.at < 15e9);
+// Whether what comes is older and older: all of the last third is older than all of the first, by half a second.
+function fallsBehind(topic) {
+  const { lags } = topic, third = Math.floor((lags?.length ?? 0) / 3);
+  if (third < 5 || !isRecent(topic)) return false;
+  return Math.min(...lags.slice(-third)) > Math.max(...lags.slice(0, third)) + 5e8;
+}
+const lagOf = (topic) => topic.of.received?.last.lag ?? null;
 
 // Whether a queue has only grown for as long as it is known.
 function grows(queue) {
@@ -466,7 +492,11 @@ const topicTable = new Table('topics', [
   { ...spark((it) => it.emissions.rates), classes: 'narrow' },
   number('emissions', 'events', (it) => it.of.emissions, count),
   number('unheard', 'unheard', (it) => it.of.unheard, count, { mark: () => 'warn', explains: 'events that no handler was called for', classes: 'narrow' }),
-  number('handlers', 'handlers', (it) => live(it), count),
+  number('lag', 'lag', (it) => lagOf(it), (n) => (n === null ? '' : n < 0 ? 'ahead' : time(n)), {
+    classes: 'lag', mark: (it) => (fallsBehind(it) || hangs(it) ? 'warn' : isRecent(it) ? '' : 'muted'),
+    explains: 'how old the last one from another machine was when its handling began here, by two clocks',
+  }),
+  number('handlers', 'handlers', (it) => live(it), count, { classes: 'live' }),
   number('kept', 'kept', (it) => it.of.retained, count, { classes: 'wide', explains: 'events that are kept for later subscribers' }),
 ], { title: 'Topics', sort: ['emissions', -1], open: openTopic });
 
@@ -483,6 +513,7 @@ function eventText(step) {
   if (step.failed) return step.failure ?? 'failed';
   if (step.text !== null) return step.text;
   if (step.kind === 'queued' || step.kind === 'async') return `of ${step.topic ?? ''}`;
+  if (step.received) return [`from ${from(step.received)}`, age(step.received)].filter(Boolean).join(', ');
   if (!isEvent(step)) return `${step.kind === 'job' ? 'submitted' : 'posted'} at ${short(step.place)}`;
   return step.ran === 0 && step.took !== null ? 'no handler ran' : null;
 }
@@ -587,19 +618,19 @@ function showHandlers() {
   handlerTable.set(rows, nothing('handlers'));
 }
 
-const cardList = ['slowest', 'busiest', 'failing', 'accumulating', 'unheard', 'waiting'].map((title) => {
+const cardList = ['slowest', 'busiest', 'failing', 'accumulating', 'unheard', 'waiting', 'behind'].map((title) => {
   const parts = { title: el('span', '', title), value: el('em', ''), name: el('b', ''), place: el('bdi', '') };
   const root = button('card', () => parts.act?.(), el('span', 'what', parts.title, parts.value), parts.name, el('span', 'place', parts.place));
   cards.append(root);
   return Object.assign(parts, { root });
 });
 
-function card(at, mark, value, name, under, act) {
+function card(at, mark, value, name, under, act, said = short(under)) {
   const it = cardList[at];
   setClass(it.root, `card ${mark}`);
   setText(it.value, value);
   setText(it.name, world.state ? name : '…');
-  setText(it.place, short(under));
+  setText(it.place, said);
   if (it.root.title !== under) it.root.title = shown(under);
   it.root.disabled = !act;
   it.act = act;
@@ -636,9 +667,22 @@ function showCards() {
   const queues = [...world.queues.values()], long = most(queues, (it) => it.of.len + (isFull(it) || grows(it) ? 1e9 : 0));
   if (long) card(5, isFull(long) ? 'is-bad' : grows(long) ? 'is-warn' : '', `${count(long.of.len)}${isFull(long) ? ', full' : grows(long) ? ', grows' : ''}`, long.handlers.length ? `${long.name}, for ${named(long.handlers[0].of.label)}` : long.name, long.of.place, () => { go('queues'); queueTable.open(long.key); });
   else card(5, '', '', 'nothing waits', '');
+  const received = [...world.topics.values()].filter((it) => it.of.received);
+  const late = most(received.filter(isRecent), (it) => Math.max(1, lagOf(it) ?? 0) + (fallsBehind(it) || hangs(it) ? 1e18 : 0));
+  // Who has no bridge does not look for one.
+  cardList[6].root.hidden = !received.length;
+  cards.classList.toggle('has-lag', received.length > 0);
+  if (late) {
+    const { last } = late.of.received, grows = fallsBehind(late);
+    const value = hangs(late) ? `runs ${time(handling(late))}` : last.lag === null ? '' : last.lag < 0 ? 'clock ahead' : `${time(last.lag)}${grows ? ', grows' : ''}`;
+    card(6, grows || hangs(late) ? 'is-warn' : '', value, shown(late.name), last.bridge ?? last.origin ?? '', () => { go('topics'); topicTable.sortBy('lag', -1); topicTable.open(late.key); }, `from ${from(last)}`);
+  } else {
+    card(6, '', '', 'nothing has come of late', '');
+  }
 }
 
 function showTopics() {
+  topicTable.root.classList.toggle('has-lag', [...world.topics.values()].some((it) => it.of.received));
   topicTable.set([...world.topics.values()].filter((it) => hits(it.name, it.of.type, it.place)), nothing('topics'));
 }
 
@@ -885,6 +929,7 @@ function openTopic(name) {
         ['type', of.type, 'mono'], ['first used at', of.place, 'mono'], ['events', count(of.emissions)],
         ['now', `${rate(topic.emissions.rate())} a second`], ['unheard', of.unheard ? count(of.unheard) : null, 'warn'], ['kept', of.retained ? count(of.retained) : null],
       ]),
+      ...receivedOf(topic),
       el('h3', '', 'Emitted at'),
       emitters.length ? lines(emitters.map((it) => [null, placeOf(it.place), el('span', '', count(it.emissions))])) : el('p', 'muted', 'nowhere yet'),
       others ? el('p', 'muted', `${count(others.emissions)} events of all topics were emitted at lines beyond those that are kept.`) : '',
@@ -895,6 +940,22 @@ function openTopic(name) {
       button('line link', () => seeEvents(name), el('span', '', 'Its events →')),
     );
   });
+}
+
+// What is known of the events of a topic that have come from other machines.
+function receivedOf(topic) {
+  const { received } = topic.of;
+  if (!received) return [];
+  const { last } = received, trend = el('div', 'lags');
+  spark(() => topic.lags).draw(trend, topic);
+  return [
+    el('h3', '', 'Received by a bridge'),
+    facts([
+      ['events', count(received.count)], ['the last from', from(last)], ['its origin', last.origin === null ? null : shown(last.origin), 'mono'], ['its number', last.number === null ? null : count(last.number)],
+      ['lag', age(last) ?? 'not known: its sender is not followed', fallsBehind(topic) ? 'warn' : ''], ['behind it', say(last.pending, 'event', 'events')],
+      hangs(topic) ? ['being handled', `for ${time(handling(topic))}`, 'warn'] : ['handled', `${time(world.state.at - received.at)} ago`], ['over time', topic.lags.length > 1 ? trend : null],
+    ]),
+  ];
 }
 
 function openHandler(key) {
@@ -980,7 +1041,8 @@ function openStep(id) {
 
 // All that the filter of the events looks at.
 function searched(step) {
-  const own = [step.id, step.topic, step.label, step.place, step.thread, step.text, step.failure, step.failed ? 'failed' : ''];
+  const own = [step.id, step.topic, step.label, step.place, step.thread, step.text, step.failure, step.failed ? 'failed' : '',
+    step.received?.bridge, step.received?.origin, step.remote];
   return own.filter(Boolean).join('\n').toLowerCase();
 }
 
@@ -1007,13 +1069,29 @@ function placeOf(place) {
   return it;
 }
 
+// From where a step has come, and what has led to it there.
+function come({ received, remote, remote_place: line }) {
+  const all = [];
+  if (received) {
+    const parts = [`from ${from(received)}`, received.number === null ? null : `number ${count(received.number)}`, age(received), received.pending ? `${count(received.pending)} behind it` : null];
+    const it = el('div', 'sub come', ...parts.filter(Boolean).map((part) => el('span', '', part)));
+    it.title = received.origin === null ? '' : shown(received.origin);
+    all.push(it);
+  }
+  if (remote) {
+    const it = el('div', 'sub come', el('span', '', 'emitted there at'), line ? placeOf(line) : el('span', '', 'an unknown line'), el('span', 'mono', shown(remote).split('/').pop()));
+    it.title = shown(remote);
+    all.push(it);
+  }
+  return all;
+}
+
 function drawCascade(body, cascade, id) {
   const steps = cascade.steps.map(({ depth, step }) => ({ depth, ...step }));
   const now = world.state?.at ?? 0;
   const start = (it) => it.at - (it.waited ?? 0), end = (it) => it.at + (it.took ?? Math.max(0, now - it.at));
   const from = Math.min(...steps.map(start)), to = Math.max(...steps.map(end), from + 1);
   const threads = new Set(steps.map((it) => it.thread)), bad = steps.filter((it) => it.failed).length;
-  const say = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
   const asked = steps.find((it) => it.id === id);
   const left = (ns) => `${(100 * (ns - from) / (to - from)).toFixed(2)}%`;
   const wide = (ns) => `${(100 * ns / (to - from)).toFixed(2)}%`;
@@ -1025,7 +1103,7 @@ function drawCascade(body, cascade, id) {
     what.append(el('div', '', el('span', 'muted', it.depth ? '└ ' : ''), el('b', '', eventName(it)), ' ', el('span', 'muted', it.kind === 'queued' ? `queued, of ${shown(it.topic ?? '')}` : it.kind === 'async' ? `future, of ${shown(it.topic ?? '')}` : ''), it.stopped ? el('span', 'tag', 'stopped') : null, it.ran > 1 ? el('span', 'tag', `${it.ran} calls`) : null));
     const under = el('div', 'sub', el('span', '', verb), placeOf(it.place), el('span', '', `on ${shown(it.thread)}`));
     under.title = `${it.id}\n${shown(it.place)}`;
-    what.append(under);
+    what.append(under, ...come(it));
     if (it.text !== null) what.append(el('div', 'text muted', shown(it.text)));
     if (it.failed) what.append(el('div', 'text bad', shown(it.failure ?? 'failed')));
     const calls = it.kind === 'queued' || it.kind === 'async' ? [] : together(it.calls);

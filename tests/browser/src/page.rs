@@ -12,6 +12,7 @@ pub fn check(browser: &Browser) -> Result {
     rates_move(browser)?;
     a_new_handler_appears(browser, &mut shop)?;
     a_click_on_an_event_shows_its_trail(browser)?;
+    what_comes_from_elsewhere_has_its_origin_and_its_lag(browser)?;
     names_are_text_whatever_they_hold(browser)?;
 
     shop.tell("end")?;
@@ -131,6 +132,96 @@ fn a_click_on_an_event_shows_its_trail(browser: &Browser) -> Result {
     browser.click("#detail .detail-head button")?;
     browser.write("#filter", " ")?;
     println!("a click on an event shows its trail");
+    Ok(())
+}
+
+/// Has the page be told that a bridge has received `mail.sent`, each time a second later than before, from one with this
+/// name: what a program without a server cannot do.
+const RECEIVE: &str = r#"
+    const bridge = arguments[0], asked = window.fetch;
+    let lag = 1e9;
+    window.fetch = async (path, options) => {
+      const answer = await asked(path, options);
+      if (!answer.ok) return answer;
+      const body = await answer.json();
+      const last = { origin: 'cafe0123456789abcafe0123456789ab', bridge, number: 39, lag, stored: true, pending: 12 };
+      for (const it of body.topics ?? []) {
+        if (it.name === 'mail.sent') it.received = { count: 40, handling: 0, at: body.at, last: { ...last, lag: lag += 1e9 } };
+      }
+      for (const it of body.tail ?? body.steps.map(({ step }) => step)) {
+        if (it.topic === 'mail.sent') Object.assign(it, { kind: 'received', received: last, remote: `${last.origin}/a3-7`, remote_place: `${bridge}.rs:41` });
+      }
+      return new Response(JSON.stringify(body));
+    };
+    window.receiveNoMore = () => { window.fetch = asked; };
+"#;
+
+fn what_comes_from_elsewhere_has_its_origin_and_its_lag(browser: &Browser) -> Result {
+    let nothing = browser.text("#main")?;
+    ensure(!nothing.contains("shop-1"), || {
+        "something has come already".to_owned()
+    })?;
+    let is_shown = "return [...document.querySelectorAll('.card, .topics .head .lag')]\
+        .filter((it) => /behind|lag/.test(it.textContent) && getComputedStyle(it).display !== 'none').length";
+    let shown = browser.script(is_shown, &[])?;
+    ensure(shown == 0, || {
+        "a lag is shown where nothing has come from elsewhere".to_owned()
+    })?;
+    let bridge = format!("shop-1 {EVIL}");
+    browser.script(RECEIVE, &[&bridge])?;
+
+    show(browser, "Handlers")?;
+    let card = until("a lag that grows stands out", || {
+        let card = browser.text(".card.is-warn")?;
+        Ok(card.contains(", grows").then_some(card))
+    })?;
+    ensure(card.contains(&format!("mail.sentfrom {bridge}")), || {
+        format!("it is not said of what: {card}")
+    })?;
+
+    show(browser, "Topics")?;
+    browser.write("#filter", "mail.sent")?;
+    until("the topic has a lag", || {
+        let lag = browser.text(".topics .space .row:not([hidden]) .lag.warn")?;
+        Ok(lag
+            .ends_with(" s")
+            .then_some(())
+            .or(lag.ends_with(" min").then_some(())))
+    })?;
+    browser.click(".topics .space .row:not([hidden])")?;
+    until("the details of the topic have what has come", || {
+        let text = browser.text("#detail")?;
+        let has = |it: &str| text.contains(it);
+        Ok((has(&bridge) && has("cafe0123456789ab") && has("12 events")).then_some(()))
+    })?;
+    browser.click("#detail .detail-head button")?;
+
+    // Events are found by where they come from, too.
+    show(browser, "Events")?;
+    browser.write("#filter", "shop-1")?;
+    until("there are events of the other bridge", || {
+        let text = browser.text(".events .space .row:not([hidden])")?;
+        Ok((text.contains("received") && text.contains(&format!("from {bridge}"))).then_some(()))
+    })?;
+    browser.click(".events .space .row:not([hidden])")?;
+    let come = until("the trail has the other machine", || {
+        let text = browser.text("#detail .step .come")?;
+        Ok((!text.is_empty()).then_some(text))
+    })?;
+    for part in [
+        format!("from {bridge}"),
+        "number 39".to_owned(),
+        "stored ".to_owned(),
+        " before".to_owned(),
+        "12 behind it".to_owned(),
+        format!("emitted there at{bridge}.rs:41a3-7"),
+    ] {
+        ensure(come.contains(&part), || format!("{part} is not in {come}"))?;
+    }
+    browser.click("#detail .detail-head button")?;
+    browser.write("#filter", " ")?;
+    browser.script("window.receiveNoMore()", &[])?;
+    println!("what comes from elsewhere has its origin and its lag");
     Ok(())
 }
 
