@@ -16,7 +16,7 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Server, Tick, until, wait_for};
 
-use crate::common::{LONG, TICK, stored, with_stream};
+use crate::common::{LONG, TICK, sending, stored, with_stream};
 
 const BAD: Topic<Tick> = Topic::new("bad");
 
@@ -77,8 +77,7 @@ fn an_emission_can_be_awaited_in_the_hook_for_what_is_unhandled() {
 #[test]
 fn an_emission_can_be_awaited_in_a_handler_of_states() {
     let (mut server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     let (done, is_done) = mpsc::channel();
     let own = bus.clone();
     bridge
@@ -147,8 +146,7 @@ impl Wake for Flushes {
 #[test]
 fn a_waker_that_waits_for_the_bridge_does_not_hold_it_up() {
     let (server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     let (done, is_done) = mpsc::channel();
     let waker = Waker::from(Arc::new(Flushes(bus.clone(), bridge, done)));
     // So that it does not answer before the emission is polled.

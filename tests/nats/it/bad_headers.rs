@@ -3,7 +3,7 @@
 use slotcast::nats::Bridge;
 use slotcast_nats::{Raw, Seen, Tick, until};
 
-use crate::common::{LONG, TICK, Told, emit, listening, stored, with_stream};
+use crate::common::{LONG, TICK, Told, emit, listening, receiving, stored, with_stream};
 
 fn publish(raw: &Raw, id: u64, headers: &[(&str, &str)]) {
     raw.publish_with("tick", headers, serde_json::to_vec(&Tick::new(id)).unwrap());
@@ -117,11 +117,7 @@ fn origins_may_be_of_any_length_and_missing() {
 #[test]
 fn a_number_that_has_come_is_a_duplicate_of_its_origin_only() {
     let (server, raw) = with_stream();
-    let (bus, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&bus)
-        .unwrap();
+    let (_bus, seen, reader) = receiving(&server, stored().reader("r"));
     let other = "ff112233445566778899aabbccddeeff";
     for (id, origin, number) in [
         (0, ORIGIN, "0"),
@@ -214,8 +210,7 @@ fn a_thousand_origins_are_forgotten_and_not_confused() {
 #[test]
 fn a_core_event_that_comes_late_is_not_lost() {
     let (server, raw) = with_stream();
-    let (bus, seen) = listening();
-    let receiver = Bridge::to(server.url()).receive(&TICK).start(&bus).unwrap();
+    let (_bus, seen, receiver) = receiving(&server, &TICK);
     // What was before the first one was never counted.
     let all = [
         ("5", 0),
@@ -240,8 +235,7 @@ fn a_core_event_that_comes_late_is_not_lost() {
 #[test]
 fn a_core_origin_that_jumps_does_not_stop_the_count() {
     let (server, raw) = with_stream();
-    let (bus, seen) = listening();
-    let receiver = Bridge::to(server.url()).receive(&TICK).start(&bus).unwrap();
+    let (_bus, seen, receiver) = receiving(&server, &TICK);
     let numbers = ["5", "18446744073709551615", "0", "7"];
     for (id, number) in (0..).zip(numbers) {
         publish(

@@ -8,7 +8,9 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Seen, Server, Tick, until, wait_for};
 
-use crate::common::{LONG, TICK, Told, bridge_error, emit, ids, listening, stored, with_stream};
+use crate::common::{
+    LONG, TICK, Told, bridge_error, emit, ids, listening, receiving, stored, with_stream,
+};
 
 const DEAD: Topic<DeadLetter> = Topic::new("dead");
 
@@ -202,11 +204,7 @@ fn a_message_that_the_stream_does_not_take_is_refused_and_the_next_one_comes() {
     bridge.flush(LONG).unwrap();
     told.wait("Refused");
     // What was under way behind it is in the stream twice, and each once for a reader.
-    let (there, seen) = listening();
-    let _reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
+    let (_there, seen, _reader) = receiving(&server, stored().reader("r"));
     until("the last one has come", || seen.all().contains(&5));
     assert_eq!(seen.all(), [0, 1, 2, 4, 5]);
     assert_eq!(

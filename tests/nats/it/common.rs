@@ -8,7 +8,7 @@ use std::{
 
 use slotcast::{
     Bus,
-    nats::{BridgeError, Route, Stored},
+    nats::{Bridge, BridgeError, IntoReceive, IntoSend, Route, Stored},
 };
 pub use slotcast_nats::TICK;
 use slotcast_nats::{Message, Raw, Seen, Server, Tick, until};
@@ -75,6 +75,22 @@ pub fn listening() -> (Bus, Seen) {
     let all = seen.clone();
     bus.on(&TICK, move |tick| all.push(tick.id)).detach();
     (bus, seen)
+}
+
+/// A new bus that notes the numbers of its ticks, with a bridge that receives them.
+#[track_caller]
+pub fn receiving(server: &Server, route: impl IntoReceive<()>) -> (Bus, Seen, Bridge) {
+    let (bus, seen) = listening();
+    let bridge = Bridge::to(server.url()).receive(route).start(&bus).unwrap();
+    (bus, seen, bridge)
+}
+
+/// A new bus with a bridge that sends.
+#[track_caller]
+pub fn sending(server: &Server, route: impl IntoSend<()>) -> (Bus, Bridge) {
+    let bus = Bus::new();
+    let bridge = Bridge::to(server.url()).send(route).start(&bus).unwrap();
+    (bus, bridge)
 }
 
 /// Emits these on a bus.

@@ -8,7 +8,7 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Relay, Seen, Server, Tick, until, wait_for};
 
-use crate::common::{LONG, TICK, Told, emit, listening};
+use crate::common::{LONG, TICK, Told, emit, listening, sending};
 
 #[test]
 fn events_arrive_in_order_as_they_were() {
@@ -26,8 +26,7 @@ fn events_arrive_in_order_as_they_were() {
         .receive(&TICK)
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url()).send(&TICK).start(&here).unwrap();
+    let (here, sender) = sending(&server, &TICK);
 
     emit(&here, 0..2_000);
     sender.flush(LONG).unwrap();
@@ -106,11 +105,7 @@ fn a_pattern_carries_the_names_that_it_matches() {
         .receive(Route::matching::<u64>("order.>"))
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(Route::matching::<u64>("order.*"))
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, Route::matching::<u64>("order.*"));
 
     // What does not match, and what has another type, stays here.
     here.emit(&Topic::<u64>::named("order.a.b").unwrap(), &77);
@@ -139,8 +134,7 @@ fn what_was_missed_is_counted_by_the_next_event() {
         .receive(&TICK)
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url()).send(&TICK).start(&here).unwrap();
+    let (here, sender) = sending(&server, &TICK);
     emit(&here, 0..10);
     seen.wait(10);
 
@@ -302,8 +296,7 @@ fn a_bus_with_a_context_is_reached_by_a_queue() {
         .receive(Route::topic(&TICK).on_queue(&queue))
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url()).send(&TICK).start(&here).unwrap();
+    let (here, _sender) = sending(&server, &TICK);
     emit(&here, 0..50);
     let mut all = Vec::new();
     until("all are drained", || {

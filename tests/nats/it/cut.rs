@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use slotcast::{Bus, nats::Bridge};
 use slotcast_nats::{Random, Relay, until};
 
-use crate::common::{LONG, emit, listening, stored, stored_in_order, with_stream};
+use crate::common::{LONG, emit, listening, sending, stored, stored_in_order, with_stream};
 
 /// What is done to the connections.
 #[derive(Clone, Copy, Debug)]
@@ -149,11 +149,7 @@ fn a_group_loses_nothing_by_it() {
         .receive(route)
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     thread::scope(|scope| {
         scope.spawn(|| {
             for part in 0..40 {

@@ -15,7 +15,7 @@ use slotcast::{
 };
 use slotcast_nats::{Seen, Server, Tick, until};
 
-use crate::common::{LONG, TICK, Told, emit, listening, stored, with_stream};
+use crate::common::{LONG, TICK, Told, emit, listening, sending, stored, with_stream};
 
 /// A member of the group `g`, whose bus adds to `seen`.
 fn member(server: &Server, seen: &Seen) -> (Bus, Bridge) {
@@ -34,11 +34,7 @@ fn each_event_is_handled_by_one_of_them() {
     let (server, raw) = with_stream();
     let seen = Seen::new();
     let members: Vec<_> = (0..3).map(|_| member(&server, &seen)).collect();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..3_000);
     seen.wait(3_000);
     until("all are counted", || {
@@ -63,11 +59,7 @@ fn what_a_stopped_member_has_not_handled_goes_to_another() {
     let (server, _raw) = with_stream();
     let seen = Seen::new();
     let (_first, first) = member(&server, &seen);
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..2_000);
     until("it has begun", || seen.len() > 10);
     let stopped = first.stop(LONG);
@@ -90,11 +82,7 @@ fn what_a_stopped_member_has_not_handled_goes_to_another() {
 fn a_group_goes_on_where_it_was_when_no_member_is_there() {
     let (server, _raw) = with_stream();
     let seen = Seen::new();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     for round in 0..3 {
         emit(&here, round * 100..round * 100 + 100);
         sender.flush(LONG).unwrap();
@@ -108,11 +96,7 @@ fn a_group_goes_on_where_it_was_when_no_member_is_there() {
 #[test]
 fn a_member_has_no_more_at_a_time_than_it_takes() {
     let (server, raw) = with_stream();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..100);
     sender.flush(LONG).unwrap();
     let (bus, seen) = listening();
@@ -209,11 +193,7 @@ fn what_waits_behind_a_slow_handler_is_kept_too() {
     .detach();
     let route = stored().shared("g").ack_wait(Duration::from_secs(1));
     let member = Bridge::to(server.url()).receive(route).start(&bus).unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..50);
     until("all are handled", || member.stats().delivered == 50);
     seen.check_each_once(50);
@@ -229,11 +209,7 @@ fn a_group_whose_consumer_is_deleted_goes_on() {
     let seen = Seen::new();
     let (bus, bridge) = member(&server, &seen);
     let told = Told::by(&bus);
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..100);
     seen.wait(100);
     until("all are counted", || bridge.stats().delivered == 100);
@@ -259,11 +235,7 @@ fn two_groups_of_a_stream_each_have_every_event() {
         .receive(stored().shared("b"))
         .start(&b)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..500);
     for seen in [seen_by_a, seen_by_b] {
         seen.wait(500);
@@ -285,11 +257,7 @@ fn a_group_takes_a_family_of_topics() {
         .matching::<Tick>("tick.*")
         .shared("g");
     let _member = Bridge::to(server.url()).receive(route).start(&bus).unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(Stored::in_stream("S").matching::<Tick>("tick.*"))
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, Stored::in_stream("S").matching::<Tick>("tick.*"));
     for id in 0..100 {
         here.emit(
             &Topic::<Tick>::named(format!("tick.{}", id % 5)).unwrap(),

@@ -18,21 +18,15 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Seen, Server, Tick, until, wait_for};
 
-use crate::common::{LONG, TICK, Told, emit, listening, stored, stored_in_order, with_stream};
+use crate::common::{
+    LONG, TICK, Told, emit, listening, receiving, sending, stored, stored_in_order, with_stream,
+};
 
 #[test]
 fn a_server_that_stands_still_is_waited_for() {
     let (server, raw) = with_stream();
-    let (there, seen) = listening();
-    let _reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (_there, seen, _reader) = receiving(&server, stored().reader("r"));
+    let (here, sender) = sending(&server, stored());
     for round in 0..3 {
         server.freeze();
         emit(&here, round * 500..round * 500 + 500);
@@ -47,16 +41,8 @@ fn a_server_that_stands_still_is_waited_for() {
 #[test]
 fn a_server_that_stands_still_for_longer_than_it_is_waited_for() {
     let (server, _raw) = with_stream();
-    let (there, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (_there, seen, reader) = receiving(&server, stored().reader("r"));
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..100);
     seen.wait_in_order(100);
     server.freeze();
@@ -87,8 +73,7 @@ fn many_topics_of_a_family_keep_their_order_through_restarts() {
         .receive(route().reader("r"))
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url()).send(route()).start(&here).unwrap();
+    let (here, sender) = sending(&server, route());
     thread::scope(|scope| {
         scope.spawn(|| {
             for id in 0..6_000 {
@@ -125,11 +110,7 @@ fn refusals_among_many_cost_no_other_its_place() {
     let server = Server::start();
     let raw = Raw::connect(&server.url());
     raw.stream_with("S", &["tick"], |config| config.max_message_size = 1_000);
-    let (there, seen) = listening();
-    let _reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
+    let (_there, seen, _reader) = receiving(&server, stored().reader("r"));
     let here = Bus::new();
     let told = Told::by(&here);
     let sender = Bridge::to(server.url())
@@ -223,16 +204,8 @@ fn a_start_that_holds_up_its_own_runtime_ends_with_an_error() {
 #[test]
 fn somebody_who_uses_anothers_name_takes_nothing_from_it() {
     let (server, raw) = with_stream();
-    let (there, seen) = listening();
-    let _reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (_there, seen, _reader) = receiving(&server, stored().reader("r"));
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..10);
     seen.wait_in_order(10);
     let origin = raw.read("S")[0]
@@ -318,11 +291,7 @@ fn a_codec_may_use_the_bridge() {
     let own: Arc<Mutex<Option<Arc<Bridge>>>> = Arc::default();
     let busy = || Busy(own.clone(), bus.clone());
     let inner = own.clone();
-    let (there, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().codec(busy()).reader("r"))
-        .start(&there)
-        .unwrap();
+    let (_there, seen, reader) = receiving(&server, stored().codec(busy()).reader("r"));
     let bridge = Bridge::to(server.url())
         .send(stored().codec(busy()).headers(move |headers| {
             let _ = inner
@@ -419,11 +388,7 @@ fn two_bridges_with_one_reader_each_have_every_event() {
                 .unwrap()
         })
         .collect();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..1_000);
     buses.iter().for_each(|(_, seen)| seen.wait_in_order(1_000));
 }

@@ -10,7 +10,7 @@ use std::{
 use slotcast::{Bus, Follow, nats::Bridge};
 use slotcast_nats::{Seen, until};
 
-use crate::common::{LONG, TICK, emit, ids, stored, with_stream};
+use crate::common::{LONG, TICK, emit, ids, sending, stored, with_stream};
 
 /// Another process, and the lines that it has written. Killed when this is dropped.
 struct Peer {
@@ -108,11 +108,7 @@ fn what_an_awaited_emission_has_stored_outlives_its_process() {
 #[test]
 fn a_reader_that_is_killed_goes_on_at_its_cursor() {
     let (server, _raw) = with_stream();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..20_000);
     sender.flush(LONG).unwrap();
     let mut next = 0;
@@ -152,11 +148,7 @@ fn a_reader_that_is_killed_goes_on_at_its_cursor() {
 #[test]
 fn what_a_killed_member_had_goes_to_the_others() {
     let (server, _raw) = with_stream();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     let seen = Seen::new();
     let mut peers: Vec<_> = (0..3)
         .map(|_| Peer::start(&["group", &server.url(), "g"]))

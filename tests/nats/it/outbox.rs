@@ -5,15 +5,11 @@ use std::{sync::mpsc, thread, time::Duration};
 use slotcast::{Bus, Overflow, nats::Bridge};
 use slotcast_nats::{Raw, Server, Tick, until, wait_for};
 
-use crate::common::{LONG, TICK, Told, bridge_error, emit, ids, stored, with_stream};
+use crate::common::{LONG, TICK, Told, bridge_error, emit, ids, sending, stored, with_stream};
 
 fn disconnected(overflow: Overflow) -> (Server, Raw, Bus, Bridge) {
     let (mut server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url())
-        .send(stored().outbox(10, overflow))
-        .start(&bus)
-        .unwrap();
+    let (bus, bridge) = sending(&server, stored().outbox(10, overflow));
     server.kill();
     until("it is disconnected", || !bridge.state().is_connected());
     (server, raw, bus, bridge)
@@ -177,8 +173,7 @@ fn a_handler_of_the_bridge_that_fills_the_outbox_is_refused_instead_of_waiting_f
 #[test]
 fn an_awaited_core_emission_that_is_lost_with_the_connection_is_an_error() {
     let mut server = Server::start();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(&TICK).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, &TICK);
     let sent = wait_for(bus.emit_async(&TICK, Tick::new(0)));
     assert!(sent.errors().is_empty(), "{:?}", sent.errors());
     // More than fits between the bridge and a server that reads nothing.

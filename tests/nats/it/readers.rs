@@ -12,16 +12,12 @@ use slotcast::{
 };
 use slotcast_nats::{Relay, Seen, Tick, until};
 
-use crate::common::{LONG, TICK, Told, emit, listening, stored, with_stream};
+use crate::common::{LONG, TICK, Told, emit, listening, receiving, sending, stored, with_stream};
 
 #[test]
 fn a_reader_begins_with_the_first_and_goes_on_where_it_stopped() {
     let (server, raw) = with_stream();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..100);
     sender.flush(LONG).unwrap();
     let (there, seen) = listening();
@@ -81,18 +77,10 @@ fn what_was_handled_is_noted_without_a_stop() {
 #[test]
 fn a_reader_of_what_is_new_leaves_out_what_was_before() {
     let (server, _raw) = with_stream();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..10);
     sender.flush(LONG).unwrap();
-    let (there, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r").only_new())
-        .start(&there)
-        .unwrap();
+    let (there, seen, reader) = receiving(&server, stored().reader("r").only_new());
     emit(&here, 10..20);
     seen.wait(10);
     reader.stop(LONG);
@@ -110,18 +98,10 @@ fn a_reader_of_what_is_new_leaves_out_what_was_before() {
 #[test]
 fn a_reader_of_what_is_new_keeps_its_place_although_nothing_came() {
     let (server, _raw) = with_stream();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..10);
     sender.flush(LONG).unwrap();
-    let (there, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r").only_new())
-        .start(&there)
-        .unwrap();
+    let (there, seen, reader) = receiving(&server, stored().reader("r").only_new());
     reader.stop(LONG);
     emit(&here, 10..20);
     sender.flush(LONG).unwrap();
@@ -147,11 +127,7 @@ fn each_reader_has_every_event() {
                 .unwrap()
         })
         .collect();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..2_000);
     buses.iter().for_each(|(_, seen)| seen.wait_in_order(2_000));
 }
@@ -201,11 +177,7 @@ fn a_consumer_that_is_deleted_is_made_again() {
         .receive(stored().reader("r"))
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     for round in 0..3 {
         emit(&here, round * 100..round * 100 + 100);
         seen.wait_in_order(round * 100 + 100);
@@ -226,11 +198,7 @@ fn a_cursor_that_is_deleted_is_made_again() {
         .receive(route())
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..100);
     seen.wait_in_order(100);
     until("it is noted", || {
@@ -256,16 +224,8 @@ fn a_cursor_that_is_deleted_is_made_again() {
 #[test]
 fn a_stream_that_is_made_anew_is_read_from_its_first() {
     let (server, raw) = with_stream();
-    let (there, seen) = listening();
-    let _reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (_there, seen, _reader) = receiving(&server, stored().reader("r"));
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..100);
     seen.wait_in_order(100);
     raw.delete_stream("S");
@@ -303,11 +263,7 @@ fn handling_ends_with_the_async_handlers() {
         .receive(stored().reader("r"))
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..50);
     seen.wait_in_order(50);
     until("all are counted", || reader.stats().delivered == 50);
@@ -347,11 +303,7 @@ fn what_a_queue_has_not_emitted_yet_is_not_handled() {
             .unwrap()
     };
     let reader = start();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     emit(&here, 0..20);
     sender.flush(LONG).unwrap();
     until("ten are drained", || {
@@ -388,11 +340,7 @@ fn a_slow_handler_holds_up_its_own_route_only() {
         .start(&bus)
         .unwrap();
     raw.publish("tick.slow", r#"{"id":1,"text":""}"#);
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..500);
     seen.wait_in_order(500);
     go.send(()).unwrap();

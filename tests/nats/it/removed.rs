@@ -3,7 +3,7 @@
 use slotcast::nats::Bridge;
 use slotcast_nats::{Raw, Server};
 
-use crate::common::{listening, stored};
+use crate::common::{listening, receiving, stored};
 
 /// Stores what a bridge would send.
 fn publish(raw: &Raw, number: u64, after: Option<u64>) {
@@ -27,11 +27,7 @@ fn read(store: impl Fn(&Raw), count: usize) -> Vec<u64> {
     raw.stream("S", &["tick", "other"]);
     store(&raw);
     slotcast_nats::until("all are stored", || raw.info("S").state.last_sequence >= 3);
-    let (bus, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&bus)
-        .unwrap();
+    let (_bus, seen, reader) = receiving(&server, stored().reader("r"));
     seen.wait(count);
     reader.stop(crate::common::LONG);
     seen.all()
@@ -104,11 +100,7 @@ fn an_event_that_is_too_early_waits_as_long_as_nothing_was_removed_before_it() {
     let server = Server::start();
     let raw = Raw::connect(&server.url());
     raw.stream("S", &["tick", "other"]);
-    let (bus, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&bus)
-        .unwrap();
+    let (_bus, seen, reader) = receiving(&server, stored().reader("r"));
     raw.publish("other", "1");
     raw.publish("other", "2");
     publish(&raw, 0, None);

@@ -8,7 +8,9 @@ use slotcast::{
 };
 use slotcast_nats::{Random, Raw, Seen, Server, Tick, free_port, until};
 
-use crate::common::{LONG, TICK, Told, emit, listening, stored, stored_in_order, with_stream};
+use crate::common::{
+    LONG, TICK, Told, emit, listening, receiving, sending, stored, stored_in_order, with_stream,
+};
 
 /// How often the server goes, how many events are emitted meanwhile, and for how many milliseconds it goes at most. With
 /// `NATS_LONG=1`: twenty times, 100,000, and two seconds.
@@ -50,16 +52,8 @@ fn through_restarts(server: &mut Server, bus: &Bus) -> u64 {
 #[test]
 fn a_reader_has_each_event_once_and_in_order() {
     let (mut server, raw) = with_stream();
-    let (there, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (_there, seen, reader) = receiving(&server, stored().reader("r"));
+    let (here, sender) = sending(&server, stored());
     let count = through_restarts(&mut server, &here);
     sender.flush(LONG).unwrap();
     seen.wait_in_order(count);
@@ -92,11 +86,7 @@ fn a_group_has_each_event_once() {
         )
     };
     let mut members: Vec<_> = (0..3).map(|_| member(&server)).collect();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, sender) = sending(&server, stored());
     let count = thread::scope(|scope| {
         // One leaves meanwhile, in good order, and another one comes.
         let leaver = members.remove(0);
@@ -139,13 +129,8 @@ fn a_group_has_each_event_once() {
 #[test]
 fn core_events_are_in_order_and_what_is_lost_is_counted() {
     let mut server = Server::start();
-    let (there, seen) = listening();
-    let receiver = Bridge::to(server.url())
-        .receive(&TICK)
-        .start(&there)
-        .unwrap();
-    let here = Bus::new();
-    let sender = Bridge::to(server.url()).send(&TICK).start(&here).unwrap();
+    let (_there, seen, receiver) = receiving(&server, &TICK);
+    let (here, sender) = sending(&server, &TICK);
     let count = through_restarts(&mut server, &here);
     sender.flush(LONG).unwrap();
     until("all are connected", || {
@@ -314,8 +299,7 @@ fn a_server_that_sends_its_clients_away_is_left() {
         .start();
     let raw = Raw::connect(&server.url());
     raw.stream("S", &["tick"]);
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     emit(&bus, 0..10);
     bridge.flush(LONG).unwrap();
     server.lame_duck();

@@ -14,7 +14,7 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Seen, Tick, until};
 
-use crate::common::{LONG, TICK, Told, emit, stored, with_stream};
+use crate::common::{LONG, TICK, Told, emit, sending, stored, with_stream};
 
 const DEAD: Topic<DeadLetter> = Topic::new("dead");
 
@@ -60,11 +60,7 @@ fn by_a_reader(times: usize, panic: bool, tries: u32) {
         .receive(route)
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..10);
     let calls = times.saturating_add(1).min(tries as usize);
     let expected: Vec<u64> = (0..3)
@@ -129,11 +125,7 @@ fn by_a_group(times: usize, panic: bool, tries: u32) {
         .receive(route)
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..10);
     let calls = times.saturating_add(1).min(tries as usize);
     until("all are counted", || {
@@ -207,8 +199,7 @@ fn a_core_event_whose_handler_fails_is_reported_and_gone() {
         .receive(&TICK)
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url()).send(&TICK).start(&here).unwrap();
+    let (here, _sender) = sending(&server, &TICK);
     emit(&here, 0..10);
     seen.wait_in_order(10);
     until("all are counted", || receiver.stats().delivered == 10);
@@ -230,11 +221,7 @@ fn dead_letters_can_be_sent_on() {
         .send(Stored::in_stream("DEAD").topic(&DEAD))
         .start(&there)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..5);
     until("it is stored", || raw.count("DEAD") == 1);
     let letter: serde_json::Value = raw.read("DEAD")[0].json();
@@ -285,11 +272,7 @@ fn a_line_that_is_held_does_not_hold_other_routes() {
         .receive(stored().reader("s"))
         .start(&second)
         .unwrap();
-    let here = Bus::new();
-    let _sender = Bridge::to(server.url())
-        .send(stored())
-        .start(&here)
-        .unwrap();
+    let (here, _sender) = sending(&server, stored());
     emit(&here, 0..100);
     all.wait_in_order(100);
     seen.wait_in_order(4);

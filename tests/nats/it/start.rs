@@ -8,7 +8,7 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Server, Tick};
 
-use crate::common::{LONG, TICK, Told, emit, listening, stored, with_stream};
+use crate::common::{LONG, TICK, Told, emit, listening, receiving, sending, stored, with_stream};
 
 /// Why it did not start. The bus has to be as it was.
 #[track_caller]
@@ -47,11 +47,7 @@ fn a_topic_of_the_servers_own_is_refused() {
 #[test]
 fn a_name_by_pattern_of_the_servers_own_is_an_error_of_its_emission() {
     let server = Server::start();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url())
-        .send(Route::matching::<u64>(">"))
-        .start(&bus)
-        .unwrap();
+    let (bus, bridge) = sending(&server, Route::matching::<u64>(">"));
     let raw = Raw::connect(&server.url());
     raw.stream("S", &["tick"]);
     let emission = bus.emit(&Topic::<u64>::named("$JS.API.STREAM.DELETE.S").unwrap(), &1);
@@ -401,11 +397,7 @@ fn a_credentials_file_that_nobody_writes_holds_up_nothing() {
 #[test]
 fn where_readers_have_stopped_is_no_event() {
     let (server, raw) = with_stream();
-    let (there, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
+    let (_there, seen, reader) = receiving(&server, stored().reader("r"));
     let bus = Bus::new();
     let told = Told::by(&bus);
     let all = Bridge::to(server.url())

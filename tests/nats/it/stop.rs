@@ -13,17 +13,14 @@ use slotcast::{
 use slotcast_nats::{Raw, Server, Tick, until, wait_for};
 
 use crate::common::{
-    LONG, TICK, Told, bridge_error, emit, listening, stored, stored_in_order, with_stream,
+    LONG, TICK, Told, bridge_error, emit, listening, receiving, sending, stored, stored_in_order,
+    with_stream,
 };
 
 #[test]
 fn a_stop_sends_what_waits_and_takes_nothing_more() {
     let (server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url())
-        .send(stored().window(8))
-        .start(&bus)
-        .unwrap();
+    let (bus, bridge) = sending(&server, stored().window(8));
     emit(&bus, 0..1_000);
     assert_eq!(bridge.stop(LONG), Stopped::default());
     stored_in_order(&raw, 1_000);
@@ -40,8 +37,7 @@ fn a_stop_sends_what_waits_and_takes_nothing_more() {
 #[test]
 fn what_is_being_written_is_left_until_it_is() {
     let server = Server::start();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(&TICK).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, &TICK);
     // More than fits between the bridge and a server that reads nothing.
     server.freeze();
     for id in 0..60 {
@@ -112,8 +108,7 @@ fn a_stop_says_what_is_left() {
 #[test]
 fn awaited_emissions_end_with_the_bridge() {
     let (mut server, _raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     server.kill();
     until("it is disconnected", || !bridge.state().is_connected());
     let (done, is_done) = mpsc::channel();
@@ -140,11 +135,7 @@ fn awaited_emissions_end_with_the_bridge() {
 #[test]
 fn emissions_that_wait_for_room_end_with_the_bridge() {
     let (mut server, _raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url())
-        .send(stored().outbox(1, slotcast::Overflow::Block))
-        .start(&bus)
-        .unwrap();
+    let (bus, bridge) = sending(&server, stored().outbox(1, slotcast::Overflow::Block));
     server.kill();
     until("it is disconnected", || !bridge.state().is_connected());
     emit(&bus, 0..1);
@@ -189,11 +180,7 @@ fn a_handler_that_never_returns_is_not_waited_for() {
         stopped
     });
     // All of them come to the next one.
-    let (there, seen) = listening();
-    let _again = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
+    let (_there, seen, _again) = receiving(&server, stored().reader("r"));
     seen.wait_in_order(5);
     go.send(()).unwrap();
 }
@@ -226,11 +213,7 @@ fn after_a_drop_no_handler_is_called_any_more() {
     drop(go);
     seen.wait(1);
     assert!(begun.recv_timeout(Duration::from_millis(100)).is_err());
-    let (there, rest) = listening();
-    let _again = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
+    let (_there, rest, _again) = receiving(&server, stored().reader("r"));
     rest.wait_in_order(5);
     assert_eq!(seen.all(), [0]);
 }
@@ -359,11 +342,7 @@ fn a_bus_that_closes_does_not_hang_the_bridge() {
     raw.publish("tick", r#"{"id":1,"text":""}"#);
     bridge.stop(LONG);
     // What a closed bus did not take was not handled.
-    let (there, rest) = listening();
-    let _again = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&there)
-        .unwrap();
+    let (_there, rest, _again) = receiving(&server, stored().reader("r"));
     rest.wait(1);
     assert_eq!(rest.all(), [1]);
 }

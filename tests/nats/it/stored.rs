@@ -8,13 +8,12 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Server, Tick, until, wait_for};
 
-use crate::common::{LONG, TICK, emit, ids, stored, stored_in_order, with_stream};
+use crate::common::{LONG, TICK, emit, ids, sending, stored, stored_in_order, with_stream};
 
 #[test]
 fn an_awaited_emission_ends_when_it_is_stored() {
     let (server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     for id in 0..20 {
         let emission = wait_for(bus.emit_async(&TICK, Tick::new(id)));
         assert_eq!((emission.ran(), emission.errors().len()), (1, 0));
@@ -47,8 +46,7 @@ fn the_stream_has_them_in_order_whatever_the_window() {
 #[test]
 fn each_thread_finds_its_events_in_its_order() {
     let (server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let bus = &bus;
@@ -103,11 +101,7 @@ fn events_of_two_topics_have_ids_of_their_own() {
 #[test]
 fn a_family_of_topics_is_stored_in_one_order() {
     let (server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url())
-        .send(Stored::in_stream("S").matching::<Tick>("tick.*"))
-        .start(&bus)
-        .unwrap();
+    let (bus, bridge) = sending(&server, Stored::in_stream("S").matching::<Tick>("tick.*"));
     for id in 0..300 {
         bus.emit(
             &Topic::<Tick>::named(format!("tick.{}", id % 7)).unwrap(),
@@ -123,8 +117,7 @@ fn a_family_of_topics_is_stored_in_one_order() {
 #[test]
 fn a_flush_says_what_is_left() {
     let (mut server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     bridge.flush(Duration::ZERO).unwrap();
     emit(&bus, 0..10);
     bridge.flush(LONG).unwrap();

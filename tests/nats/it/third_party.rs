@@ -6,21 +6,13 @@ use slotcast::{
 };
 use slotcast_nats::{Raw, Server, Tick, until};
 
-use crate::common::{LONG, TICK, emit, listening, stored, with_stream};
+use crate::common::{LONG, TICK, emit, listening, receiving, sending, stored, with_stream};
 
 #[test]
 fn a_plain_message_is_an_event() {
     let (server, raw) = with_stream();
-    let (core, seen_by_core) = listening();
-    let receiver = Bridge::to(server.url())
-        .receive(&TICK)
-        .start(&core)
-        .unwrap();
-    let (reading, seen_by_reader) = listening();
-    let _reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&reading)
-        .unwrap();
+    let (_core, seen_by_core, receiver) = receiving(&server, &TICK);
+    let (_reading, seen_by_reader, _reader) = receiving(&server, stored().reader("r"));
     for id in 0..10 {
         raw.publish(
             "tick",
@@ -68,8 +60,7 @@ fn ours_are_plain_messages() {
 #[test]
 fn stored_ones_have_an_id() {
     let (server, raw) = with_stream();
-    let bus = Bus::new();
-    let bridge = Bridge::to(server.url()).send(stored()).start(&bus).unwrap();
+    let (bus, bridge) = sending(&server, stored());
     emit(&bus, 0..3);
     bridge.flush(LONG).unwrap();
     let all = raw.read("S");
@@ -99,11 +90,7 @@ fn stored_ones_have_an_id() {
 #[test]
 fn a_position_is_a_plain_number_that_can_be_set_from_outside() {
     let (server, raw) = with_stream();
-    let (bus, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&bus)
-        .unwrap();
+    let (_bus, seen, reader) = receiving(&server, stored().reader("r"));
     for id in 0..10 {
         raw.publish("tick", serde_json::to_vec(&Tick::new(id)).unwrap());
     }
@@ -115,11 +102,7 @@ fn a_position_is_a_plain_number_that_can_be_set_from_outside() {
         raw.last("slotcast_readers", "slotcast.reader.S.r")
             .is_some_and(|m| m.payload == b"7")
     });
-    let (bus, seen) = listening();
-    let reader = Bridge::to(server.url())
-        .receive(stored().reader("r"))
-        .start(&bus)
-        .unwrap();
+    let (_bus, seen, reader) = receiving(&server, stored().reader("r"));
     seen.wait(3);
     assert_eq!(seen.all(), [7, 8, 9]);
     reader.stop(LONG);
