@@ -164,7 +164,7 @@
 // *Owns*: the public types (`builder`, `bridge`, `route`, `codec`, `headers`, `error`, `state`, `stats`); what waits to
 // be sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`
 // with `missing`, `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
-// `connection`, `api`, `wire`); what tells of it, and wakes (`teller`, `waking`).
+// `connection`, `api`, `wire`, `given`); what tells of it, and wakes (`teller`, `waking`).
 //
 // *Does not know*: signals from the inside. It stands on the public face of a bus, but for a handler that an awaited
 // emission waits for although it is not async (`core::waiting::confirmed`), the depth of an emission, by which one that
@@ -183,6 +183,7 @@ mod credentials;
 mod dead_letter;
 mod deliver;
 mod error;
+mod given;
 mod group;
 mod headers;
 mod hub;

@@ -14,10 +14,10 @@ use tokio::sync::Notify;
 use crate::core::primitives::sync::{lock, wait};
 use crate::failure::CallSite;
 use crate::nats::error::BridgeError;
+use crate::nats::given::Given;
 use crate::nats::hub::Hub;
 use crate::nats::route::{Names, Stored};
 use crate::nats::window::{Answer, Entry, Left, Sending, Waiter, Window};
-use crate::nats::wire::Given;
 use crate::outcome::BoxError;
 use crate::policy::Overflow;
 

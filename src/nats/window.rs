@@ -25,7 +25,7 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use crate::nats::error::BridgeError;
-use crate::nats::wire::Given;
+use crate::nats::given::Given;
 
 /// How many topics of a pattern have a number of their own. Beyond that they share the highest.
 const MOST_TOPICS: usize = 65_536;

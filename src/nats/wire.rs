@@ -5,6 +5,7 @@
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
 
+use crate::nats::given::Given;
 use crate::nats::headers::Headers;
 use crate::nats::window::Sending;
 
@@ -34,25 +35,6 @@ pub(super) fn describe(headers: &mut Headers, content_type: &str, schema: Option
     headers.push(CONTENT_TYPE, content_type);
     if let Some(schema) = schema {
         headers.push(SCHEMA, schema);
-    }
-}
-
-/// The headers that do not change from one try to the next, as they are sent.
-#[derive(Default)]
-pub(super) struct Given {
-    all: Vec<(HeaderName, HeaderValue)>,
-    /// How many bytes they take in a message.
-    pub(super) bytes: usize,
-}
-
-impl From<&Headers> for Given {
-    /// What cannot be sent is left out.
-    fn from(headers: &Headers) -> Self {
-        let parsed = |(name, value): (&str, &str)| Some((name.parse().ok()?, value.parse().ok()?));
-        Given {
-            all: headers.iter().filter_map(parsed).collect(),
-            bytes: headers.bytes(),
-        }
     }
 }
 
