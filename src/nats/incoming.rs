@@ -269,3 +269,72 @@ impl Drop for RunningGuard {
         self.0.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Context;
+
+    use super::*;
+
+    fn arrived(sequence: u64) -> Arrived {
+        Arrived {
+            topic: "a".to_owned(),
+            payload: Bytes::new(),
+            headers: Headers::new(),
+            sender: Sender::default(),
+            sequence,
+            life: 0,
+            time: 0,
+            delivered: 1,
+            is_skipped: false,
+        }
+    }
+
+    #[test]
+    fn what_a_task_has_looked_at_is_put_in_when_it_is_given_up() {
+        let inbox = Inbox::new();
+        let mut batch = inbox.batch();
+        batch.events.extend([arrived(1), arrived(2)]);
+        assert_eq!(inbox.len(), 0);
+        drop(batch);
+        let popped = [inbox.pop(), inbox.pop()].map(|it| it.map(|it| it.sequence));
+        assert_eq!(popped, [Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn space_is_told_once_when_so_many_are_left() {
+        let inbox = Inbox::new();
+        let is_told = || {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            pin!(inbox.space.notified()).poll(&mut cx).is_ready()
+        };
+        (0..4).for_each(|it| inbox.push(arrived(it)));
+        inbox.notify_at(Some(2));
+        drop(inbox.pop());
+        assert!(!is_told());
+        drop(inbox.pop());
+        assert!(is_told());
+        drop(inbox.pop());
+        assert!(!is_told());
+        // It is so already.
+        inbox.notify_at(Some(2));
+        assert!(is_told());
+        inbox.notify_at(None);
+        drop(inbox.pop());
+        assert!(!is_told());
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_woken_by_each_batch() {
+        let inbox = Inbox::new();
+        std::thread::scope(|scope| {
+            let handling = scope.spawn(|| std::iter::from_fn(|| inbox.pop()).take(1_000).count());
+            for sequence in 0..1_000 {
+                inbox.push(arrived(sequence));
+                std::thread::yield_now();
+            }
+            assert_eq!(handling.join().expect("no panic"), 1_000);
+        });
+    }
+}
