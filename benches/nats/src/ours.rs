@@ -88,16 +88,18 @@ pub fn run(work: Work, server: &Server, events: u64) -> Sample {
             all_heard();
             watch.stop(events)
         }
-        Work::CoreLatency | Work::StoredLatency => latencies(
-            (0..events)
-                .map(|id| {
-                    let event = Event::new(id);
-                    let begin = Instant::now();
-                    let _ = here.emit(&TOPIC, &event);
-                    told.recv_timeout(LONG).expect("it comes") - begin
-                })
-                .collect(),
-        ),
+        Work::CoreLatency | Work::StoredLatency => {
+            let all = (0..events).map(|id| {
+                let event = Event::new(id);
+                let begin = Instant::now();
+                let _ = here.emit(&TOPIC, &event);
+                told.recv_timeout(LONG).expect("it comes") - begin
+            });
+            let sample = latencies(all.collect());
+            // A reader can have the last one before its acknowledgement is here.
+            sender.flush(LONG).expect("all are stored");
+            sample
+        }
         Work::CoreShare | Work::StoredShare => {
             let events_before: Vec<Event> = (0..events).map(Event::new).collect();
             let begin = own_cpu();
