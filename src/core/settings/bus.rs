@@ -58,6 +58,9 @@ struct BusConfigInner<M: Primitives> {
     unhandled_hook: M::Word,
     /// The number of pauses of the whole bus.
     pauses: M::Word,
+    /// How many of them were ever begun.
+    #[cfg(feature = "nats")]
+    begun_pauses: M::Word,
     panics: Panics,
     max_depth: usize,
     warn_handlers: usize,
@@ -140,6 +143,8 @@ impl<M: Primitives> BusConfig<M> {
             provided: M::downgrade(provided),
             unhandled_hook: M::Word::new(0),
             pauses: M::Word::new(0),
+            #[cfg(feature = "nats")]
+            begun_pauses: M::Word::new(0),
             panics,
             max_depth,
             warn_handlers,
@@ -207,9 +212,20 @@ impl<M: Primitives> BusConfig<M> {
         self.0.as_ref().map_or(0, |it| it.warn_handlers)
     }
 
+    /// The number of pauses of the whole bus that were ever begun.
+    #[cfg(feature = "nats")]
+    pub(crate) fn begun_pauses(&self) -> usize {
+        self.0.as_ref().map_or(0, |it| it.begun_pauses.get())
+    }
+
     /// Begins a pause of the whole bus.
     pub(crate) fn pause(&self) {
-        _ = self.0.as_ref().map(|it| it.pauses.add(1));
+        if let Some(it) = &self.0 {
+            // Before it is one: whoever is skipped because of it sees this.
+            #[cfg(feature = "nats")]
+            it.begun_pauses.add(1);
+            it.pauses.add(1);
+        }
     }
 
     /// Ends a pause of the whole bus.

@@ -14,6 +14,9 @@ pub struct SignalInfo<M: Primitives> {
     pub(crate) config: BusConfig<M>,
     /// The number of pauses of the whole signal.
     pub(crate) pauses: M::Word,
+    /// How many of them were ever begun.
+    #[cfg(feature = "nats")]
+    pub(crate) begun_pauses: M::Word,
     /// The number of its events that a full queue has dropped.
     pub(crate) dropped: M::Word,
 }
@@ -25,6 +28,8 @@ impl<M: Primitives> SignalInfo<M> {
             key,
             config,
             pauses: M::Word::new(0),
+            #[cfg(feature = "nats")]
+            begun_pauses: M::Word::new(0),
             dropped: M::Word::new(0),
         }
     }
@@ -43,6 +48,15 @@ impl<M: Primitives> SignalInfo<M> {
             self.config.pauses()
         };
         self.pauses.get() + of_bus
+    }
+
+    /// A number that changes whenever such a pause begins: whoever was skipped between two equal ones was not paused, if
+    /// there was no pause at the first.
+    #[cfg(feature = "nats")]
+    pub(crate) fn begun_pauses(&self) -> usize {
+        self.begun_pauses
+            .get()
+            .wrapping_add(self.config.begun_pauses())
     }
 
     /// From how many handlers of one line on a warning is told; 0 for never, and for what is in no bus.

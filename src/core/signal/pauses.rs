@@ -12,6 +12,9 @@ use crate::core::signal::signal::Signal;
 impl<M: SignalFlavour, E, C: 'static> Signal<M, E, C> {
     /// Begins a pause of all handlers. It ends where it is counted. O(handlers).
     pub(crate) fn pause(&self) {
+        // Before it is one: whoever is skipped because of it sees this.
+        #[cfg(feature = "nats")]
+        self.info.begun_pauses.add(1);
         // Before the handlers are held: one that is subscribed meanwhile looks here.
         self.info.pauses.add(1);
         self.hold();
