@@ -96,6 +96,7 @@ fn start<C: 'static>(builder: BridgeBuilder<C>, bus: &Bus<C>) -> Result<Bridge, 
         builder.runtime.as_ref(),
     ));
     check_sends(&hub, &builder.sends)?;
+    check_groups(&builder.sends, &builder.receives)?;
     let mut streams: Vec<Needed> = Vec::new();
     let mut need = |stream: &Arc<str>, subject: String| {
         let index = streams
@@ -372,6 +373,28 @@ fn check_sends<C>(
                 first: other.names.as_str().to_owned(),
                 second: route.names.as_str().to_owned(),
                 reason: "an event of both would be sent twice",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a group would be given what this bridge sends. Whatever the stream is, and whether the route that sends
+/// knows of it: a stream stores what is published under its subjects.
+fn check_groups<C>(
+    sends: &[crate::nats::into_route::SendRoute<C>],
+    receives: &[ReceiveRoute<C>],
+) -> Result<(), StartError> {
+    let groups = receives
+        .iter()
+        .filter(|it| matches!(it.kind, ReceiveKind::Group(_)));
+    for group in groups.map(|it| it.names.as_str()) {
+        let mut names = sends.iter().map(|it| it.names.as_str());
+        if let Some(sent) = names.find(|it| overlaps(it, group)) {
+            return Err(StartError::Conflict {
+                first: sent.to_owned(),
+                second: group.to_owned(),
+                reason: "the group would be given what the handlers of this bus have had, and nobody would handle it",
             });
         }
     }

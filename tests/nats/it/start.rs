@@ -186,6 +186,13 @@ fn routes_that_would_carry_an_event_twice_are_refused() {
         to().send(&TICK).send(&TICK),
         to().send(&TICK).send(stored()),
         to().send(&TICK).send(Route::matching::<Tick>("*")),
+        // Its own work would be given back to it, and nobody would do it; whatever way it is sent.
+        to().send(stored()).receive(stored().shared("g")),
+        to().send(&TICK).receive(stored().shared("g")),
+        to().send(Route::matching::<Tick>("*"))
+            .receive(stored().shared("g")),
+        to().send(Stored::in_stream("T").topic(&TICK))
+            .receive(Stored::in_stream("S").matching::<Tick>(">").shared("g")),
     ] {
         let error = refused(builder, &bus);
         assert!(matches!(error, StartError::Conflict { .. }), "{error:?}");
