@@ -185,6 +185,15 @@ pub enum BridgeError {
         /// The answer of the server.
         reason: String,
     },
+    /// An event that another bridge of the same bus has received has passed too many bridges: it is not sent on. Told at
+    /// most every ten seconds.
+    #[error("event of {topic:?} has passed {hops} bridges: it is not sent on")]
+    TooFar {
+        /// The topic.
+        topic: String,
+        /// How many it may pass.
+        hops: usize,
+    },
     /// The connection ended before the event of a core route was written: it is not sent again. Told only to whoever
     /// awaits the emission.
     #[error("the connection ended before the event was written")]

@@ -262,7 +262,7 @@ async fn arrived(client: &Client, group: &GroupState, message: Message) -> Resul
         .topic(&message.subject)
         .unwrap_or_default()
         .to_owned();
-    let is_echo = sender.origin.as_deref() == Some(&*group.hub.origin);
+    let is_echo = sender.has_passed(&group.hub.origin);
     let key = (position.stream, position.time);
     let is_known = {
         let mut held = lock(&group.held);

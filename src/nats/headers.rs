@@ -134,6 +134,11 @@ pub fn headers() -> Option<Headers> {
     CURRENT.with_borrow(Clone::clone)
 }
 
+/// Looks at those of the message that is handled on this thread, if there is one.
+pub(super) fn with_current<R>(look: impl FnOnce(&Headers) -> R) -> Option<R> {
+    CURRENT.with_borrow(|it| it.as_ref().map(look))
+}
+
 /// Has [`headers`] return these until the guard is dropped.
 pub(super) fn enter(headers: Headers) -> HeadersGuard {
     HeadersGuard(CURRENT.replace(Some(headers)))

@@ -230,11 +230,31 @@ impl Hub {
         InboundGuard(INBOUND.replace(mark))
     }
 
-    /// Whether the emission that calls the handler of this code has come in by this bridge. What a handler emits
-    /// because of it has not: it is deeper.
-    pub(super) fn is_inbound(&self) -> bool {
-        INBOUND.try_with(Cell::get) == Ok((self.address(), thread::depth()))
+    /// How the emission that calls the handler of this code has come in. What a handler emits because of one that has
+    /// come in has not: it is deeper.
+    pub(super) fn inbound(&self) -> Inbound {
+        match INBOUND.try_with(Cell::get) {
+            Ok((hub, depth)) if hub != 0 && depth == thread::depth() => {
+                if hub == self.address() {
+                    Inbound::Here
+                } else {
+                    Inbound::Elsewhere
+                }
+            }
+            _ => Inbound::No,
+        }
     }
+}
+
+/// How an emission has come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inbound {
+    /// It is one of this process.
+    No,
+    /// By this bridge.
+    Here,
+    /// By another bridge of the same bus.
+    Elsewhere,
 }
 
 thread_local! {

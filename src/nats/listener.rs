@@ -73,11 +73,8 @@ impl Listener {
         counts.received.one();
         let topic = self.hub.topic(&message.subject)?.to_owned();
         let (headers, sender) = wire::read(&message);
-        if sender.origin.as_deref() == Some(&*self.hub.origin) {
-            counts.echoes.one();
-            return None;
-        }
-        if waiting >= ROOM {
+        let is_echo = sender.has_passed(&self.hub.origin);
+        if !is_echo && waiting >= ROOM {
             // The gap in its numbers is seen with the next one that fits.
             if sender.origin.is_none() {
                 counts.lost.one();
@@ -86,14 +83,21 @@ impl Listener {
             return None;
         }
         if let (Some(origin), Some(number)) = (&sender.origin, sender.number) {
-            match lock(&self.memory).judge((origin, &topic), number, None, 0) {
-                Verdict::New(lost) => counts.lost.add(lost),
-                Verdict::Late => counts.lost.sub(1),
-                Verdict::Duplicate | Verdict::Early(_) => {
-                    counts.duplicates.one();
-                    return None;
+            // Those that another bridge has passed on are echoes among others of its numbers.
+            if *origin != self.hub.origin {
+                match lock(&self.memory).judge((origin, &topic), number, None, 0) {
+                    Verdict::New(lost) => counts.lost.add(lost),
+                    Verdict::Late => counts.lost.sub(1),
+                    Verdict::Duplicate | Verdict::Early(_) => {
+                        counts.duplicates.one();
+                        return None;
+                    }
                 }
             }
+        }
+        if is_echo {
+            counts.echoes.one();
+            return None;
         }
         Some(Arrived {
             topic,

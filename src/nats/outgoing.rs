@@ -18,6 +18,7 @@ use crate::nats::given::Given;
 use crate::nats::hub::Hub;
 use crate::nats::route::{Names, Stored};
 use crate::nats::window::{Answer, Entry, Left, Sending, Waiter, Window};
+use crate::nats::wire;
 use crate::outcome::BoxError;
 use crate::policy::Overflow;
 
@@ -46,6 +47,8 @@ pub(super) struct Outgoing {
     left: Condvar,
     /// Notified when there is something to send.
     pub(super) work: Notify,
+    /// When it was told last that an event has passed too many bridges.
+    told_too_far: Mutex<Option<Instant>>,
 }
 
 struct Outbox {
@@ -121,6 +124,7 @@ impl Outgoing {
             room: Condvar::new(),
             left: Condvar::new(),
             work: Notify::new(),
+            told_too_far: Mutex::default(),
         }
     }
 
@@ -221,6 +225,22 @@ impl Outgoing {
             outbox.wants_room = true;
             outbox = wait(&self.room, outbox);
         }
+    }
+
+    /// Tells that an event has passed too many bridges to be sent by this one, at most so often.
+    pub(super) fn too_far(&self, topic: &str) {
+        self.hub.counts.refused.one();
+        let mut told = lock(&self.told_too_far);
+        if told.is_some_and(|it| it.elapsed() < TELLS) {
+            return;
+        }
+        *told = Some(Instant::now());
+        drop(told);
+        let error = BridgeError::TooFar {
+            topic: topic.to_owned(),
+            hops: wire::MOST_HOPS,
+        };
+        self.hub.report(topic, self.place, error);
     }
 
     /// How many bytes the headers take at most that are added when it is sent.

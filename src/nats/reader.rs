@@ -398,6 +398,7 @@ async fn is_new(
         // Of another topic, on a server that cannot leave them out.
         return Ok(false);
     }
+    let is_echo = sender.has_passed(&reader.hub.origin);
     let (Some(origin), Some(number)) = (&sender.origin, sender.number) else {
         // Of somebody else, who may have given it an id.
         let Some(id) = &sender.id else {
@@ -411,7 +412,7 @@ async fn is_new(
         }
         return Ok(is_new);
     };
-    if *origin == reader.hub.origin {
+    if is_echo && *origin == reader.hub.origin {
         counts.echoes.one();
         return Ok(false);
     }
@@ -444,7 +445,11 @@ async fn is_new(
     if !is_new {
         counts.duplicates.one();
     }
-    Ok(is_new)
+    // Not before: those that another bridge has passed on are among others of its numbers.
+    if is_new && is_echo {
+        counts.echoes.one();
+    }
+    Ok(is_new && !is_echo)
 }
 
 /// Notes the position of a reader on the server.

@@ -8,11 +8,13 @@ use crate::failure::CallSite;
 use crate::nats::codec::Encode;
 use crate::nats::error::BridgeError;
 use crate::nats::given::Given;
-use crate::nats::headers::Headers;
+use crate::nats::headers::{self, Headers};
+use crate::nats::hub::Inbound;
 use crate::nats::outgoing::{Outgoing, Ticket};
 use crate::nats::route::{Names, WriteHeaders};
 use crate::nats::stats::Counts;
 use crate::nats::subject::is_reserved;
+use crate::nats::wire::Passage;
 use crate::nats::{causes, wire};
 use crate::outcome::BoxError;
 use crate::shared::{Bus, Subscribe, Subscription};
@@ -41,14 +43,30 @@ impl<D> Sender<D> {
         D: Encode<E>,
     {
         let hub = &self.outgoing.hub;
-        if hub.is_inbound() {
-            return Ok(None);
-        }
+        let via = match hub.inbound() {
+            Inbound::Here => return Ok(None),
+            Inbound::No => None,
+            Inbound::Elsewhere => {
+                match headers::with_current(|it| wire::pass_on(it, &hub.origin)) {
+                    Some(Passage::Via(via)) => via,
+                    Some(Passage::Circle) => return Ok(None),
+                    // No failure of the emission: what has come in is handled here.
+                    Some(Passage::TooFar) => {
+                        self.outgoing.too_far(topic);
+                        return Ok(None);
+                    }
+                    None => None,
+                }
+            }
+        };
         let refused = RefusedByPanic(&hub.counts);
         let mut headers = Headers::new();
         if let Some(write) = &self.write_headers {
             write(&mut headers);
             wire::keep_given(&mut headers);
+        }
+        if let Some(via) = via {
+            wire::write_via(&mut headers, &via);
         }
         causes::write(&mut headers, hub);
         let headers = if headers.is_empty() {

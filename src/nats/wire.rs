@@ -18,6 +18,12 @@ const CONTENT_TYPE: &str = "Content-Type";
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// How long an identity may be that somebody else has given.
 const MOST_OF_ID: usize = 2048;
+/// The bridges that an event has passed which one bridge of a bus has received and another one sends, the first at first.
+const VIA: &str = "Slotcast-Via";
+/// How many these are at most.
+pub(super) const MOST_HOPS: usize = 16;
+/// How long the identity of a bridge may be that somebody has sent.
+const MOST_ORIGIN: usize = 64;
 
 /// Removes what a user's closure must not set.
 pub(super) fn keep_given(headers: &mut Headers) {
@@ -36,6 +42,54 @@ pub(super) fn describe(headers: &mut Headers, content_type: &str, schema: Option
     if let Some(schema) = schema {
         headers.push(SCHEMA, schema);
     }
+}
+
+/// What becomes of an event at another bridge than the one that has received it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// It is sent, and has passed these.
+    Via(Option<String>),
+    /// It has been sent by this one.
+    Circle,
+    /// It has passed too many.
+    TooFar,
+}
+
+/// Which bridges an event has passed that this one, `own`, is to send, by the headers with which it was received.
+pub(super) fn pass_on(received: &Headers, own: &str) -> Passage {
+    let mut said = Said::default();
+    for (name, value) in received.iter() {
+        said.take(name, value);
+    }
+    let sender = said.sender();
+    if sender.has_passed(own) {
+        return Passage::Circle;
+    }
+    let Sender { origin, via, .. } = sender;
+    match (via, origin) {
+        (Some(via), _) if via.split(',').count() >= MOST_HOPS => Passage::TooFar,
+        (Some(via), Some(origin)) => Passage::Via(Some(format!("{via},{origin}"))),
+        // Of somebody who is no bridge it has neither.
+        (_, origin) => Passage::Via(origin),
+    }
+}
+
+/// Adds them.
+pub(super) fn write_via(headers: &mut Headers, via: &str) {
+    headers.push(VIA, via);
+}
+
+/// Whether this can be a list of bridges.
+fn is_via(text: &str) -> bool {
+    let is_origin = |it: &str| {
+        let is_plain = it
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || it == b'-');
+        !it.is_empty() && it.len() <= MOST_ORIGIN && is_plain
+    };
+    text.len() <= MOST_HOPS * (MOST_ORIGIN + 1)
+        && text.split(',').count() <= MOST_HOPS
+        && text.split(',').all(is_origin)
 }
 
 /// The headers of a message of core NATS.
@@ -88,6 +142,16 @@ pub(super) struct Sender {
     pub(super) schema: Option<String>,
     /// Where there is no number.
     pub(super) id: Option<String>,
+    /// The bridges that it has passed before.
+    pub(super) via: Option<String>,
+}
+
+impl Sender {
+    /// Whether this bridge has sent it, or passed it on.
+    pub(super) fn has_passed(&self, own: &str) -> bool {
+        let has_passed = |via: &String| via.split(',').any(|it| it == own);
+        self.origin.as_deref() == Some(own) || self.via.as_ref().is_some_and(has_passed)
+    }
 }
 
 /// The headers of a message that has arrived, and what those of ours say.
@@ -121,6 +185,7 @@ struct Said<'m> {
     after: Option<&'m str>,
     schema: Option<&'m str>,
     id: Option<&'m str>,
+    via: Option<&'m str>,
 }
 
 impl<'m> Said<'m> {
@@ -137,6 +202,8 @@ impl<'m> Said<'m> {
             &mut self.schema
         } else if is(MESSAGE_ID) {
             &mut self.id
+        } else if is(VIA) {
+            &mut self.via
         } else {
             return;
         };
@@ -149,18 +216,22 @@ impl<'m> Said<'m> {
             let is_plain = digits.bytes().all(|it| it.is_ascii_digit());
             digits.parse::<u64>().ok().filter(|_| is_plain)
         };
-        let origin = self.origin.filter(|it| !it.is_empty() && it.len() <= 64);
+        let origin = self
+            .origin
+            .filter(|it| !it.is_empty() && it.len() <= MOST_ORIGIN);
         let number = origin.and(self.number).and_then(parse);
         let after = self.after.and_then(parse);
         let id = self
             .id
             .filter(|it| number.is_none() && it.len() <= MOST_OF_ID);
+        let via = self.via.filter(|it| number.is_some() && is_via(it));
         Sender {
             origin: origin.filter(|_| number.is_some()).map(str::to_owned),
             number,
             after: after.filter(|after| number.is_some_and(|it| *after < it)),
             schema: self.schema.map(str::to_owned),
             id: id.map(str::to_owned),
+            via: via.map(str::to_owned),
         }
     }
 }
@@ -254,6 +325,40 @@ mod tests {
             of(&[(ORIGIN, "abc"), (NUMBER, "7"), (AFTER, "5")]).after,
             Some(5)
         );
+    }
+
+    #[test]
+    fn what_an_event_has_passed_grows_up_to_a_limit() {
+        let of = |all: &[(&str, &str)]| {
+            let mut headers = Headers::new();
+            all.iter()
+                .for_each(|(name, value)| headers.push(name, value));
+            headers
+        };
+        let via = |text: &str| Passage::Via(Some(text.to_owned()));
+        let first = [(ORIGIN, "a"), (NUMBER, "7")];
+        assert_eq!(pass_on(&of(&first), "c"), via("a"));
+        assert_eq!(pass_on(&of(&first), "a"), Passage::Circle);
+        let second = [(ORIGIN, "b"), (NUMBER, "7"), (VIA, "a")];
+        assert_eq!(pass_on(&of(&second), "c"), via("a,b"));
+        assert_eq!(pass_on(&of(&second), "a"), Passage::Circle);
+        // Of somebody who is no bridge.
+        assert_eq!(pass_on(&of(&[]), "c"), Passage::Via(None));
+        let hops = |count: usize| vec!["x"; count].join(",");
+        let at = |count: usize| {
+            pass_on(
+                &of(&[(ORIGIN, "b"), (NUMBER, "7"), (VIA, &hops(count))]),
+                "c",
+            )
+        };
+        assert_eq!(at(15), via(&format!("{},b", hops(15))));
+        assert_eq!(at(16), Passage::TooFar);
+        // No such lists.
+        let long = "x".repeat(MOST_ORIGIN + 1);
+        for bad in ["", ",", "a,", "a b", "a\u{e4}", &long, &hops(17)] {
+            let lies = [(ORIGIN, "b"), (NUMBER, "7"), (VIA, bad)];
+            assert_eq!(pass_on(&of(&lies), "c"), via("b"), "{bad}");
+        }
     }
 
     #[test]

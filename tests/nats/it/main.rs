@@ -8,6 +8,7 @@ mod causes;
 mod common;
 mod core;
 mod cut;
+mod gateways;
 mod groups;
 mod hostile;
 mod kills;
