@@ -214,14 +214,49 @@ fn set_filter(config: &mut Value, subjects: &[String], has_many: bool) {
     }
 }
 
-/// Makes a consumer without acknowledgements, which ends with its connection and begins at a position, and returns its
-/// name, and how many events it has at the moment.
+/// What a consumer can be asked for. Whoever administers the server may have set limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PullLimits {
+    /// How many events a request asks for.
+    pub(super) batch: usize,
+    /// How long it is kept.
+    pub(super) expires: Duration,
+    /// How many requests are kept, of all who ask.
+    pub(super) waiting: usize,
+}
+
+impl PullLimits {
+    /// Reads them from the configuration of a consumer. What is 0 or not there is not limited.
+    fn of(config: &Value) -> Self {
+        let limit = |name: &str| config[name].as_u64().filter(|it| *it > 0);
+        let count = |name: &str| {
+            let limit = limit(name).and_then(|it| usize::try_from(it).ok());
+            limit.unwrap_or(usize::MAX)
+        };
+        PullLimits {
+            batch: count("max_batch"),
+            expires: limit("max_expires").map_or(Duration::MAX, Duration::from_nanos),
+            waiting: count("max_waiting"),
+        }
+    }
+}
+
+/// The consumer of a reader.
+#[derive(Debug, Clone)]
+pub(super) struct ReaderConsumer {
+    pub(super) name: String,
+    /// How many events it had when it was made.
+    pub(super) pending: u64,
+    pub(super) limits: PullLimits,
+}
+
+/// Makes a consumer without acknowledgements, which ends with its connection and begins at a position.
 pub(super) async fn create_reader(
     client: &Client,
     stream: &str,
     subjects: &[String],
     begin: u64,
-) -> Result<(String, u64), ApiError> {
+) -> Result<ReaderConsumer, ApiError> {
     let mut config = json!({
         "deliver_policy": "by_start_sequence",
         "opt_start_seq": begin.max(1),
@@ -236,18 +271,34 @@ pub(super) async fn create_reader(
     let body = json!({ "stream_name": stream, "config": config });
     let answer = ask(client, &format!("CONSUMER.CREATE.{stream}"), &body).await?;
     let name = answer["name"].as_str().map(str::to_owned);
-    let name = name.ok_or_else(|| ApiError::Refused("the consumer has no name".to_owned()))?;
-    Ok((name, answer["num_pending"].as_u64().unwrap_or(0)))
+    Ok(ReaderConsumer {
+        name: name.ok_or_else(|| ApiError::Refused("the consumer has no name".to_owned()))?,
+        pending: answer["num_pending"].as_u64().unwrap_or(0),
+        // The server may have some for all consumers.
+        limits: PullLimits::of(&answer["config"]),
+    })
 }
 
-/// Makes the consumer of a group, unless there is one, and returns how long it waits for an acknowledgement.
+/// The consumer of a group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GroupConsumer {
+    /// How long it waits for an acknowledgement.
+    pub(super) ack_wait: Duration,
+    pub(super) limits: PullLimits,
+    /// It has as many requests as it keeps.
+    pub(super) is_full: bool,
+    /// How often it gives an event at most. 0 for without an end, as those are that are made here.
+    pub(super) max_deliver: u32,
+}
+
+/// Makes the consumer of a group, unless there is one.
 pub(super) async fn create_group(
     client: &Client,
     stream: &str,
     group: &str,
     subject: &str,
     ack_wait: Duration,
-) -> Result<Duration, ApiError> {
+) -> Result<GroupConsumer, ApiError> {
     let found = ask(
         client,
         &format!("CONSUMER.INFO.{stream}.{group}"),
@@ -287,9 +338,23 @@ pub(super) async fn create_group(
         let text = format!("its consumer is for {}", config["filter_subject"]);
         return Err(ApiError::Refused(text));
     }
-    Ok(Duration::from_nanos(
-        config["ack_wait"].as_u64().unwrap_or(30_000_000_000),
-    ))
+    if config["headers_only"] == true {
+        let text = "its consumer gives the headers of events, and not the events";
+        return Err(ApiError::Refused(text.to_owned()));
+    }
+    // With a list of waits the server takes one after another, from one delivery to the next.
+    let waits = config["backoff"].as_array().into_iter().flatten();
+    let waits = waits.chain([&config["ack_wait"]]).filter_map(Value::as_u64);
+    let limits = PullLimits::of(config);
+    let waiting = answer["num_waiting"].as_u64().unwrap_or(0);
+    Ok(GroupConsumer {
+        ack_wait: Duration::from_nanos(waits.min().unwrap_or(30_000_000_000)),
+        limits,
+        is_full: usize::try_from(waiting).is_ok_and(|it| it >= limits.waiting),
+        max_deliver: config["max_deliver"]
+            .as_u64()
+            .map_or(0, |it| u32::try_from(it).unwrap_or(u32::MAX)),
+    })
 }
 
 /// Ends a consumer that is not needed any more.
@@ -306,6 +371,24 @@ pub(super) async fn delete_consumer(client: &Client, stream: &str, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_that_are_not_there_are_none() {
+        let of = |config: Value| {
+            let PullLimits {
+                batch,
+                expires,
+                waiting,
+            } = PullLimits::of(&config);
+            (batch, expires, waiting)
+        };
+        let none = (usize::MAX, Duration::MAX, usize::MAX);
+        assert_eq!(of(json!({})), none);
+        let not = json!({ "max_batch": 0, "max_expires": 0, "max_waiting": -1 });
+        assert_eq!(of(not), none);
+        let some = json!({ "max_batch": 2, "max_expires": 1_000_000, "max_waiting": 512 });
+        assert_eq!(of(some), (2, Duration::from_millis(1), 512));
+    }
 
     #[test]
     fn answers_are_told_apart() {

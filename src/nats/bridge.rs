@@ -95,8 +95,9 @@ pub(super) trait HasInbox: Send + Sync {
 pub struct Stopped {
     /// Events that were emitted and that the server does not have, as far as is known. They are lost with the bridge.
     pub unsent: usize,
-    /// Events that handlers still had when the time was over, and those that had come by core NATS and were not begun.
-    /// Stored ones come again: to the reader after its next start, to another member of the group.
+    /// Events that handlers still had when the time was over; those that a route was about to try, but for a pause, a full
+    /// queue or the wait before the next try; and those that had come by core NATS and were not begun. Stored ones come
+    /// again: to the reader after its next start, to another member of the group.
     pub unhandled: usize,
     /// Events that readers have handled although the server does not know it, because it could not be reached in time.
     /// They come again, in order, to the reader after its next start.

@@ -50,7 +50,7 @@ pub enum StartError {
         name: String,
     },
     /// Two routes would send or emit the same event, or those of one reader cannot share it: they differ in where it
-    /// begins.
+    /// begins; or a [group](super::Route::shared) would be given what the bridge itself sends.
     #[error("the routes {first:?} and {second:?} cannot stand beside each other: {reason}")]
     Conflict {
         /// The topic or pattern of one route.
@@ -237,6 +237,16 @@ pub enum BridgeError {
         /// How often it was tried.
         tries: u32,
         /// The last failure.
+        reason: String,
+    },
+    /// A topic that is received is closed, or its bus is, or the queue of its route: what comes is not handled. Told
+    /// once for each topic, by stored routes; see [`Route::reader`](super::Route::reader) and
+    /// [`Route::shared`](super::Route::shared) for what becomes of the events.
+    #[error("nothing of {topic:?} is handled any more: {reason}")]
+    Closed {
+        /// The topic.
+        topic: String,
+        /// What is closed.
         reason: String,
     },
     /// The server cannot be reached with these credentials any more; the bridge goes on trying. Told once.

@@ -5,6 +5,7 @@
 //! not given: it could be taken for that of the member that has the event then.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use tokio::time::Instant;
 
 use crate::core::primitives::sync::lock;
 use crate::failure::CallSite;
-use crate::nats::api::{self, ApiError};
+use crate::nats::api::{self, ApiError, GroupConsumer};
 use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::memory::Recent;
-use crate::nats::pull::{Pull, Pulled, Silences};
+use crate::nats::pull::{Pull, Pulled, Refusals, Silences};
 use crate::nats::reader::PATIENCE;
 use crate::nats::wire;
 
@@ -32,6 +33,8 @@ pub(super) struct GroupState {
     pub(super) in_flight: usize,
     pub(super) ack_wait: Duration,
     pub(super) inbox: Inbox,
+    /// How often the server gives an event at most, or 0.
+    max_deliver: AtomicU32,
     held: Mutex<Holdings>,
     /// Notified when something was settled.
     due: Notify,
@@ -73,8 +76,10 @@ impl Settled {
     }
 }
 
-/// After what time an event that is given back goes to another member: not before this one has gone.
-const GIVEN_BACK: Duration = Duration::from_millis(100);
+/// After what time an event that is given back goes to another member: not before this one has gone, and the server has
+/// seen that nobody waits for its last request, which is when that would have a heartbeat. Servers like 2.9.10 keep an
+/// event until the ack wait is over that they were about to give to a request that nobody waits for.
+pub(super) const GIVEN_BACK: Duration = Duration::from_millis(1100);
 
 /// What an event is known by: the bridge, the topic and the number; or what its sender calls it; or its key.
 type Identity<'a> = (&'a str, &'a str, Key);
@@ -105,6 +110,7 @@ impl GroupState {
             in_flight,
             ack_wait,
             inbox: Inbox::new(),
+            max_deliver: AtomicU32::new(0),
             held: Mutex::new(Holdings {
                 held: HashMap::new(),
                 settled: Vec::new(),
@@ -112,6 +118,13 @@ impl GroupState {
             }),
             due: Notify::new(),
         }
+    }
+
+    /// Whether the server does not give an event again that it has given so often: its consumer may be made by somebody
+    /// else.
+    pub(super) fn is_last(&self, delivered: u32) -> bool {
+        let most = self.max_deliver.load(Ordering::Relaxed);
+        most > 0 && delivered >= most
     }
 
     /// Notes what has become of an event.
@@ -136,6 +149,21 @@ impl GroupState {
         );
     }
 
+    /// Notes that it cannot be asked, and tells of it. Returns for how long.
+    fn refused(&self, refusals: &mut Refusals, reason: &str) -> Duration {
+        let (wait, tells) = refusals.one_more();
+        if !tells {
+            return wait;
+        }
+        let text = format!(
+            "the consumer of the group {:?} refuses to be asked: {reason}",
+            self.name
+        );
+        self.hub
+            .report(&self.topics, self.place, BridgeError::Server(text));
+        wait
+    }
+
     /// Gives back what waits here and will not be handled any more.
     pub(super) fn give_back(&self) {
         let mut left = Vec::new();
@@ -155,13 +183,17 @@ type End = tokio::sync::watch::Receiver<Option<Instant>>;
 ///
 /// When the bridge is to end, it gives back what has come and will not be handled.
 pub(super) async fn work(client: &Client, group: &GroupState, mut end: End) -> String {
-    let (mut failed, mut silences) = (0, Silences::default());
+    let (mut failed, mut silences, mut refusals) = (0, Silences::default(), Refusals::default());
+    let mut is_silent = false;
     loop {
+        if group.inbox.is_shut() {
+            return stand_by(client, group, end).await;
+        }
         let subject = group.hub.subject(&group.topics);
         let made =
             api::create_group(client, &group.stream, &group.name, &subject, group.ack_wait).await;
-        let ack_wait = match made {
-            Ok(ack_wait) => ack_wait,
+        let consumer = match made {
+            Ok(consumer) => consumer,
             Err(ApiError::NoAnswer) => return "no answer from JetStream".to_owned(),
             Err(error) => {
                 failed += 1;
@@ -173,20 +205,41 @@ pub(super) async fn work(client: &Client, group: &GroupState, mut end: End) -> S
             }
         };
         failed = 0;
-        match consume(client, group, ack_wait, &mut end).await {
-            Consumed::Silent => {
-                if silences.is_too_many() {
-                    return format!("the consumer of {:?} does not answer", group.name);
-                }
+        let mut wait = Duration::ZERO;
+        if std::mem::take(&mut is_silent) {
+            if consumer.is_full {
+                // Newer servers say nothing to a request that is one too many.
+                wait = group.refused(&mut refusals, "it keeps no more requests");
+            } else if silences.is_too_many() {
+                return format!("the consumer of {:?} does not answer", group.name);
             }
+        }
+        match consume(client, group, (consumer, wait), &mut refusals, &mut end).await {
+            Consumed::Silent => is_silent = true,
             Consumed::Gone(reason) => group.made_again(reason),
+            Consumed::Shut | Consumed::Refused => (),
             Consumed::Ended(reason) => return reason,
         }
     }
 }
 
+/// Gives back what is here, because nothing will be handled any more, and asks for nothing.
+async fn stand_by(client: &Client, group: &GroupState, mut end: End) -> String {
+    group.give_back();
+    if let Err(reason) = answer(client, group, group.ack_wait).await {
+        return reason;
+    }
+    // The connection is the other routes', too.
+    drop(end.wait_for(Option::is_some).await);
+    "the bridge is stopped".to_owned()
+}
+
 /// Why a consumer is not used any more.
 enum Consumed {
+    /// Nothing will be handled any more.
+    Shut,
+    /// It has refused what it was asked for: its limits may be others now.
+    Refused,
     Silent,
     Gone(String),
     Ended(String),
@@ -196,10 +249,11 @@ enum Consumed {
 async fn consume(
     client: &Client,
     group: &GroupState,
-    ack_wait: Duration,
+    consumer: (GroupConsumer, Duration),
+    refusals: &mut Refusals,
     end: &mut End,
 ) -> Consumed {
-    match ask(client, group, ack_wait, end).await {
+    match ask(client, group, consumer, refusals, end).await {
         Ok(consumed) => consumed,
         Err(reason) => Consumed::Ended(reason),
     }
@@ -208,10 +262,18 @@ async fn consume(
 async fn ask(
     client: &Client,
     group: &GroupState,
-    ack_wait: Duration,
+    (consumer, wait): (GroupConsumer, Duration),
+    refusals: &mut Refusals,
     end: &mut End,
 ) -> Result<Consumed, String> {
-    let mut pull = Pull::begin(client, &group.stream, &group.name).await?;
+    let GroupConsumer {
+        ack_wait, limits, ..
+    } = consumer;
+    let max_deliver = consumer.max_deliver;
+    group.max_deliver.store(max_deliver, Ordering::Relaxed);
+    let mut pull = Pull::begin(client, &group.stream, &group.name, limits).await?;
+    pull.wait(wait);
+    let mut is_refused = false;
     let every = ack_wait / 3;
     extend(client, group, ack_wait).await?;
     let mut extended = Instant::now();
@@ -223,28 +285,51 @@ async fn ask(
         }
         let has = lock(&group.held).held.len() + pull.outstanding();
         let room = group.in_flight.saturating_sub(has);
-        if room > group.in_flight / 2 || (room > 0 && pull.outstanding() == 0) {
+        let is_enough = room > group.in_flight / 2 || (room > 0 && pull.outstanding() == 0);
+        if is_enough && pull.can_ask() {
+            if std::mem::take(&mut is_refused) && pull.outstanding() == 0 {
+                return Ok(Consumed::Refused);
+            }
             pull.ask(room).await?;
         }
         let pulled = tokio::select! {
             pulled = pull.next(every.saturating_sub(extended.elapsed())) => pulled,
             () = group.due.notified() => continue,
+            () = group.inbox.until_shut() => {
+                give_rest_back(client, pull).await?;
+                return Ok(Consumed::Shut);
+            }
             () = async { drop(end.wait_for(Option::is_some).await) } => {
-                for reply in pull.rest().await.into_iter().filter_map(|it| it.reply) {
-                    let text = Settled::Again(GIVEN_BACK).text();
-                    client.publish(reply, text.into()).await.map_err(|it| it.to_string())?;
-                }
+                give_rest_back(client, pull).await?;
                 return Err("the bridge is stopped".to_owned());
             }
         };
         match pulled {
-            Pulled::Event(message) => arrived(client, group, message).await?,
+            Pulled::Event(message) => {
+                refusals.end();
+                arrived(client, group, message).await?;
+            }
+            Pulled::Taken => refusals.end(),
             Pulled::Nothing => (),
+            Pulled::Refused(reason) => {
+                pull.wait(group.refused(refusals, &reason));
+                is_refused = true;
+            }
             Pulled::Silent => return Ok(Consumed::Silent),
             Pulled::Gone(reason) => return Ok(Consumed::Gone(reason)),
             Pulled::Ended => return Err("the connection has ended".to_owned()),
         }
     }
+}
+
+/// Gives back what is still sent for what was asked.
+async fn give_rest_back(client: &Client, pull: Pull<'_>) -> Result<(), String> {
+    for reply in pull.rest().await.into_iter().filter_map(|it| it.reply) {
+        let text = Settled::Again(GIVEN_BACK).text();
+        let given = client.publish(reply, text.into()).await;
+        given.map_err(|it| it.to_string())?;
+    }
+    Ok(())
 }
 
 async fn arrived(client: &Client, group: &GroupState, message: Message) -> Result<(), String> {

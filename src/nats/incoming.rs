@@ -1,6 +1,7 @@
 //! What has arrived on a route and waits for its thread; and how that thread waits.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Wake;
 use std::time::{Duration, Instant};
@@ -33,6 +34,13 @@ pub(super) struct Arrived {
     pub(super) is_skipped: bool,
 }
 
+impl Arrived {
+    /// Whether it is kept until it was handled.
+    pub(super) fn is_stored(&self) -> bool {
+        self.sequence > 0
+    }
+}
+
 /// What waits for the thread of a route. Whoever puts something in knows how much it may be.
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
@@ -40,6 +48,10 @@ pub(super) struct Inbox {
     /// Notified when no more than [`notify_at`](Self::notify_at) are left.
     pub(super) space: Notify,
     pub(super) parking: Arc<Parking>,
+    /// Nothing is handled any more: the bus is closed, or what the route has of it.
+    is_shut: AtomicBool,
+    /// Notified when that is so.
+    shut: Notify,
 }
 
 #[derive(Default)]
@@ -59,6 +71,28 @@ impl Inbox {
             ready: Condvar::new(),
             space: Notify::new(),
             parking: Arc::default(),
+            is_shut: AtomicBool::new(false),
+            shut: Notify::new(),
+        }
+    }
+
+    /// Has nothing asked for any more, because nothing will be handled.
+    pub(super) fn shut(&self) {
+        self.is_shut.store(true, Ordering::Release);
+        self.shut.notify_waiters();
+    }
+
+    /// Whether nothing is to be asked for any more.
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Acquire)
+    }
+
+    /// Waits until that is so.
+    pub(super) async fn until_shut(&self) {
+        // In this order: from here on it is notified.
+        let shut = self.shut.notified();
+        if !self.is_shut() {
+            shut.await;
         }
     }
 
@@ -227,27 +261,38 @@ impl Wake for Parking {
     }
 }
 
-/// How many threads deliver.
+/// How many threads deliver, and what they had in hand when they had to end.
 #[derive(Default)]
 pub(super) struct Running {
-    count: Mutex<usize>,
+    count: Mutex<Deliverers>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct Deliverers {
+    running: usize,
+    /// Of those that have ended: how many events they have left.
+    left: usize,
 }
 
 impl Running {
     /// Counts one more, until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> RunningGuard {
-        *lock(&self.count) += 1;
-        RunningGuard(self.clone())
+        lock(&self.count).running += 1;
+        RunningGuard {
+            running: self.clone(),
+            left: 0,
+        }
     }
 
-    /// Waits until no more than `own` are left, or the time is over; returns how many are.
+    /// Waits until no more than `own` are running, or the time is over; returns how many events these have, and those
+    /// that have ended have left.
     pub(super) fn wait(&self, own: usize, until: Option<Instant>) -> usize {
         let mut count = lock(&self.count);
         loop {
             let now = Instant::now();
-            if *count <= own || until.is_some_and(|it| it <= now) {
-                return *count;
+            if count.running <= own || until.is_some_and(|it| it <= now) {
+                return count.running + count.left;
             }
             count = match until {
                 Some(until) => {
@@ -261,12 +306,27 @@ impl Running {
 }
 
 /// A thread that delivers has ended when this is dropped.
-pub(super) struct RunningGuard(Arc<Running>);
+pub(super) struct RunningGuard {
+    running: Arc<Running>,
+    /// How many events it has left: those that it had in hand.
+    left: usize,
+}
+
+impl RunningGuard {
+    /// Ends, with so many events left.
+    pub(super) fn end(mut self, left: usize) {
+        self.left = left;
+    }
+}
 
 impl Drop for RunningGuard {
     fn drop(&mut self) {
-        *lock(&self.0.count) -= 1;
-        self.0.changed.notify_all();
+        let mut count = lock(&self.running.count);
+        // At once: whoever waits sees each event in one of the two.
+        count.running -= 1;
+        count.left += self.left;
+        drop(count);
+        self.running.changed.notify_all();
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::Client;
 use tokio::time::Instant;
 
-use crate::nats::api::{self, ApiError};
+use crate::nats::api::{self, ApiError, ReaderConsumer};
 use crate::nats::pull::{Pull, Pulled};
 use crate::nats::wire;
 
@@ -49,29 +49,28 @@ impl Missing<'_> {
             return Ok(false);
         }
         let subjects = [self.subject.to_owned()];
-        let (consumer, pending) =
-            api::create_reader(client, self.stream, &subjects, self.before + 1).await?;
-        let is_behind = self.is_behind(client, &consumer, pending).await;
-        api::delete_consumer(client, self.stream, &consumer).await;
+        let consumer = api::create_reader(client, self.stream, &subjects, self.before + 1).await?;
+        let is_behind = self.is_behind(client, &consumer).await;
+        api::delete_consumer(client, self.stream, &consumer.name).await;
         is_behind.map(|it| !it)
     }
 
     /// How many events the stream has from a position on.
     async fn pending(&self, client: &Client, position: u64) -> Result<u64, ApiError> {
-        let (consumer, pending) = api::create_reader(client, self.stream, &[], position).await?;
-        api::delete_consumer(client, self.stream, &consumer).await;
-        Ok(pending)
+        let consumer = api::create_reader(client, self.stream, &[], position).await?;
+        api::delete_consumer(client, self.stream, &consumer.name).await;
+        Ok(consumer.pending)
     }
 
     /// Whether it is among the events of this consumer.
     async fn is_behind(
         &self,
         client: &Client,
-        consumer: &str,
-        mut pending: u64,
+        consumer: &ReaderConsumer,
     ) -> Result<bool, ApiError> {
         let ended = |_| ApiError::NoAnswer;
-        let mut pull = Pull::begin(client, self.stream, consumer)
+        let mut pending = consumer.pending;
+        let mut pull = Pull::begin(client, self.stream, &consumer.name, consumer.limits)
             .await
             .map_err(ended)?;
         let until = Instant::now() + TAIL;
@@ -81,13 +80,14 @@ impl Missing<'_> {
             if pending == 0 && left.is_zero() {
                 break;
             }
-            if pull.outstanding() == 0 {
+            if pull.outstanding() == 0 && pull.can_ask() {
                 pull.ask(BATCH).await.map_err(ended)?;
             }
             let most = if pending == 0 { left } else { TAIL };
             let message = match pull.next(most).await {
                 Pulled::Event(message) => message,
-                Pulled::Nothing => continue,
+                Pulled::Nothing | Pulled::Taken => continue,
+                Pulled::Refused(reason) => return Err(ApiError::Refused(reason)),
                 Pulled::Silent | Pulled::Gone(_) | Pulled::Ended => return Err(ApiError::NoAnswer),
             };
             seen += 1;

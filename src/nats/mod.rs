@@ -81,7 +81,7 @@
 //!    tried again, after the [`Backoff`] of its route; a panic is a failure. A reader waits meanwhile, a group gives
 //!    the event back. After the last try it goes to the [dead letters](Route::dead_letters), and is told to the error
 //!    hook. Events by core NATS have one try. An event that no handler is there for counts as handled, and is one for
-//!    [`set_unhandled_hook`](crate::flavour::Bus::set_unhandled_hook).
+//!    [`set_unhandled_hook`](crate::flavour::Bus::set_unhandled_hook); so does one that all filters leave out.
 //! 7. A reader handles the events of one topic and one bridge in the order of their emissions, each once, as long as
 //!    its process lives. After a crash it begins behind what was [noted](Route::note_every): at most 1,000 events, or
 //!    those of 200 ms, come again, in order. After [`stop`](Bridge::stop) none does, or as many as that
@@ -93,20 +93,33 @@
 //! 9. What is subscribed by `on_queue` has *accepted* an event when it is in its queue. Put
 //!    [`on_queue`](Route::on_queue) on the route if its acknowledgement has to wait for the handler.
 //! 10. What has come in does not go out again by the same bridge, whatever topics that sends. What a handler emits
-//!     because of it does. What a bridge has sent itself is dropped where it arrives, as an
-//!     [echo](Stats::echoes).
+//!     because of it does. Another bridge of the same bus sends it on, to another server or under another prefix, with
+//!     the bridges that it has passed: none of these sends it again. It passes at most sixteen; beyond that it is not
+//!     sent on, which is [told](BridgeError::TooFar). What a bridge has sent or passed on itself is dropped where it
+//!     arrives, as an [echo](Stats::echoes). So nothing goes in circles; where there are two ways to a bus, it has
+//!     each event by both.
+//! 11. While a topic or its bus is [paused](crate::flavour::Signal::pause), stored events wait, and no try is counted:
+//!     a reader holds the line, with all its topics; a member of a group keeps what it has, and goes on when the pause
+//!     has ended. [`stop`](Bridge::stop) does not wait for that. An event counts as handled if any handler has had it:
+//!     also one that pauses its topic meanwhile. So it does where all handlers are paused by themselves or by their
+//!     scopes. An event by core NATS is missed by handlers that are paused, as one that is emitted here.
+//! 12. Where a topic is closed, or its bus, or the queue of its route, stored routes end, and tell so
+//!     [once](BridgeError::Closed). A member of a group gives back what it has, and asks for nothing more. A reader
+//!     passes the events of a closed topic, which count as [dead](Stats::dead), and goes on with its other topics; where
+//!     none of them is open any more, it stops where it is, and passes nothing. To have all of them later, stop the
+//!     bridge before you close what it emits on.
 //!
 //! *Both*
 //!
-//! 11. Nothing grows without bound, whatever is down: an outbox, what is under way, what has arrived and waits, and
+//! 13. Nothing grows without bound, whatever is down: an outbox, what is under way, what has arrived and waits, and
 //!     what is remembered of others (the last 16,384 sequences of numbers, the newest 65,536 events of a group).
-//! 12. Codecs, closures for headers and handlers never run on the thread that talks to the server, nor under a lock.
-//! 13. No credentials are in a `Debug`, an error or a log.
-//! 14. The cause crosses. Where both buses are [followed](crate::flavour::Bus::follow), the trail of a handler begins
+//! 14. Codecs, closures for headers and handlers never run on the thread that talks to the server, nor under a lock.
+//! 15. No credentials are in a `Debug`, an error or a log.
+//! 16. The cause crosses. Where both buses are [followed](crate::flavour::Bus::follow), the trail of a handler begins
 //!     with the bridge that has received the event, and names the emission on the other machine and its line:
 //!     `Step::remote`. `Step::received` says which bridge has sent it, how old it was when its handling began, and how
 //!     many events waited behind it: see [below](#origin-and-lag).
-//! 15. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus,
+//! 17. What is dropped is counted in [`Stats`], and what somebody should know of is told to the error hook of the bus,
 //!     as a [`BridgeError`].
 //!
 //! # What the server keeps, and what it does not
@@ -130,7 +143,9 @@
 //! 0, without gaps (where one pattern has sent more than 65,536 topics, each goes on above the highest number); `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the
 //! number of that one; `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where;
 //! `Slotcast-Sent`, of the same, when that was, in nanoseconds since 1970, and behind a space the
-//! [name](BridgeBuilder::name) of the bridge; `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
+//! [name](BridgeBuilder::name) of the bridge; `Slotcast-Via`, only of an event that one bridge has received and another
+//! one sends on, the origins that it has had before, the first at first, with commas in between; `Slotcast-Schema`,
+//! `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
 //! Messages of other programs, without these headers, are taken as well: of them no gaps are counted, and a reader
 //! cannot tell a repeated one. A program that reads a stream itself may find an event of ours twice there, with the same
 //! `Slotcast-Origin`, subject and `Slotcast-Seq` and another `Nats-Msg-Id`: what was under way when the server refused an

@@ -21,14 +21,14 @@ use tokio::time::Instant;
 
 use crate::core::primitives::sync::lock;
 use crate::failure::CallSite;
-use crate::nats::api::{self, ApiError};
+use crate::nats::api::{self, ApiError, ReaderConsumer};
 use crate::nats::connection::next;
 use crate::nats::error::BridgeError;
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Batch, Inbox};
 use crate::nats::memory::{Memory, Recent, Verdict};
 use crate::nats::missing::Missing;
-use crate::nats::pull::{Pull, Pulled, Silences};
+use crate::nats::pull::{Pull, Pulled, Refusals, Silences};
 use crate::nats::subject::covers;
 use crate::nats::wire;
 
@@ -46,6 +46,8 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long it takes at most until the position is noted, because a time can be too long to be added to an instant.
 const SELDOM: Duration = Duration::from_secs(3600);
+/// And at least, because without any time it would be looked at all the time.
+const OFTEN: Duration = Duration::from_millis(1);
 /// How often making a consumer may fail before that is told: streams that are recovered refuse some.
 pub(super) const PATIENCE: u32 = 3;
 
@@ -98,7 +100,7 @@ impl ReaderState {
             name,
             subjects: Vec::new(),
             place,
-            note_every: note_every.min(SELDOM),
+            note_every: note_every.clamp(OFTEN, SELDOM),
             only_new,
             inbox: Inbox::new(),
             progress: Mutex::new(Progress {
@@ -145,6 +147,13 @@ impl ReaderState {
         usize::try_from(self.since.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
+    /// Tells that its consumer cannot be asked.
+    fn tell_refused(&self, reason: &str) {
+        let name = &self.name;
+        let text = format!("the consumer of the reader {name:?} refuses to be asked: {reason}");
+        self.report(BridgeError::Server(text));
+    }
+
     fn report(&self, error: BridgeError) {
         self.hub.report(self.what(), self.place, error);
     }
@@ -167,6 +176,9 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
     let mut silences = Silences::default();
     let mut failed = 0;
     loop {
+        if reader.inbox.is_shut() {
+            return stand_by(&mut noting).await;
+        }
         let begin = match begin(client, reader).await {
             Ok(begin) => begin,
             Err(error) => {
@@ -176,7 +188,7 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
         };
         let consumer =
             match api::create_reader(client, &reader.stream, &reader.subjects, begin).await {
-                Ok((consumer, _)) => consumer,
+                Ok(consumer) => consumer,
                 Err(ApiError::NoAnswer) => return "no answer from JetStream".to_owned(),
                 Err(error) => {
                     pause(reader, &mut failed, &error).await;
@@ -188,7 +200,7 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
             failed = 0;
         }
         match consumed {
-            Consumed::Again => (),
+            Consumed::Again | Consumed::Shut => (),
             Consumed::Unknown(ApiError::NoAnswer) => {
                 return "no answer from JetStream".to_owned();
             }
@@ -204,7 +216,17 @@ pub(super) async fn read(client: &Client, reader: &ReaderState) -> String {
             }
             Consumed::Ended(reason) => return reason,
         }
-        api::delete_consumer(client, &reader.stream, &consumer).await;
+        api::delete_consumer(client, &reader.stream, &consumer.name).await;
+    }
+}
+
+/// Notes what was handled, because nothing more will be, and asks for nothing.
+async fn stand_by(noting: &mut Noting<'_>) -> String {
+    loop {
+        if let Err(reason) = noting.note().await {
+            return reason;
+        }
+        noting.due().await;
     }
 }
 
@@ -271,6 +293,8 @@ enum Consumed {
     Again,
     /// What the server was asked about an event has no answer.
     Unknown(ApiError),
+    /// Nothing will be handled any more.
+    Shut,
     Silent,
     Gone(String),
     Ended(String),
@@ -279,10 +303,12 @@ enum Consumed {
 async fn consume(
     client: &Client,
     reader: &ReaderState,
-    consumer: &str,
+    consumer: &ReaderConsumer,
     noting: &mut Noting<'_>,
 ) -> Consumed {
-    let mut pull = match Pull::begin(client, &reader.stream, consumer).await {
+    let mut refusals = Refusals::default();
+    let mut pull = match Pull::begin(client, &reader.stream, &consumer.name, consumer.limits).await
+    {
         Ok(pull) => pull,
         Err(reason) => return Consumed::Ended(reason),
     };
@@ -291,16 +317,20 @@ async fn consume(
     loop {
         let room = ROOM.saturating_sub(reader.inbox.len() + pull.outstanding());
         let is_known = reader.since.load(Ordering::Relaxed) < NOTE_EVENTS;
-        if room >= ROOM / 2 && is_known {
+        if room >= ROOM / 2 && is_known && pull.can_ask() {
             if let Err(reason) = pull.ask(room).await {
                 return Consumed::Ended(reason);
             }
         }
         let enough = (ROOM - ROOM / 2).checked_sub(pull.outstanding());
-        reader.inbox.notify_at(enough.filter(|_| is_known));
+        // Not where it cannot be asked now: then its next answer is waited for, or the end of its refusal.
+        reader
+            .inbox
+            .notify_at(enough.filter(|_| is_known && pull.can_ask()));
         let pulled = tokio::select! {
             pulled = pull.next(Duration::from_secs(3600)) => pulled,
             () = reader.inbox.space.notified() => continue,
+            () = reader.inbox.until_shut() => return Consumed::Shut,
             () = noting.due() => {
                 if let Err(reason) = noting.note().await {
                     return Consumed::Ended(reason);
@@ -313,6 +343,18 @@ async fn consume(
             let message = match now {
                 Pulled::Event(message) => message,
                 Pulled::Nothing => break,
+                Pulled::Taken => {
+                    refusals.end();
+                    break;
+                }
+                Pulled::Refused(reason) => {
+                    let (wait, tells) = refusals.one_more();
+                    if tells {
+                        reader.tell_refused(&reason);
+                    }
+                    pull.wait(wait);
+                    break;
+                }
                 Pulled::Silent => return Consumed::Silent,
                 Pulled::Gone(reason) => return Consumed::Gone(reason),
                 Pulled::Ended => return Consumed::Ended("the connection has ended".to_owned()),

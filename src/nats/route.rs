@@ -316,6 +316,10 @@ impl<E: 'static, K: Receives, D> Route<E, K, (), D> {
     /// The only way for a bus with a context. Acknowledged is what was emitted there without a failure; async handlers
     /// are given to the [executor](crate::BusBuilder::executor) of the bus, and count as handled when they have been
     /// started.
+    ///
+    /// A stored event for which the queue has no room, or which it drops to make some, is posted again until it was
+    /// emitted; no try is counted. Once the queue is closed the route ends, and a reader with all its routes: what comes
+    /// is left for its next start, or for other members of the group.
     pub fn on_queue<C: 'static>(self, queue: &Queue<C>) -> Route<E, K, C, D>
     where
         E: Send,
@@ -353,6 +357,10 @@ impl<E: 'static, D> Route<E, Stored, (), D> {
     ///
     /// What it has handled is noted on the server, in the stream `slotcast_readers`. A reader with a new name begins
     /// with the first event that the stream has. Two bridges at a time with the same reader each have every event.
+    ///
+    /// While one of its topics is paused, an event of it holds up the others. Events of a topic that is closed are passed,
+    /// unless all of its topics are: then it stops where it is. That is told as
+    /// [`BridgeError::Closed`](crate::nats::BridgeError::Closed).
     pub fn reader(self, name: impl Into<String>) -> Route<E, Reader, (), D> {
         self.with_kind(|stored| Reader {
             stream: stored.stream,
@@ -365,6 +373,19 @@ impl<E: 'static, D> Route<E, Stored, (), D> {
     }
 
     /// To receive: each event goes to one member of the group of this name, over all machines. There is no order.
+    ///
+    /// A bridge that sends a topic cannot share it as well: [`start`](crate::nats::BridgeBuilder::start) refuses that as
+    /// [`Conflict`](crate::nats::StartError::Conflict). The handlers of its bus have had the event when it is emitted,
+    /// and the one member that the server gives it to would be where it came from. Where the machine that hands out work
+    /// does some of it too, the workers are subscribed on a bus of their own, with a bridge of its own; or they have a
+    /// topic of their own, and a handler emits on that.
+    ///
+    /// While its topic is paused, a member keeps the events that it has, and the others do not get them; stop its bridge to
+    /// give them back. Where its topic is closed, it gives them back, and asks for no more; of a pattern, it gives back
+    /// those of the topic that is closed, each time after a longer while.
+    ///
+    /// The consumer of the group may be one that exists, with limits for what it can be asked for: they are kept. Where it
+    /// refuses all the same, as if more members ask than it takes, that is told, and it is asked after a while.
     pub fn shared(self, name: impl Into<String>) -> Route<E, Group, (), D> {
         self.with_kind(|stored| Group {
             stream: stored.stream,
@@ -380,12 +401,18 @@ impl<E: 'static, D> Route<E, Stored, (), D> {
 impl<E: 'static, K: Retries, C: 'static, D> Route<E, K, C, D> {
     /// How often an event whose handling fails is tried. A reader waits meanwhile, and what follows waits behind it; a
     /// group gives the event back to the server, and the next try may be another member's.
+    ///
+    /// A reader counts the tries of its process. The members of a group count together, by the number of times that the
+    /// server has given the event to one of them: also where that was stopped, had crashed or had closed its topic before
+    /// it could try. None gives an event up without having tried it, and failed, itself. If somebody has made the consumer
+    /// of the group so that it gives an event less often than that, the last time is the last try.
     pub fn retry(mut self, backoff: Backoff) -> Self {
         *self.kind.retry().0 = backoff;
         self
     }
 
-    /// Emits a [`DeadLetter`] on this topic for each event that is given up.
+    /// Emits a [`DeadLetter`] on this topic for each event that is given up, after a try that has failed here, or because
+    /// it is no event of the route. Where the topic is paused, the event waits until it is not, as a whole.
     pub fn dead_letters(mut self, topic: &Topic<DeadLetter>) -> Self {
         *self.kind.retry().1 = Some(topic.clone());
         self

@@ -1,5 +1,6 @@
 //! The start of a bridge: what is checked without a server, and the threads.
 
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -242,17 +243,18 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
         .map_err(StartError::Thread)
 }
 
-/// Starts a thread that delivers. It is not joined: it may be inside of a handler that never returns.
+/// Starts a thread that delivers, and returns how many events it has left when it ends. It is not joined: it may be inside
+/// of a handler that never returns.
 fn deliver(
     bridge: &Bridge,
     what: String,
-    run: impl FnOnce() + Send + 'static,
+    run: impl FnOnce() -> usize + Send + 'static,
 ) -> Result<(), StartError> {
     let (hub, running) = (bridge.hub.clone(), bridge.running.begin());
     spawn(format!("slotcast nats {what}"), move || {
-        let _running = running;
         hub.own_thread(true);
-        run();
+        let left = run();
+        running.end(left);
     })?;
     Ok(())
 }
@@ -427,6 +429,7 @@ fn receive<C: 'static>(
         retry,
         dead_letters,
         deliver,
+        told_closed: HashSet::new(),
     };
     match kind {
         ReceiveKind::Core => {

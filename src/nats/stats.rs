@@ -36,8 +36,9 @@ stats! {
     acked,
     /// Emissions and events that were refused for good: what is not encodable, because its codec or its closure for
     /// headers fails or panics; too large, or under a reserved subject; what a full outbox rejects; what comes when the
-    /// bridge is stopped; and what the server does not take, or does not let us send. Of the last those are
-    /// not here that were written by core NATS before the server said so: it does not say which they were.
+    /// bridge is stopped; what has passed too many bridges to be sent on; and what the server does not take, or does not
+    /// let us send. Of the last those are not here that were written by core NATS before the server said so: it does not
+    /// say which they were.
     refused,
     /// Events that [`Overflow::DropOldest`](crate::Overflow::DropOldest) or `DropNewest` has dropped.
     dropped,
@@ -49,7 +50,7 @@ stats! {
     delivered,
     /// Messages that were dropped on arrival because the event had arrived before, or will again in its place.
     duplicates,
-    /// Messages that were dropped on arrival because this bridge has sent them.
+    /// Messages that were dropped on arrival because this bridge has sent them, or has passed on what they carry.
     echoes,
     /// Events of core routes that did not arrive, by the gaps in their numbers: exact as of the next event that arrives
     /// from the same bridge under the same topic. One that arrives behind later ones counts as lost until it does; and
@@ -62,7 +63,7 @@ stats! {
     lost,
     /// Times that an event was tried again.
     redelivered,
-    /// Events that were given up after their last try.
+    /// Events that were given up: after their last try, or because their topic is closed.
     dead,
     /// Messages whose payload or schema is not that of the route.
     undecodable,

@@ -146,6 +146,10 @@ fn by_a_group(times: usize, panic: bool, tries: u32) {
             .chain(4..10)
             .collect::<Vec<_>>()
     );
+    // It is counted before it is emitted.
+    until("the letter has come", || {
+        letters.lock().unwrap().len() == usize::from(given_up)
+    });
     let letters = letters.lock().unwrap();
     assert_eq!(
         letters
@@ -276,4 +280,53 @@ fn a_line_that_is_held_does_not_hold_other_routes() {
     emit(&here, 0..100);
     all.wait_in_order(100);
     seen.wait_in_order(4);
+}
+
+#[test]
+fn what_was_given_back_is_no_try() {
+    let (server, raw) = with_stream();
+    let (bus, seen, letters) = failing(0, false);
+    let told = Told::by(&bus);
+    let start = || {
+        let route = stored().shared("g").retry(at_once(2)).dead_letters(&DEAD);
+        Bridge::to(server.url()).receive(route).start(&bus).unwrap()
+    };
+    raw.publish("tick", r#"{"id":0,"text":""}"#);
+    // More often than it may be tried, as the server counts.
+    for _ in 0..3 {
+        let pause = bus.pause();
+        let member = start();
+        until("it has come", || member.stats().received == 1);
+        member.stop(LONG);
+        drop(pause);
+    }
+    let member = start();
+    seen.wait(1);
+    until("nothing is pending", || pending(&raw) == 0);
+    assert_eq!((seen.all(), member.stats().dead), (vec![0], 0));
+    assert_eq!(told.count("GivenUp") + letters.lock().unwrap().len(), 0);
+}
+
+#[test]
+fn a_member_gives_up_by_a_failed_try_of_its_own() {
+    let (server, raw) = with_stream();
+    let (bus, seen, letters) = failing(usize::MAX, false);
+    let start = |bus: &Bus| {
+        let route = stored().shared("g").retry(at_once(2)).dead_letters(&DEAD);
+        Bridge::to(server.url()).receive(route).start(bus).unwrap()
+    };
+    raw.publish("tick", r#"{"id":3,"text":""}"#);
+    for _ in 0..3 {
+        let pause = bus.pause();
+        let member = start(&bus);
+        until("it has come", || member.stats().received == 1);
+        member.stop(LONG);
+        drop(pause);
+    }
+    assert!(letters.lock().unwrap().is_empty());
+    let _member = start(&bus);
+    until("it is given up", || letters.lock().unwrap().len() == 1);
+    // It has come as often as it may be tried: the first failure is the last.
+    assert_eq!(seen.all(), [3]);
+    assert!(letters.lock().unwrap()[0].tries >= 4);
 }

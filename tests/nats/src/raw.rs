@@ -262,6 +262,24 @@ impl Raw {
         })
     }
 
+    /// What the server says of a consumer.
+    pub fn consumer(&self, stream: &str, name: &str) -> jetstream::consumer::Info {
+        let stream = self.find(stream);
+        eventually(|| self.block_on(stream.consumer_info(name)).ok()).expect("a consumer")
+    }
+
+    /// Makes a consumer that acknowledges each event, or changes it, with what `change` makes of its configuration.
+    pub fn make_consumer(&self, stream: &str, name: &str, change: impl FnOnce(&mut pull::Config)) {
+        let stream = self.find(stream);
+        let mut config = pull::Config {
+            durable_name: Some(name.to_owned()),
+            ..pull::Config::default()
+        };
+        change(&mut config);
+        self.block_on(stream.create_consumer(config))
+            .expect("a consumer");
+    }
+
     /// Removes all consumers of a stream, and says how many there were.
     pub fn delete_consumers(&self, stream: &str) -> usize {
         let names = self.consumers(stream);
