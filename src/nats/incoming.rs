@@ -347,6 +347,7 @@ mod tests {
             life: 0,
             time: 0,
             delivered: 1,
+            pending: 0,
             is_skipped: false,
         }
     }
