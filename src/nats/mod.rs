@@ -178,7 +178,7 @@
 
 // *Owns*: the public types (`builder`, `bridge`, `route`, `codec`, `headers`, `error`, `state`, `stats`); what waits to
 // be sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`
-// with `missing`, `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
+// with `missing` and `noting`, `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
 // `connection`, `api`, `wire`, `given`); what tells of it, and wakes (`teller`, `waking`).
 //
 // *Does not know*: signals from the inside. It stands on the public face of a bus, but for a handler that an awaited
@@ -208,6 +208,7 @@ mod limits;
 mod listener;
 mod memory;
 mod missing;
+mod noting;
 mod outgoing;
 mod pull;
 mod reader;

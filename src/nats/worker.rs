@@ -13,7 +13,7 @@ use crate::nats::group::{GIVEN_BACK, GroupState, Settled};
 use crate::nats::hub::Hub;
 use crate::nats::incoming::{Arrived, Inbox};
 use crate::nats::listener::Listener;
-use crate::nats::reader::ReaderState;
+use crate::nats::noting::ReaderState;
 use crate::nats::route::Names;
 use crate::nats::stats::Count;
 use crate::nats::wire;
