@@ -27,6 +27,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How often it is tried at once, and how long is waited in between.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long a server may still remove the files of a stream that was deleted: 2.9.10 loses what is written meanwhile into
+/// one that is made under the same name.
+const REMOVING: Duration = Duration::from_millis(200);
 
 /// How long it takes at most until the position is noted, because a time can be too long to be added to an instant.
 const SELDOM: Duration = Duration::from_secs(3600);
@@ -213,6 +216,7 @@ impl<'r> Noting<'r> {
                     let reason = "it was deleted".to_owned();
                     // Before it is made: this may be given up meanwhile.
                     self.reader.report(BridgeError::MadeAgain { what, reason });
+                    tokio::time::sleep(REMOVING).await;
                     if let Err(error) = api::create_cursors(self.client).await {
                         self.reader.report(BridgeError::Server(error.to_string()));
                     }

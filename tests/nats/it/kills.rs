@@ -53,12 +53,12 @@ impl Peer {
     #[track_caller]
     fn wait(&mut self, count: usize) {
         until("lines of the other process", || {
-            let over = !matches!(self.child.try_wait(), Ok(None));
-            assert!(
-                !over || self.lines().len() >= count,
-                "it has ended: {:?}",
-                self.lines()
-            );
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                // What it has written may not be read yet.
+                let _ = self.reading.take().map(thread::JoinHandle::join);
+                let lines = self.lines();
+                assert!(lines.len() >= count, "it has ended: {lines:?}");
+            }
             self.lines().len() >= count
         });
     }
