@@ -149,10 +149,10 @@ fn line(place: Option<CallSite>) -> Option<Line> {
 /// has the counts of all of these together everywhere.
 ///
 /// A topic of which a bridge has received something has that as `received`: the `count`; how many are being handled,
-/// `handling`; and of the last one when its handling began, `at`, and itself as `last`: an object with `origin`, the name of the `bridge`, `number`, `lag`, whether
-/// it was `stored`, and `pending`, as the methods of the same names say; `null` where something is not known. A `lag` of
-/// less than 0 is by how much the other clock is ahead. A step that has come so has the same as `received`, and what has
-/// led to it there as `remote` and `remote_place`.
+/// `handling`; and of the last one when its handling began, `at`, and itself as `last`: an object with `origin`, the
+/// name of the `bridge`, `number`, `lag`, whether it was `stored`, and `pending`, as the methods of the same names say;
+/// `null` where something is not known. A `lag` of less than 0 is by how much the other clock is ahead. A step that has
+/// come so has the same as `received`, and what has led to it there as `remote` and `remote_place`.
 ///
 /// Fields are only added. O(n log n) in the number of handlers of all topics and of what was counted.
 impl Serialize for Report {

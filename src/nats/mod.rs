@@ -140,12 +140,14 @@
 //!
 //! The payload is what the codec makes of an event, JSON unless the route has another, and the headers say the rest:
 //! `Slotcast-Origin`, which is 16 random bytes of each bridge; `Slotcast-Seq`, which counts the events of a topic from
-//! 0, without gaps (where one pattern has sent more than 65,536 topics, each goes on above the highest number); `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the
-//! number of that one; `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where;
-//! `Slotcast-Sent`, of the same, when that was, in nanoseconds since 1970, and behind a space the
-//! [name](BridgeBuilder::name) of the bridge; `Slotcast-Via`, only of an event that one bridge has received and another
-//! one sends on, the origins that it has had before, the first at first, with commas in between; `Slotcast-Schema`,
-//! `Content-Type`, and `Nats-Msg-Id`. So any client of NATS reads them: `nats sub 'shop.>'`.
+//! 0, without gaps (where one pattern has sent more than 65,536 topics, each goes on above the highest number);
+//! `Slotcast-After`, for stored events that were sent while one before them was not stored yet, the number of that one;
+//! `Slotcast-Cause`, of a bus that is followed, what has emitted the event, and where; `Slotcast-Sent`, of the same, when
+//! that was, in nanoseconds since 1970, and behind a space the [name](BridgeBuilder::name) of the bridge;
+//! `Slotcast-Via`, only of an event that one bridge has received and another one sends on, the origins that it has had
+//! before, the first at first, with commas in between; `Slotcast-Schema`, `Content-Type`, and `Nats-Msg-Id`. So any
+//! client of NATS reads them: `nats sub 'shop.>'`.
+//!
 //! Messages of other programs, without these headers, are taken as well: of them no gaps are counted, and a reader
 //! cannot tell a repeated one. A program that reads a stream itself may find an event of ours twice there, with the same
 //! `Slotcast-Origin`, subject and `Slotcast-Seq` and another `Nats-Msg-Id`: what was under way when the server refused an
@@ -178,8 +180,8 @@
 
 // *Owns*: the public types (`builder`, `bridge`, `route`, `codec`, `headers`, `error`, `state`, `stats`); what waits to
 // be sent (`sending`, `outgoing`, `window`) and what sends it (`sender`); what asks for events (`listener`, `reader`
-// with `missing` and `noting`, `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`); connections (`supervisor`,
-// `connection`, `api`, `wire`, `given`); what tells of it, and wakes (`teller`, `waking`).
+// with `missing` and `noting`, `group`, by `pull`) and what delivers them (`incoming`, `worker`, `deliver`);
+// connections (`supervisor`, `connection`, `api`, `wire`, `given`); what tells of it, and wakes (`teller`, `waking`).
 //
 // *Does not know*: signals from the inside. It stands on the public face of a bus, but for a handler that an awaited
 // emission waits for although it is not async (`core::waiting::confirmed`), the depth of an emission, by which one that
