@@ -14,6 +14,9 @@ const MOST_EVENTS: usize = 65_536;
 /// How many events one gap counts for at most. Numbers that are further apart were not counted up by a bridge.
 const MOST_LOST: u64 = 1 << 32;
 
+/// Behind all that a stream has.
+pub(super) const NOWHERE: u64 = u64::MAX;
+
 /// What becomes of an event, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -112,6 +115,13 @@ impl Memory {
             sequence.note(number, position, used);
         }
         verdict
+    }
+
+    /// What has arrived was in a stream that is not there any more: it has no position.
+    pub(super) fn forget_positions(&mut self) {
+        for sequence in self.sequences.values_mut().flat_map(HashMap::values_mut) {
+            sequence.position = NOWHERE;
+        }
     }
 
     /// Notes that a number has arrived.

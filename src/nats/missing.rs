@@ -25,7 +25,7 @@ pub(super) struct Missing<'m> {
     pub(super) subject: &'m str,
     pub(super) origin: &'m str,
     pub(super) number: u64,
-    /// The position of the last one of its sequence that has arrived.
+    /// The position of the last one of its sequence that has arrived, or [`NOWHERE`](super::memory::NOWHERE).
     pub(super) behind: u64,
     /// The position of the one that names it.
     pub(super) before: u64,
@@ -38,14 +38,7 @@ impl Missing<'_> {
     /// is not stored yet and something of another topic was removed just there, this is wrong: it is waited for, but
     /// not as long as a bridge may be refused.
     pub(super) async fn is_removed(&self, client: &Client) -> Result<bool, ApiError> {
-        let state = api::stream(client, self.stream).await?;
-        if !state.has_gaps && state.first <= self.behind + 1 {
-            return Ok(false);
-        }
-        // Those that are left in between: those from here on without those from there on.
-        let from = self.pending(client, self.behind + 1).await?;
-        let to = self.pending(client, self.before).await?;
-        if from.saturating_sub(to) >= self.before - self.behind - 1 {
+        if self.is_complete(client).await? {
             return Ok(false);
         }
         let subjects = [self.subject.to_owned()];
@@ -53,6 +46,21 @@ impl Missing<'_> {
         let is_behind = self.is_behind(client, &consumer).await;
         api::delete_consumer(client, self.stream, &consumer.name).await;
         is_behind.map(|it| !it)
+    }
+
+    /// Whether nothing was removed between the two. Not where the first one was in a stream that is not there any more.
+    async fn is_complete(&self, client: &Client) -> Result<bool, ApiError> {
+        if self.behind >= self.before {
+            return Ok(false);
+        }
+        let state = api::stream(client, self.stream).await?;
+        if !state.has_gaps && state.first <= self.behind + 1 {
+            return Ok(true);
+        }
+        // Those that are left in between: those from here on without those from there on.
+        let from = self.pending(client, self.behind + 1).await?;
+        let to = self.pending(client, self.before).await?;
+        Ok(from.saturating_sub(to) >= self.before - self.behind - 1)
     }
 
     /// How many events the stream has from a position on.

@@ -30,7 +30,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long a server may still remove the files of a stream that was deleted: 2.9.10 loses what is written meanwhile into
 /// one that is made under the same name.
 const REMOVING: Duration = Duration::from_millis(200);
-
 /// How long it takes at most until the position is noted, because a time can be too long to be added to an instant.
 const SELDOM: Duration = Duration::from_secs(3600);
 /// And at least, because without any time it would be looked at all the time.

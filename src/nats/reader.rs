@@ -123,6 +123,7 @@ pub(super) async fn begin(client: &Client, reader: &ReaderState) -> Result<u64, 
     let mut progress = lock(&reader.progress);
     if progress.seen != Some(seen) {
         progress.life += 1;
+        progress.memory.forget_positions();
         reader.handled.store(seen, Ordering::Release);
         // From now on there is a reader of this name, at this position.
         reader.is_moved.store(true, Ordering::Relaxed);

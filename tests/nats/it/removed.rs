@@ -114,3 +114,22 @@ fn an_event_that_is_too_early_waits_as_long_as_nothing_was_removed_before_it() {
     seen.wait(3);
     assert_eq!(seen.all(), [0, 1, 2]);
 }
+
+#[test]
+fn an_event_is_handled_where_the_one_before_it_was_in_another_stream() {
+    let server = Server::start();
+    let raw = Raw::connect(&server.url());
+    raw.stream("S", &["tick", "other"]);
+    let (_bus, seen, _reader) = receiving(&server, stored().reader("r"));
+    publish(&raw, 0, None);
+    publish(&raw, 1, None);
+    seen.wait(2);
+    raw.delete_stream("S");
+    // A server like 2.9.10 may remove its files for a while, and with them what is stored then.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    raw.stream("S", &["tick", "other"]);
+    (0..3).for_each(|_| raw.publish("other", ""));
+    publish(&raw, 3, Some(2));
+    seen.wait(3);
+    assert_eq!(seen.all(), [0, 1, 3]);
+}
